@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/base/dtype.h"
+#include "engine/base/stream_handle.h"
+#include "kernels/activation.h"
+
+namespace ebb {
+
+// A 2-D convolution or transposed convolution on NHWC images.
+//
+//   y[n, oy, ox, o] = bias[o] + sum over ky, kx, c of x[n, iy, ix, c] * w[o, ky, kx, c]
+//     convolution:            iy = oy * stride - pad + ky           (zero outside the image)
+//     transposed convolution: oy = iy * stride - pad + ky           (PyTorch ConvTranspose2d)
+//
+// Linear is a 1x1 convolution on 1x1 images. Weights are always [O][KH][KW][C], also for the
+// transposed case. All kernels of the family read one list of taps (kernels/tap_list.h).
+struct ConvGeometry {
+  int64_t n = 0;               // images
+  int64_t h = 0, w = 0, c = 0;    // input
+  int64_t ho = 0, wo = 0, o = 0;  // output
+  int64_t kh = 1, kw = 1, stride = 1, pad = 0;
+  bool transposed = false;
+  int64_t x_pitch = 0;  // elements from pixel to pixel of x (and dx), >= c
+  int64_t y_pitch = 0;  // elements from pixel to pixel of y (and dy), >= o
+};
+
+// Fills in the output size and dense pitches.
+ConvGeometry conv_geometry(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o, int64_t kh,
+                           int64_t kw, int64_t stride, int64_t pad, bool transposed);
+
+enum class ConvPass { kForward, kBackwardInput, kBackwardWeight };
+
+// Bytes of w rearranged for kForward or kBackwardInput.
+using ConvPackedBytesFn = int64_t(const ConvGeometry&, ConvPass, DType);
+
+// Rearranges w for one pass. packed is 64-byte aligned and does not depend on geometry.n.
+struct ConvPackArgs {
+  ConvGeometry geometry;
+  ConvPass pass;
+  DType dtype;      // of packed
+  const float* w;   // [O, KH, KW, C]
+  void* packed;     // conv_packed_bytes
+};
+using ConvPackFn = void(const ConvPackArgs&, StreamHandle);
+
+// Bytes of scratch a pass needs with this many threads.
+using ConvWorkspaceBytesFn = int64_t(const ConvGeometry&, ConvPass, DType, int threads);
+
+// y = act(conv(x, w) + bias + residual). y aliases nothing.
+struct ConvForwardArgs {
+  ConvGeometry geometry;
+  DType dtype;            // of x, packed, residual, y; accumulation is f32
+  const void* x;          // [N, H, W, C], pitch x_pitch
+  const void* packed;     // from conv_pack for kForward
+  const float* bias;      // [O] or null
+  const void* residual;   // [residual_n, Ho, Wo, O] dense, or null; image n adds n % residual_n
+  int64_t residual_n;
+  Activation activation;
+  void* y;                // [N, Ho, Wo, O], pitch y_pitch
+  void* workspace;
+};
+using ConvForwardFn = void(const ConvForwardArgs&, StreamHandle);
+
+// dx = gradient of the input; overwritten.
+struct ConvBackwardInputArgs {
+  ConvGeometry geometry;  // of the forward convolution
+  DType dtype;
+  const void* dy;         // [N, Ho, Wo, O], pitch y_pitch
+  const void* packed;     // from conv_pack for kBackwardInput
+  void* dx;               // [N, H, W, C], pitch x_pitch
+  void* workspace;
+};
+using ConvBackwardInputFn = void(const ConvBackwardInputArgs&, StreamHandle);
+
+// dw and db = gradients of weight and bias; overwritten. Sums run in a fixed order.
+struct ConvBackwardWeightArgs {
+  ConvGeometry geometry;
+  DType dtype;
+  const void* x;   // [N, H, W, C], pitch x_pitch
+  const void* dy;  // [N, Ho, Wo, O], pitch y_pitch
+  float* dw;       // [O, KH, KW, C]
+  float* db;       // [O] or null
+  void* workspace;
+};
+using ConvBackwardWeightFn = void(const ConvBackwardWeightArgs&, StreamHandle);
+
+namespace cpu {
+ConvPackedBytesFn conv_packed_bytes;
+ConvPackFn conv_pack;
+ConvWorkspaceBytesFn conv_workspace_bytes;
+ConvForwardFn conv_forward;
+ConvBackwardInputFn conv_backward_input;
+ConvBackwardWeightFn conv_backward_weight;
+}  // namespace cpu
+
+}  // namespace ebb

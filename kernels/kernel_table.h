@@ -1,0 +1,54 @@
+#pragma once
+
+#include "kernels/activation.h"
+#include "kernels/avg_pool.h"
+#include "kernels/batch_norm.h"
+#include "kernels/broadcast.h"
+#include "kernels/conv.h"
+#include "kernels/copy_rows.h"
+#include "kernels/diffusion_batch.h"
+#include "kernels/linear_combination.h"
+#include "kernels/mse_loss.h"
+#include "kernels/optimizer.h"
+#include "kernels/random.h"
+
+namespace ebb {
+
+// A backend is a table of functions. A null entry is an operation the backend does not have; the
+// caller turns it into one uniform error (engine/context.h, require_kernel).
+struct KernelTable {
+  const char* name = "";
+
+  ActivationForwardFn* activation_forward = nullptr;
+  ActivationBackwardFn* activation_backward = nullptr;
+  AvgPoolForwardFn* avg_pool_forward = nullptr;
+  AvgPoolBackwardFn* avg_pool_backward = nullptr;
+  BatchNormTrainFn* batch_norm_train = nullptr;
+  BatchNormInferFn* batch_norm_infer = nullptr;
+  BatchNormBackwardFn* batch_norm_backward = nullptr;
+  BatchNormWorkspaceBytesFn* batch_norm_workspace_bytes = nullptr;
+  BroadcastForwardFn* broadcast_forward = nullptr;
+  BroadcastBackwardFn* broadcast_backward = nullptr;
+  ConvPackedBytesFn* conv_packed_bytes = nullptr;
+  ConvPackFn* conv_pack = nullptr;
+  ConvWorkspaceBytesFn* conv_workspace_bytes = nullptr;
+  ConvForwardFn* conv_forward = nullptr;
+  ConvBackwardInputFn* conv_backward_input = nullptr;
+  ConvBackwardWeightFn* conv_backward_weight = nullptr;
+  CopyRowsFn* copy_rows = nullptr;
+  DiffusionBatchFn* diffusion_batch = nullptr;
+  LinearCombinationFn* linear_combination = nullptr;
+  MseLossForwardFn* mse_loss_forward = nullptr;
+  MseLossWorkspaceBytesFn* mse_loss_workspace_bytes = nullptr;
+  MseLossBackwardFn* mse_loss_backward = nullptr;
+  AdamFn* adam = nullptr;
+  EmaFn* ema = nullptr;
+  SumSquaresFn* sum_squares = nullptr;
+  SumSquaresWorkspaceBytesFn* sum_squares_workspace_bytes = nullptr;
+  RandomNormalFn* random_normal = nullptr;
+  RandomUniformFn* random_uniform = nullptr;
+};
+
+const KernelTable& cpu_kernels();
+
+}  // namespace ebb

@@ -1,0 +1,40 @@
+#include "kernels/kernel_table.h"
+
+namespace ebb {
+
+const KernelTable& cpu_kernels() {
+  static const KernelTable table = {
+      .name = "cpu",
+      .activation_forward = cpu::activation_forward,
+      .activation_backward = cpu::activation_backward,
+      .avg_pool_forward = cpu::avg_pool_forward,
+      .avg_pool_backward = cpu::avg_pool_backward,
+      .batch_norm_train = cpu::batch_norm_train,
+      .batch_norm_infer = cpu::batch_norm_infer,
+      .batch_norm_backward = cpu::batch_norm_backward,
+      .batch_norm_workspace_bytes = cpu::batch_norm_workspace_bytes,
+      .broadcast_forward = cpu::broadcast_forward,
+      .broadcast_backward = cpu::broadcast_backward,
+      .conv_packed_bytes = cpu::conv_packed_bytes,
+      .conv_pack = cpu::conv_pack,
+      .conv_workspace_bytes = cpu::conv_workspace_bytes,
+      .conv_forward = cpu::conv_forward,
+      .conv_backward_input = cpu::conv_backward_input,
+      .conv_backward_weight = cpu::conv_backward_weight,
+      .copy_rows = cpu::copy_rows,
+      .diffusion_batch = cpu::diffusion_batch,
+      .linear_combination = cpu::linear_combination,
+      .mse_loss_forward = cpu::mse_loss_forward,
+      .mse_loss_workspace_bytes = cpu::mse_loss_workspace_bytes,
+      .mse_loss_backward = cpu::mse_loss_backward,
+      .adam = cpu::adam,
+      .ema = cpu::ema,
+      .sum_squares = cpu::sum_squares,
+      .sum_squares_workspace_bytes = cpu::sum_squares_workspace_bytes,
+      .random_normal = cpu::random_normal,
+      .random_uniform = cpu::random_uniform,
+  };
+  return table;
+}
+
+}  // namespace ebb
