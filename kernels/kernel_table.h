@@ -7,6 +7,7 @@
 #include "kernels/conv.h"
 #include "kernels/copy_rows.h"
 #include "kernels/diffusion_batch.h"
+#include "kernels/fold_batch_norm.h"
 #include "kernels/linear_combination.h"
 #include "kernels/mse_loss.h"
 #include "kernels/optimizer.h"
@@ -37,6 +38,7 @@ struct KernelTable {
   ConvBackwardWeightFn* conv_backward_weight = nullptr;
   CopyRowsFn* copy_rows = nullptr;
   DiffusionBatchFn* diffusion_batch = nullptr;
+  FoldBatchNormFn* fold_batch_norm = nullptr;
   LinearCombinationFn* linear_combination = nullptr;
   MseLossForwardFn* mse_loss_forward = nullptr;
   MseLossWorkspaceBytesFn* mse_loss_workspace_bytes = nullptr;

@@ -23,6 +23,7 @@ const KernelTable& cpu_kernels() {
       .conv_backward_weight = cpu::conv_backward_weight,
       .copy_rows = cpu::copy_rows,
       .diffusion_batch = cpu::diffusion_batch,
+      .fold_batch_norm = cpu::fold_batch_norm,
       .linear_combination = cpu::linear_combination,
       .mse_loss_forward = cpu::mse_loss_forward,
       .mse_loss_workspace_bytes = cpu::mse_loss_workspace_bytes,

@@ -1,0 +1,94 @@
+#include "engine/allocator.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+
+#include "engine/base/error.h"
+
+namespace ebb {
+namespace {
+
+class HostMemorySource final : public MemorySource {
+ public:
+  void* acquire(int64_t bytes) override {
+    return std::aligned_alloc(Allocator::kAlignment, static_cast<size_t>(bytes));
+  }
+  void give_back(void* data, int64_t) noexcept override { std::free(data); }
+  std::string describe() const override { return "host memory"; }
+};
+
+// Block sizes step by 1/8 of a power of two, so that a cached block wastes at most 12.5 %.
+int64_t block_size(int64_t bytes) {
+  const int64_t wanted = std::max(bytes, Allocator::kAlignment);
+  const int64_t step =
+      std::max(Allocator::kAlignment,
+               static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(wanted)) / 8));
+  return (wanted + step - 1) / step * step;
+}
+
+}  // namespace
+
+std::unique_ptr<MemorySource> host_memory_source() { return std::make_unique<HostMemorySource>(); }
+
+CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source)
+    : source_(std::move(source)) {}
+
+CachingAllocator::~CachingAllocator() { trim_locked(); }
+
+void* CachingAllocator::allocate(int64_t bytes) {
+  EBB_CHECK(bytes >= 0 && bytes < (int64_t{1} << 60), DeviceError, "allocation of ", bytes,
+            " bytes: not a possible size");
+  const int64_t size = block_size(bytes);
+  const std::lock_guard lock(mutex_);
+  ++stats_.allocations;
+  void* data = nullptr;
+  if (auto found = cached_.find(size); found != cached_.end()) {
+    data = found->second;
+    cached_.erase(found);
+  } else {
+    data = source_->acquire(size);
+    if (data == nullptr) {
+      trim_locked();
+      data = source_->acquire(size);
+    }
+    EBB_CHECK(data != nullptr, DeviceError, "out of ", source_->describe(), ": need ", bytes,
+              " bytes more, ", stats_.bytes_in_use,
+              " bytes in use. Use a smaller --batch-size or a smaller model");
+    ++stats_.system_allocations;
+    stats_.bytes_reserved += size;
+  }
+  block_bytes_.emplace(data, size);
+  stats_.bytes_in_use += size;
+  stats_.peak_bytes_in_use = std::max(stats_.peak_bytes_in_use, stats_.bytes_in_use);
+  return data;
+}
+
+void CachingAllocator::release(void* data, int64_t) noexcept {
+  if (data == nullptr) return;
+  const std::lock_guard lock(mutex_);
+  const auto block = block_bytes_.find(data);
+  stats_.bytes_in_use -= block->second;
+  cached_.emplace(block->second, data);
+  block_bytes_.erase(block);
+}
+
+void CachingAllocator::trim() {
+  const std::lock_guard lock(mutex_);
+  trim_locked();
+}
+
+void CachingAllocator::trim_locked() noexcept {
+  for (const auto& [size, data] : cached_) {
+    source_->give_back(data, size);
+    stats_.bytes_reserved -= size;
+  }
+  cached_.clear();
+}
+
+AllocatorStats CachingAllocator::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+}  // namespace ebb

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace ebb {
+
+struct AllocatorStats {
+  int64_t bytes_in_use = 0;       // handed out now
+  int64_t peak_bytes_in_use = 0;  // the most ever handed out at once
+  int64_t bytes_reserved = 0;     // held from the system, in use or cached
+  int64_t allocations = 0;        // calls of allocate()
+  int64_t system_allocations = 0; // of those, how many went to the system
+};
+
+// Gives out memory aligned to kAlignment bytes. Thread-safe.
+class Allocator {
+ public:
+  static constexpr int64_t kAlignment = 64;
+
+  virtual ~Allocator() = default;
+  virtual void* allocate(int64_t bytes) = 0;  // DeviceError when there is none
+  virtual void release(void* data, int64_t bytes) noexcept = 0;
+  virtual void trim() {}  // gives cached blocks back to the system
+  virtual AllocatorStats stats() const = 0;
+};
+
+// Where a caching allocator gets its blocks: host memory, device memory, pinned memory.
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+  virtual void* acquire(int64_t bytes) = 0;  // null when there is none
+  virtual void give_back(void* data, int64_t bytes) noexcept = 0;
+  virtual std::string describe() const = 0;  // "host memory", for messages
+};
+
+std::unique_ptr<MemorySource> host_memory_source();
+
+// Keeps released blocks and hands them out again for requests of nearly the same size, so that a
+// training step that repeats the same allocations costs no system call and no page fault.
+class CachingAllocator final : public Allocator {
+ public:
+  explicit CachingAllocator(std::unique_ptr<MemorySource> source);
+  ~CachingAllocator() override;
+  CachingAllocator(const CachingAllocator&) = delete;
+  CachingAllocator& operator=(const CachingAllocator&) = delete;
+
+  void* allocate(int64_t bytes) override;
+  void release(void* data, int64_t bytes) noexcept override;
+  void trim() override;
+  AllocatorStats stats() const override;
+
+ private:
+  void trim_locked() noexcept;
+
+  std::unique_ptr<MemorySource> source_;
+  mutable std::mutex mutex_;
+  std::multimap<int64_t, void*> cached_;   // block size -> block
+  std::map<void*, int64_t> block_bytes_;   // blocks in use -> block size
+  AllocatorStats stats_;
+};
+
+}  // namespace ebb

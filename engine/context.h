@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "engine/allocator.h"
+#include "engine/base/device.h"
+#include "engine/base/error.h"
+#include "engine/base/stream_handle.h"
+#include "engine/profile.h"
+#include "kernels/kernel_table.h"
+
+namespace ebb {
+
+// Where work runs: a device, its stream, memory and kernels. Passed explicitly; there is no global
+// one. Created by make_context() (engine/backend.h). Not thread-safe: one thread per context.
+class Context {
+ public:
+  Context(Device device, StreamHandle stream, std::shared_ptr<Allocator> allocator,
+          const KernelTable& kernels)
+      : device_(device), stream_(stream), allocator_(std::move(allocator)), kernels_(kernels) {}
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  Device device() const { return device_; }
+  StreamHandle stream() const { return stream_; }
+  const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
+
+  // The entry of the backend's table; DeviceError when the backend does not have it.
+  template <typename Fn>
+  Fn* kernel(Fn* KernelTable::*entry, const char* name) const {
+    Fn* function = kernels_.*entry;
+    EBB_CHECK(function != nullptr, DeviceError, "--device ", kernels_.name, ": kernel ", name,
+              " is not available on this backend. Use --device cpu");
+    return function;
+  }
+
+  // Every kernel starts here: looked up, run, timed under the current layer when profiling.
+  template <typename Args>
+  void launch(void (*KernelTable::*entry)(const Args&, StreamHandle), const char* name,
+              const Args& args) {
+    auto* function = kernel(entry, name);
+    if (profiler_ == nullptr) {
+      function(args, stream_);
+      return;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    function(args, stream_);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    profiler_->record(name, layer_ == nullptr ? std::string("-") : *layer_, elapsed.count());
+  }
+
+  void enable_profiler() { profiler_ = std::make_unique<Profiler>(); }
+  const Profiler* profiler() const { return profiler_.get(); }
+
+ private:
+  friend class LayerScope;
+
+  Device device_;
+  StreamHandle stream_;
+  std::shared_ptr<Allocator> allocator_;
+  const KernelTable& kernels_;
+  std::unique_ptr<Profiler> profiler_;
+  const std::string* layer_ = nullptr;
+};
+
+// Names the layer that launches in this scope belong to. The string outlives the scope.
+class LayerScope {
+ public:
+  LayerScope(Context& context, const std::string& layer)
+      : context_(context), previous_(context.layer_) {
+    context.layer_ = &layer;
+  }
+  ~LayerScope() { context_.layer_ = previous_; }
+  LayerScope(const LayerScope&) = delete;
+  LayerScope& operator=(const LayerScope&) = delete;
+
+ private:
+  Context& context_;
+  const std::string* previous_;
+};
+
+}  // namespace ebb
