@@ -1,0 +1,248 @@
+"""The rules of the house as functions.
+
+A rule takes a Tree (path from the repository root -> text) and yields Violations. RULES lists them
+all; rules_test.py holds a violating example of each.
+"""
+
+import re
+from typing import Dict, Iterable, NamedTuple, Optional
+
+Tree = Dict[str, str]
+
+MAX_LINES = 600  # fails
+LONG_LINES = 400  # reported, does not fail
+
+
+class Violation(NamedTuple):
+    path: str
+    line: int
+    message: str
+
+    def __str__(self):
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+# --- what kind of file ---------------------------------------------------------------------------
+
+CPP_SUFFIXES = (".h", ".cc", ".cu", ".cuh", ".inl")
+EXAMPLES = "tests/rules/rules_test.py"  # holds violating snippets on purpose
+
+
+def is_cpp(path: str) -> bool:
+    return path.endswith(CPP_SUFFIXES)
+
+
+def is_header(path: str) -> bool:
+    return path.endswith((".h", ".cuh"))
+
+
+def is_source(path: str, text: str) -> bool:
+    """Anything written by hand to be compiled or run, so not prose, data or goldens."""
+    return (
+        is_cpp(path)
+        or path.endswith((".py", ".cmake", "CMakeLists.txt"))
+        or text.startswith("#!")
+    )
+
+
+def lines_of(tree: Tree, wanted) -> Iterable:
+    for path, text in sorted(tree.items()):
+        if path != EXAMPLES and wanted(path, text):
+            for number, line in enumerate(text.splitlines(), start=1):
+                yield path, number, line
+
+
+def cpp_lines(tree: Tree) -> Iterable:
+    return lines_of(tree, lambda path, text: is_cpp(path))
+
+
+# --- includes ------------------------------------------------------------------------------------
+
+# A file belongs to the first layer whose prefix its path has.
+LAYERS = (
+    ("engine/base", "engine/base/"),
+    ("kernels", "kernels/"),
+    ("engine", "engine/"),
+    ("weights", "weights/"),
+    ("nn/autograd", "nn/autograd/"),
+    ("nn", "nn/"),
+    ("train", "diffusion/train"),  # the sources of train_mnist alone
+    ("diffusion", "diffusion/"),
+    ("tests", "tests/"),
+    ("bench_train", "bench/bench_train"),
+    ("bench", "bench/"),
+)
+
+_ENGINE = {"engine/base", "kernels", "engine"}
+_INFERENCE = _ENGINE | {"weights", "nn", "diffusion"}
+_ALL = _INFERENCE | {"nn/autograd", "train"}
+MAY_INCLUDE = {
+    "engine/base": {"engine/base"},
+    "kernels": {"engine/base", "kernels"},
+    "engine": _ENGINE,
+    "weights": _ENGINE | {"weights"},
+    "nn": _ENGINE | {"nn"},
+    "nn/autograd": _ENGINE | {"nn", "nn/autograd"},
+    "diffusion": _INFERENCE,
+    "train": _ALL,
+    "tests": _ALL | {"tests", "bench", "bench_train"},
+    "bench": _INFERENCE | {"bench", "tests"},
+    "bench_train": _ALL | {"bench", "bench_train", "tests"},
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def layer_of(path: str) -> Optional[str]:
+    for layer, prefix in LAYERS:
+        if path.startswith(prefix):
+            return layer
+    return None
+
+
+def include_direction(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in cpp_lines(tree):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        bracket, included = match.groups()
+        if bracket == "<":
+            if included in tree:
+                yield Violation(path, number, f'write "{included}": it is a file of this repository')
+            continue
+        if included not in tree:
+            yield Violation(
+                path, number, f'"{included}" is no file of this repository (paths start at its root)'
+            )
+            continue
+        source, target = layer_of(path), layer_of(included)
+        if source is None or target is None:
+            yield Violation(path, number, "this folder has no layer; give it one in tests/rules/rules.py")
+        elif target not in MAY_INCLUDE[source]:
+            yield Violation(path, number, f'{source} must not include {target} ("{included}")')
+
+
+CUDA_HEADER = re.compile(
+    r'^\s*#\s*include\s*[<"](cuda|cub/|cooperative_groups|curand|cublas|cudnn|nccl|nvtx|nvrtc|mma\.h'
+    r"|device_launch_parameters|driver_types|thrust/)"
+)
+CUDA_PLACES = ("kernels/cuda/", "engine/cuda/", "tests/", "bench/")
+
+
+def cuda_headers_stay_in_cuda_files(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in cpp_lines(tree):
+        name = path.rsplit("/", 1)[-1]
+        allowed = path.startswith(CUDA_PLACES) or "_cuda." in name
+        if not allowed and CUDA_HEADER.match(line):
+            yield Violation(
+                path, number, "CUDA headers belong in *_cuda.*, kernels/cuda/ and engine/cuda/"
+            )
+
+
+CUDA_CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b.*\bEBB_CUDA\b")
+BACKEND_SEAM = "engine/backend.cc"
+
+
+def one_cuda_switch(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in cpp_lines(tree):
+        if path != BACKEND_SEAM and CUDA_CONDITION.match(line):
+            yield Violation(path, number, f"only {BACKEND_SEAM} may ask for EBB_CUDA")
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def headers_have_pragma_once(tree: Tree) -> Iterable[Violation]:
+    for path, text in sorted(tree.items()):
+        if is_header(path) and not re.search(r"^#pragma once$", text, re.MULTILINE):
+            yield Violation(path, 1, "the header lacks #pragma once")
+
+
+# Brackets in the patterns keep this file from matching itself.
+MACHINE_PATH = re.compile(
+    r"(?<![\w.$}{)~*/-])/(?:[h]ome/[a-z]|[U]sers/\w|[r]oot\b|[w]ork\b|[t]mp/build|[o]pt/ebb)"
+)
+
+
+def no_machine_paths(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in lines_of(tree, lambda path, text: True):
+        match = MACHINE_PATH.search(line)
+        if match:
+            yield Violation(path, number, f"'{match.group(0)}...' names one machine's folder")
+
+
+UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|H[A]CK)\b")
+
+
+def no_unfinished_markers(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in lines_of(tree, is_source):
+        match = UNFINISHED.search(line)
+        if match:
+            yield Violation(path, number, f"{match.group(0)}: finish it or file an issue")
+
+
+ASSERT = re.compile(r"(?<![\w.])assert\s*\(|#\s*include\s*<(?:cassert|assert\.h)>")
+
+
+def no_assert(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in cpp_lines(tree):
+        if ASSERT.search(line):
+            yield Violation(path, number, "assert is gone in a release build; use EBB_CHECK")
+
+
+MARCH_NATIVE = re.compile(r"-(?:march|mtune)=[n]ative")
+
+
+def no_native_code_generation(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in lines_of(tree, is_source):
+        if MARCH_NATIVE.search(line):
+            yield Violation(path, number, "the SIMD level is chosen at run time, not by the build machine")
+
+
+def files_stay_short(tree: Tree) -> Iterable[Violation]:
+    for path, text in sorted(tree.items()):
+        count = text.count("\n")
+        if is_source(path, text) and count > MAX_LINES:
+            yield Violation(path, count, f"{count} lines, at most {MAX_LINES}: split it")
+
+
+def long_files(tree: Tree) -> Dict[str, int]:
+    """Sources worth a second look; no violation."""
+    counts = {path: text.count("\n") for path, text in tree.items() if is_source(path, text)}
+    return {path: count for path, count in sorted(counts.items()) if count > LONG_LINES}
+
+
+# --- documents -----------------------------------------------------------------------------------
+
+ERROR_HEADER = "engine/base/error.h"
+EXIT_CODE = re.compile(r"^\s*(k\w+)\s*=\s*(\d+)\s*,")
+EXIT_CODE_TABLES = ("docs/errors.md", "README.md")
+
+
+def exit_codes_are_documented(tree: Tree) -> Iterable[Violation]:
+    codes = []
+    for number, line in enumerate(tree.get(ERROR_HEADER, "").splitlines(), start=1):
+        match = EXIT_CODE.match(line)
+        if match:
+            codes.append((number, match.group(1), match.group(2)))
+    if not codes:
+        yield Violation(ERROR_HEADER, 1, "no exit code found in it; has enum class ExitCode moved?")
+    for document in EXIT_CODE_TABLES:
+        rows = re.findall(r"^\|\s*`?(\d+)`?\s*\|", tree.get(document, ""), re.MULTILINE)
+        for number, name, value in codes:
+            if value not in rows:
+                yield Violation(ERROR_HEADER, number, f"{name} = {value} has no row '| {value} |' in {document}")
+
+
+RULES = (
+    include_direction,
+    cuda_headers_stay_in_cuda_files,
+    one_cuda_switch,
+    headers_have_pragma_once,
+    no_machine_paths,
+    no_unfinished_markers,
+    no_assert,
+    no_native_code_generation,
+    files_stay_short,
+    exit_codes_are_documented,
+)

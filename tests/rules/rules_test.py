@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Every rule refuses a tree that breaks it and accepts its repaired twin."""
+
+import unittest
+
+import check_programs
+import rules
+
+ERROR_H = "enum class ExitCode : int {\n  kOk = 0,\n  kUsage = 2,  // wrong flag\n};\n#pragma once\n"
+TABLE = "| code | meaning |\n|---|---|\n| 0 | ok |\n| 2 | usage |\n"
+
+# rule -> [(what is wrong, tree that breaks the rule, tree that keeps it)]
+CASES = {
+    rules.include_direction: [
+        (
+            "the floor includes the engine",
+            {"engine/base/a.h": '#include "engine/tensor.h"\n', "engine/tensor.h": ""},
+            {"engine/tensor.h": '#include "engine/base/a.h"\n', "engine/base/a.h": ""},
+        ),
+        (
+            "a kernel includes the engine",
+            {"kernels/a_cpu.cc": '#include "engine/tensor.h"\n', "engine/tensor.h": ""},
+            {"engine/ops/a.cc": '#include "kernels/a.h"\n', "kernels/a.h": ""},
+        ),
+        (
+            "weights include nn",
+            {"weights/a.cc": '#include "nn/b.h"\n', "nn/b.h": ""},
+            {"weights/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
+        ),
+        (
+            "nn includes weights",
+            {"nn/a.cc": '#include "weights/b.h"\n', "weights/b.h": ""},
+            {"diffusion/a.cc": '#include "weights/b.h"\n', "weights/b.h": ""},
+        ),
+        (
+            "nn includes autograd",
+            {"nn/a.cc": '  #  include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
+            {"nn/autograd/a.cc": '#include "nn/ops.h"\n', "nn/ops.h": ""},
+        ),
+        (
+            "a subcommand includes autograd",
+            {"diffusion/commands/a.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
+            {"diffusion/train_mnist_main.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
+        ),
+        (
+            "a subcommand includes a header of train_mnist",
+            {"diffusion/commands/a.cc": '#include "diffusion/train_loop.h"\n', "diffusion/train_loop.h": ""},
+            {"diffusion/train_loop.cc": '#include "diffusion/schedule.h"\n', "diffusion/schedule.h": ""},
+        ),
+        (
+            "the product includes test code",
+            {"engine/a.cc": '#include "tests/support/b.h"\n', "tests/support/b.h": ""},
+            {"tests/engine/a.cc": '#include "tests/support/b.h"\n', "tests/support/b.h": ""},
+        ),
+        (
+            "a path relative to the including file",
+            {"nn/a.cc": '#include "b.h"\n', "nn/b.h": ""},
+            {"nn/a.cc": '#include "nn/b.h"\n', "nn/b.h": ""},
+        ),
+        (
+            "a file of ours in angle brackets",
+            {"nn/a.cc": "#include <nn/b.h>\n", "nn/b.h": ""},
+            {"nn/a.cc": "#include <vector>\n"},
+        ),
+        (
+            "a folder without a layer",
+            {"extra/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
+            {"engine/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
+        ),
+    ],
+    rules.cuda_headers_stay_in_cuda_files: [
+        (
+            "a public header includes the CUDA runtime",
+            {"kernels/conv.h": "#include <cuda_runtime.h>\n"},
+            {"kernels/conv_cuda.cu": "#include <cuda_runtime.h>\n"},
+        ),
+        (
+            "cuBLAS in the engine",
+            {"engine/tensor.cc": '#include "cublas_v2.h"\n'},
+            {"engine/cuda/stream.cc": "#include <cuda_runtime.h>\n"},
+        ),
+    ],
+    rules.one_cuda_switch: [
+        ("#if elsewhere", {"nn/a.cc": "#if EBB_CUDA\n"}, {"engine/backend.cc": "#if EBB_CUDA\n"}),
+        ("#ifdef elsewhere", {"nn/a.cc": "#ifdef EBB_CUDA\n"}, {"nn/a.cc": "// EBB_CUDA\n"}),
+        ("#elif elsewhere", {"nn/a.h": "#elif defined(EBB_CUDA)\n"}, {"nn/a.h": "#if EBB_CUDA_X\n"}),
+    ],
+    rules.headers_have_pragma_once: [
+        ("no guard", {"nn/a.h": "int f();\n"}, {"nn/a.h": "// Text.\n#pragma once\n"}),
+        ("guard in a comment", {"nn/a.h": "// #pragma once\n"}, {"nn/a.cc": "int f();\n"}),
+    ],
+    rules.no_machine_paths: [
+        ("a home folder", {"scripts/a": "cd /home/ann/ebb\n"}, {"scripts/a": 'cd "$root/home/ann"\n'}),
+        ("a quoted path", {"a.py": 'open("/work/x")\n'}, {"a.py": 'open("../work/x")\n'}),
+        ("root's home", {"README.md": "in `/root/ebb`\n"}, {"README.md": "at https://a.b/root/c\n"}),
+        ("a build folder", {"a.cmake": "set(D /tmp/build-x)\n"}, {"a.cmake": "set(D /tmp)\n"}),
+        ("in data", {"log.json": '{"p": "/opt/ebb-venv"}\n'}, {"log.json": '{"p": "venv"}\n'}),
+    ],
+    rules.no_unfinished_markers: [
+        ("a to-do", {"nn/a.cc": "// TODO: more\n"}, {"nn/a.cc": "// todos are elsewhere\n"}),
+        ("a fix-me", {"scripts/a": "#!/bin/sh\n# FIXME\n"}, {"CONTRIBUTING.md": "No TODO, no FIXME.\n"}),
+    ],
+    rules.no_assert: [
+        ("assert()", {"nn/a.cc": "  assert(n > 0);\n"}, {"nn/a.cc": "  static_assert(n > 0);\n"}),
+        ("its header", {"nn/a.cc": "#include <cassert>\n"}, {"nn/a.cc": "EBB_CHECK(n > 0, UsageError);\n"}),
+    ],
+    rules.no_native_code_generation: [
+        ("-march", {"CMakeLists.txt": "x(-march=native)\n"}, {"CMakeLists.txt": "x(-march=x86-64-v3)\n"}),
+    ],
+    rules.files_stay_short: [
+        ("601 lines", {"nn/a.cc": "\n" * 601}, {"nn/a.cc": "\n" * 600}),
+        ("a long script", {"scripts/a": "#!/bin/sh\n" + "\n" * 601}, {"docs/a.md": "\n" * 601}),
+    ],
+    rules.exit_codes_are_documented: [
+        (
+            "a code without a row",
+            {rules.ERROR_HEADER: ERROR_H, "docs/errors.md": "| 0 | ok |\n", "README.md": TABLE},
+            {rules.ERROR_HEADER: ERROR_H, "docs/errors.md": TABLE, "README.md": TABLE},
+        ),
+        (
+            "the codes are gone",
+            {rules.ERROR_HEADER: "", "docs/errors.md": TABLE, "README.md": TABLE},
+            {rules.ERROR_HEADER: ERROR_H, "docs/errors.md": TABLE, "README.md": TABLE},
+        ),
+    ],
+}
+
+
+class RulesTest(unittest.TestCase):
+    def test_every_rule_has_a_violating_example(self):
+        self.assertEqual(set(CASES), set(rules.RULES))
+
+    def test_a_rule_refuses_what_breaks_it_and_accepts_the_twin(self):
+        for rule, cases in CASES.items():
+            for what, broken, sound in cases:
+                with self.subTest(rule=rule.__name__, case=what):
+                    self.assertTrue(list(rule(broken)), "nothing found")
+                    self.assertEqual(list(rule(sound)), [])
+
+    def test_a_violation_names_file_and_line(self):
+        (violation,) = rules.no_assert({"nn/a.cc": "\n\nassert(n);\n"})
+        self.assertTrue(str(violation).startswith("nn/a.cc:3: "), str(violation))
+
+    def test_the_report_of_long_files_starts_above_400_lines(self):
+        tree = {"nn/a.cc": "\n" * 400, "nn/b.cc": "\n" * 401, "docs/c.md": "\n" * 500}
+        self.assertEqual(rules.long_files(tree), {"nn/b.cc": 401})
+
+
+class ProgramsTest(unittest.TestCase):
+    def test_autograd_symbols_are_found_in_the_output_of_nm(self):
+        clean = "0000 T main\n0001 T ebb::nn_autograd_free()\n0002 W ebb::Tensor::shape() const\n"
+        dirty = clean + "0003 T ebb::autograd::Tape::backward(ebb::Value)\n"
+        self.assertEqual(check_programs.autograd_symbols(clean), [])
+        self.assertEqual(len(check_programs.autograd_symbols(dirty)), 1)
+
+    def test_cuda_libraries_are_found_in_the_output_of_readelf(self):
+        clean = (
+            " 0x0001 (NEEDED)             Shared library: [libstdc++.so.6]\n"
+            " 0x0001 (NEEDED)             Shared library: [libcairo.so.2]\n"
+        )
+        dirty = clean + " 0x0001 (NEEDED)             Shared library: [libcudnn.so.9]\n"
+        self.assertEqual(check_programs.forbidden_libraries(clean), [])
+        self.assertEqual(check_programs.forbidden_libraries(dirty), ["libcudnn.so.9"])
+
+
+if __name__ == "__main__":
+    unittest.main()
