@@ -9,11 +9,11 @@
 namespace ebb {
 
 struct AllocatorStats {
-  int64_t bytes_in_use = 0;       // handed out now
-  int64_t peak_bytes_in_use = 0;  // the most ever handed out at once
-  int64_t bytes_reserved = 0;     // held from the system, in use or cached
-  int64_t allocations = 0;        // calls of allocate()
-  int64_t system_allocations = 0; // of those, how many went to the system
+  int64_t bytes_in_use = 0;        // handed out now
+  int64_t peak_bytes_in_use = 0;   // the most ever handed out at once
+  int64_t bytes_reserved = 0;      // held from the system, in use or cached
+  int64_t allocations = 0;         // calls of allocate()
+  int64_t system_allocations = 0;  // of those, how many went to the system
 };
 
 // Gives out memory aligned to kAlignment bytes. Thread-safe.
@@ -58,8 +58,8 @@ class CachingAllocator final : public Allocator {
 
   std::unique_ptr<MemorySource> source_;
   mutable std::mutex mutex_;
-  std::multimap<int64_t, void*> cached_;   // block size -> block
-  std::map<void*, int64_t> block_bytes_;   // blocks in use -> block size
+  std::multimap<int64_t, void*> cached_;  // block size -> block
+  std::map<void*, int64_t> block_bytes_;  // blocks in use -> block size
   AllocatorStats stats_;
 };
 

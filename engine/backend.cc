@@ -24,8 +24,8 @@ std::unique_ptr<Context> make_context(const std::string& device, int threads) {
     case DeviceType::kCpu:
       return make_cpu_context(threads);
     case DeviceType::kCuda:
-      throw DeviceError(cat("--device ", device,
-                            ": this build has no CUDA backend. Use --device cpu"));
+      throw DeviceError(
+          cat("--device ", device, ": this build has no CUDA backend. Use --device cpu"));
     case DeviceType::kEmu:
       throw DeviceError("--device emu: this build has no kernel emulator. Use --device cpu");
   }

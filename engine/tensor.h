@@ -21,7 +21,8 @@ class Tensor {
 
   static Tensor empty(const Context& context, const Shape& shape, DType dtype = DType::kF32);
   static Tensor zeros(const Context& context, const Shape& shape, DType dtype = DType::kF32);
-  static Tensor from_host(const Context& context, const Shape& shape, std::span<const float> values);
+  static Tensor from_host(const Context& context, const Shape& shape,
+                          std::span<const float> values);
   static Tensor from_host(const Context& context, const Shape& shape,
                           std::span<const int32_t> values);
   static Tensor from_host(const Context& context, const Shape& shape,

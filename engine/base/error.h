@@ -72,7 +72,7 @@ std::string cat(const Parts&... parts) {
 }  // namespace ebb
 
 // Always on. EBB_CHECK(n > 0, UsageError, "--steps ", n, ": must be 1..1000").
-#define EBB_CHECK(condition, ErrorType, ...)                       \
-  do {                                                             \
+#define EBB_CHECK(condition, ErrorType, ...)                    \
+  do {                                                          \
     if (!(condition)) throw ErrorType(::ebb::cat(__VA_ARGS__)); \
   } while (false)

@@ -1,0 +1,173 @@
+#include "engine/executor.h"
+
+#include <algorithm>
+
+#include "engine/memory_plan.h"
+
+namespace ebb {
+
+Executor::Executor(Context& context, Graph graph, const TensorMap& params, const Options& options)
+    : context_(context), graph_(std::move(graph)), tensors_(graph_.values.size()) {
+  find_dependencies();
+  bind_params(params);
+  plan(options);
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if (node_masks_[n] == 0) run_node(graph_.nodes[n]);
+  }
+  // Parameters that only fed constant nodes (unfolded, unpacked weights) are no longer needed.
+  const auto consumers = graph_.consumers();
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    const auto feeds_run = [&](int n) { return node_masks_[n] != 0; };
+    if (value_masks_[v] == 0 && !graph_.is_visible(static_cast<ValueId>(v)) &&
+        std::none_of(consumers[v].begin(), consumers[v].end(), feeds_run)) {
+      tensors_[v] = Tensor();
+    }
+  }
+}
+
+void Executor::find_dependencies() {
+  value_masks_.assign(graph_.values.size(), 0);
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    if (graph_.values[v].kind != ValueKind::kInput) continue;
+    EBB_CHECK(input_ids_.size() < 32, Error, "executor: more than 32 inputs");
+    value_masks_[v] = InputMask{1} << input_ids_.size();
+    input_ids_.push_back(static_cast<ValueId>(v));
+    missing_ |= value_masks_[v];
+  }
+  for (const GraphNode& node : graph_.nodes) {
+    InputMask mask = 0;
+    for (ValueId v : node.inputs) mask |= value_masks_[v];
+    for (ValueId v : node.outputs) value_masks_[v] = mask;
+    node_masks_.push_back(mask);
+  }
+}
+
+void Executor::bind_params(const TensorMap& params) {
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    const GraphValue& value = graph_.values[v];
+    if (value.kind != ValueKind::kParam) continue;
+    const auto found = params.find(value.name);
+    EBB_CHECK(found != params.end(), Error, "executor: parameter ", value.name, " is missing");
+    EBB_CHECK(found->second.shape() == value.shape, ShapeError, "executor: parameter ", value.name,
+              " has shape ", found->second.shape(), ", expected ", value.shape);
+    tensors_[v] = found->second;
+  }
+}
+
+// A value outlives the nodes that compute it when somebody reads it without it being recomputed.
+bool Executor::is_persistent(ValueId value, const Options& options) const {
+  if (value == graph_.output || (options.keep_marks && graph_.is_visible(value))) return true;
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const auto& inputs = graph_.nodes[n].inputs;
+    const bool reads = std::find(inputs.begin(), inputs.end(), value) != inputs.end();
+    if (reads && node_masks_[n] != value_masks_[value]) return true;
+  }
+  return false;
+}
+
+void Executor::plan(const Options& options) {
+  const int steps = static_cast<int>(graph_.nodes.size());
+  std::vector<MemoryRequest> requests(graph_.values.size(), {0, steps, -1});
+  std::vector<bool> in_arena(graph_.values.size(), false);
+  int64_t workspace_bytes = 0;
+  for (int n = 0; n < steps; ++n) {
+    const GraphNode& node = graph_.nodes[n];
+    const OpDef& def = op_def(node.kind);
+    if (def.workspace_bytes != nullptr) {
+      workspace_bytes = std::max(
+          workspace_bytes, def.workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs)));
+    }
+    for (ValueId v : node.outputs) {
+      if (node_masks_[n] == 0) {
+        tensors_[v] = Tensor::empty(context_, graph_.values[v].shape);
+      } else {
+        in_arena[v] = true;
+      }
+    }
+  }
+  // A placed value lives in its concatenation, which therefore lives as long as both.
+  const auto home = [&](ValueId v) {
+    return graph_.values[v].placed_in >= 0 ? graph_.values[v].placed_in : v;
+  };
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    const ValueId id = static_cast<ValueId>(v);
+    if (!in_arena[v]) continue;
+    if (home(id) == id)
+      requests[v].bytes = graph_.values[v].shape.elements() * size_of(DType::kF32);
+    if (is_persistent(id, options)) {
+      requests[home(id)].first = 0;
+      requests[home(id)].last = steps;
+    }
+  }
+  for (int n = 0; n < steps; ++n) {
+    const auto touch = [&](ValueId v) {
+      if (!in_arena[v]) return;
+      MemoryRequest& request = requests[home(v)];
+      request.first = std::min(request.first, n);
+      request.last = std::max(request.last, n);
+    };
+    for (ValueId v : graph_.nodes[n].inputs) touch(v);
+    for (ValueId v : graph_.nodes[n].outputs) touch(v);
+  }
+
+  const MemoryPlan memory = plan_memory(requests);
+  arena_bytes_ = memory.total_bytes;
+  const Tensor arena = Tensor::empty(context_, {arena_bytes_ / size_of(DType::kF32)});
+  for (ValueId input : input_ids_) {
+    tensors_[input] = Tensor::empty(context_, graph_.values[input].shape);
+  }
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    if (in_arena[v] && graph_.values[v].placed_in < 0) {
+      tensors_[v] = arena.range(memory.offsets[v] / size_of(DType::kF32), graph_.values[v].shape);
+    }
+  }
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    const GraphValue& value = graph_.values[v];
+    if (value.placed_in >= 0) {
+      tensors_[v] = tensors_[value.placed_in].channels(value.placed_channel, value.shape.back());
+    }
+  }
+  workspace_ = Tensor::empty(context_, {workspace_bytes}, DType::kU8);
+}
+
+void Executor::set_input(const std::string& name, const Tensor& value) {
+  for (size_t i = 0; i < input_ids_.size(); ++i) {
+    const ValueId id = input_ids_[i];
+    if (graph_.values[id].name != name) continue;
+    EBB_CHECK(value.shape() == graph_.values[id].shape, ShapeError, "executor: input ", name,
+              " has shape ", value.shape(), ", expected ", graph_.values[id].shape);
+    tensors_[id].copy_from(value);
+    dirty_ |= value_masks_[id];
+    missing_ &= ~value_masks_[id];
+    return;
+  }
+  throw Error(cat("executor: no input named ", name));
+}
+
+void Executor::run_node(const GraphNode& node) {
+  const LayerScope layer(context_, node.layer);
+  std::vector<Tensor> inputs, outputs;
+  for (ValueId v : node.inputs) inputs.push_back(tensors_[v]);
+  for (ValueId v : node.outputs) outputs.push_back(tensors_[v]);
+  op_def(node.kind).run(context_, {node.attrs, inputs, outputs, workspace_.raw()});
+}
+
+const Tensor& Executor::run() {
+  EBB_CHECK(missing_ == 0, Error, "executor: run() before every input was set");
+  nodes_run_ = 0;
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if ((node_masks_[n] & dirty_) == 0) continue;
+    run_node(graph_.nodes[n]);
+    ++nodes_run_;
+  }
+  dirty_ = 0;
+  return tensors_[graph_.output];
+}
+
+const Tensor& Executor::mark(const std::string& name) const {
+  const auto found = graph_.marks.find(name);
+  EBB_CHECK(found != graph_.marks.end(), Error, "executor: no module named ", name);
+  return tensors_[found->second];
+}
+
+}  // namespace ebb

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/graph.h"
+
+namespace ebb {
+
+// Runs a graph in one planned arena. What depends on parameters alone is computed once, here; of
+// the rest, run() repeats only what depends on an input that was set since the last run.
+class Executor {
+ public:
+  struct Options {
+    bool keep_marks = false;  // module outputs stay readable after run()
+  };
+
+  // params holds every parameter of the graph in the engine's layout, on the context's device.
+  Executor(Context& context, Graph graph, const TensorMap& params, const Options& options);
+  Executor(Context& context, Graph graph, const TensorMap& params)
+      : Executor(context, std::move(graph), params, Options{}) {}
+
+  void set_input(const std::string& name, const Tensor& value);  // copied
+  const Tensor& run();  // the output; overwritten by the next run
+
+  // The output of a module; needs keep_marks.
+  const Tensor& mark(const std::string& name) const;
+
+  int64_t arena_bytes() const { return arena_bytes_; }
+  int nodes_run() const { return nodes_run_; }  // by the last run()
+
+ private:
+  using InputMask = uint32_t;  // bit i: depends on input i of input_ids_
+
+  void find_dependencies();
+  void bind_params(const TensorMap& params);
+  void plan(const Options& options);
+  bool is_persistent(ValueId value, const Options& options) const;
+  void run_node(const GraphNode& node);
+
+  Context& context_;
+  Graph graph_;
+  std::vector<ValueId> input_ids_;
+  std::vector<InputMask> node_masks_;
+  std::vector<InputMask> value_masks_;
+  std::vector<Tensor> tensors_;  // per value
+  Tensor workspace_;
+  InputMask dirty_ = 0;
+  InputMask missing_ = 0;  // inputs never set
+  int64_t arena_bytes_ = 0;
+  int nodes_run_ = 0;
+};
+
+}  // namespace ebb

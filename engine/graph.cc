@@ -1,0 +1,49 @@
+#include "engine/graph.h"
+
+#include <algorithm>
+
+namespace ebb {
+
+ValueId Graph::add_value(ValueKind kind, const std::string& name, const Shape& shape) {
+  values.push_back({.kind = kind, .name = name, .shape = shape});
+  return static_cast<ValueId>(values.size()) - 1;
+}
+
+std::vector<ValueId> Graph::add_node(OpKind kind, const OpAttrs& attrs, std::vector<ValueId> inputs,
+                                     const std::string& layer) {
+  GraphNode node{kind, attrs, std::move(inputs), {}, layer};
+  for (const Shape& shape : op_def(kind).infer(attrs, shapes(node.inputs))) {
+    node.outputs.push_back(add_value(ValueKind::kComputed, "", shape));
+  }
+  nodes.push_back(node);
+  return node.outputs;
+}
+
+std::vector<Shape> Graph::shapes(const std::vector<ValueId>& ids) const {
+  std::vector<Shape> result;
+  for (ValueId id : ids) result.push_back(values[id].shape);
+  return result;
+}
+
+std::vector<int> Graph::producers() const {
+  std::vector<int> result(values.size(), -1);
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    for (ValueId id : nodes[n].outputs) result[id] = static_cast<int>(n);
+  }
+  return result;
+}
+
+std::vector<std::vector<int>> Graph::consumers() const {
+  std::vector<std::vector<int>> result(values.size());
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    for (ValueId id : nodes[n].inputs) result[id].push_back(static_cast<int>(n));
+  }
+  return result;
+}
+
+bool Graph::is_visible(ValueId value) const {
+  return value == output || std::any_of(marks.begin(), marks.end(),
+                                        [&](const auto& mark) { return mark.second == value; });
+}
+
+}  // namespace ebb

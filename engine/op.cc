@@ -1,0 +1,82 @@
+#include "engine/op.h"
+
+#include <algorithm>
+
+#include "engine/ops/ops.h"
+
+namespace ebb {
+
+const OpDef& op_def(OpKind kind) {
+  switch (kind) {
+    case OpKind::kConv:
+      return ops::kConv;
+    case OpKind::kConvPack:
+      return ops::kConvPack;
+    case OpKind::kBatchNorm:
+      return ops::kBatchNorm;
+    case OpKind::kBatchNormTrain:
+      return ops::kBatchNormTrain;
+    case OpKind::kFoldBatchNorm:
+      return ops::kFoldBatchNorm;
+    case OpKind::kActivation:
+      return ops::kActivation;
+    case OpKind::kAvgPool:
+      return ops::kAvgPool;
+    case OpKind::kConcat:
+      return ops::kConcat;
+    case OpKind::kAdd:
+      return ops::kAdd;
+    case OpKind::kMultiply:
+      return ops::kMultiply;
+    case OpKind::kMseLoss:
+      return ops::kMseLoss;
+  }
+  throw Error("op_def: unknown operation");
+}
+
+std::vector<Tensor> run_op(Context& context, OpKind kind, const OpAttrs& attrs,
+                           std::span<const Tensor> inputs) {
+  const OpDef& def = op_def(kind);
+  std::vector<Shape> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  std::vector<Tensor> outputs;
+  for (const Shape& shape : def.infer(attrs, shapes)) {
+    outputs.push_back(Tensor::empty(context, shape));
+  }
+  const int64_t bytes =
+      def.workspace_bytes == nullptr ? 0 : def.workspace_bytes(context, attrs, shapes);
+  const Tensor workspace = Tensor::empty(context, {bytes}, DType::kU8);
+  def.run(context, {attrs, inputs, outputs, workspace.raw()});
+  return outputs;
+}
+
+void check_input_count(const char* op, size_t got, size_t expected) {
+  EBB_CHECK(got == expected, ShapeError, op, ": got ", got, " inputs, expected ", expected);
+}
+
+int64_t common_batch(const char* op, std::span<const Shape> inputs) {
+  int64_t batch = 0;
+  for (const Shape& shape : inputs) {
+    EBB_CHECK(shape.rank() >= 2, ShapeError, op, ": input ", shape, ", expected [N, ..., C]");
+    batch = std::max(batch, shape[0]);
+  }
+  for (const Shape& shape : inputs) {
+    EBB_CHECK(shape[0] > 0 && batch % shape[0] == 0, ShapeError, op, ": batch ", shape[0],
+              " does not divide batch ", batch);
+  }
+  return batch;
+}
+
+int64_t row_count(const Shape& shape) {
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < shape.rank(); ++i) rows *= shape[i];
+  return rows;
+}
+
+int64_t pixel_count(const Shape& shape) {
+  int64_t pixels = 1;
+  for (int i = 1; i + 1 < shape.rank(); ++i) pixels *= shape[i];
+  return pixels;
+}
+
+}  // namespace ebb

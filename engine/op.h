@@ -1,0 +1,91 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "kernels/conv.h"
+
+namespace ebb {
+
+// Every operation a network is made of. Its definition is engine/ops/<name>.cc, its gradient
+// <name>_grad in nn/autograd/grad_rules.cc.
+enum class OpKind {
+  kConv,            // x, w, b[, residual] -> y
+  kConvPack,        // w -> packed weights, an opaque buffer
+  kBatchNorm,       // x, gamma, beta, running_mean, running_var -> y
+  kBatchNormTrain,  // same inputs; updates the running statistics -> y, mean, rstd
+  kFoldBatchNorm,   // w, b, gamma, beta, running_mean, running_var -> w', b'
+  kActivation,      // x -> y
+  kAvgPool,         // x -> y
+  kConcat,          // a, b, ... -> y, along channels
+  kAdd,             // x, s -> y
+  kMultiply,        // x, s -> y
+  kMseLoss,         // prediction, target -> loss [1]
+};
+
+struct ConvAttrs {
+  int64_t kernel = 3, stride = 1, pad = 1;
+  bool transposed = false;
+  Activation activation = Activation::kNone;
+  bool packed_weight = false;  // input 1 comes from kConvPack and has no shape of its own
+  int64_t out_channels = 0;    // used when packed_weight
+};
+struct ConvPackAttrs {
+  ConvGeometry geometry;
+  int64_t bytes = 0;
+};
+struct BatchNormAttrs {
+  float eps = 1e-5f, momentum = 0.1f;
+  Activation activation = Activation::kNone;
+};
+struct ActivationAttrs {
+  Activation activation = Activation::kGelu;
+};
+struct PoolAttrs {
+  int64_t kernel = 1;
+};
+using OpAttrs = std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs,
+                             ActivationAttrs, PoolAttrs>;
+
+struct OpCall {
+  const OpAttrs& attrs;
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> outputs;
+  void* workspace;  // workspace_bytes, 64-byte aligned
+};
+
+// What the engine knows of an operation. Shapes are NHWC; vectors are [N, C].
+//
+// Batches may differ: an operand with batch B next to one with batch k*B is read at image index
+// modulo B. So the branches of a guided step share what does not depend on the branch.
+struct OpDef {
+  const char* name;
+  // Output shapes; ShapeError says what was expected and found.
+  std::vector<Shape> (*infer)(const OpAttrs& attrs, std::span<const Shape> inputs);
+  // Scratch for one run; null when none is needed.
+  int64_t (*workspace_bytes)(const Context& context, const OpAttrs& attrs,
+                             std::span<const Shape> inputs);
+  void (*run)(Context& context, const OpCall& call);
+  bool reads_pitched = false;   // inputs may be channel ranges of a wider tensor
+  bool writes_pitched = false;  // so may outputs
+};
+
+const OpDef& op_def(OpKind kind);
+
+// Allocates outputs and workspace and runs one operation now.
+std::vector<Tensor> run_op(Context& context, OpKind kind, const OpAttrs& attrs,
+                           std::span<const Tensor> inputs);
+
+// ShapeError "<op>: got <n> inputs, expected <expected>".
+void check_input_count(const char* op, size_t got, size_t expected);
+// The batch of an operation whose operands have these batches: the largest, which all must divide.
+int64_t common_batch(const char* op, std::span<const Shape> inputs);
+// Product of all dimensions but the last.
+int64_t row_count(const Shape& shape);
+// H * W of an image, 1 of a vector.
+int64_t pixel_count(const Shape& shape);
+
+}  // namespace ebb

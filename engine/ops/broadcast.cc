@@ -1,0 +1,51 @@
+#include "engine/ops/ops.h"
+
+namespace ebb::ops {
+namespace {
+
+// x [N, H, W, C] or [N, C] with s [N, C]: s is broadcast over the pixels of its image.
+Shape infer_broadcast(const char* op, std::span<const Shape> inputs) {
+  check_input_count(op, inputs.size(), 2);
+  const Shape &x = inputs[0], &s = inputs[1];
+  Shape y = x;
+  y[0] = common_batch(op, inputs);
+  EBB_CHECK(s.rank() == 2 && s[1] == x.back(), ShapeError, op, ": operand ", s, " for input ", x,
+            ", expected [N, ", x.back(), "]");
+  return y;
+}
+
+void run_broadcast(Context& context, BroadcastOp op, const char* name, const OpCall& call) {
+  const Tensor &x = call.inputs[0], &s = call.inputs[1], &y = call.outputs[0];
+  context.launch(&KernelTable::broadcast_forward, name,
+                 BroadcastForwardArgs{.op = op,
+                                      .n = y.shape()[0],
+                                      .pixels = pixel_count(y.shape()),
+                                      .c = y.shape().back(),
+                                      .x_n = x.shape()[0],
+                                      .s_n = s.shape()[0],
+                                      .dtype = x.dtype(),
+                                      .x = x.raw(),
+                                      .s = s.raw(),
+                                      .y = y.raw()});
+}
+
+std::vector<Shape> infer_add(const OpAttrs&, std::span<const Shape> inputs) {
+  return {infer_broadcast("add", inputs)};
+}
+void run_add(Context& context, const OpCall& call) {
+  run_broadcast(context, BroadcastOp::kAdd, "add_forward", call);
+}
+std::vector<Shape> infer_multiply(const OpAttrs&, std::span<const Shape> inputs) {
+  return {infer_broadcast("multiply", inputs)};
+}
+void run_multiply(Context& context, const OpCall& call) {
+  run_broadcast(context, BroadcastOp::kMultiply, "multiply_forward", call);
+}
+
+}  // namespace
+
+const OpDef kAdd = {.name = "add", .infer = infer_add, .workspace_bytes = nullptr, .run = run_add};
+const OpDef kMultiply = {
+    .name = "multiply", .infer = infer_multiply, .workspace_bytes = nullptr, .run = run_multiply};
+
+}  // namespace ebb::ops

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "engine/graph.h"
+
+namespace ebb {
+
+// Graph -> graph rewrites. Each keeps every visible value (the output and the module outputs).
+
+// conv, batch_norm -> conv with folded weights, computed once from the parameters. Changes
+// rounding: outputs agree within a few eps of the layer's scale.
+Graph fold_batch_norm(const Graph& graph);
+
+// conv, activation -> conv with the activation in its epilogue. Bitwise equal on the CPU.
+Graph fuse_epilogues(const Graph& graph);
+
+// Rearranging weights becomes a node of its own, which depends on parameters alone and so runs
+// once. Bitwise equal.
+Graph hoist_packing(const Graph& graph, const Context& context);
+
+// Producers write operands of a concatenation into their place. Bitwise equal.
+Graph place_concat_operands(const Graph& graph);
+
+// All of the above in order.
+Graph optimize(const Graph& graph, const Context& context);
+
+}  // namespace ebb
