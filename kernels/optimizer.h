@@ -11,7 +11,7 @@ namespace ebb {
 //   p -= lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps),   t = step = 1, 2, ...
 struct AdamArgs {
   int64_t count;
-  float lr, beta1, beta2, eps;
+  double lr, beta1, beta2, eps;
   float grad_scale;  // 1, or the factor that clips the gradient norm
   int64_t step;      // of this update, from 1
   const float* grad;   // [count]
@@ -24,7 +24,7 @@ using AdamFn = void(const AdamArgs&, StreamHandle);
 // ema = decay * ema + (1 - decay) * param.
 struct EmaArgs {
   int64_t count;
-  float decay;
+  double decay;
   const float* param;  // [count]
   float* ema;          // [count]
 };
