@@ -1,6 +1,7 @@
+#include "kernels/activation.h"
+
 #include <cmath>
 
-#include "kernels/activation.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

@@ -1,6 +1,7 @@
+#include "kernels/avg_pool.h"
+
 #include <algorithm>
 
-#include "kernels/avg_pool.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

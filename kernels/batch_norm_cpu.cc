@@ -1,7 +1,8 @@
+#include "kernels/batch_norm.h"
+
 #include <cmath>
 #include <vector>
 
-#include "kernels/batch_norm.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

@@ -1,6 +1,7 @@
+#include "kernels/broadcast.h"
+
 #include <algorithm>
 
-#include "kernels/broadcast.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

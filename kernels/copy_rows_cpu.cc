@@ -1,7 +1,8 @@
+#include "kernels/copy_rows.h"
+
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/copy_rows.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

@@ -1,9 +1,10 @@
+#include "kernels/diffusion_batch.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/random_fill.h"
-#include "kernels/diffusion_batch.h"
 #include "kernels/philox.h"
 
 namespace ebb::cpu {

@@ -1,6 +1,7 @@
+#include "kernels/linear_combination.h"
+
 #include "engine/base/error.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/linear_combination.h"
 
 namespace ebb::cpu {
 

@@ -1,6 +1,7 @@
+#include "kernels/mse_loss.h"
+
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/sum_chunks.h"
-#include "kernels/mse_loss.h"
 
 namespace ebb::cpu {
 

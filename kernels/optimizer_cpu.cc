@@ -1,8 +1,9 @@
+#include "kernels/optimizer.h"
+
 #include <cmath>
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sum_chunks.h"
-#include "kernels/optimizer.h"
 
 namespace ebb::cpu {
 

@@ -1,10 +1,11 @@
+#include "kernels/random.h"
+
 #include <algorithm>
 
 #include "engine/base/error.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/random_fill.h"
 #include "kernels/philox.h"
-#include "kernels/random.h"
 
 namespace ebb::cpu {
 
