@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ebb {
+
+// Text from a file or the command line, safe for a terminal: control characters, invisible
+// characters that reorder or hide text, backslashes and invalid UTF-8 come out escaped (\n, \x1b,
+// \u{202e}). Text beyond `max_characters` is cut and marked with "...".
+std::string terminal_safe(std::string_view text, size_t max_characters = 200);
+
+// A path as messages show it: escaped like any text, but long enough to keep the file's name.
+std::string path_label(std::string_view path);
+
+// A name from a file as messages show it: "conv1.weight", quotes included.
+std::string quoted(std::string_view name);
+
+// "3152 bytes", "432345123 bytes (412.3 MiB)".
+std::string format_bytes(uint64_t bytes);
+
+}  // namespace ebb
