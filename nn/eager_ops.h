@@ -1,0 +1,32 @@
+#pragma once
+
+#include <map>
+
+#include "nn/ops.h"
+
+namespace ebb {
+
+// Computes each operation at once, in inference mode, and keeps every module's output.
+class EagerOps final : public Ops {
+ public:
+  EagerOps(Context& context, const TensorMap& params) : context_(context), params_(params) {}
+
+  Value input(const Tensor& tensor);
+
+  Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
+  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+             const Scope& layer) override;
+  Shape shape(Value value) const override { return tensor(value).shape(); }
+  void mark(const Scope& module, Value value) override { marks_[module.path()] = tensor(value); }
+
+  const Tensor& tensor(Value value) const { return tensors_.at(value.id); }
+  const TensorMap& marks() const { return marks_; }
+
+ private:
+  Context& context_;
+  const TensorMap& params_;
+  std::vector<Tensor> tensors_;
+  TensorMap marks_;
+};
+
+}  // namespace ebb

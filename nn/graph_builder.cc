@@ -1,0 +1,46 @@
+#include "nn/graph_builder.h"
+
+#include "nn/param_collector.h"
+
+namespace ebb {
+
+Value GraphBuilder::input(const std::string& name, const Shape& shape) {
+  return {graph_.add_value(ValueKind::kInput, name, shape)};
+}
+
+Value GraphBuilder::param(const Scope& name, const Shape& shape, const ParamInfo&) {
+  return {graph_.add_value(ValueKind::kParam, name.path(), shape)};
+}
+
+Value GraphBuilder::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+                         const Scope& layer) {
+  std::vector<ValueId> ids;
+  for (Value input : inputs) ids.push_back(input.id);
+  return {graph_.add_node(kind, attrs, ids, layer.path()).front()};
+}
+
+void GraphBuilder::mark(const Scope& module, Value value) {
+  graph_.marks[module.path()] = value.id;
+}
+
+Graph GraphBuilder::finish(Value output) {
+  graph_.output = output.id;
+  return std::move(graph_);
+}
+
+Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch) {
+  GraphBuilder builder;
+  std::vector<Value> inputs;
+  for (const NetworkInput& input : network.inputs) {
+    inputs.push_back(builder.input(input.name, with_batch(batch.at(input.name), input.shape)));
+  }
+  return builder.finish(network.forward(builder, inputs));
+}
+
+Graph build_graph(const Network& network, int64_t batch) {
+  std::map<std::string, int64_t> batches;
+  for (const NetworkInput& input : network.inputs) batches[input.name] = batch;
+  return build_graph(network, batches);
+}
+
+}  // namespace ebb

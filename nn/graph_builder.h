@@ -1,0 +1,32 @@
+#pragma once
+
+#include <map>
+
+#include "engine/graph.h"
+#include "nn/network.h"
+
+namespace ebb {
+
+// Writes a network down as an inference graph.
+class GraphBuilder final : public Ops {
+ public:
+  Value input(const std::string& name, const Shape& shape);
+
+  Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
+  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+             const Scope& layer) override;
+  Shape shape(Value value) const override { return graph_.values.at(value.id).shape; }
+  void mark(const Scope& module, Value value) override;
+
+  Graph finish(Value output);
+
+ private:
+  Graph graph_;
+};
+
+// The graph of `network` with these batch sizes per input, e.g. {{"x", 10}, {"t", 20}, {"c", 20}}.
+Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch);
+// The same batch for every input.
+Graph build_graph(const Network& network, int64_t batch);
+
+}  // namespace ebb

@@ -1,0 +1,97 @@
+#include "nn/network.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "nn/param_collector.h"
+#include "nn/unet_mnist.h"
+
+namespace ebb {
+namespace {
+
+using Json = nlohmann::json;
+
+template <typename T>
+T one_of(const Json& json, const std::string& where, const char* key,
+         const std::vector<std::pair<const char*, T>>& choices) {
+  std::string expected;
+  for (const auto& [name, value] : choices) {
+    if (json.contains(key) && json[key] == name) return value;
+    expected += (expected.empty() ? "" : ", ") + std::string(name);
+  }
+  throw FormatError(cat(where, ": model config key \"", key, "\" is ",
+                        json.contains(key) ? json[key].dump() : "missing", ", expected one of ",
+                        expected));
+}
+
+int64_t integer(const Json& json, const std::string& where, const char* key, int64_t low,
+                int64_t high) {
+  const bool valid = json.contains(key) && json[key].is_number_integer() &&
+                     json[key].get<int64_t>() >= low && json[key].get<int64_t>() <= high;
+  EBB_CHECK(valid, FormatError, where, ": model config key \"", key, "\" is ",
+            json.contains(key) ? json[key].dump() : "missing", ", expected ", low, "..", high);
+  return json[key].get<int64_t>();
+}
+
+Network mnist_network(const Json& json, const std::string& where) {
+  UnetMnistConfig config;
+  config.conditioning = one_of<Conditioning>(json, where, "conditioning",
+                                             {{"none", Conditioning::kNone},
+                                              {"time", Conditioning::kTime},
+                                              {"class", Conditioning::kClass}});
+  if (config.conditioning == Conditioning::kTime) {
+    config.time_fusion =
+        one_of<TimeFusion>(json, where, "time_fusion",
+                           {{"add", TimeFusion::kAdd}, {"multiply", TimeFusion::kMultiply}});
+  }
+  config.hidden = integer(json, where, "hidden", 1, 4096);
+  if (config.conditioning == Conditioning::kClass) {
+    config.classes = integer(json, where, "classes", 1, 1000);
+  }
+  Network network;
+  network.config = json.dump();
+  network.inputs.push_back({"x", {28, 28, 1}});
+  if (config.conditioning != Conditioning::kNone) network.inputs.push_back({"t", {1}});
+  if (config.conditioning == Conditioning::kClass) {
+    network.inputs.push_back({"c", {config.classes}});
+  }
+  network.forward = [config](Ops& ops, const std::vector<Value>& inputs) {
+    const auto input = [&](size_t i) {
+      return i < inputs.size() ? std::optional<Value>(inputs[i]) : std::nullopt;
+    };
+    return unet_mnist(ops, config, inputs.at(0), input(1), input(2));
+  };
+  return network;
+}
+
+}  // namespace
+
+bool Network::has_input(const std::string& name) const {
+  return std::any_of(inputs.begin(), inputs.end(),
+                     [&](const NetworkInput& input) { return input.name == name; });
+}
+
+Network make_network(const std::string& config, const std::string& where) {
+  const Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
+  EBB_CHECK(json.is_object(), FormatError, where, ": model config is not a JSON object");
+  if (json.value("name", Json()) == "mnist_unet") return mnist_network(json, where);
+  throw FormatError(cat(where, ": model config key \"name\" is ",
+                        json.contains("name") ? json["name"].dump() : "missing",
+                        ", expected \"mnist_unet\""));
+}
+
+std::vector<ParamSpec> list_params(const Network& network) {
+  ParamCollector collector;
+  std::vector<Value> inputs;
+  for (const NetworkInput& input : network.inputs) inputs.push_back(collector.input(input.shape));
+  network.forward(collector, inputs);
+  return collector.specs();
+}
+
+int64_t count_trainable(const std::vector<ParamSpec>& specs) {
+  int64_t count = 0;
+  for (const ParamSpec& spec : specs) count += spec.info.trainable ? spec.shape.elements() : 0;
+  return count;
+}
+
+}  // namespace ebb

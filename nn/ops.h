@@ -1,0 +1,49 @@
+#pragma once
+
+#include <vector>
+
+#include "engine/op.h"
+#include "nn/param.h"
+#include "nn/scope.h"
+
+namespace ebb {
+
+// A tensor of the network being described; what it holds depends on the Ops that made it.
+struct Value {
+  int id = -1;
+};
+
+// What a network's text is written against. Each consumer implements the four virtuals:
+// ParamCollector lists the parameters, GraphBuilder builds the inference graph, EagerOps computes
+// layer by layer, autograd::Tape computes and records. Shapes are NHWC or [N, C].
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  // A parameter by its full name.
+  virtual Value param(const Scope& name, const Shape& shape, const ParamInfo& info) = 0;
+  // One operation; its first output. `layer` is the module it belongs to.
+  virtual Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+                     const Scope& layer) = 0;
+  virtual Shape shape(Value value) const = 0;
+  // Says that `value` is the output of a module.
+  virtual void mark(const Scope&, Value) {}
+
+  // PyTorch's layers under their usual names; each creates its parameters under `s`.
+  Value conv2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride,
+               int64_t pad);
+  Value conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel,
+                         int64_t stride, int64_t pad);
+  Value linear(const Scope& s, Value x, int64_t out_features);
+  // BatchNorm2d followed by an activation; a Tape in training mode uses batch statistics.
+  Value batch_norm(const Scope& s, Value x, Activation activation);
+
+  Value gelu(const Scope& s, Value x);
+  Value avg_pool(const Scope& s, Value x, int64_t kernel);
+  Value concat(const Scope& s, const std::vector<Value>& parts);  // along channels
+  Value add(const Scope& s, Value x, Value per_image);            // [N, H, W, C] + [N, C]
+  Value multiply(const Scope& s, Value x, Value per_image);       // [N, H, W, C] * [N, C]
+  Value mse_loss(Value prediction, Value target);                 // -> [1]
+};
+
+}  // namespace ebb
