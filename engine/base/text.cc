@@ -3,37 +3,15 @@
 #include <array>
 #include <cstdio>
 
+#include "engine/base/utf8.h"
+
 namespace ebb {
 namespace {
 
 constexpr size_t kMaxPath = 4096;  // PATH_MAX
 
-struct CodePoint {
-  uint32_t value = 0;
-  size_t bytes = 0;  // 0 when the text is not UTF-8 here
-};
-
-// Well-formed UTF-8 as in Unicode 15, table 3-7: no overlong forms, no surrogates, at most
-// U+10FFFF.
-CodePoint decode_utf8(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < bytes) return {};
-  uint32_t value = lead & (0x7fu >> bytes);
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xc0u) != 0x80u) return {};
-    value = (value << 6) | (byte(i) & 0x3fu);
-  }
-  constexpr std::array<uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xd800 && value <= 0xdfff;
-  if (value < kSmallest[bytes] || value > 0x10ffff || surrogate) return {};
-  return {value, bytes};
-}
-
 // C1 controls and the format characters that hide, reorder or join their neighbours.
-bool is_invisible(uint32_t c) {
+bool is_invisible(char32_t c) {
   return (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
          (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
          (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
