@@ -49,7 +49,7 @@ Value Ops::linear(const Scope& s, Value x, int64_t out_features) {
 Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
   const Shape per_channel{shape(x).back()};
   const ParamInfo zeros{}, ones{.init = {.constant = 1}};
-  const ParamInfo running_zeros{.trainable = false};
+  const ParamInfo running_zeros{.init = {}, .trainable = false};
   const ParamInfo running_ones{.init = {.constant = 1}, .trainable = false};
   const Value gamma = param(s / "weight", per_channel, ones);
   const Value beta = param(s / "bias", per_channel, zeros);

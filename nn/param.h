@@ -23,7 +23,7 @@ struct ParamInit {
 
 struct ParamInfo {
   ParamLayout layout = ParamLayout::kPlain;
-  ParamInit init;
+  ParamInit init = {};
   bool trainable = true;  // false for running statistics
 };
 

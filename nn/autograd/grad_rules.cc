@@ -1,0 +1,189 @@
+#include "nn/autograd/grad_rules.h"
+
+#include "engine/ops/ops.h"
+
+namespace ebb::autograd {
+namespace {
+
+void conv_grad(const GradCall& call) {
+  const auto& attrs = std::get<ConvAttrs>(call.attrs);
+  const Tensor &x = call.inputs[0], &w = call.inputs[1];
+  Context& context = call.context;
+  const ConvGeometry g = ops::conv_op_geometry(attrs, x.shape(), w.shape()[0]);
+  const auto workspace = [&](ConvPass pass) {
+    const int64_t bytes =
+        context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
+            g, pass, DType::kF32, context.stream().threads);
+    return Tensor::empty(context, {bytes}, DType::kU8);
+  };
+  if (call.wanted[1]) {
+    const Tensor scratch = workspace(ConvPass::kBackwardWeight);
+    context.launch(&KernelTable::conv_backward_weight, "conv_backward_weight",
+                   ConvBackwardWeightArgs{.geometry = g,
+                                          .dtype = x.dtype(),
+                                          .x = x.raw(),
+                                          .dy = call.dy.raw(),
+                                          .dw = call.grad(1).data<float>(),
+                                          .db = call.grad(2).data<float>(),
+                                          .workspace = scratch.raw()});
+  }
+  if (call.wanted[0]) {
+    const int64_t packed_bytes =
+        context.kernel(&KernelTable::conv_packed_bytes, "conv_packed_bytes")(
+            g, ConvPass::kBackwardInput, DType::kF32);
+    const Tensor packed = Tensor::empty(context, {packed_bytes}, DType::kU8);
+    const Tensor scratch = workspace(ConvPass::kBackwardInput);
+    context.launch(
+        &KernelTable::conv_pack, "conv_pack",
+        ConvPackArgs{g, ConvPass::kBackwardInput, DType::kF32, w.data<float>(), packed.raw()});
+    context.launch(&KernelTable::conv_backward_input, "conv_backward_input",
+                   ConvBackwardInputArgs{.geometry = g,
+                                         .dtype = x.dtype(),
+                                         .dy = call.dy.raw(),
+                                         .packed = packed.raw(),
+                                         .dx = call.grad(0).raw(),
+                                         .workspace = scratch.raw()});
+  }
+}
+
+void batch_norm_train_grad(const GradCall& call) {
+  const auto& attrs = std::get<BatchNormAttrs>(call.attrs);
+  const Tensor& x = call.inputs[0];
+  Context& context = call.context;
+  const int64_t rows = row_count(x.shape()), c = x.shape().back();
+  const int64_t bytes = context.kernel(&KernelTable::batch_norm_workspace_bytes,
+                                       "batch_norm_workspace_bytes")(rows, c);
+  const Tensor workspace = Tensor::empty(context, {bytes}, DType::kU8);
+  context.launch(&KernelTable::batch_norm_backward, "batch_norm_backward",
+                 BatchNormBackwardArgs{.rows = rows,
+                                       .c = c,
+                                       .dtype = x.dtype(),
+                                       .activation = attrs.activation,
+                                       .x = x.raw(),
+                                       .gamma = call.inputs[1].data<float>(),
+                                       .beta = call.inputs[2].data<float>(),
+                                       .mean = call.outputs[1].data<float>(),
+                                       .rstd = call.outputs[2].data<float>(),
+                                       .dy = call.dy.raw(),
+                                       .dx = call.grad(0).raw(),
+                                       .dgamma = call.grad(1).data<float>(),
+                                       .dbeta = call.grad(2).data<float>(),
+                                       .workspace = workspace.raw()});
+}
+
+void activation_grad(const GradCall& call) {
+  const Tensor& x = call.inputs[0];
+  call.context.launch(
+      &KernelTable::activation_backward, "activation_backward",
+      ActivationBackwardArgs{.activation = std::get<ActivationAttrs>(call.attrs).activation,
+                             .dtype = x.dtype(),
+                             .count = x.elements(),
+                             .x = x.raw(),
+                             .dy = call.dy.raw(),
+                             .dx = call.grad(0).raw()});
+}
+
+void avg_pool_grad(const GradCall& call) {
+  const Shape& s = call.inputs[0].shape();
+  call.context.launch(&KernelTable::avg_pool_backward, "avg_pool_backward",
+                      AvgPoolBackwardArgs{.n = s[0],
+                                          .h = s[1],
+                                          .w = s[2],
+                                          .c = s[3],
+                                          .k = std::get<PoolAttrs>(call.attrs).kernel,
+                                          .dtype = call.dy.dtype(),
+                                          .dy = call.dy.raw(),
+                                          .dx = call.grad(0).raw()});
+}
+
+void concat_grad(const GradCall& call) {
+  int64_t first = 0;
+  for (size_t i = 0; i < call.inputs.size(); ++i) {
+    const int64_t channels = call.inputs[i].shape().back();
+    const Tensor part = call.dy.channels(first, channels);
+    first += channels;
+    if (!call.wanted[i]) continue;
+    const Tensor& dx = call.grad(i);
+    call.context.launch(&KernelTable::copy_rows, "copy_rows",
+                        CopyRowsArgs{.rows = row_count(dx.shape()),
+                                     .x_rows = row_count(dx.shape()),
+                                     .c = channels,
+                                     .x_pitch = part.pitch(),
+                                     .y_pitch = channels,
+                                     .dtype = dx.dtype(),
+                                     .x = part.raw(),
+                                     .y = dx.raw()});
+  }
+}
+
+void broadcast_grad(const GradCall& call, BroadcastOp op) {
+  const Tensor &x = call.inputs[0], &s = call.inputs[1];
+  EBB_CHECK(x.shape()[0] == s.shape()[0], ShapeError, "broadcast gradient: batches ", x.shape()[0],
+            " and ", s.shape()[0], " differ");
+  call.context.launch(&KernelTable::broadcast_backward, "broadcast_backward",
+                      BroadcastBackwardArgs{.op = op,
+                                            .n = x.shape()[0],
+                                            .pixels = pixel_count(x.shape()),
+                                            .c = x.shape().back(),
+                                            .dtype = x.dtype(),
+                                            .x = x.raw(),
+                                            .s = s.raw(),
+                                            .dy = call.dy.raw(),
+                                            .dx = call.wanted[0] ? call.grad(0).raw() : nullptr,
+                                            .ds = call.wanted[1] ? call.grad(1).raw() : nullptr});
+}
+
+void add_grad(const GradCall& call) { broadcast_grad(call, BroadcastOp::kAdd); }
+
+void multiply_grad(const GradCall& call) { broadcast_grad(call, BroadcastOp::kMultiply); }
+
+void mse_loss_grad(const GradCall& call) {
+  const Tensor& prediction = call.inputs[0];
+  call.context.launch(&KernelTable::mse_loss_backward, "mse_loss_backward",
+                      MseLossBackwardArgs{.count = prediction.elements(),
+                                          .dtype = prediction.dtype(),
+                                          .prediction = prediction.raw(),
+                                          .target = call.inputs[1].raw(),
+                                          .dloss = call.dy.data<float>(),
+                                          .dprediction = call.grad(0).raw()});
+}
+
+}  // namespace
+
+const Tensor& GradCall::grad(size_t i) const {
+  if (!grads[i].defined()) grads[i] = Tensor::empty(context, inputs[i].shape());
+  return grads[i];
+}
+
+const GradDef& grad_def(OpKind kind) {
+  static const GradDef kConv{conv_grad};
+  static const GradDef kBatchNormTrain{batch_norm_train_grad, true};
+  static const GradDef kActivation{activation_grad};
+  static const GradDef kAvgPool{avg_pool_grad};
+  static const GradDef kConcat{concat_grad};
+  static const GradDef kAdd{add_grad};
+  static const GradDef kMultiply{multiply_grad};
+  static const GradDef kMseLoss{mse_loss_grad};
+  switch (kind) {
+    case OpKind::kConv:
+      return kConv;
+    case OpKind::kBatchNormTrain:
+      return kBatchNormTrain;
+    case OpKind::kActivation:
+      return kActivation;
+    case OpKind::kAvgPool:
+      return kAvgPool;
+    case OpKind::kConcat:
+      return kConcat;
+    case OpKind::kAdd:
+      return kAdd;
+    case OpKind::kMultiply:
+      return kMultiply;
+    case OpKind::kMseLoss:
+      return kMseLoss;
+    default:
+      throw Error(cat(op_def(kind).name, ": has no gradient"));
+  }
+}
+
+}  // namespace ebb::autograd

@@ -1,0 +1,112 @@
+#include "nn/autograd/tape.h"
+
+#include <algorithm>
+
+#include "nn/autograd/grad_rules.h"
+
+namespace ebb::autograd {
+
+Tape::Tape(Context& context, ParamStore& params, Mode mode)
+    : context_(context), params_(params), mode_(mode) {
+  const float one = 1;
+  one_ = Tensor::from_host(context, {1}, std::span(&one, 1));
+}
+
+Value Tape::add(Variable variable) {
+  variables_.push_back(std::move(variable));
+  return {static_cast<int>(variables_.size()) - 1};
+}
+
+Value Tape::input(const Tensor& tensor) { return add({.tensor = tensor}); }
+
+Value Tape::param(const Scope& name, const Shape& shape, const ParamInfo& info) {
+  const Tensor& value = params_.value(name.path());
+  EBB_CHECK(value.shape() == shape, ShapeError, "parameter ", name.path(), " has shape ",
+            value.shape(), ", expected ", shape);
+  Variable variable{.tensor = value};
+  variable.needs_grad = info.trainable && mode_ == Mode::kTrain;
+  if (variable.needs_grad) variable.grad_place = params_.grad(name.path());
+  return add(std::move(variable));
+}
+
+Value Tape::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+                 const Scope& layer) {
+  if (kind == OpKind::kBatchNorm && mode_ == Mode::kTrain) kind = OpKind::kBatchNormTrain;
+  const LayerScope scope(context_, layer.path());
+  Node node{.kind = kind, .attrs = attrs, .layer = layer.path()};
+  bool needs_grad = false;
+  for (Value value : inputs) {
+    node.inputs.push_back(value.id);
+    node.input_tensors.push_back(tensor(value));
+    needs_grad = needs_grad || variables_[value.id].needs_grad;
+  }
+  std::vector<Tensor> outputs = run_op(context_, kind, attrs, node.input_tensors);
+  const Value result = add({.tensor = outputs.front(), .needs_grad = needs_grad});
+  if (needs_grad) {
+    node.output = result.id;
+    if (grad_def(kind).reads_outputs) node.output_tensors = std::move(outputs);
+    nodes_.push_back(std::move(node));
+  }
+  return result;
+}
+
+void Tape::mark(const Scope& module, Value value) {
+  if (keep_marks_) marks_[module.path()] = tensor(value);
+}
+
+void Tape::accumulate(Variable& variable, const Tensor& grad) {
+  if (!variable.grad.defined()) {
+    variable.grad = grad;
+    return;
+  }
+  const LinearTerm terms[] = {{variable.grad.data<float>(), one_.data<float>()},
+                              {grad.data<float>(), one_.data<float>()}};
+  context_.launch(&KernelTable::linear_combination, "linear_combination",
+                  LinearCombinationArgs{.n = 1,
+                                        .elements = grad.elements(),
+                                        .per_image = false,
+                                        .terms = 2,
+                                        .term = {terms[0], terms[1]},
+                                        .y = variable.grad.data<float>()});
+}
+
+void Tape::run_rule(const Node& node) {
+  const LayerScope scope(context_, node.layer);
+  const size_t count = node.inputs.size();
+  std::vector<Tensor> grads(count);
+  const auto wanted = std::make_unique<bool[]>(count);
+  for (size_t i = 0; i < count; ++i) {
+    const Variable& variable = variables_[node.inputs[i]];
+    wanted[i] = variable.needs_grad;
+    if (!variable.grad.defined()) grads[i] = variable.grad_place;
+  }
+  const Tensor dy = variables_[node.output].grad;
+  variables_[node.output].grad = Tensor();
+  grad_def(node.kind).rule({.context = context_,
+                            .attrs = node.attrs,
+                            .inputs = node.input_tensors,
+                            .outputs = node.output_tensors,
+                            .dy = dy,
+                            .wanted = std::span<const bool>(wanted.get(), count),
+                            .grads = grads});
+  for (size_t i = 0; i < count; ++i) {
+    if (wanted[i]) accumulate(variables_[node.inputs[i]], grads[i]);
+  }
+}
+
+void Tape::backward(Value loss) {
+  EBB_CHECK(mode_ == Mode::kTrain && variables_.at(loss.id).needs_grad, Error,
+            "backward: nothing was recorded");
+  EBB_CHECK(tensor(loss).elements() == 1, ShapeError, "backward: loss ", tensor(loss).shape(),
+            ", expected one element");
+  variables_[loss.id].grad = one_;
+  while (!nodes_.empty()) {
+    // Later readers of a variable come first, so its gradient is complete here.
+    const Node node = std::move(nodes_.back());
+    nodes_.pop_back();
+    variables_[node.output].tensor = Tensor();
+    if (variables_[node.output].grad.defined()) run_rule(node);
+  }
+}
+
+}  // namespace ebb::autograd
