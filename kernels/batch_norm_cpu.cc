@@ -1,8 +1,10 @@
 #include "kernels/batch_norm.h"
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
+#include "kernels/cpu/batch_norm_passes.h"
+#include "kernels/cpu/batch_norm_plan.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 
@@ -10,84 +12,185 @@ namespace ebb::cpu {
 
 namespace {
 
-void activate(Activation activation, int64_t count, float* y, int threads) {
-  if (activation == Activation::kNone) return;
-  activation_forward({activation, DType::kF32, count, y, y}, {nullptr, threads});
+// Statistics of `count` rows, each [C]: mean and the sum of squared deviations from it, in double.
+struct Statistics {
+  double* mean;
+  double* m2;
+  double count = 0;
+};
+
+// Adds another set to the statistics of one channel (Chan, Golub, LeVeque 1979). weight =
+// other count / total count.
+void merge_channel(const Statistics& into, int64_t c, double weight, double mean, double m2) {
+  const double delta = mean - into.mean[c];
+  into.mean[c] += weight * delta;
+  into.m2[c] += m2 + delta * delta * into.count * weight;
+}
+
+// Statistics of one chunk. Each block is centred at its own f32 mean, which is corrected for its
+// rounding, so a large common offset costs no accuracy.
+void chunk_statistics(const BatchNormPlan& plan, int64_t chunk, const float* x, void* workspace) {
+  const int64_t channels = plan.c;
+  double* totals = plan.totals(workspace, chunk);
+  std::fill(totals, totals + 2 * channels, 0.0);
+  Statistics statistics = {totals, totals + channels};
+  float* centre = plan.block_sums(workspace, chunk);
+  float* sum = centre + channels;
+  float* squares = sum + channels;
+  plan.for_each_block(chunk, [&](int64_t row, int64_t rows) {
+    const ChannelRows size = {rows, channels, channels};
+    const float* block = x + row * channels;
+    std::fill(centre, centre + 3 * channels, 0.0f);
+    sum_rows(size, block, centre);
+    for (int64_t c = 0; c < channels; ++c) centre[c] /= static_cast<float>(rows);
+    sum_deviations(size, block, centre, sum, squares);
+    const double count = static_cast<double>(rows), weight = count / (statistics.count + count);
+    for (int64_t c = 0; c < channels; ++c) {
+      const double shift = sum[c] / count;
+      merge_channel(statistics, c, weight, centre[c] + shift, squares[c] - sum[c] * shift);
+    }
+    statistics.count += count;
+  });
+}
+
+// Merges all chunks, in order, into the totals of chunk 0.
+Statistics merge_chunks(const BatchNormPlan& plan, void* workspace) {
+  double* first = plan.totals(workspace, 0);
+  Statistics all = {first, first + plan.c, static_cast<double>(plan.end(0))};
+  for (int64_t chunk = 1; chunk < plan.chunks; ++chunk) {
+    const double* totals = plan.totals(workspace, chunk);
+    const double count = static_cast<double>(plan.end(chunk) - plan.begin(chunk));
+    const double weight = count / (all.count + count);
+    for (int64_t c = 0; c < plan.c; ++c) {
+      merge_channel(all, c, weight, totals[c], totals[plan.c + c]);
+    }
+    all.count += count;
+  }
+  return all;
+}
+
+// Writes mean, rstd and the running statistics. One row has no unbiased variance (PyTorch refuses
+// it); its biased variance, 0, goes into running_var so that everything stays finite.
+void finish_statistics(const BatchNormTrainArgs& args, const Statistics& all) {
+  const double momentum = args.momentum;
+  for (int64_t c = 0; c < args.c; ++c) {
+    const double biased = all.m2[c] / all.count;
+    const double unbiased = all.m2[c] / std::max(all.count - 1, 1.0);
+    args.mean[c] = static_cast<float>(all.mean[c]);
+    args.rstd[c] = static_cast<float>(1 / std::sqrt(biased + args.eps));
+    args.running_mean[c] =
+        static_cast<float>((1 - momentum) * args.running_mean[c] + momentum * all.mean[c]);
+    args.running_var[c] =
+        static_cast<float>((1 - momentum) * args.running_var[c] + momentum * unbiased);
+  }
+}
+
+// Applies act((x - mean) * scale + shift) to all rows.
+void apply_chunks(const BatchNormPlan& plan, int threads, Activation activation,
+                  const ChannelAffine& affine, const float* x, float* y) {
+  parallel_for(threads, plan.chunks, [&](int64_t chunk) {
+    const int64_t first = plan.begin(chunk) * plan.c;
+    const ChannelRows size = {plan.end(chunk) - plan.begin(chunk), plan.c, plan.c};
+    apply_affine(size, activation, affine, x + first, y + first);
+  });
+}
+
+// Sums of one chunk: dz and dz * (x - mean), f32 within a block, double across blocks.
+void chunk_gradients(const BatchNormPlan& plan, int64_t chunk, const BatchNormBackwardArgs& args,
+                     const ChannelAffine& affine) {
+  const int64_t sums = 2 * plan.c;
+  double* totals = plan.totals(args.workspace, chunk);
+  float* block = plan.block_sums(args.workspace, chunk);
+  std::fill(totals, totals + sums, 0.0);
+  plan.for_each_block(chunk, [&](int64_t row, int64_t rows) {
+    std::fill(block, block + sums, 0.0f);
+    sum_gradients({rows, plan.c, plan.c}, args.activation, affine, as_f32(args.x) + row * plan.c,
+                  as_f32(args.dy) + row * plan.c, block, block + plan.c);
+    for (int64_t i = 0; i < sums; ++i) totals[i] += block[i];
+  });
+}
+
+// Adds the chunks in order; writes dbeta, dgamma and the coefficients of dx.
+void finish_gradients(const BatchNormPlan& plan, const BatchNormBackwardArgs& args, float* offset,
+                      float* slope) {
+  double* first = plan.totals(args.workspace, 0);
+  for (int64_t chunk = 1; chunk < plan.chunks; ++chunk) {
+    const double* totals = plan.totals(args.workspace, chunk);
+    for (int64_t i = 0; i < 2 * plan.c; ++i) first[i] += totals[i];
+  }
+  const double rows = static_cast<double>(plan.rows);
+  for (int64_t c = 0; c < plan.c; ++c) {
+    const double rstd = args.rstd[c], scale = args.gamma[c] * rstd;
+    const double dbeta = first[c], dgamma = first[plan.c + c] * rstd;
+    args.dbeta[c] = static_cast<float>(dbeta);
+    args.dgamma[c] = static_cast<float>(dgamma);
+    offset[c] = static_cast<float>(scale * dbeta / rows);
+    slope[c] = static_cast<float>(scale * rstd * dgamma / rows);
+  }
 }
 
 }  // namespace
 
-int64_t batch_norm_workspace_bytes(int64_t rows, int64_t c) { return rows * c * 4 + c * 16; }
+int64_t batch_norm_workspace_bytes(int64_t rows, int64_t c) {
+  return BatchNormPlan(rows, c).workspace_bytes();
+}
 
 void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
   require_f32("batch_norm", args.dtype);
-  const float* x = as_f32(args.x);
-  float* y = as_f32(args.y);
-  for (int64_t c = 0; c < args.c; ++c) {
-    double mean = 0, m2 = 0;
-    for (int64_t r = 0; r < args.rows; ++r) mean += x[r * args.c + c];
-    mean /= static_cast<double>(args.rows);
-    for (int64_t r = 0; r < args.rows; ++r) {
-      const double d = x[r * args.c + c] - mean;
-      m2 += d * d;
-    }
-    const double var = m2 / static_cast<double>(args.rows);
-    const double unbiased = args.rows > 1 ? m2 / static_cast<double>(args.rows - 1) : var;
-    const double rstd = 1 / std::sqrt(var + args.eps);
-    args.mean[c] = static_cast<float>(mean);
-    args.rstd[c] = static_cast<float>(rstd);
-    args.running_mean[c] =
-        static_cast<float>((1 - args.momentum) * args.running_mean[c] + args.momentum * mean);
-    args.running_var[c] =
-        static_cast<float>((1 - args.momentum) * args.running_var[c] + args.momentum * unbiased);
-    for (int64_t r = 0; r < args.rows; ++r) {
-      y[r * args.c + c] =
-          static_cast<float>(args.gamma[c] * (x[r * args.c + c] - mean) * rstd + args.beta[c]);
-    }
+  const BatchNormPlan plan(args.rows, args.c);
+  parallel_for(stream.threads, plan.chunks, [&](int64_t chunk) {
+    chunk_statistics(plan, chunk, as_f32(args.x), args.workspace);
+  });
+  const Statistics all = merge_chunks(plan, args.workspace);
+  finish_statistics(args, all);
+  float* scale = plan.coefficients(args.workspace);
+  float* shift = scale + plan.c;
+  for (int64_t c = 0; c < plan.c; ++c) {
+    scale[c] = args.gamma[c] * args.rstd[c];
+    const double rest = all.mean[c] - args.mean[c];  // what f32 cannot hold of a large mean
+    shift[c] = static_cast<float>(args.beta[c] - rest * scale[c]);
   }
-  activate(args.activation, args.rows * args.c, y, stream.threads);
+  apply_chunks(plan, stream.threads, args.activation, {args.mean, scale, shift}, as_f32(args.x),
+               as_f32(args.y));
 }
 
 void batch_norm_infer(const BatchNormInferArgs& args, StreamHandle stream) {
   require_f32("batch_norm", args.dtype);
-  const float* x = as_f32(args.x);
-  float* y = as_f32(args.y);
-  for (int64_t r = 0; r < args.rows; ++r) {
-    for (int64_t c = 0; c < args.c; ++c) {
-      const double rstd = 1 / std::sqrt(static_cast<double>(args.running_var[c]) + args.eps);
-      y[r * args.c + c] = static_cast<float>(
-          args.gamma[c] * (x[r * args.c + c] - args.running_mean[c]) * rstd + args.beta[c]);
+  constexpr int64_t kSlab = 256;  // channels at a time: their scales fit the stack
+  const BatchNormPlan plan(args.rows, args.c);
+  parallel_for(stream.threads, plan.chunks, [&](int64_t chunk) {
+    for (int64_t first = 0; first < plan.c; first += kSlab) {
+      const int64_t channels = std::min(kSlab, plan.c - first);
+      float scale[kSlab];
+      for (int64_t c = 0; c < channels; ++c) {
+        const double variance = args.running_var[first + c];
+        scale[c] = static_cast<float>(args.gamma[first + c] / std::sqrt(variance + args.eps));
+      }
+      const int64_t start = plan.begin(chunk) * plan.c + first;
+      apply_affine({plan.end(chunk) - plan.begin(chunk), channels, plan.c}, args.activation,
+                   {args.running_mean + first, scale, args.beta + first}, as_f32(args.x) + start,
+                   as_f32(args.y) + start);
     }
-  }
-  activate(args.activation, args.rows * args.c, y, stream.threads);
+  });
 }
 
 void batch_norm_backward(const BatchNormBackwardArgs& args, StreamHandle stream) {
   require_f32("batch_norm", args.dtype);
-  const int64_t count = args.rows * args.c;
-  const float* x = as_f32(args.x);
-  float* dz = static_cast<float*>(args.workspace);
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t c = i % args.c;
-    dz[i] = args.gamma[c] * (x[i] - args.mean[c]) * args.rstd[c] + args.beta[c];
-  }
-  activation_backward({args.activation, DType::kF32, count, dz, args.dy, dz}, stream);
-  float* dx = as_f32(args.dx);
-  for (int64_t c = 0; c < args.c; ++c) {
-    double dbeta = 0, dgamma = 0;
-    for (int64_t i = c; i < count; i += args.c) {
-      dbeta += dz[i];
-      dgamma += dz[i] * (static_cast<double>(x[i]) - args.mean[c]) * args.rstd[c];
-    }
-    args.dbeta[c] = static_cast<float>(dbeta);
-    args.dgamma[c] = static_cast<float>(dgamma);
-    const double rows = static_cast<double>(args.rows);
-    for (int64_t i = c; i < count; i += args.c) {
-      const double xh = (static_cast<double>(x[i]) - args.mean[c]) * args.rstd[c];
-      dx[i] = static_cast<float>(args.gamma[c] * args.rstd[c] *
-                                 (dz[i] - dbeta / rows - xh * dgamma / rows));
-    }
-  }
+  const BatchNormPlan plan(args.rows, args.c);
+  float* scale = plan.coefficients(args.workspace);
+  float* offset = scale + plan.c;
+  float* slope = offset + plan.c;
+  for (int64_t c = 0; c < plan.c; ++c) scale[c] = args.gamma[c] * args.rstd[c];
+  const ChannelAffine affine = {args.mean, scale, args.beta};
+  parallel_for(stream.threads, plan.chunks,
+               [&](int64_t chunk) { chunk_gradients(plan, chunk, args, affine); });
+  finish_gradients(plan, args, offset, slope);
+  parallel_for(stream.threads, plan.chunks, [&](int64_t chunk) {
+    const int64_t first = plan.begin(chunk) * plan.c;
+    apply_gradient({plan.end(chunk) - plan.begin(chunk), plan.c, plan.c}, args.activation, affine,
+                   offset, slope, as_f32(args.x) + first, as_f32(args.dy) + first,
+                   as_f32(args.dx) + first);
+  });
 }
 
 }  // namespace ebb::cpu

@@ -1,25 +1,61 @@
 #include "kernels/optimizer.h"
 
-#include <cmath>
-
+#include "kernels/cpu/adam_factors.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sum_chunks.h"
 
-namespace ebb::cpu {
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/optimizer_cpu.cc"
+#include <hwy/foreach_target.h>
+// After foreach_target.h:
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace ebb::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// One vector of elements at i, in the order of operations of torch.optim.Adam:
+//   m.lerp_(g, 1 - beta1); v.mul_(beta2).addcmul_(g, g, 1 - beta2);
+//   p.addcdiv_(m, sqrt(v) / sqrt(1 - beta2^t) + eps, -lr / (1 - beta1^t))
+template <class D>
+HWY_INLINE void AdamStep(D d, const cpu::AdamFactors& f, const AdamArgs& args, int64_t i) {
+  const auto g = hn::Mul(hn::LoadU(d, args.grad + i), hn::Set(d, f.grad_scale));
+  auto m = hn::LoadU(d, args.m + i);
+  m = hn::MulAdd(hn::Set(d, f.take_m), hn::Sub(g, m), m);
+  const auto kept = hn::Mul(hn::LoadU(d, args.v + i), hn::Set(d, f.keep_v));
+  const auto v = hn::Add(kept, hn::Mul(hn::Mul(hn::Set(d, f.take_v), g), g));
+  const auto root = hn::Add(hn::Div(hn::Sqrt(v), hn::Set(d, f.root)), hn::Set(d, f.eps));
+  const auto step = hn::Div(hn::Mul(hn::Set(d, f.minus_step), m), root);
+  hn::StoreU(m, d, args.m + i);
+  hn::StoreU(v, d, args.v + i);
+  hn::StoreU(hn::Add(hn::LoadU(d, args.param + i), step), d, args.param + i);
+}
+
+void AdamRange(const cpu::AdamFactors& factors, const AdamArgs& args, int64_t begin, int64_t end) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = begin;
+  for (; i + lanes <= end; i += lanes) AdamStep(d, factors, args, i);
+  for (; i < end; ++i) AdamStep(hn::CappedTag<float, 1>(), factors, args, i);
+}
+
+}  // namespace
+}  // namespace ebb::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ebb {
+
+HWY_EXPORT(AdamRange);
+
+namespace cpu {
 
 void adam(const AdamArgs& args, StreamHandle stream) {
-  const double t = static_cast<double>(args.step);
-  const float step_size = static_cast<float>(args.lr / (1 - std::pow(args.beta1, t)));
-  const float root = static_cast<float>(std::sqrt(1 - std::pow(args.beta2, t)));
-  const float b1 = static_cast<float>(1 - args.beta1), b2 = static_cast<float>(args.beta2);
-  const float b2c = static_cast<float>(1 - args.beta2), eps = static_cast<float>(args.eps);
+  const AdamFactors factors(args);
   parallel_chunks(stream.threads, args.count, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float g = args.grad[i] * args.grad_scale;
-      args.m[i] += b1 * (g - args.m[i]);
-      args.v[i] = args.v[i] * b2 + b2c * g * g;
-      args.param[i] -= step_size * args.m[i] / (std::sqrt(args.v[i]) / root + eps);
-    }
+    HWY_DYNAMIC_DISPATCH(AdamRange)(factors, args, begin, end);
   });
 }
 
@@ -38,4 +74,6 @@ void sum_squares(const SumSquaresArgs& args, StreamHandle stream) {
   *args.result = sum_chunks(stream.threads, args.count, args.workspace, square);
 }
 
-}  // namespace ebb::cpu
+}  // namespace cpu
+}  // namespace ebb
+#endif

@@ -1,0 +1,204 @@
+#include "kernels/cpu/batch_norm_passes.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/batch_norm_passes.cc"
+#include <hwy/foreach_target.h>
+// After foreach_target.h:
+#include <hwy/highway.h>
+
+#include "kernels/cpu/activation-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ebb::HWY_NAMESPACE {
+namespace {
+
+using cpu::ChannelAffine;
+using cpu::ChannelRows;
+
+// Calls step(d, offset, c) for every vector of every row, offset = row * pitch + c; what is left of
+// a row goes lane by lane.
+template <class Step>
+HWY_INLINE void ForEachVector(const ChannelRows& size, const Step& step) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t row = 0; row < size.rows; ++row) {
+    const int64_t start = row * size.pitch;
+    int64_t c = 0;
+    for (; c + lanes <= size.c; c += lanes) step(d, start + c, c);
+    for (; c < size.c; ++c) step(OneLane(), start + c, c);
+  }
+}
+
+template <class D>
+HWY_INLINE void Accumulate(D d, hn::Vec<D> v, float* sum) {
+  hn::StoreU(hn::Add(hn::LoadU(d, sum), v), d, sum);
+}
+
+template <class D>
+HWY_INLINE void AccumulateProduct(D d, hn::Vec<D> a, hn::Vec<D> b, float* sum) {
+  hn::StoreU(hn::MulAdd(a, b, hn::LoadU(d, sum)), d, sum);
+}
+
+struct SumStep {
+  const float* x;
+  float* sum;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, int64_t i, int64_t c) const {
+    Accumulate(d, hn::LoadU(d, x + i), sum + c);
+  }
+};
+
+struct DeviationStep {
+  const float* x;
+  const float* centre;
+  float* sum;
+  float* squares;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, int64_t i, int64_t c) const {
+    const auto deviation = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, centre + c));
+    Accumulate(d, deviation, sum + c);
+    AccumulateProduct(d, deviation, deviation, squares + c);
+  }
+};
+
+// x - mean and z of one vector.
+template <class D>
+struct Normalised {
+  hn::Vec<D> centred, z;
+
+  HWY_INLINE Normalised(D d, const ChannelAffine& affine, const float* x, int64_t c)
+      : centred(hn::Sub(hn::LoadU(d, x), hn::LoadU(d, affine.mean + c))),
+        z(hn::MulAdd(centred, hn::LoadU(d, affine.scale + c), hn::LoadU(d, affine.shift + c))) {}
+};
+
+template <Activation kActivation>
+struct AffineStep {
+  ChannelAffine affine;
+  const float* x;
+  float* y;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, int64_t i, int64_t c) const {
+    const Normalised<D> v(d, affine, x + i, c);
+    hn::StoreU(Activate<kActivation>(d, v.z), d, y + i);
+  }
+};
+
+template <Activation kActivation>
+struct GradientSumStep {
+  ChannelAffine affine;
+  const float* x;
+  const float* dy;
+  float* dz_sum;
+  float* product_sum;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, int64_t i, int64_t c) const {
+    const Normalised<D> v(d, affine, x + i, c);
+    const auto dz = ActivateGrad<kActivation>(d, v.z, hn::LoadU(d, dy + i));
+    Accumulate(d, dz, dz_sum + c);
+    AccumulateProduct(d, dz, v.centred, product_sum + c);
+  }
+};
+
+template <Activation kActivation>
+struct GradientStep {
+  ChannelAffine affine;
+  const float* offset;
+  const float* slope;
+  const float* x;
+  const float* dy;
+  float* dx;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, int64_t i, int64_t c) const {
+    const Normalised<D> v(d, affine, x + i, c);
+    const auto dz = ActivateGrad<kActivation>(d, v.z, hn::LoadU(d, dy + i));
+    const auto scaled = hn::MulSub(dz, hn::LoadU(d, affine.scale + c), hn::LoadU(d, offset + c));
+    hn::StoreU(hn::NegMulAdd(v.centred, hn::LoadU(d, slope + c), scaled), d, dx + i);
+  }
+};
+
+// Runs Step<activation>{args...} over the rows.
+template <template <Activation> class Step, class... Args>
+HWY_INLINE void ForEachVectorOf(const ChannelRows& size, Activation activation, Args... args) {
+  switch (activation) {
+    case Activation::kNone:
+      return ForEachVector(size, Step<Activation::kNone>{args...});
+    case Activation::kGelu:
+      return ForEachVector(size, Step<Activation::kGelu>{args...});
+    case Activation::kSilu:
+      return ForEachVector(size, Step<Activation::kSilu>{args...});
+  }
+}
+
+void SumRows(const ChannelRows& size, const float* x, float* sum) {
+  ForEachVector(size, SumStep{x, sum});
+}
+
+void SumDeviations(const ChannelRows& size, const float* x, const float* centre, float* sum,
+                   float* squares) {
+  ForEachVector(size, DeviationStep{x, centre, sum, squares});
+}
+
+void ApplyAffine(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                 const float* x, float* y) {
+  ForEachVectorOf<AffineStep>(size, activation, affine, x, y);
+}
+
+void SumGradients(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                  const float* x, const float* dy, float* dz_sum, float* product_sum) {
+  ForEachVectorOf<GradientSumStep>(size, activation, affine, x, dy, dz_sum, product_sum);
+}
+
+void ApplyGradient(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                   const float* offset, const float* slope, const float* x, const float* dy,
+                   float* dx) {
+  ForEachVectorOf<GradientStep>(size, activation, affine, offset, slope, x, dy, dx);
+}
+
+}  // namespace
+}  // namespace ebb::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ebb {
+
+HWY_EXPORT(SumRows);
+HWY_EXPORT(SumDeviations);
+HWY_EXPORT(ApplyAffine);
+HWY_EXPORT(SumGradients);
+HWY_EXPORT(ApplyGradient);
+
+namespace cpu {
+
+void sum_rows(const ChannelRows& size, const float* x, float* sum) {
+  HWY_DYNAMIC_DISPATCH(SumRows)(size, x, sum);
+}
+
+void sum_deviations(const ChannelRows& size, const float* x, const float* centre, float* sum,
+                    float* squares) {
+  HWY_DYNAMIC_DISPATCH(SumDeviations)(size, x, centre, sum, squares);
+}
+
+void apply_affine(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                  const float* x, float* y) {
+  HWY_DYNAMIC_DISPATCH(ApplyAffine)(size, activation, affine, x, y);
+}
+
+void sum_gradients(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                   const float* x, const float* dy, float* dz_sum, float* product_sum) {
+  HWY_DYNAMIC_DISPATCH(SumGradients)(size, activation, affine, x, dy, dz_sum, product_sum);
+}
+
+void apply_gradient(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                    const float* offset, const float* slope, const float* x, const float* dy,
+                    float* dx) {
+  HWY_DYNAMIC_DISPATCH(ApplyGradient)(size, activation, affine, offset, slope, x, dy, dx);
+}
+
+}  // namespace cpu
+}  // namespace ebb
+#endif

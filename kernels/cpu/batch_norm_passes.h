@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/activation.h"
+
+namespace ebb::cpu {
+
+// Vector passes of batch norm over consecutive rows of [rows, C]; C channels lie `pitch` elements
+// from row to row. Arrays without a shape comment are [C]. Sums are added to what is there.
+
+struct ChannelRows {
+  int64_t rows, c, pitch;
+};
+
+// z = (x - mean) * scale + shift
+struct ChannelAffine {
+  const float* mean;
+  const float* scale;
+  const float* shift;
+};
+
+// sum += x
+void sum_rows(const ChannelRows& size, const float* x, float* sum);
+
+// sum += x - centre; squares += (x - centre)^2
+void sum_deviations(const ChannelRows& size, const float* x, const float* centre, float* sum,
+                    float* squares);
+
+// y = act(z); y may be x
+void apply_affine(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                  const float* x, float* y);
+
+// dz = dy * act'(z); dz_sum += dz; product_sum += dz * (x - mean)
+void sum_gradients(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                   const float* x, const float* dy, float* dz_sum, float* product_sum);
+
+// dx = scale * dz - offset - slope * (x - mean); dx may be dy
+void apply_gradient(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
+                    const float* offset, const float* slope, const float* x, const float* dy,
+                    float* dx);
+
+}  // namespace ebb::cpu
