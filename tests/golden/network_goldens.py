@@ -1,0 +1,149 @@
+"""Golden files of the MNIST networks, computed by PyTorch on one CPU thread."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from golden_file import write_golden
+from peer_mnist_unet import (
+    MnistUNet,
+    ModelConfig,
+    captured_layers,
+    random_inputs,
+    tensors_to_save,
+)
+from torch import Tensor, nn
+
+HIDDEN = 4
+BATCH = 4
+ADAM_STEPS = 10
+LEARNING_RATE, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
+
+NETWORKS = {
+    "mnist_denoiser": ModelConfig(conditioning="none", hidden=HIDDEN),
+    "mnist_time_add": ModelConfig(conditioning="time", time_fusion="add", hidden=HIDDEN),
+    "mnist_time_multiply": ModelConfig(conditioning="time", time_fusion="multiply", hidden=HIDDEN),
+    "mnist_class": ModelConfig(conditioning="class", hidden=HIDDEN),
+}
+
+Named = dict[str, Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A network before training and its one batch."""
+
+    model: MnistUNet
+    inputs: Named
+    target: Tensor
+
+    def to(self, dtype: torch.dtype) -> "Case":
+        return Case(
+            model=copy.deepcopy(self.model).to(dtype),
+            inputs={name: value.to(dtype) for name, value in self.inputs.items()},
+            target=self.target.to(dtype),
+        )
+
+    def fresh_model(self) -> MnistUNet:
+        return copy.deepcopy(self.model).train()
+
+
+def write_network_goldens(versions: dict[str, str]) -> None:
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    adam = {"lr": LEARNING_RATE, "betas": BETAS, "eps": EPS}
+    for seed, (name, config) in enumerate(NETWORKS.items(), start=1):
+        torch.manual_seed(seed)
+        tensors = network_golden(config)
+        metadata = {
+            "ebb.golden": {"seed": seed, "adam": adam, **versions},
+            "ebb.model": dataclasses.asdict(config),
+        }
+        write_golden(name, {key: as_f32(value) for key, value in tensors.items()}, metadata)
+
+
+def network_golden(config: ModelConfig) -> Named:
+    """Everything that one file holds; README.md describes the names."""
+    case = random_case(config)
+    precise = case.to(torch.float64)
+    layers, step = training_step(case)
+    _, step64 = training_step(precise)
+    return (
+        prefixed("input.", case.inputs)
+        | {"target": case.target}
+        | prefixed("param.", tensors_to_save(case.model))
+        | prefixed("train.", layers)
+        | step
+        | {name.replace(".", "64.", 1): value for name, value in step64.items()}
+        | inference(case)
+        | prefixed("adam.", adam_steps(case))
+        | prefixed("adam64.", adam_steps(precise))
+    )
+
+
+def random_case(config: ModelConfig) -> Case:
+    model = MnistUNet(config)
+    randomize_batch_norms(model)
+    inputs = random_inputs(config, BATCH)
+    return Case(model, inputs, target=torch.randn_like(inputs["x"]))
+
+
+def randomize_batch_norms(model: MnistUNet) -> None:
+    """PyTorch's initial scale 1 and shift 0 would hide errors in either."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+
+
+def training_step(case: Case) -> tuple[Named, Named]:
+    """Layer outputs of a forward pass in training mode, and its loss and gradients."""
+    model = case.fresh_model()
+    with captured_layers(model) as layers:
+        loss = F.mse_loss(model(**case.inputs), case.target)
+    loss.backward()
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    step = {"train.loss": loss.detach().reshape(1)} | prefixed("grad.", gradients)
+    return layers | prefixed("stats.", running_statistics(model)), step
+
+
+def inference(case: Case) -> Named:
+    """The forward pass with the running statistics of two batches, so that they matter."""
+    model = case.fresh_model()
+    with torch.inference_mode():
+        for _ in range(2):
+            model(**random_inputs(model.config, BATCH))
+        model.eval()
+        with captured_layers(model) as layers:
+            model(**case.inputs)
+    return prefixed("eval.", layers) | prefixed("eval.stats.", running_statistics(model))
+
+
+def adam_steps(case: Case) -> Named:
+    """Updates on the same batch: the loss before each and the parameters after all."""
+    model = case.fresh_model()
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=LEARNING_RATE, betas=BETAS, eps=EPS, foreach=False
+    )
+    losses = []
+    for _ in range(ADAM_STEPS):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(**case.inputs), case.target)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return {"losses": torch.stack(losses)} | prefixed("param.", tensors_to_save(model))
+
+
+def running_statistics(model: MnistUNet) -> Named:
+    return {name: value for name, value in tensors_to_save(model).items() if ".bn.running_" in name}
+
+
+def prefixed(prefix: str, tensors: Named) -> Named:
+    return {prefix + name: value for name, value in tensors.items()}
+
+
+def as_f32(value: Tensor) -> np.ndarray:
+    return value.to(torch.float32).numpy()
