@@ -1,0 +1,105 @@
+#include "diffusion/commands/info.h"
+
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "diffusion/provenance.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+namespace ebb {
+namespace {
+
+constexpr size_t kMaxShownLine = 1000;  // characters
+
+struct Options {
+  std::string picture;
+  bool json = false;
+};
+
+void print_field(const char* name, const std::string& value) {
+  if (value.empty()) return;
+  std::cout << name << std::string(10 - std::string_view(name).size(), ' ') << value << "\n";
+}
+
+void print_provenance(const Provenance& p) {
+  std::string seeds;
+  for (const uint64_t seed : p.seeds) seeds += (seeds.empty() ? "" : " ") + std::to_string(seed);
+  print_field("made by", "ebb " + terminal_safe(p.version));
+  print_field("command", shell_command(p.argv));
+  print_field(p.seeds.size() == 1 ? "seed" : "seeds", seeds);
+  print_field("model", path_label(p.model));
+  print_field("sha256", terminal_safe(p.model_sha256));
+  print_field("device", terminal_safe(p.device));
+}
+
+// Text may have many lines; each is shown on its own.
+void print_text(const TextChunk& chunk) {
+  std::cout << "\n" << terminal_safe(chunk.keyword) << ":\n";
+  std::istringstream lines(chunk.text);
+  for (std::string line; std::getline(lines, line);) {
+    std::cout << "  " << terminal_safe(line, kMaxShownLine) << "\n";
+  }
+}
+
+void print_human(const std::string& path, const PngInfo& info,
+                 const std::optional<Provenance>& provenance) {
+  std::cout << path_label(path) << ": " << describe(info) << "\n";
+  if (provenance) {
+    print_provenance(*provenance);
+  } else {
+    std::cout << "The picture does not say which ebb command made it.\n";
+  }
+  for (const TextChunk& chunk : info.text) {
+    if (chunk.keyword != kProvenanceKeyword) print_text(chunk);
+  }
+  for (const std::string& keyword : info.compressed_text) {
+    std::cout << "\n" << terminal_safe(keyword) << ": compressed text, not shown\n";
+  }
+}
+
+void print_json(const std::string& path, const PngInfo& info, bool made_by_ebb) {
+  nlohmann::ordered_json text = nlohmann::ordered_json::array();
+  for (const TextChunk& chunk : info.text) {
+    text.push_back({{"keyword", chunk.keyword}, {"text", chunk.text}});
+  }
+  nlohmann::ordered_json result = {{"file", path},
+                                   {"width", info.width},
+                                   {"height", info.height},
+                                   {"bit_depth", info.bit_depth},
+                                   {"color", info.color},
+                                   {"interlaced", info.interlaced},
+                                   {"bytes", info.file_bytes}};
+  if (made_by_ebb) {
+    result[kProvenanceKeyword] =
+        nlohmann::ordered_json::parse(*find_text(info.text, kProvenanceKeyword));
+  }
+  result["text"] = text;
+  result["compressed_text"] = info.compressed_text;
+  std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+}
+
+void run(const Options& options) {
+  const PngInfo info = read_png_info(options.picture);
+  const std::optional<Provenance> provenance =
+      parse_provenance(info.text, path_label(options.picture));
+  if (options.json) {
+    print_json(options.picture, info, provenance.has_value());
+  } else {
+    print_human(options.picture, info, provenance);
+  }
+}
+
+}  // namespace
+
+void add_info_command(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("info", "Show how a picture was made");
+  command->add_option("picture", options->picture, "PNG file")->required();
+  command->add_flag("--json", options->json, "Print one JSON object");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace ebb

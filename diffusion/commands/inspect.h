@@ -1,0 +1,11 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace ebb {
+
+// `ebb inspect FILE... [--json]`: what a file holds, for safetensors and IDX(.gz) files. Reads
+// every byte and applies every rule of the loaders, so a file that passes here loads.
+void add_inspect_command(CLI::App& app);
+
+}  // namespace ebb

@@ -1,0 +1,119 @@
+#include "diffusion/image.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "engine/base/error.h"
+
+namespace ebb {
+namespace {
+
+// Index of the first byte of a pixel row.
+size_t row_offset(const Image& image, int row) {
+  return static_cast<size_t>(row) * image.width * image.channels;
+}
+
+void check_equal_sizes(std::span<const Image> images) {
+  for (size_t i = 0; i < images.size(); ++i) {
+    const Image& first = images.front();
+    const Image& image = images[i];
+    EBB_CHECK(image.width == first.width && image.height == first.height &&
+                  image.channels == first.channels,
+              ShapeError, "grid: picture ", i, " is ", image.width, " x ", image.height, " x ",
+              image.channels, ", picture 0 is ", first.width, " x ", first.height, " x ",
+              first.channels, ". Pictures of one grid have equal sizes.");
+  }
+}
+
+}  // namespace
+
+Image make_image(int width, int height, int channels, uint8_t value) {
+  EBB_CHECK(width > 0 && height > 0 && (channels == 1 || channels == 3 || channels == 4),
+            ShapeError, "picture: size ", width, " x ", height, " with ", channels,
+            " channels; expected positive sides and 1, 3 or 4 channels");
+  const size_t bytes = static_cast<size_t>(width) * height * channels;
+  return {width, height, channels, std::vector<uint8_t>(bytes, value)};
+}
+
+Image image_from_floats(std::span<const float> values, int width, int height, int channels,
+                        PixelRange range) {
+  Image image = make_image(width, height, channels);
+  EBB_CHECK(values.size() == image.pixels.size(), ShapeError, "picture: ", values.size(),
+            " values for ", width, " x ", height, " x ", channels, " = ", image.pixels.size());
+  const float scale = range == PixelRange::kZeroToOne ? 255.0f : 127.5f;
+  const float shift = range == PixelRange::kZeroToOne ? 0.0f : 127.5f;
+  for (size_t i = 0; i < values.size(); ++i) {
+    EBB_CHECK(std::isfinite(values[i]), DivergedError, "picture: value at row ",
+              i / channels / width, ", column ", i / channels % width, ", channel ", i % channels,
+              " is ", values[i], ", expected a finite number. The model or the sampler diverged.");
+    const float level = std::clamp(values[i] * scale + shift, 0.0f, 255.0f);
+    image.pixels[i] = static_cast<uint8_t>(std::lround(level));
+  }
+  return image;
+}
+
+Image make_grid(std::span<const Image> images, int columns) {
+  EBB_CHECK(!images.empty() && columns > 0, ShapeError, "grid: ", images.size(), " pictures in ",
+            columns, " columns; expected at least one of each");
+  check_equal_sizes(images);
+  if (images.size() == 1) return images.front();
+
+  const int count = static_cast<int>(images.size());
+  const int used_columns = std::min(columns, count);
+  const int rows = (count + used_columns - 1) / used_columns;
+  const int cell_width = images.front().width + kGridPadding;
+  const int cell_height = images.front().height + kGridPadding;
+  Image grid = make_image(used_columns * cell_width + kGridPadding,
+                          rows * cell_height + kGridPadding, images.front().channels);
+  for (int i = 0; i < count; ++i) {
+    paste(images[i], i % used_columns * cell_width + kGridPadding,
+          i / used_columns * cell_height + kGridPadding, grid);
+  }
+  return grid;
+}
+
+Image upscale_nearest(const Image& image, int factor) {
+  EBB_CHECK(factor >= 1, ShapeError, "upscale: factor ", factor, ", expected 1 or more");
+  Image result = make_image(image.width * factor, image.height * factor, image.channels);
+  for (int y = 0; y < result.height; ++y) {
+    const uint8_t* source = image.pixels.data() + row_offset(image, y / factor);
+    uint8_t* target = result.pixels.data() + row_offset(result, y);
+    for (int x = 0; x < result.width; ++x, target += image.channels) {
+      std::copy_n(source + x / factor * image.channels, image.channels, target);
+    }
+  }
+  return result;
+}
+
+Image to_rgb(const Image& image) {
+  if (image.channels == 3) return image;
+  Image result = make_image(image.width, image.height, 3);
+  const size_t count = static_cast<size_t>(image.width) * image.height;
+  for (size_t i = 0; i < count; ++i) {
+    const uint8_t* source = image.pixels.data() + i * image.channels;
+    for (int c = 0; c < 3; ++c) {
+      const int alpha = image.channels == 4 ? source[3] : 255;
+      const int value = image.channels == 4 ? source[c] : source[0];
+      result.pixels[i * 3 + c] =
+          static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+  }
+  return result;
+}
+
+void paste(const Image& source, int left, int top, Image& target) {
+  EBB_CHECK(source.channels == target.channels && left >= 0 && top >= 0 &&
+                left + source.width <= target.width && top + source.height <= target.height,
+            ShapeError, "paste: ", source.width, " x ", source.height, " x ", source.channels,
+            " at (", left, ", ", top, ") does not fit ", target.width, " x ", target.height, " x ",
+            target.channels);
+  const size_t row_bytes = static_cast<size_t>(source.width) * source.channels;
+  for (int y = 0; y < source.height; ++y) {
+    std::copy_n(source.pixels.data() + row_offset(source, y), row_bytes,
+                target.pixels.data() + row_offset(target, top + y) +
+                    static_cast<size_t>(left) * target.channels);
+  }
+}
+
+}  // namespace ebb

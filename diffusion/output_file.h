@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace ebb {
+
+// What to do when the output file exists: kReplace is the --force flag.
+enum class Overwrite { kRefuse, kReplace };
+
+// Throws IoError when a later write_output_file() could not succeed: the folder is missing, is no
+// folder or cannot be written, or the file exists and must stay. Call it before the long work whose
+// result goes there.
+void check_output_file(const std::string& path, Overwrite overwrite);
+
+// Checks as above, then writes all bytes or leaves `path` as it was.
+void write_output_file(const std::string& path, std::span<const uint8_t> bytes,
+                       Overwrite overwrite);
+
+}  // namespace ebb

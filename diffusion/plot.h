@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "diffusion/image.h"
+
+namespace ebb {
+
+// One curve; x and y are equally long, x ascending. A y that is not finite or not above zero has no
+// place on a logarithmic axis: the line breaks there.
+struct PlotSeries {
+  std::string label;
+  std::vector<double> x;
+  std::vector<double> y;
+};
+
+struct LossPlot {
+  std::string title;
+  std::string x_label = "step";
+  std::string y_label = "loss";
+  std::vector<PlotSeries> series;
+};
+
+// Curves over a linear x and a logarithmic y axis: each value as a light line, the centred running
+// mean over about a fortieth of the points as a dark one, with grid, labelled decades and a legend
+// that names the last mean. A plot without any drawable value says "no data".
+Image draw_loss_plot(const LossPlot& plot, int width = 1200, int height = 750);
+
+// Mean of up to `window` (odd) neighbours around each value, fewer at the ends. Values that cannot
+// be drawn are left out, and stay NaN.
+std::vector<double> running_mean(const std::vector<double>& values, int window);
+
+}  // namespace ebb

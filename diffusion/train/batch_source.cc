@@ -1,0 +1,108 @@
+#include "diffusion/train/batch_source.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "diffusion/schedule.h"
+#include "kernels/philox.h"
+
+namespace ebb {
+namespace {
+
+constexpr int64_t kClasses = 10;
+
+DiffusionTask task_of(const TrainConfig& config) {
+  switch (config.objective.type) {
+    case ObjectiveType::kDdpm:
+      return DiffusionTask::kDdpm;
+    case ObjectiveType::kFlow:
+      return DiffusionTask::kFlow;
+    case ObjectiveType::kDenoise:
+      return DiffusionTask::kDenoise;
+    case ObjectiveType::kPureNoise:
+      return DiffusionTask::kPureNoise;
+  }
+  throw Error("batch_source: unknown objective");
+}
+
+}  // namespace
+
+BatchSource::BatchSource(Context& context, const MnistDataset& data, const TrainConfig& config)
+    : context_(context),
+      config_(config),
+      count_(data.count),
+      steps_per_epoch_((data.count + config.batch_size - 1) / config.batch_size),
+      images_(Tensor::from_host(context, {data.count, MnistDataset::kPixels},
+                                std::span<const uint8_t>(data.images))),
+      labels_(Tensor::from_host(context, {data.count}, std::span<const uint8_t>(data.labels))) {
+  if (config.objective.type == ObjectiveType::kDdpm) {
+    const std::vector<double> table = ddpm_schedule(config.objective).alpha_bar;
+    const std::vector<float> narrowed(table.begin(), table.end());
+    alpha_bar_ = Tensor::from_host(context, {config.objective.timesteps},
+                                   std::span<const float>(narrowed));
+  }
+}
+
+BatchSource::Slice BatchSource::slice(int64_t step) const {
+  if (config_.overfit_batch) step = 0;
+  const int64_t first = step % steps_per_epoch_ * config_.batch_size;
+  return {step / steps_per_epoch_, first, std::min(config_.batch_size, count_ - first)};
+}
+
+// Fisher-Yates with one random word per position.
+const std::vector<int32_t>& BatchSource::permutation(int64_t epoch) {
+  if (epoch == permutation_epoch_) return permutation_;
+  permutation_.resize(static_cast<size_t>(count_));
+  std::iota(permutation_.begin(), permutation_.end(), 0);
+  for (int64_t i = count_ - 1; i > 0; --i) {
+    const PhiloxWords words =
+        random_words(config_.seed, RandomStream::kShuffle, static_cast<uint64_t>(epoch), 0,
+                     static_cast<uint32_t>(i / 4));
+    std::swap(permutation_[i], permutation_[below_from_word(words.w[i % 4], i + 1)]);
+  }
+  permutation_epoch_ = epoch;
+  return permutation_;
+}
+
+Batch BatchSource::batch(int64_t step) {
+  const Slice rows = slice(step);
+  const std::vector<int32_t>& order = permutation(rows.epoch);
+  const Tensor indices =
+      Tensor::from_host(context_, {rows.count},
+                        std::span<const int32_t>(order.data() + rows.first,
+                                                 static_cast<size_t>(rows.count)));
+  Batch batch;
+  batch.images = rows.count;
+  const Shape image{rows.count, 28, 28, 1};
+  batch.inputs["x"] = Tensor::empty(context_, image);
+  batch.target = Tensor::empty(context_, image);
+  const bool timed = config_.model != TrainModel::kDenoiser;
+  const bool classed = config_.model == TrainModel::kClass;
+  if (timed) batch.inputs["t"] = Tensor::empty(context_, {rows.count, 1});
+  if (classed) batch.inputs["c"] = Tensor::empty(context_, {rows.count, kClasses});
+  // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
+  const int64_t first_example = step / steps_per_epoch_ * count_ +
+                                step % steps_per_epoch_ * config_.batch_size;
+  context_.launch(
+      &KernelTable::diffusion_batch, "diffusion_batch",
+      DiffusionBatchArgs{.task = task_of(config_),
+                         .seed = config_.seed,
+                         .first_example = static_cast<uint64_t>(first_example),
+                         .n = rows.count,
+                         .pixels = MnistDataset::kPixels,
+                         .classes = kClasses,
+                         .sigma = static_cast<float>(config_.objective.sigma),
+                         .timesteps = config_.objective.timesteps,
+                         .drop = static_cast<float>(config_.class_dropout),
+                         .images = images_.data<uint8_t>(),
+                         .labels = classed ? labels_.data<uint8_t>() : nullptr,
+                         .indices = indices.data<int32_t>(),
+                         .alpha_bar = alpha_bar_.defined() ? alpha_bar_.data<float>() : nullptr,
+                         .input = batch.inputs["x"].data<float>(),
+                         .target = batch.target.data<float>(),
+                         .t = timed ? batch.inputs["t"].data<float>() : nullptr,
+                         .c = classed ? batch.inputs["c"].data<float>() : nullptr});
+  return batch;
+}
+
+}  // namespace ebb

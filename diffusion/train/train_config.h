@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "diffusion/objective.h"
+#include "nn/network.h"
+#include "nn/unet_mnist.h"
+
+namespace ebb {
+
+enum class TrainModel { kDenoiser, kTime, kClass };
+
+// The edition of the assignment whose settings apply.
+enum class Course { kFa24, kSp25, kFa25 };
+
+// Everything that decides what a run computes. Two runs with equal configs on equal data are equal
+// bit for bit, whatever their threads, interruptions and output directories.
+struct TrainConfig {
+  TrainModel model = TrainModel::kClass;
+  Objective objective;
+  TimeFusion time_fusion = TimeFusion::kAdd;
+  int64_t hidden = 64;
+  int64_t batch_size = 128;
+  double lr = 1e-3;
+  double lr_decay = 0.1;  // the learning rate ends at lr * lr_decay, falling once an epoch; 1: none
+  int64_t lr_warmup_steps = 0;
+  int64_t epochs = 20;
+  int64_t max_steps = 0;  // 0: all epochs
+  double class_dropout = 0.1;
+  double ema_decay = 0;   // 0: no EMA
+  double clip_norm = 0;   // 0: no clipping
+  bool overfit_batch = false;
+  uint64_t seed = 0;
+
+  friend bool operator==(const TrainConfig&, const TrainConfig&) = default;
+};
+
+// The assignment's settings (mission editions: fa24 trains DDPM, sp25 and fa25 flow matching).
+TrainConfig course_config(TrainModel model, Course course);
+
+// Epochs after which the edition shows samples.
+std::vector<int64_t> sample_epochs(Course course, int64_t epochs);
+
+// The learning rate of a step (from 0): ExponentialLR stepped per epoch, after a linear warm-up.
+double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_epoch);
+
+Network make_network(const TrainConfig& config);
+
+// JSON of all fields, stored in checkpoints; from_json reads what to_json wrote.
+std::string to_json(const TrainConfig& config);
+// Where two stored configs differ: "lr is 0.001, the run had 0.0001"; empty when they agree.
+std::string describe_difference(const std::string& json, const std::string& stored_json);
+
+// The train_mnist call that makes this run: no paths, no machine settings.
+std::string command_line(const TrainConfig& config);
+
+const char* to_string(TrainModel model);
+
+}  // namespace ebb
