@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "kernels/activation.h"
+
+namespace ebb::reference {
+
+// act(x) and act'(x) in double from the textbook formulas (kernels/activation.h).
+
+inline double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+inline double normal_density(double x) {
+  return std::exp(-0.5 * x * x) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+}
+inline double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+inline double activation(Activation activation, double x) {
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kGelu:
+      return x * normal_cdf(x);
+    case Activation::kSilu:
+      return x * logistic(x);
+  }
+  return NAN;
+}
+
+inline double activation_slope(Activation activation, double x) {
+  switch (activation) {
+    case Activation::kNone:
+      return 1;
+    case Activation::kGelu:
+      return normal_cdf(x) + x * normal_density(x);
+    case Activation::kSilu:
+      return logistic(x) * (1 + x * logistic(-x));
+  }
+  return NAN;
+}
+
+}  // namespace ebb::reference
