@@ -152,9 +152,17 @@ def one_cuda_switch(tree: Tree) -> Iterable[Violation]:
 # --- text ----------------------------------------------------------------------------------------
 
 
-def headers_have_pragma_once(tree: Tree) -> Iterable[Violation]:
+# Highway compiles a *-inl.h once per SIMD target, so it has a guard that toggles.
+TOGGLE_GUARD = re.compile(r"^#if defined\(\w+\) == defined\(HWY_TARGET_TOGGLE\)$", re.MULTILINE)
+PRAGMA_ONCE = re.compile(r"^#pragma once$", re.MULTILINE)
+
+
+def headers_are_guarded(tree: Tree) -> Iterable[Violation]:
     for path, text in sorted(tree.items()):
-        if is_header(path) and not re.search(r"^#pragma once$", text, re.MULTILINE):
+        if path.endswith("-inl.h") and "hwy/highway.h" in text:
+            if not TOGGLE_GUARD.search(text):
+                yield Violation(path, 1, "the header lacks Highway's toggle guard (HWY_TARGET_TOGGLE)")
+        elif is_header(path) and not PRAGMA_ONCE.search(text):
             yield Violation(path, 1, "the header lacks #pragma once")
 
 
@@ -238,7 +246,7 @@ RULES = (
     include_direction,
     cuda_headers_stay_in_cuda_files,
     one_cuda_switch,
-    headers_have_pragma_once,
+    headers_are_guarded,
     no_machine_paths,
     no_unfinished_markers,
     no_assert,

@@ -7,6 +7,7 @@ import check_programs
 import rules
 
 ERROR_H = "enum class ExitCode : int {\n  kOk = 0,\n  kUsage = 2,  // wrong flag\n};\n#pragma once\n"
+TOGGLE = "#if defined(EBB_A_INL_H_) == defined(HWY_TARGET_TOGGLE)"
 TABLE = "| code | meaning |\n|---|---|\n| 0 | ok |\n| 2 | usage |\n"
 
 # rule -> [(what is wrong, tree that breaks the rule, tree that keeps it)]
@@ -85,9 +86,14 @@ CASES = {
         ("#ifdef elsewhere", {"nn/a.cc": "#ifdef EBB_CUDA\n"}, {"nn/a.cc": "// EBB_CUDA\n"}),
         ("#elif elsewhere", {"nn/a.h": "#elif defined(EBB_CUDA)\n"}, {"nn/a.h": "#if EBB_CUDA_X\n"}),
     ],
-    rules.headers_have_pragma_once: [
+    rules.headers_are_guarded: [
         ("no guard", {"nn/a.h": "int f();\n"}, {"nn/a.h": "// Text.\n#pragma once\n"}),
         ("guard in a comment", {"nn/a.h": "// #pragma once\n"}, {"nn/a.cc": "int f();\n"}),
+        (
+            "a SIMD header that only its first target sees",
+            {"kernels/cpu/a-inl.h": "#pragma once\n#include <hwy/highway.h>\n"},
+            {"kernels/cpu/a-inl.h": f"{TOGGLE}\n#include <hwy/highway.h>\n"},
+        ),
     ],
     rules.no_machine_paths: [
         ("a home folder", {"scripts/a": "cd /home/ann/ebb\n"}, {"scripts/a": 'cd "$root/home/ann"\n'}),
