@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "engine/base/file.h"
+
+namespace ebb {
+
+// What a file is, told by its first bytes and never by its name.
+enum class FileKind {
+  kUnknown,
+  kEmpty,
+  kSafetensors,
+  kIdxImages,
+  kIdxLabels,
+  kGzip,
+  kPng,
+  kGitLfsPointer,
+  kHtml,
+  kGguf,
+  kZip,
+  kPickle,
+  kTar,
+  kGif,
+  kJpeg,
+  kJson,
+};
+
+// `head`: the first bytes of the file, 512 or all there are.
+FileKind file_kind(std::string_view head, uint64_t file_bytes);
+FileKind file_kind(const FileReader& file);
+
+// "a PNG picture"
+const char* describe(FileKind kind);
+
+// FormatError that says what the file is, what was wanted ("safetensors weights") and what to do;
+// returns when the kind is unknown or one of `accepted`.
+void refuse_other_kinds(const FileReader& file, std::string_view wanted,
+                        std::initializer_list<FileKind> accepted);
+
+}  // namespace ebb

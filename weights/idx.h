@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ebb {
+
+// Height and width in pixels.
+struct PictureSize {
+  int64_t rows = 28;
+  int64_t cols = 28;
+};
+
+// The pictures of an IDX file (MNIST's format, magic number 0x803).
+struct IdxImages {
+  int64_t count = 0;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  std::vector<uint8_t> pixels;  // [count, rows, cols], 0..255
+  std::string sha256;           // of the uncompressed file, the data set's fingerprint
+};
+
+// The labels of an IDX file (magic number 0x801), each 0..9.
+struct IdxLabels {
+  std::vector<uint8_t> values;  // [count]
+  std::string sha256;           // as in IdxImages
+};
+
+// Reads an IDX file, gzipped or not (told by content). FormatError when it breaks a rule: exact
+// magic number and size, at least one picture of the expected size, labels 0..9, intact gzip.
+IdxImages read_idx_images(const std::string& path, const PictureSize& expected = {});
+IdxLabels read_idx_labels(const std::string& path);
+
+// FormatError unless there are as many labels as pictures.
+void check_idx_pair(const std::string& images_path, const IdxImages& images,
+                    const std::string& labels_path, const IdxLabels& labels);
+
+}  // namespace ebb
