@@ -23,7 +23,7 @@ constexpr uint64_t kMaxChunk = uint64_t{1} << 30;  // Linux moves at most 2^31 -
 constexpr const char* kTempSuffix = ".tmp";
 
 std::string temp_prefix(const std::string& target) {
-  return "." + fs::path(target).filename().string() + ".";
+  return cat(".", fs::path(target).filename().string(), ".");
 }
 
 // The file to replace: what a symbolic link points to, otherwise the path itself.
