@@ -29,6 +29,7 @@ FileKind kind_by_name(const std::string& path) {
   std::string name = std::filesystem::path(path).filename().string();
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
   if (name.ends_with(".safetensors")) return FileKind::kSafetensors;
+  if (name.ends_with(".png")) return FileKind::kPng;
   if (name.find("idx3") != std::string::npos) return FileKind::kIdxImages;
   if (name.find("idx1") != std::string::npos) return FileKind::kIdxLabels;
   return FileKind::kUnknown;
@@ -69,10 +70,12 @@ InspectReport inspect_file(const std::string& path, const Options& options) {
       return inspect_idx_images(path, labels_for(path, options));
     case FileKind::kIdxLabels:
       return inspect_idx_labels(path);
+    case FileKind::kPng:
+      return inspect_png(path);
     default:
-      refuse_other_kinds(FileReader(path), "a safetensors or IDX file", {});
+      refuse_other_kinds(FileReader(path), "a safetensors, IDX or PNG file", {});
       throw FormatError(cat(path_label(path),
-                            ": unknown kind of file, expected a safetensors or IDX file. Name "
+                            ": unknown kind of file, expected a safetensors, IDX or PNG file. Name "
                             "another file."));
   }
 }
@@ -109,7 +112,7 @@ void add_inspect_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "inspect", "Check files completely and list what they hold: tensors, metadata, digests");
-  command->add_option("files", options->files, "safetensors or IDX(.gz) files")
+  command->add_option("files", options->files, "safetensors, IDX(.gz) or PNG files")
       ->required()
       ->type_name("FILE");
   command->add_flag("--json", options->json, "Print one JSON object instead of text");

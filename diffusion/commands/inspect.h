@@ -4,7 +4,7 @@
 
 namespace ebb {
 
-// `ebb inspect FILE... [--json]`: what a file holds, for safetensors and IDX(.gz) files. Reads
+// `ebb inspect FILE... [--json]`: what a file holds, for safetensors, IDX(.gz) and PNG files. Reads
 // every byte and applies every rule of the loaders, so a file that passes here loads.
 void add_inspect_command(CLI::App& app);
 

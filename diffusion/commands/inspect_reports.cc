@@ -6,6 +6,7 @@
 #include <iomanip>
 #include <vector>
 
+#include "diffusion/png.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
@@ -69,7 +70,7 @@ void print_tensors(std::ostream& out, const InspectReport& tensors) {
   out << "  tensors\n";
   for (const auto& tensor : tensors) {
     out << "    " << std::left << std::setw(static_cast<int>(width))
-        << terminal_safe(tensor["name"].get<std::string>()) << "  " << std::setw(4)
+        << terminal_safe(tensor["name"].get<std::string>()) << "  " << std::setw(8)
         << tensor["dtype"].get<std::string>() << "  " << tensor["shape"].dump() << "  "
         << format_bytes(tensor["bytes"].get<uint64_t>()) << "  sha256 "
         << tensor["sha256"].get<std::string>().substr(0, kShortDigest);
@@ -156,6 +157,13 @@ InspectReport inspect_idx_labels(const std::string& path) {
   return report;
 }
 
+InspectReport inspect_png(const std::string& path) {
+  const std::string text = describe_png(path);
+  InspectReport report = start_report(FileReader(path), "png");
+  report["text"] = text;
+  return report;
+}
+
 std::string find_labels_beside(const std::string& images_path) {
   std::string name = fs::path(images_path).filename().string();
   if (name.find("images") == std::string::npos) return "";
@@ -173,6 +181,9 @@ std::string find_labels_beside(const std::string& images_path) {
 void print_report(std::ostream& out, const InspectReport& report) {
   if (report["kind"] == "safetensors") {
     print_safetensors(out, report);
+  } else if (report["kind"] == "png") {
+    print_heading(out, report, "PNG");
+    out << report["text"].get<std::string>();
   } else {
     print_idx(out, report);
   }
