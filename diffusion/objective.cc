@@ -1,0 +1,115 @@
+#include "diffusion/objective.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+namespace ebb {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
+                               ObjectiveType::kPureNoise};
+constexpr const char* kTimeInput = "(k+1)/T";
+constexpr int64_t kMaxTimesteps = 100'000;
+
+// Reads the settings of one objective, naming file, key and value of what does not fit.
+class Reader {
+ public:
+  Reader(const Json& json, const std::string& where) : json_(json), where_(where) {}
+
+  ObjectiveType type() const {
+    std::string expected;
+    for (const ObjectiveType type : kTypes) {
+      if (json_.contains("type") && json_["type"] == to_string(type)) return type;
+      expected += (expected.empty() ? "" : ", ") + std::string(to_string(type));
+    }
+    fail("type", "expected one of " + expected);
+  }
+
+  int64_t integer(const char* key, int64_t low, int64_t high) const {
+    const Json& value = json_.contains(key) ? json_[key] : Json();
+    const bool valid = value.is_number_integer() && value >= low && value <= high;
+    if (!valid) fail(key, cat("expected ", low, "..", high));
+    return value.get<int64_t>();
+  }
+
+  // A number in (low, high].
+  double number(const char* key, double low, double high) const {
+    const Json& value = json_.contains(key) ? json_[key] : Json();
+    const bool valid = value.is_number() && value > low && value <= high;
+    if (!valid) fail(key, cat("expected a number above ", low, " and up to ", high));
+    return value.get<double>();
+  }
+
+  // A file may leave the convention out, not choose another.
+  void check_time_input() const {
+    if (json_.contains("t_input") && json_["t_input"] != kTimeInput) {
+      fail("t_input", cat("expected \"", kTimeInput, "\" with k = 0..T-1"));
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const char* key, const std::string& expected) const {
+    const std::string found = json_.contains(key) ? terminal_safe(json_[key].dump()) : "missing";
+    throw FormatError(cat(where_, ": metadata \"ebb.objective\": key \"", key, "\" is ", found,
+                          ", ", expected, ". Correct the file's metadata"));
+  }
+
+  const Json& json_;
+  const std::string& where_;
+};
+
+}  // namespace
+
+const char* to_string(ObjectiveType type) {
+  switch (type) {
+    case ObjectiveType::kDdpm:
+      return "ddpm";
+    case ObjectiveType::kFlow:
+      return "flow";
+    case ObjectiveType::kDenoise:
+      return "denoise";
+    case ObjectiveType::kPureNoise:
+      return "pure_noise";
+  }
+  return "unknown";
+}
+
+std::string to_json(const Objective& objective) {
+  Json json = {{"type", to_string(objective.type)}};
+  if (objective.type == ObjectiveType::kDdpm) {
+    json["timesteps"] = objective.timesteps;
+    json["beta_start"] = objective.beta_start;
+    json["beta_end"] = objective.beta_end;
+    json["t_input"] = kTimeInput;
+  }
+  if (objective.type == ObjectiveType::kDenoise) json["sigma"] = objective.sigma;
+  return json.dump();
+}
+
+Objective parse_objective(const std::string& text, const std::string& where) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  EBB_CHECK(json.is_object(), FormatError, where, ": metadata \"ebb.objective\" is ", quoted(text),
+            ", expected a JSON object. Correct the file's metadata");
+  const Reader reader(json, where);
+  Objective objective{.type = reader.type()};
+  if (objective.type == ObjectiveType::kDdpm) {
+    objective.timesteps = reader.integer("timesteps", 1, kMaxTimesteps);
+    objective.beta_end = reader.number("beta_end", 0, 0.999);
+    objective.beta_start = reader.number("beta_start", 0, objective.beta_end);
+    reader.check_time_input();
+  }
+  if (objective.type == ObjectiveType::kDenoise) objective.sigma = reader.number("sigma", 0, 1000);
+  return objective;
+}
+
+bool takes_time(const Objective& objective) {
+  return objective.type == ObjectiveType::kDdpm || objective.type == ObjectiveType::kFlow;
+}
+
+}  // namespace ebb
