@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <numeric>
 
 #include "diffusion/canvas.h"
 #include "diffusion/plot_axis.h"
+#include "diffusion/plot_data.h"
 #include "engine/base/error.h"
 
 namespace ebb {
@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kFontSize = 17;
 constexpr double kTitleSize = 22;
+constexpr double kNoteSize = 15;
 constexpr double kGap = 14;  // pixels between texts, axes and edges
 constexpr Color kInk = {0.15, 0.15, 0.17};
 constexpr Color kFaintInk = {0.42, 0.42, 0.45};
@@ -31,10 +32,7 @@ constexpr std::array<Color, 6> kSeriesColors = {{{0.00, 0.45, 0.70},
 constexpr double kRawAlpha = 0.28;
 constexpr size_t kMaxMarkers = 40;  // curves of so few points show them
 
-bool is_drawable(double value) { return std::isfinite(value) && value > 0; }
-
-// About a fortieth of the points, odd; short curves are not smoothed.
-int smoothing_window(size_t points) { return static_cast<int>(points / 40) | 1; }
+Color series_color(size_t index) { return kSeriesColors[index % kSeriesColors.size()]; }
 
 struct Range {
   double low = std::numeric_limits<double>::infinity();
@@ -155,19 +153,19 @@ void draw_markers(Canvas& canvas, const Frame& frame, const PlotSeries& series) 
   }
 }
 
-// Returns the last value of the dark curve.
-double draw_series(Canvas& canvas, const Frame& frame, const PlotSeries& series, Color color) {
-  const int window = smoothing_window(series.y.size());
-  const std::vector<double> mean = running_mean(series.y, window);
-  cairo_t* cr = canvas.context();
-  cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
-  if (window > 1) {
-    canvas.set_color(color, kRawAlpha);
-    cairo_set_line_width(cr, 1.2);
-    draw_curve(canvas, frame, series.x, series.y);
-  }
+// The values of curves that are smoothed, as a light background.
+void draw_raw_values(Canvas& canvas, const Frame& frame, const PlotSeries& series, Color color) {
+  if (smoothing_window(series.y.size()) == 1) return;
+  canvas.set_color(color, kRawAlpha);
+  cairo_set_line_width(canvas.context(), 1.2);
+  draw_curve(canvas, frame, series.x, series.y);
+}
+
+// Returns the last mean.
+double draw_mean(Canvas& canvas, const Frame& frame, const PlotSeries& series, Color color) {
+  const std::vector<double> mean = running_mean(series.y, smoothing_window(series.y.size()));
   canvas.set_color(color);
-  cairo_set_line_width(cr, 2.6);
+  cairo_set_line_width(canvas.context(), 2.6);
   draw_curve(canvas, frame, series.x, mean);
   if (series.x.size() <= kMaxMarkers) draw_markers(canvas, frame, series);
   const auto last = std::find_if(mean.rbegin(), mean.rend(), is_drawable);
@@ -194,7 +192,7 @@ void draw_legend(Canvas& canvas, const Frame& frame, const std::vector<std::stri
   cairo_stroke(cr);
   for (size_t i = 0; i < entries.size(); ++i) {
     const double y = top + kGap / 2 + line_height * (i + 0.5);
-    const Color color = kSeriesColors[i % kSeriesColors.size()];
+    const Color color = series_color(i);
     canvas.set_color(color, kRawAlpha);
     draw_line(canvas, left + kGap, y, left + kGap + kSwatch, y, 9);
     canvas.set_color(color);
@@ -206,14 +204,14 @@ void draw_legend(Canvas& canvas, const Frame& frame, const std::vector<std::stri
 
 std::string legend_entry(const PlotSeries& series, double last) {
   std::array<char, 32> value;
-  std::snprintf(value.data(), value.size(), "%.4g", last);
+  std::snprintf(value.data(), value.size(), "%.3g", last);
   return std::isfinite(last) ? cat(series.label, "  (last ", value.data(), ")") : series.label;
 }
 
 // Draws everything but the title; the frame's ranges are known.
 void draw_data(Canvas& canvas, const LossPlot& plot, Frame& frame) {
   const std::vector<Tick> y_ticks = log_ticks(frame.y.low, frame.y.high);
-  const std::vector<Tick> x_ticks = linear_ticks(frame.x.low, frame.x.high, 8);
+  const std::vector<Tick> x_ticks = linear_ticks(frame.x.low, frame.x.high, 8, 1);
   canvas.set_font(kFontSize);
   double label_width = 0;
   for (const Tick& tick : y_ticks) {
@@ -221,36 +219,27 @@ void draw_data(Canvas& canvas, const LossPlot& plot, Frame& frame) {
   }
   frame.left = kGap * 2.4 + kFontSize + label_width;
   draw_axes(canvas, plot, frame, x_ticks, y_ticks);
+  cairo_set_line_join(canvas.context(), CAIRO_LINE_JOIN_ROUND);
+  for (size_t i = 0; i < plot.series.size(); ++i) {
+    draw_raw_values(canvas, frame, plot.series[i], series_color(i));
+  }
   std::vector<std::string> legend;
   for (size_t i = 0; i < plot.series.size(); ++i) {
-    const Color color = kSeriesColors[i % kSeriesColors.size()];
-    legend.push_back(
-        legend_entry(plot.series[i], draw_series(canvas, frame, plot.series[i], color)));
+    const double last = draw_mean(canvas, frame, plot.series[i], series_color(i));
+    legend.push_back(legend_entry(plot.series[i], last));
   }
   draw_legend(canvas, frame, legend);
 }
 
-}  // namespace
-
-std::vector<double> running_mean(const std::vector<double>& values, int window) {
-  EBB_CHECK(window >= 1 && window % 2 == 1, Error, "plot: smoothing window of ", window,
-            " points, expected an odd number");
-  const size_t reach = static_cast<size_t>(window) / 2;
-  std::vector<double> sums = {0};
-  std::vector<size_t> counts = {0};
-  for (const double value : values) {
-    sums.push_back(sums.back() + (is_drawable(value) ? value : 0));
-    counts.push_back(counts.back() + is_drawable(value));
-  }
-  std::vector<double> result(values.size(), std::numeric_limits<double>::quiet_NaN());
-  for (size_t i = 0; i < values.size(); ++i) {
-    const size_t begin = i - std::min(i, reach);
-    const size_t end = std::min(values.size(), i + reach + 1);
-    const size_t count = counts[end] - counts[begin];
-    if (is_drawable(values[i])) result[i] = (sums[end] - sums[begin]) / static_cast<double>(count);
-  }
-  return result;
+// Says what light and dark mean; nothing when no curve is smoothed.
+std::string reading_note(const LossPlot& plot) {
+  size_t points = 0;
+  for (const PlotSeries& series : plot.series) points = std::max(points, series.y.size());
+  const int window = smoothing_window(points);
+  return window == 1 ? "" : cat("light: every value, dark: mean of ", window);
 }
+
+}  // namespace
 
 Image draw_loss_plot(const LossPlot& plot, int width, int height) {
   Canvas canvas(width, height);
@@ -269,7 +258,11 @@ Image draw_loss_plot(const LossPlot& plot, int width, int height) {
   }
   canvas.set_font(kTitleSize, true);
   canvas.set_color(kInk);
-  canvas.draw_text(plot.title, frame.left, kGap + kTitleSize / 2, Anchor::kLeft);
+  const double title_y = kGap + kTitleSize / 2;
+  canvas.draw_text(plot.title, frame.left, title_y, Anchor::kLeft);
+  canvas.set_font(kNoteSize);
+  canvas.set_color(kFaintInk);
+  canvas.draw_text(reading_note(plot), frame.right, title_y, Anchor::kRight);
   return canvas.image();
 }
 

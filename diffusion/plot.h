@@ -7,8 +7,8 @@
 
 namespace ebb {
 
-// One curve; x and y are equally long, x ascending. A y that is not finite or not above zero has no
-// place on a logarithmic axis: the line breaks there.
+// One curve; x (whole numbers: steps or epochs, ascending) and y are equally long. A y that is not
+// finite or not above zero has no place on a logarithmic axis: the line breaks there.
 struct PlotSeries {
   std::string label;
   std::vector<double> x;
@@ -26,9 +26,5 @@ struct LossPlot {
 // mean over about a fortieth of the points as a dark one, with grid, labelled decades and a legend
 // that names the last mean. A plot without any drawable value says "no data".
 Image draw_loss_plot(const LossPlot& plot, int width = 1200, int height = 750);
-
-// Mean of up to `window` (odd) neighbours around each value, fewer at the ends. Values that cannot
-// be drawn are left out, and stay NaN.
-std::vector<double> running_mean(const std::vector<double>& values, int window);
 
 }  // namespace ebb

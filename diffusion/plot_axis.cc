@@ -1,5 +1,6 @@
 #include "diffusion/plot_axis.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -28,9 +29,9 @@ std::string with_thousands(std::string digits) {
 
 }  // namespace
 
-std::vector<Tick> linear_ticks(double low, double high, int count) {
+std::vector<Tick> linear_ticks(double low, double high, int count, double min_step) {
   if (!(high > low)) return {{low, tick_label(low)}};
-  const double step = round_step((high - low) / count);
+  const double step = round_step(std::max((high - low) / count, min_step));
   const double slack = kSlack * (high - low);
   std::vector<Tick> ticks;
   for (double k = std::ceil((low - slack) / step); k * step <= high + slack; ++k) {
@@ -42,7 +43,7 @@ std::vector<Tick> linear_ticks(double low, double high, int count) {
 std::vector<Tick> log_ticks(double low, double high) {
   EBB_CHECK(low > 0 && high > 0, Error, "plot: logarithmic axis from ", low, " to ", high);
   constexpr double kLinearBelow = 0.6;   // decades
-  constexpr double kDecadesAbove = 1.8;  // only decades labelled
+  constexpr double kDecadesAbove = 2.6;  // only decades labelled
   constexpr double kMaxDecades = 8;      // labelled one by one
   const double decades = std::log10(high / low);
   if (decades < kLinearBelow) return linear_ticks(low, high, 5);

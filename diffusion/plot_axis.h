@@ -10,9 +10,9 @@ struct Tick {
   std::string label;  // empty: a line without text
 };
 
-// Evenly spaced round values (1, 2 or 5 times a power of ten) in [low, high], about `count` of
-// them.
-std::vector<Tick> linear_ticks(double low, double high, int count);
+// Round values in [low, high], about `count` of them, spaced by 1, 2 or 5 times a power of ten that
+// is at least min_step.
+std::vector<Tick> linear_ticks(double low, double high, int count, double min_step = 0);
 
 // Ticks for a logarithmic axis over [low, high], both > 0: every decade is labelled, and 2 and 5
 // times a decade as well when the range is short; other multiples have lines only. A range too

@@ -72,7 +72,7 @@ PngChunk read_chunk(std::span<const uint8_t> bytes, size_t offset, const std::st
   const uint32_t stored = big_endian32(start + 8 + length);
   const uint32_t computed = static_cast<uint32_t>(crc32(0, start + 4, length + 4));
   EBB_CHECK(stored == computed, FormatError, label, ": chunk ", type, " at byte ", offset,
-            " has the CRC ", stored, ", its data gives ", computed, ".", kPngDamaged);
+            " has the CRC ", std::hex, stored, ", its data gives ", computed, ".", kPngDamaged);
   return {type, {start + 8, length}, {start, length + kChunkOverhead}};
 }
 
@@ -102,11 +102,13 @@ PngHeader parse_header(const PngChunk& chunk, const std::string& label) {
   header.bit_depth = field[8];
   header.color = static_cast<PngColor>(field[9]);
   header.interlaced = field[12] == 1;
-  EBB_CHECK(header.width >= 1 && header.height >= 1 && header.width <= kMaxPngSide &&
-                header.height <= kMaxPngSide &&
+  EBB_CHECK(header.width >= 1 && header.height >= 1, FormatError, label, ": picture of ",
+            header.width, " x ", header.height, " pixels, expected sides of at least 1.",
+            kPngDamaged);
+  EBB_CHECK(header.width <= kMaxPngSide && header.height <= kMaxPngSide &&
                 uint64_t{header.width} * header.height <= kMaxPngPixels,
             FormatError, label, ": picture of ", header.width, " x ", header.height,
-            " pixels, expected sides of 1 to ", kMaxPngSide, " and at most ", kMaxPngPixels,
+            " pixels, expected sides of at most ", kMaxPngSide, " and at most ", kMaxPngPixels,
             " pixels. Scale the picture down.");
   EBB_CHECK(is_valid_depth(header.color, header.bit_depth), FormatError, label, ": colour type ",
             int{field[9]}, " with ", header.bit_depth, " bits is not defined by PNG.", kPngDamaged);

@@ -105,6 +105,13 @@ bool is_plain(const std::string& argument) {
   return !argument.empty() && argument.find_first_not_of(kPlain) == std::string::npos;
 }
 
+// Three digits: unlike \x, this cannot swallow a digit that follows.
+std::string octal_escape(uint8_t byte) {
+  std::array<char, 8> buffer;
+  std::snprintf(buffer.data(), buffer.size(), "\\%03o", static_cast<unsigned>(byte));
+  return buffer.data();
+}
+
 std::string shell_argument(const std::string& argument) {
   if (is_plain(argument)) return argument;
   if (argument.find('\'') == std::string::npos &&
@@ -112,18 +119,16 @@ std::string shell_argument(const std::string& argument) {
     return "'" + argument + "'";
   }
   std::string result = "$'";
-  for (const char c : argument) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (c == '\'' || c == '\\') {
-      result += {'\\', c};
-    } else if (byte >= 0x20 && byte < 0x7F) {
-      result += c;
+  for (std::string_view rest = argument; !rest.empty();) {
+    const std::string_view character = rest.substr(0, std::max<size_t>(decode_utf8(rest).bytes, 1));
+    if (character == "'" || character == "\\") {
+      result += cat('\\', character);
+    } else if (terminal_safe(character) == character) {
+      result += character;
     } else {
-      // Octal with three digits: unlike \x, it cannot swallow a digit that follows.
-      std::array<char, 8> buffer;
-      std::snprintf(buffer.data(), buffer.size(), "\\%03o", static_cast<unsigned>(byte));
-      result += buffer.data();
+      for (const char byte : character) result += octal_escape(static_cast<uint8_t>(byte));
     }
+    rest.remove_prefix(character.size());
   }
   return result + "'";
 }

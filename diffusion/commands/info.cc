@@ -63,6 +63,7 @@ void print_human(const std::string& path, const PngInfo& info,
 void print_json(const std::string& path, const PngInfo& info, bool made_by_ebb) {
   nlohmann::ordered_json text = nlohmann::ordered_json::array();
   for (const TextChunk& chunk : info.text) {
+    if (made_by_ebb && chunk.keyword == kProvenanceKeyword) continue;
     text.push_back({{"keyword", chunk.keyword}, {"text", chunk.text}});
   }
   nlohmann::ordered_json result = {{"file", path},
