@@ -63,7 +63,9 @@ std::string path_label(std::string_view path) {
   return path.empty() ? "(empty file name)" : terminal_safe(path, kMaxPath);
 }
 
-std::string quoted(std::string_view name) { return '"' + terminal_safe(name) + '"'; }
+std::string Quoted::operator()(std::string_view name) const {
+  return '"' + terminal_safe(name) + '"';
+}
 
 std::string format_bytes(uint64_t bytes) {
   std::string text = std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");

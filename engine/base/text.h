@@ -14,8 +14,12 @@ std::string terminal_safe(std::string_view text, size_t max_characters = 200);
 // A path as messages show it: escaped like any text, but long enough to keep the file's name.
 std::string path_label(std::string_view path);
 
-// A name from a file as messages show it: "conv1.weight", quotes included.
-std::string quoted(std::string_view name);
+// quoted(name): a name from a file as messages show it: "conv1.weight", quotes included. An object,
+// because the call of a function of this name with a std::string would find std::quoted.
+struct Quoted {
+  std::string operator()(std::string_view name) const;
+};
+inline constexpr Quoted quoted{};
 
 // "3152 bytes", "432345123 bytes (412.3 MiB)".
 std::string format_bytes(uint64_t bytes);
