@@ -1,0 +1,90 @@
+#include "kernels/conv.h"
+
+#include "kernels/cpu/conv_direct.h"
+#include "kernels/cpu/conv_plan.h"
+#include "kernels/cpu/conv_wgrad.h"
+#include "kernels/cpu/f32.h"
+
+namespace ebb::cpu {
+namespace {
+
+void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& args, int threads) {
+  switch (conv_algorithm(geometry, pass)) {
+    case ConvAlgorithm::kDirect:
+      return direct_run(args, threads);
+    case ConvAlgorithm::kDot:
+      return dot_run(args, threads);
+  }
+}
+
+}  // namespace
+
+int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+  require_f32("conv", dtype);
+  const TapList list = tap_list(geometry, pass);
+  switch (conv_algorithm(geometry, pass)) {
+    case ConvAlgorithm::kDirect:
+      return direct_packed_bytes(list);
+    case ConvAlgorithm::kDot:
+      return dot_packed_bytes(list);
+  }
+  return 0;
+}
+
+void conv_pack(const ConvPackArgs& args, StreamHandle stream) {
+  require_f32("conv", args.dtype);
+  const TapList list = tap_list(args.geometry, args.pass);
+  float* packed = as_f32(args.packed);
+  switch (conv_algorithm(args.geometry, args.pass)) {
+    case ConvAlgorithm::kDirect:
+      return direct_pack(list, args.pass, args.w, packed, stream.threads);
+    case ConvAlgorithm::kDot:
+      return dot_pack(list, args.pass, args.w, packed, stream.threads);
+  }
+}
+
+int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                             int threads) {
+  require_f32("conv", dtype);
+  if (pass == ConvPass::kBackwardWeight) return wgrad_workspace_bytes(geometry, threads);
+  return direct_workspace_bytes(tap_list(geometry, pass));
+}
+
+void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
+  require_f32("conv", args.dtype);
+  run_pass(args.geometry, ConvPass::kForward,
+           {.list = tap_list(args.geometry, ConvPass::kForward),
+            .in = as_f32(args.x),
+            .packed = as_f32(args.packed),
+            .out = as_f32(args.y),
+            .epilogue = {.bias = args.bias,
+                         .residual = as_f32(args.residual),
+                         .residual_n = args.residual_n,
+                         .activation = args.activation},
+            .workspace = args.workspace},
+           stream.threads);
+}
+
+void conv_backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {
+  require_f32("conv", args.dtype);
+  run_pass(args.geometry, ConvPass::kBackwardInput,
+           {.list = tap_list(args.geometry, ConvPass::kBackwardInput),
+            .in = as_f32(args.dy),
+            .packed = as_f32(args.packed),
+            .out = as_f32(args.dx),
+            .workspace = args.workspace},
+           stream.threads);
+}
+
+void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
+  require_f32("conv", args.dtype);
+  wgrad_run({.geometry = args.geometry,
+             .x = as_f32(args.x),
+             .dy = as_f32(args.dy),
+             .dw = args.dw,
+             .db = args.db,
+             .workspace = args.workspace},
+            stream.threads);
+}
+
+}  // namespace ebb::cpu

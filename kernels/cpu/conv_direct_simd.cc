@@ -1,0 +1,238 @@
+#include "kernels/cpu/conv_direct_simd.h"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/conv_direct_simd.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/conv_epilogue-inl.h"
+#include "kernels/cpu/conv_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ebb::HWY_NAMESPACE {
+
+using cpu::DirectRun;
+using cpu::PhaseTable;
+
+// Pixels of a strip of dot products: eight sums hide the latency of the multiply-add.
+constexpr int kDotRows = 8;
+
+// A grid point of a phase, counted over all images.
+struct GridPoint {
+  int64_t image, y, x;
+
+  GridPoint(const TapPhase& phase, int64_t index)
+      : image(index / phase.pixels()),
+        y(index % phase.pixels() / phase.x.grid),
+        x(index % phase.x.grid) {}
+  void advance(const TapPhase& phase) {
+    if (++x < phase.x.grid) return;
+    x = 0;
+    if (++y < phase.y.grid) return;
+    y = 0;
+    ++image;
+  }
+};
+
+// The rows of a strip: input offsets per tap, and the output pixels from channel `first_channel`
+// on. A ragged strip repeats its last pixel.
+template <int kRows>
+struct Strip {
+  const float* image[kRows];
+  const int64_t* y[kRows];  // [taps y]
+  const int64_t* x[kRows];  // [taps x]
+  OutputRows<kRows> to;
+
+  HWY_INLINE void Set(const DirectRun& run, const PhaseTable& table, GridPoint& point, int64_t rows,
+                      int64_t first_channel) {
+    const TapPhase& phase = table.phase;
+    const TapImage& out = run.list.out;
+    for (int64_t i = 0; i < kRows; ++i) {
+      if (i >= rows) {
+        image[i] = image[i - 1], y[i] = y[i - 1], x[i] = x[i - 1];
+        to.out[i] = to.out[i - 1], to.residual[i] = to.residual[i - 1];
+        continue;
+      }
+      image[i] = run.in + point.image * run.list.in.elements();
+      y[i] = table.y + point.y * phase.y.taps;
+      x[i] = table.x + point.x * phase.x.taps;
+      const int64_t pixel = phase.y.out(point.y) * out.w + phase.x.out(point.x);
+      to.out[i] = run.out + point.image * out.elements() + pixel * out.pitch + first_channel;
+      to.residual[i] = nullptr;
+      if (run.epilogue.residual != nullptr) {
+        const int64_t residual_image = point.image % run.epilogue.residual_n;
+        to.residual[i] = run.epilogue.residual + (residual_image * out.h * out.w + pixel) * out.c +
+                         first_channel;
+      }
+      point.advance(phase);
+    }
+  }
+
+  // The input pixel of each row for one tap.
+  HWY_INLINE void Rows(int64_t ty, int64_t tx, const float* zeros,
+                       const float* (&row)[kRows]) const {
+    EBB_UNROLL for (int i = 0; i < kRows; ++i) {
+      const int64_t dy = y[i][ty], dx = x[i][tx];
+      row[i] = (dy | dx) < 0 ? zeros : image[i] + dy + dx;
+    }
+  }
+};
+
+// Sums one strip over all taps and input channels into tile [kRows][kVectors * kLanes]. Not
+// inlined: code around the loops would take registers away from the sums.
+template <int kRows, int kVectors>
+HWY_NOINLINE void SumStrip(const Strip<kRows>& strip, const DirectRun& run, const TapPhase& phase,
+                           const float* w, float* tile) {
+  const ptrdiff_t channels = run.list.in.c;
+  Vector sum[kRows][kVectors];
+  ZeroTile(sum);
+  for (int64_t ty = 0; ty < phase.y.taps; ++ty) {
+    for (int64_t tx = 0; tx < phase.x.taps; ++tx, w += channels * kVectors * kLanes) {
+      const float* row[kRows];
+      strip.Rows(ty, tx, run.zeros, row);
+      TileProduct(row, w, channels, sum);
+    }
+  }
+  StoreTile(sum, tile, kVectors * kLanes);
+}
+
+// Asks for the lines that the strip will write: a store that misses delays everything behind it.
+template <int kRows>
+HWY_INLINE void PrefetchOutput(const OutputRows<kRows>& to, int64_t channels) {
+  constexpr int64_t kLineFloats = 16;
+  for (int i = 0; i < kRows; ++i) {
+    for (int64_t c = 0; c < channels; c += kLineFloats) __builtin_prefetch(to.out[i] + c, 1, 3);
+  }
+}
+
+template <int kVectors>
+void Strips(const DirectRun& run, const PhaseTable& table, int64_t block, int64_t begin,
+            int64_t end) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  const int64_t first_channel = block * kTileVectors * kLanes;
+  const int64_t channels = std::min(kWidth, run.list.out.c - first_channel);
+  const float* w =
+      run.packed + run.list.in.c * (run.total_taps * first_channel + table.taps_before * kWidth);
+  HWY_ALIGN float tile[kTileRows * kWidth];
+  GridPoint point(table.phase, begin);
+  for (int64_t p = begin; p < end; p += kTileRows) {
+    const int64_t rows = std::min<int64_t>(kTileRows, end - p);
+    Strip<kTileRows> strip;
+    strip.Set(run, table, point, rows, first_channel);
+    PrefetchOutput(strip.to, channels);
+    SumStrip<kTileRows, kVectors>(strip, run, table.phase, w, tile);
+    FinishRows(run.epilogue.activation, tile, kWidth, rows, run.epilogue.bias + first_channel,
+               channels, strip.to);
+  }
+}
+
+void DirectStrips(const DirectRun& run, int64_t phase, int64_t block, int64_t begin, int64_t end) {
+  const PhaseTable& table = run.phases[phase];
+  const int64_t channels = run.list.out.c - block * kTileVectors * kLanes;
+  const int64_t vectors = (channels + kLanes - 1) / kLanes;
+  if (vectors == 1) return Strips<1>(run, table, block, begin, end);
+#if HWY_TARGET <= HWY_AVX3
+  if (vectors == 2) return Strips<2>(run, table, block, begin, end);
+  if (vectors == 3) return Strips<3>(run, table, block, begin, end);
+#endif
+  Strips<kTileVectors>(run, table, block, begin, end);
+}
+
+// One output channel of a strip: sums[i] = sum over taps and input channels, w advancing by
+// w_step floats per tap.
+HWY_NOINLINE void DotStrip(const Strip<kDotRows>& strip, const DirectRun& run,
+                           const TapPhase& phase, const float* w, int64_t w_step, float* sums) {
+  Vector sum[kDotRows];
+  EBB_UNROLL for (int i = 0; i < kDotRows; ++i) sum[i] = hn::Zero(kF32);
+  for (int64_t ty = 0; ty < phase.y.taps; ++ty) {
+    for (int64_t tx = 0; tx < phase.x.taps; ++tx, w += w_step) {
+      const float* row[kDotRows];
+      strip.Rows(ty, tx, run.zeros, row);
+      for (int64_t c = 0; c < run.list.in.c; c += kLanes) {
+        const Vector b = hn::Load(kF32, w + c);
+        EBB_UNROLL for (int i = 0; i < kDotRows; ++i) {
+          sum[i] = hn::MulAdd(hn::LoadU(kF32, row[i] + c), b, sum[i]);
+        }
+      }
+    }
+  }
+  EBB_UNROLL for (int i = 0; i < kDotRows; ++i) {
+    sums[i] = hn::GetLane(hn::SumOfLanes(kF32, sum[i]));
+  }
+}
+
+// FinishPixel with vectors over the pixels of a strip: one channel at offset `channel`.
+template <Activation kActivation>
+void FinishColumn(float* sums, float bias, int64_t channel, int64_t rows,
+                  const OutputRows<kDotRows>& to) {
+  for (int64_t i = 0; i < rows; ++i) {
+    sums[i] += bias;
+    if (to.residual[i] != nullptr) sums[i] += to.residual[i][channel];
+  }
+  const hn::CappedTag<float, kDotRows> d;
+  for (size_t i = 0; i < kDotRows; i += hn::Lanes(d)) {
+    hn::Vec<decltype(d)> v = hn::Load(d, sums + i);
+    if constexpr (kActivation == Activation::kGelu) v = Gelu(d, v);
+    if constexpr (kActivation == Activation::kSilu) v = Silu(d, v);
+    hn::Store(v, d, sums + i);
+  }
+  for (int64_t i = 0; i < rows; ++i) to.out[i][channel] = sums[i];
+}
+
+void DotStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t end) {
+  const PhaseTable& table = run.phases[phase_index];
+  const int64_t outputs = run.list.out.c, channels = run.list.in.c;
+  const float* w = run.packed + table.taps_before * outputs * channels;
+  GridPoint point(table.phase, begin);
+  for (int64_t p = begin; p < end; p += kDotRows) {
+    const int64_t rows = std::min<int64_t>(kDotRows, end - p);
+    Strip<kDotRows> strip;
+    strip.Set(run, table, point, rows, 0);
+    for (int64_t o = 0; o < outputs; ++o) {
+      HWY_ALIGN float sums[kDotRows];
+      DotStrip(strip, run, table.phase, w + o * channels, outputs * channels, sums);
+      const float bias = run.epilogue.bias[o];
+      switch (run.epilogue.activation) {
+        case Activation::kNone:
+          FinishColumn<Activation::kNone>(sums, bias, o, rows, strip.to);
+          break;
+        case Activation::kGelu:
+          FinishColumn<Activation::kGelu>(sums, bias, o, rows, strip.to);
+          break;
+        case Activation::kSilu:
+          FinishColumn<Activation::kSilu>(sums, bias, o, rows, strip.to);
+          break;
+      }
+    }
+  }
+}
+
+cpu::DirectTile DirectTileOfTarget() { return {kTileRows, kLanes, kTileVectors}; }
+
+}  // namespace ebb::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ebb {
+
+HWY_EXPORT(DirectStrips);
+HWY_EXPORT(DotStrips);
+HWY_EXPORT(DirectTileOfTarget);
+
+namespace cpu {
+
+DirectTile direct_tile() { return HWY_DYNAMIC_DISPATCH(DirectTileOfTarget)(); }
+
+void direct_strips(const DirectRun& run, int64_t phase, int64_t block, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(DirectStrips)(run, phase, block, begin, end);
+}
+
+void dot_strips(const DirectRun& run, int64_t phase, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(DotStrips)(run, phase, begin, end);
+}
+
+}  // namespace cpu
+}  // namespace ebb
+#endif

@@ -1,0 +1,226 @@
+#include "kernels/conv.h"
+
+#include <hwy/targets.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "kernels/cpu/conv_plan.h"
+#include "tests/kernels/conv_case.h"
+#include "tests/reference/conv.h"
+#include "tests/support/catch.h"
+
+namespace ebb {
+namespace {
+
+// Ragged against every tile: channels around 1, 8, 16, 64; images smaller than a strip; strides
+// that leave rows unread; phases without taps.
+const ConvShape kShapes[] = {
+    {"first layer", 2, 28, 28, 1, 64, 3, 3, 1, 1},
+    {"last layer", 2, 28, 28, 64, 1, 3, 3, 1, 1},
+    {"two outputs, pitched", 3, 7, 9, 32, 2, 3, 3, 1, 1, false, 5, 3},
+    {"one output, strided", 2, 7, 5, 16, 1, 3, 3, 2, 1},
+    {"one output, transposed", 2, 5, 3, 16, 1, 4, 4, 2, 1, true},
+    {"one output, narrow input", 2, 5, 3, 7, 1, 3, 3, 1, 1},
+    {"one to one", 3, 5, 3, 1, 1, 3, 3, 1, 1},
+    {"5 to 6", 1, 5, 3, 5, 6, 3, 3, 1, 1},
+    {"7 to 17, pitched", 3, 7, 7, 7, 17, 3, 3, 1, 1, false, 2, 7},
+    {"13 to 10, wide image", 2, 28, 5, 13, 10, 3, 3, 1, 1},
+    {"3 to 24, one pixel", 2, 1, 1, 3, 24, 3, 3, 1, 1},
+    {"64 to 64", 5, 14, 14, 64, 64, 3, 3, 1, 1},
+    {"64 to 80, pitched", 9, 7, 7, 64, 80, 3, 3, 1, 1, false, 64, 16},
+    {"40 to 104, odd sides", 3, 9, 13, 40, 104, 3, 3, 1, 1},
+    {"strided", 2, 14, 14, 32, 64, 3, 3, 2, 1},
+    {"strided, odd sides", 3, 7, 5, 10, 13, 3, 3, 2, 1, false, 1, 0},
+    {"rows never read", 2, 8, 9, 6, 5, 3, 3, 4, 0},
+    {"1x1", 2, 7, 7, 10, 6, 1, 1, 1, 0},
+    {"1x1 strided", 2, 7, 6, 10, 33, 1, 1, 2, 0},
+    {"linear", 130, 1, 1, 24, 128, 1, 1, 1, 0},
+    {"linear of one feature", 37, 1, 1, 1, 64, 1, 1, 1, 0},
+    {"linear of 13 features, pitched", 5, 1, 1, 13, 3, 1, 1, 1, 0, false, 4, 2},
+    {"transposed 4x4 s2", 3, 7, 7, 12, 10, 4, 4, 2, 1, true},
+    {"transposed 4x4 s2, wide, pitched", 2, 7, 5, 64, 72, 4, 4, 2, 1, true, 3, 56},
+    {"transposed 7x7 s7", 9, 1, 1, 20, 18, 7, 7, 7, 0, true},
+    {"transposed 3x3 s1", 2, 6, 5, 9, 6, 3, 3, 1, 1, true},
+    {"transposed 2x2 s3 with gaps", 2, 4, 3, 5, 6, 2, 2, 3, 0, true},
+    {"transposed 2x5 s3", 2, 4, 3, 5, 16, 2, 5, 3, 1, true},
+    {"2x5 s3 with pad 3", 2, 9, 8, 5, 7, 2, 5, 3, 3},
+    {"5x5", 2, 9, 6, 17, 18, 5, 5, 1, 2},
+    {"7x7 with pad 3", 2, 5, 8, 3, 5, 7, 7, 1, 3},
+};
+
+int64_t baseline_target() { return HWY_STATIC_TARGET; }
+
+// Runs a test once for each instruction set that this machine has.
+void for_each_target(const std::function<void()>& test) {
+  for (const int64_t target : {int64_t{HWY_AVX3}, int64_t{HWY_AVX2}, baseline_target()}) {
+    if ((hwy::SupportedTargets() & target) == 0) continue;
+    hwy::SetSupportedTargetsForTest(target);
+    {
+      INFO("instruction set " << hwy::TargetName(target));
+      test();
+    }
+    hwy::SetSupportedTargetsForTest(0);
+  }
+}
+
+// Rounding of a sum of `terms` products grows like sqrt(terms) (Higham & Mary 2019), in units of
+// 2^-24 of the sum of magnitudes; `factor` covers unlucky sums.
+double sum_limit(const reference::Sum& sum, int64_t terms, double factor = 4) {
+  return factor * std::sqrt(static_cast<double>(terms)) * 0x1p-24 * sum.magnitude + 1e-30;
+}
+
+// Largest error over limit; NaN counts as infinite.
+class ErrorOverLimit {
+ public:
+  void add(double actual, double expected, double limit) {
+    const double ratio = std::abs(actual - expected) / limit;
+    worst_ = ratio <= worst_ ? worst_ : std::isnan(ratio) ? HUGE_VAL : ratio;
+  }
+  double worst() const { return worst_; }
+
+ private:
+  double worst_ = 0;
+};
+
+ErrorOverLimit compare_sums(const std::vector<float>& actual, int64_t row, int64_t pitch,
+                            const std::vector<reference::Sum>& expected, int64_t terms) {
+  ErrorOverLimit error;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const float value = actual[i / row * pitch + i % row];
+    error.add(value, expected[i].value, sum_limit(expected[i], terms));
+  }
+  return error;
+}
+
+bool gaps_untouched(const std::vector<float>& data, int64_t row, int64_t pitch) {
+  for (size_t i = 0; i < data.size(); ++i) {
+    if (static_cast<int64_t>(i) % pitch >= row && data[i] != kGap) return false;
+  }
+  return true;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums,
+                   const ConvOptions& options) {
+  const ConvGeometry& g = conv.g;
+  const std::vector<float> y = conv.forward(options);
+  const int64_t image = g.ho * g.wo * g.o;
+  ErrorOverLimit error;
+  for (int64_t i = 0; i < g.n * image; ++i) {
+    reference::Sum sum = sums[i];
+    if (options.bias) sum.add(conv.bias[i % g.o]);
+    if (options.residual_n > 0) {
+      sum.add(conv.residual[i / image % options.residual_n * image + i % image]);
+    }
+    // Activations have slope at most 1.13 and an error of their own of 3e-7.
+    double limit = 1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2);
+    if (options.activation != Activation::kNone) {
+      limit += 3e-7 * std::max(1.0, std::abs(sum.value));
+    }
+    error.add(y[i / g.o * g.y_pitch + i % g.o], reference::activate(options.activation, sum.value),
+              limit);
+  }
+  INFO("activation " << to_string(options.activation) << " bias " << options.bias << " residual "
+                     << options.residual_n);
+  CHECK(error.worst() <= 1);
+  CHECK(gaps_untouched(y, g.o, g.y_pitch));
+}
+
+TEST_CASE("convolution agrees with its definition in double precision") {
+  for (const ConvShape& shape : kShapes) {
+    const ConvCase conv(shape.geometry());
+    const auto sums = reference::conv_forward(conv.g, conv.x.data(), conv.w.data());
+    for_each_target([&] {
+      INFO(shape.name);
+      check_forward(conv, sums, {.bias = false});
+      check_forward(conv, sums, {.residual_n = 1, .activation = Activation::kGelu, .threads = 2});
+      check_forward(
+          conv, sums,
+          {.residual_n = std::min<int64_t>(2, conv.g.n), .activation = Activation::kSilu});
+    });
+  }
+}
+
+TEST_CASE("the input gradient agrees with its definition in double precision") {
+  for (const ConvShape& shape : kShapes) {
+    const ConvCase conv(shape.geometry());
+    const ConvGeometry& g = conv.g;
+    const auto sums = reference::conv_backward_input(g, conv.dy.data(), conv.w.data());
+    for_each_target([&] {
+      INFO(shape.name);
+      const std::vector<float> dx = conv.backward_input(2);
+      CHECK(compare_sums(dx, g.c, g.x_pitch, sums, g.kh * g.kw * g.o).worst() <= 1);
+      CHECK(gaps_untouched(dx, g.c, g.x_pitch));
+    });
+  }
+}
+
+TEST_CASE("the weight and bias gradients agree with their definition in double precision") {
+  for (const ConvShape& shape : kShapes) {
+    const ConvCase conv(shape.geometry());
+    const ConvGeometry& g = conv.g;
+    const auto weight = reference::conv_backward_weight(g, conv.x.data(), conv.dy.data());
+    const auto bias = reference::conv_backward_bias(g, conv.dy.data());
+    for_each_target([&] {
+      INFO(shape.name);
+      const ConvCase::WeightGradient grad = conv.backward_weight(2);
+      const int64_t terms = g.n * g.ho * g.wo;
+      CHECK(compare_sums(grad.dw, g.c, g.c, weight, std::max(terms, g.n * g.h * g.w)).worst() <= 1);
+      CHECK(compare_sums(grad.db, g.o, g.o, bias, terms).worst() <= 1);
+    });
+  }
+}
+
+TEST_CASE("convolution results do not depend on the number of threads") {
+  for (const ConvShape& shape : kShapes) {
+    const ConvCase conv(shape.geometry());
+    const auto forward = [&](int threads) {
+      return conv.forward({.residual_n = 1, .activation = Activation::kGelu, .threads = threads});
+    };
+    for_each_target([&] {
+      INFO(shape.name);
+      const auto y = forward(1), dx = conv.backward_input(1);
+      const auto grad = conv.backward_weight(1);
+      for (const int threads : {2, 3}) {
+        CHECK(same_bits(forward(threads), y));
+        CHECK(same_bits(conv.backward_input(threads), dx));
+        CHECK(same_bits(conv.backward_weight(threads).dw, grad.dw));
+        CHECK(same_bits(conv.backward_weight(threads).db, grad.db));
+      }
+    });
+  }
+}
+
+TEST_CASE("an image gets the same bits alone and in a batch") {
+  for (const ConvShape& shape : kShapes) {
+    const ConvCase conv(shape.geometry());
+    const ConvGeometry& g = conv.g;
+    const ConvOptions options{.activation = Activation::kSilu, .threads = 2};
+    for_each_target([&] {
+      INFO(shape.name);
+      const auto y = conv.forward(options), dx = conv.backward_input(2);
+      for (int64_t k = 0; k < g.n; k += 1 + g.n / 4) {
+        const ConvCase one = conv.image(k);
+        CHECK(same_bits(one.forward(options), ConvCase::slice(y, k, g.ho * g.wo, g.o, g.y_pitch)));
+        CHECK(same_bits(one.backward_input(1), ConvCase::slice(dx, k, g.h * g.w, g.c, g.x_pitch)));
+      }
+    });
+  }
+}
+
+TEST_CASE("convolution kernels reject storage they cannot read") {
+  const ConvGeometry g = conv_geometry(1, 4, 4, 2, 2, 3, 3, 1, 1, false);
+  CHECK_THROWS_AS(cpu::conv_packed_bytes(g, ConvPass::kForward, DType::kBF16), ShapeError);
+}
+
+}  // namespace
+}  // namespace ebb
