@@ -38,8 +38,8 @@ BatchSource::BatchSource(Context& context, const MnistDataset& data, const Train
   if (config.objective.type == ObjectiveType::kDdpm) {
     const std::vector<double> table = ddpm_schedule(config.objective).alpha_bar;
     const std::vector<float> narrowed(table.begin(), table.end());
-    alpha_bar_ = Tensor::from_host(context, {config.objective.timesteps},
-                                   std::span<const float>(narrowed));
+    alpha_bar_ =
+        Tensor::from_host(context, {config.objective.timesteps}, std::span<const float>(narrowed));
   }
 }
 
@@ -67,10 +67,9 @@ const std::vector<int32_t>& BatchSource::permutation(int64_t epoch) {
 Batch BatchSource::batch(int64_t step) {
   const Slice rows = slice(step);
   const std::vector<int32_t>& order = permutation(rows.epoch);
-  const Tensor indices =
-      Tensor::from_host(context_, {rows.count},
-                        std::span<const int32_t>(order.data() + rows.first,
-                                                 static_cast<size_t>(rows.count)));
+  const Tensor indices = Tensor::from_host(
+      context_, {rows.count},
+      std::span<const int32_t>(order.data() + rows.first, static_cast<size_t>(rows.count)));
   Batch batch;
   batch.images = rows.count;
   const Shape image{rows.count, 28, 28, 1};
@@ -81,8 +80,8 @@ Batch BatchSource::batch(int64_t step) {
   if (timed) batch.inputs["t"] = Tensor::empty(context_, {rows.count, 1});
   if (classed) batch.inputs["c"] = Tensor::empty(context_, {rows.count, kClasses});
   // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
-  const int64_t first_example = step / steps_per_epoch_ * count_ +
-                                step % steps_per_epoch_ * config_.batch_size;
+  const int64_t first_example =
+      step / steps_per_epoch_ * count_ + step % steps_per_epoch_ * config_.batch_size;
   context_.launch(
       &KernelTable::diffusion_batch, "diffusion_batch",
       DiffusionBatchArgs{.task = task_of(config_),

@@ -15,9 +15,10 @@ struct Batch {
   int64_t images = 0;
 };
 
-// Draws training batches. Everything in a batch is a function of (seed, step): each epoch visits the
-// data in a new order, its last batch may be smaller, and noise, t and dropped classes are keyed by
-// the number of the example in the run. So a run resumes anywhere with nothing but its step.
+// Draws training batches. Everything in a batch is a function of (seed, step): each epoch visits
+// the data in a new order, its last batch may be smaller, and noise, t and dropped classes are
+// keyed by the number of the example in the run. So a run resumes anywhere with nothing but its
+// step.
 class BatchSource {
  public:
   BatchSource(Context& context, const MnistDataset& data, const TrainConfig& config);

@@ -46,6 +46,7 @@ Json progress_to_json(const TrainProgress& progress, int64_t updates) {
   return {{"step", progress.step},
           {"updates", updates},
           {"loss_sum", progress.loss_sum},
+          {"loss_count", progress.loss_count},
           {"epoch_losses", progress.epoch_losses}};
 }
 
@@ -63,11 +64,23 @@ TrainProgress parse_progress(const SafetensorsFile& file, int64_t* updates) {
     *updates = json.at("updates");
     return {.step = json.at("step"),
             .loss_sum = json.at("loss_sum"),
+            .loss_count = json.at("loss_count"),
             .epoch_losses = json.at("epoch_losses")};
   } catch (const Json::exception& error) {
     throw FormatError(
         cat(file.label(), ": metadata key \"ebb.progress\" is damaged: ", error.what()));
   }
+}
+
+SafetensorsFile open_checkpoint(const std::string& path) {
+  SafetensorsFile file = SafetensorsFile::open(path);
+  const std::string kind = metadata_value(file, "ebb.kind");
+  EBB_CHECK(kind == kKind, FormatError, file.label(), ": is a ", kind, ", expected a ", kKind);
+  const std::string format = metadata_value(file, "ebb.format");
+  EBB_CHECK(format == kFormat, FormatError, file.label(), ": checkpoint format ", format,
+            ", this program reads ", kFormat, ". Use the version of ebb that wrote it");
+  EBB_CHECK(file.verify_digest(), FormatError, file.label(), ": carries no digest");
+  return file;
 }
 
 void load_tensor(const SafetensorsFile& file, const SavedTensor& saved) {
@@ -95,8 +108,7 @@ void save_checkpoint(const std::string& path, const Trainer& trainer, const Trai
     const std::vector<float> engine = saved.tensor.to_host();
     storage.emplace_back(engine.size());
     engine_to_torch(*saved.spec, engine, storage.back());
-    tensors.push_back(
-        {saved.name, StDType::kF32, file_shape(*saved.spec), storage.back().data()});
+    tensors.push_back({saved.name, StDType::kF32, file_shape(*saved.spec), storage.back().data()});
   }
   save_safetensors(path, std::move(tensors),
                    {{"format", "pt"},
@@ -108,20 +120,17 @@ void save_checkpoint(const std::string& path, const Trainer& trainer, const Trai
                     {"ebb.progress", progress_to_json(progress, trainer.updates()).dump()}});
 }
 
+void check_checkpoint(const std::string& path) { open_checkpoint(path); }
+
 TrainProgress load_checkpoint(const std::string& path, Trainer& trainer, const TrainConfig& config,
                               const std::string& dataset_fingerprint, bool force) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
-  EBB_CHECK(metadata_value(file, "ebb.kind") == kKind, FormatError, file.label(),
-            ": not a training checkpoint");
-  EBB_CHECK(metadata_value(file, "ebb.format") == kFormat, FormatError, file.label(),
-            ": checkpoint format ", metadata_value(file, "ebb.format"), ", this program reads ",
-            kFormat, ". Use the version of ebb that wrote it");
-  EBB_CHECK(file.verify_digest(), FormatError, file.label(), ": carries no digest");
+  const SafetensorsFile file = open_checkpoint(path);
   if (!force) {
     const std::string difference =
         describe_difference(to_json(config), metadata_value(file, "ebb.config"));
-    EBB_CHECK(difference.empty(), FormatError, file.label(), ": belongs to another run: ",
-              difference, ". Repeat its flags, or give --force-resume to go on regardless");
+    EBB_CHECK(difference.empty(), FormatError, file.label(),
+              ": belongs to another run: ", difference,
+              ". Repeat its flags, or give --force-resume to go on regardless");
     const std::string data = metadata_value(file, "ebb.dataset");
     EBB_CHECK(data == dataset_fingerprint, FormatError, file.label(),
               ": was trained on another data set (", data, ", --data has ", dataset_fingerprint,

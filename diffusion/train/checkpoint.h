@@ -11,8 +11,9 @@ namespace ebb {
 
 // Where a run stands, besides the trainer's own state.
 struct TrainProgress {
-  int64_t step = 0;      // steps done; the data position and all random counters follow from it
-  double loss_sum = 0;   // over the steps of the current epoch
+  int64_t step = 0;     // steps done; the data position and all random counters follow from it
+  double loss_sum = 0;  // over the updates of the current epoch
+  int64_t loss_count = 0;
   std::vector<double> epoch_losses;  // mean loss of each finished epoch
 };
 
@@ -22,6 +23,9 @@ struct TrainProgress {
 void save_checkpoint(const std::string& path, const autograd::Trainer& trainer,
                      const TrainProgress& progress, const TrainConfig& config,
                      const std::string& dataset_fingerprint);
+
+// FormatError or IoError when the file is not a complete, undamaged checkpoint.
+void check_checkpoint(const std::string& path);
 
 // Restores a trainer. FormatError for a damaged file, and for one of another config or data set
 // unless `force`; the message names both values.

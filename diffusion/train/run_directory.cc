@@ -23,8 +23,7 @@ constexpr size_t kStepDigits = 8;
 std::optional<int64_t> step_of(const std::string& name) {
   const size_t digits_at = std::strlen(kPrefix);
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return {};
-  const std::string digits =
-      name.substr(digits_at, name.size() - digits_at - std::strlen(kSuffix));
+  const std::string digits = name.substr(digits_at, name.size() - digits_at - std::strlen(kSuffix));
   if (digits.empty() || digits.size() > 18 ||
       digits.find_first_not_of("0123456789") != std::string::npos) {
     return {};

@@ -20,7 +20,6 @@ Json to_json_object(const TrainConfig& config) {
   json["lr_decay"] = config.lr_decay;
   json["lr_warmup_steps"] = config.lr_warmup_steps;
   json["epochs"] = config.epochs;
-  json["max_steps"] = config.max_steps;
   json["class_dropout"] = config.class_dropout;
   json["ema_decay"] = config.ema_decay;
   json["clip_norm"] = config.clip_norm;

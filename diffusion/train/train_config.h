@@ -15,7 +15,7 @@ enum class TrainModel { kDenoiser, kTime, kClass };
 // The edition of the assignment whose settings apply.
 enum class Course { kFa24, kSp25, kFa25 };
 
-// Everything that decides what a run computes. Two runs with equal configs on equal data are equal
+// What a run computes. Two runs with equal configs on equal data are equal
 // bit for bit, whatever their threads, interruptions and output directories.
 struct TrainConfig {
   TrainModel model = TrainModel::kClass;
@@ -29,8 +29,8 @@ struct TrainConfig {
   int64_t epochs = 20;
   int64_t max_steps = 0;  // 0: all epochs
   double class_dropout = 0.1;
-  double ema_decay = 0;   // 0: no EMA
-  double clip_norm = 0;   // 0: no clipping
+  double ema_decay = 0;  // 0: no EMA
+  double clip_norm = 0;  // 0: no clipping
   bool overfit_batch = false;
   uint64_t seed = 0;
 
@@ -48,7 +48,7 @@ double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_
 
 Network make_network(const TrainConfig& config);
 
-// JSON of all fields, stored in checkpoints; from_json reads what to_json wrote.
+// JSON of everything that decides what a step computes (all but max_steps), for checkpoints.
 std::string to_json(const TrainConfig& config);
 // Where two stored configs differ: "lr is 0.001, the run had 0.0001"; empty when they agree.
 std::string describe_difference(const std::string& json, const std::string& stored_json);

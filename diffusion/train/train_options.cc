@@ -75,7 +75,8 @@ TrainFlags::TrainFlags(CLI::App& app) {
       ->check(CLI::Range(0.0, 0.999999));
   app.add_option("--clip-norm", clip_norm_, "largest gradient norm (0: no clipping)")
       ->check(CLI::Range(0.0, kHuge));
-  app.add_flag("--overfit-batch", overfit_batch_, "train on the first batch alone, to test a setup");
+  app.add_flag("--overfit-batch", overfit_batch_,
+               "train on the first batch alone, to test a setup");
   app.add_option("-s,--seed", seed_, "seed of initial weights, data order and noise");
 
   app.add_option("--save-every", options_.save_every, "steps between checkpoints")
@@ -112,8 +113,7 @@ TrainOptions TrainFlags::finish() const {
   TrainConfig& config = options.config;
   config = course_config(model, options.course);
   if (objective_) {
-    config.objective.type =
-        objective_ == "flow" ? ObjectiveType::kFlow : ObjectiveType::kDdpm;
+    config.objective.type = objective_ == "flow" ? ObjectiveType::kFlow : ObjectiveType::kDdpm;
   }
   if (input_ == "noise") config.objective.type = ObjectiveType::kPureNoise;
   EBB_CHECK(!timesteps_ || config.objective.type == ObjectiveType::kDdpm, UsageError,

@@ -13,15 +13,15 @@ namespace ebb {
 struct TrainOptions {
   TrainConfig config;
   Course course = Course::kFa24;
-  std::string data;           // empty: $EBB_DATA or ./data/mnist
+  std::string data;  // empty: $EBB_DATA or ./data/mnist
   std::string output;
   std::string device = "auto";
-  int threads = 0;            // 0: all
-  std::string resume;         // "", "auto" or a checkpoint
+  int threads = 0;     // 0: all
+  std::string resume;  // "", "auto" or a checkpoint
   bool force_resume = false;
-  int64_t save_every = 100;   // steps
-  int64_t keep_last = 2;      // checkpoints
-  int64_t sample_every = 0;   // epochs; 0: where the edition shows samples
+  int64_t save_every = 100;  // steps
+  int64_t keep_last = 2;     // checkpoints
+  int64_t sample_every = 0;  // epochs; 0: where the edition shows samples
   bool profile = false;
   bool quiet = false;
 };

@@ -41,6 +41,8 @@ class ParamStore {
   TensorMap weights() const { return views_of(values_, buffers_); }
   TensorMap ema_weights() const { return views_of(ema_, ema_buffers_); }
   TensorMap grads_by_name() const;
+  // Names for the parts of any pair of buffers laid out like values() and buffers().
+  TensorMap views_of(const Tensor& trainable, const Tensor& running) const;
 
   // Name of the first parameter with a gradient that is not finite, empty when there is none.
   std::string first_nonfinite_grad() const;
@@ -53,7 +55,6 @@ class ParamStore {
     Shape shape;
   };
   const Entry& entry(const std::string& name) const;
-  TensorMap views_of(const Tensor& trainable, const Tensor& running) const;
 
   std::vector<ParamSpec> specs_;
   std::map<std::string, Entry> entries_;

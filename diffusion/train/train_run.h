@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "diffusion/mnist_dataset.h"
+#include "diffusion/train/batch_source.h"
+#include "diffusion/train/checkpoint.h"
+#include "diffusion/train/run_directory.h"
+#include "diffusion/train/train_log.h"
+#include "diffusion/train/train_options.h"
+#include "nn/autograd/trainer.h"
+
+namespace ebb {
+
+// One training run in its directory, from start or resume to model.safetensors.
+class TrainRun {
+ public:
+  TrainRun(Context& context, const TrainOptions& options);
+
+  // Trains to the end. A signal ends it with Error (kInterrupt, kTerminate) after a checkpoint;
+  // ten steps in a row without a finite loss end it with DivergedError.
+  void run();
+
+ private:
+  void start_or_resume();
+  bool try_resume(const CheckpointFile& checkpoint);
+  void train_step();
+  void skip_step(const autograd::StepResult& result);
+  void save();
+  void close_epoch();  // its mean loss
+  void show_epoch();   // its samples, where due
+  void show_progress(const LogEntry& entry);
+  void end_progress_line();
+  void write_model() const;
+  void draw_loss_curve() const;
+  bool samples_due(int64_t epoch) const;
+  std::string samples_file(int64_t epoch) const;
+
+  Context& context_;
+  TrainOptions options_;
+  RunDirectory directory_;
+  MnistDataset data_;
+  BatchSource batches_;
+  autograd::Trainer trainer_;
+  TrainProgress progress_;
+  std::unique_ptr<TrainLog> log_;
+  int64_t total_steps_ = 0;
+  int64_t first_step_ = 0;  // of this process
+  int64_t skipped_in_a_row_ = 0;
+  int64_t saved_step_ = -1;
+  std::chrono::steady_clock::time_point started_;
+  size_t progress_width_ = 0;
+};
+
+}  // namespace ebb

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""train_mnist from outside: resume, signals, damaged files, bad flags.
+
+Usage: train_mnist_test.py TRAIN_MNIST   (the program under test)
+"""
+
+import gzip
+import hashlib
+import json
+import math
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+TRAIN = ""
+SMALL = ["--hidden", "4", "--batch-size", "16", "--device", "cpu"]
+
+
+def write_dataset(folder: Path, count: int = 96) -> None:
+    """A synthetic MNIST: blurred bars whose position depends on the label."""
+    rng = random.Random(7)
+    pixels, labels = bytearray(), bytearray()
+    for i in range(count):
+        label = i % 10
+        labels.append(label)
+        for row in range(28):
+            for col in range(28):
+                inside = abs(col - 4 - 2 * label) < 2 and 4 <= row < 24
+                pixels.append(min(255, (200 if inside else 0) + rng.randrange(40)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "t10k"):
+        with gzip.open(folder / f"{split}-images-idx3-ubyte.gz", "wb") as f:
+            f.write(struct.pack(">IIII", 0x803, count, 28, 28) + bytes(pixels))
+        with gzip.open(folder / f"{split}-labels-idx1-ubyte.gz", "wb") as f:
+            f.write(struct.pack(">II", 0x801, count) + bytes(labels))
+
+
+def poison(checkpoint: Path, tensor: str) -> None:
+    """Sets a tensor to NaN and renews the digest, which covers the file with its digits zeroed."""
+    content = bytearray(checkpoint.read_bytes())
+    header_end = 8 + struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:header_end])
+    begin, end = header[tensor]["data_offsets"]
+    content[header_end + begin:header_end + end] = struct.pack("<f", math.nan) * ((end - begin) // 4)
+    digest = header["__metadata__"]["ebb.sha256"].encode()
+    at = content.index(digest)
+    content[at:at + 64] = b"0" * 64
+    content[at:at + 64] = hashlib.sha256(content).hexdigest().encode()
+    checkpoint.write_bytes(content)
+
+
+class TrainMnist(unittest.TestCase):
+    def setUp(self) -> None:
+        self.temp = tempfile.TemporaryDirectory()
+        self.root = Path(self.temp.name)
+        self.data = self.root / "mnist"
+        write_dataset(self.data)
+
+    def tearDown(self) -> None:
+        self.temp.cleanup()
+
+    def command(self, output: str, *flags: str, model: str = "class") -> list[str]:
+        return [TRAIN, "--model", model, "--data", str(self.data), "--output",
+                str(self.root / output), *SMALL, *flags]
+
+    def train(self, output: str, *flags: str, model: str = "class", code: int = 0) -> str:
+        done = subprocess.run(self.command(output, *flags, model=model), capture_output=True,
+                              text=True, timeout=300, check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stderr
+
+    def model_bytes(self, output: str) -> bytes:
+        return (self.root / output / "model.safetensors").read_bytes()
+
+    def losses(self, output: str) -> list[tuple[int, float]]:
+        lines = (self.root / output / "log.jsonl").read_text().splitlines()
+        return [(entry["step"], entry["loss"]) for entry in map(json.loads, lines)]
+
+    def wait_for_checkpoint(self, process: subprocess.Popen, output: str) -> None:
+        deadline = time.monotonic() + 120
+        while not list((self.root / output).glob("checkpoint-*.safetensors")):
+            self.assertIsNone(process.poll(), "the trainer ended before its first checkpoint")
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
+
+    def interrupt(self, output: str, sig: signal.Signals, *flags: str) -> int:
+        process = subprocess.Popen(self.command(output, *flags), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        self.wait_for_checkpoint(process, output)
+        process.send_signal(sig)
+        return process.wait(timeout=60)
+
+    def test_a_killed_run_resumes_bit_for_bit_on_another_thread_count(self) -> None:
+        flags = ["--max-steps", "40", "--epochs", "20", "--ema-decay", "0.9"]
+        self.train("whole", *flags, "--threads", "1")
+        code = self.interrupt("killed", signal.SIGKILL, *flags, "--threads", "1",
+                              "--save-every", "1")
+        self.assertEqual(code, -signal.SIGKILL)
+        self.train("killed", *flags, "--threads", "2", "--resume", "auto")
+        self.assertEqual(self.model_bytes("whole"), self.model_bytes("killed"))
+        self.assertEqual(self.losses("whole"), self.losses("killed"))
+
+    def test_signals_save_and_exit_with_their_code(self) -> None:
+        flags = ["--max-steps", "100000", "--epochs", "100000", "--save-every", "1"]
+        for sig, expected in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+            output = sig.name
+            self.assertEqual(self.interrupt(output, sig, *flags), expected)
+            folder = self.root / output
+            newest = max(folder.glob("checkpoint-*.safetensors"))
+            step = int(newest.stem.split("-")[1])
+            self.assertEqual(self.losses(output)[-1][0], step)
+            self.assertEqual([p.name for p in folder.glob(".*.tmp")], [])
+
+    def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(self) -> None:
+        flags = ["--max-steps", "20", "--epochs", "20"]
+        self.train("whole", *flags)
+        self.train("damaged", *flags, "--save-every", "5", "--keep-last", "9")
+        folder = self.root / "damaged"
+        (folder / "model.safetensors").unlink()
+        newest = max(folder.glob("checkpoint-*.safetensors"))
+        content = bytearray(newest.read_bytes())
+        content[len(content) // 2] ^= 1
+        newest.write_bytes(content)
+        message = self.train("damaged", *flags, "--resume", "auto")
+        self.assertIn(newest.name, message)
+        self.assertEqual(self.model_bytes("whole"), self.model_bytes("damaged"))
+
+    def test_another_configuration_or_data_set_is_refused(self) -> None:
+        self.train("run", "--max-steps", "3")
+        message = self.train("run", "--max-steps", "6", "--lr", "0.5", "--resume", "auto", code=3)
+        self.assertIn("lr is 0.5, the run has 0.001", message)
+        write_dataset(self.data, count=48)
+        message = self.train("run", "--max-steps", "3", "--resume", "auto", code=3)
+        self.assertIn("data set", message)
+
+    def test_a_run_can_be_made_longer(self) -> None:
+        self.train("long", "--max-steps", "8")
+        self.train("short", "--max-steps", "4")
+        self.train("short", "--max-steps", "8", "--resume", "auto")
+        self.assertEqual(self.losses("long"), self.losses("short"))
+
+    def test_an_existing_run_is_not_overwritten(self) -> None:
+        self.train("run", "--max-steps", "2")
+        message = self.train("run", "--max-steps", "2", code=2)
+        self.assertIn("--resume auto", message)
+
+    def test_two_trainers_cannot_share_a_directory(self) -> None:
+        process = subprocess.Popen(
+            self.command("run", "--max-steps", "100000", "--epochs", "100000", "--save-every", "1"),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait_for_checkpoint(process, "run")
+        message = self.train("run", "--resume", "auto", code=2)
+        self.assertIn(str(process.pid), message)
+        process.kill()
+        process.wait()
+
+    def test_a_full_disk_keeps_the_old_checkpoint(self) -> None:
+        self.train("run", "--max-steps", "2")
+        folder = self.root / "run"
+        before = {p.name for p in folder.glob("checkpoint-*")}
+        limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash",
+                   *self.command("run", "--max-steps", "4", "--resume", "auto")]
+        done = subprocess.run(limited, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertEqual({p.name for p in folder.glob("checkpoint-*")}, before)
+        self.assertEqual(list(folder.glob(".*.tmp")), [])
+
+    def test_training_that_diverges_stops_with_code_6_and_keeps_the_checkpoint(self) -> None:
+        self.train("run", "--max-steps", "2")
+        checkpoint = next((self.root / "run").glob("checkpoint-*.safetensors"))
+        poison(checkpoint, "out.weight")
+        before = checkpoint.read_bytes()
+        message = self.train("run", "--max-steps", "40", "--epochs", "20", "--resume", "auto",
+                             "--save-every", "1", "--force-resume", code=6)
+        self.assertIn("step 12", message)
+        self.assertIn("gradient of", message)
+        self.assertEqual(checkpoint.read_bytes(), before)
+
+
+if __name__ == "__main__":
+    TRAIN = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)
