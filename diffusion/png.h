@@ -10,7 +10,7 @@
 namespace ebb {
 
 // One text chunk of a PNG. keyword: 1 to 79 printable ASCII characters, no space at either end.
-// text: UTF-8 without NUL.
+// text: UTF-8, not empty, without NUL.
 struct TextChunk {
   std::string keyword;
   std::string text;

@@ -42,8 +42,9 @@ void check_text(const TextChunk& chunk) {
   EBB_CHECK(!keyword.empty() && keyword.size() <= 79 && characters && keyword.front() != ' ' &&
                 keyword.back() != ' ',
             Error, "PNG: text keyword ", quoted(keyword), " is not allowed by PNG");
-  EBB_CHECK(is_utf8(chunk.text) && chunk.text.find('\0') == std::string::npos, Error, "PNG: text ",
-            quoted(keyword), " is not UTF-8 or holds a zero byte");
+  EBB_CHECK(
+      !chunk.text.empty() && is_utf8(chunk.text) && chunk.text.find('\0') == std::string::npos,
+      Error, "PNG: text ", quoted(keyword), " is empty, not UTF-8 or holds a zero byte");
 }
 
 // libspng copies nothing: `chunks` and the result must live until the picture is encoded.
