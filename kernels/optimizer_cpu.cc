@@ -16,7 +16,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// One vector of elements at i, in the order of operations of torch.optim.Adam:
+// One vector of elements at i, in the order of operations of torch.optim.Adam (whose lerp and
+// addcmul are fused too):
 //   m.lerp_(g, 1 - beta1); v.mul_(beta2).addcmul_(g, g, 1 - beta2);
 //   p.addcdiv_(m, sqrt(v) / sqrt(1 - beta2^t) + eps, -lr / (1 - beta1^t))
 template <class D>
@@ -25,7 +26,7 @@ HWY_INLINE void AdamStep(D d, const cpu::AdamFactors& f, const AdamArgs& args, i
   auto m = hn::LoadU(d, args.m + i);
   m = hn::MulAdd(hn::Set(d, f.take_m), hn::Sub(g, m), m);
   const auto kept = hn::Mul(hn::LoadU(d, args.v + i), hn::Set(d, f.keep_v));
-  const auto v = hn::Add(kept, hn::Mul(hn::Mul(hn::Set(d, f.take_v), g), g));
+  const auto v = hn::MulAdd(hn::Mul(hn::Set(d, f.take_v), g), g, kept);
   const auto root = hn::Add(hn::Div(hn::Sqrt(v), hn::Set(d, f.root)), hn::Set(d, f.eps));
   const auto step = hn::Div(hn::Mul(hn::Set(d, f.minus_step), m), root);
   hn::StoreU(m, d, args.m + i);

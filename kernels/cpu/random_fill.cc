@@ -111,15 +111,21 @@ HWY_INLINE VF Polynomial(const float (&coefficients)[kTerms], VF x) {
   return sum;
 }
 
-HWY_INLINE VF LogOfUniform(VF u) {
+HWY_INLINE VF LogOfFraction(VU i) {
   using namespace philox_math;
   constexpr Coefficients kC;
   const DF d;
-  const VU bits = hn::BitCast(DU(), u);
+  const DU du;
+  const VF unit = hn::Set(d, 0x1p-31f);
+  const VF u = hn::Mul(ToFloat(i), unit);
+  const VF rest = hn::Mul(ToFloat(hn::Sub(hn::Set(du, 0x80000000u), i)), unit);
+  const VU bits = hn::BitCast(du, u);
   const VI exponent =
-      hn::ShiftRight<23>(hn::BitCast(DI(), hn::Sub(bits, hn::Set(DU(), kSqrtHalfBits))));
-  const VU shifted = hn::ShiftLeft<23>(hn::BitCast(DU(), exponent));
-  const VF f = hn::Add(hn::BitCast(d, hn::Sub(bits, shifted)), hn::Set(d, -1.0f));
+      hn::ShiftRight<23>(hn::BitCast(DI(), hn::Sub(bits, hn::Set(du, kSqrtHalfBits))));
+  const VU shifted = hn::ShiftLeft<23>(hn::BitCast(du, exponent));
+  const VF mantissa = hn::BitCast(d, hn::Sub(bits, shifted));
+  const auto near_one = hn::RebindMask(d, hn::Eq(exponent, hn::Zero(DI())));
+  const VF f = hn::IfThenElse(near_one, hn::Neg(rest), hn::Add(mantissa, hn::Set(d, -1.0f)));
   const VF e = hn::ConvertTo(d, exponent), ff = hn::Mul(f, f);
   VF tail = hn::Mul(hn::Mul(Polynomial(kC.log, f), f), ff);
   tail = hn::Add(tail, hn::Mul(e, hn::Set(d, kLn2Low)));
@@ -132,9 +138,8 @@ HWY_INLINE void Normals(VU word0, VU word1, VF& first, VF& second) {
   constexpr Coefficients kC;
   const DF d;
   const DU du;
-  const VF u =
-      hn::Mul(ToFloat(hn::Or(hn::ShiftRight<1>(word0), hn::Set(du, 1))), hn::Set(d, 0x1p-31f));
-  const VF r = hn::Sqrt(hn::Mul(LogOfUniform(u), hn::Set(d, -2.0f)));
+  const VU fraction = hn::Or(hn::ShiftRight<1>(word0), hn::Set(du, 1));
+  const VF r = hn::Sqrt(hn::Mul(LogOfFraction(fraction), hn::Set(d, -2.0f)));
 
   const VU quadrant = hn::ShiftRight<30>(hn::Add(word1, hn::Set(du, 0x20000000u)));
   const VU rest = hn::Sub(word1, hn::ShiftLeft<30>(quadrant));

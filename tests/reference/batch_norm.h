@@ -56,9 +56,8 @@ inline std::vector<double> batch_norm(const BatchNormProblem& p, const BatchNorm
 }
 
 struct BatchNormGradients {
-  std::vector<double> dx;                                               // [rows, C]
-  std::vector<double> dgamma, dbeta;                                    // [C]
-  std::vector<double> dx_magnitude, dgamma_magnitude, dbeta_magnitude;  // sums of absolute terms
+  std::vector<double> dx;             // [rows, C]
+  std::vector<double> dgamma, dbeta;  // [C]
 };
 
 inline BatchNormGradients batch_norm_backward(const BatchNormProblem& p,
@@ -67,25 +66,18 @@ inline BatchNormGradients batch_norm_backward(const BatchNormProblem& p,
   const size_t channels = static_cast<size_t>(p.c);
   const std::vector<double> xh = normalise(p, s);
   std::vector<double> dz(xh.size());
-  BatchNormGradients g;
-  for (auto* sums : {&g.dgamma, &g.dbeta, &g.dgamma_magnitude, &g.dbeta_magnitude}) {
-    sums->resize(channels);
-  }
+  BatchNormGradients g = {{}, std::vector<double>(channels), std::vector<double>(channels)};
   for (size_t i = 0; i < dz.size(); ++i) {
     const size_t c = i % channels;
     dz[i] = dy[i] * activation_slope(p.activation, p.gamma[c] * xh[i] + p.beta[c]);
     g.dbeta[c] += dz[i];
     g.dgamma[c] += dz[i] * xh[i];
-    g.dbeta_magnitude[c] += std::fabs(dy[i]);
-    g.dgamma_magnitude[c] += std::fabs(dy[i] * xh[i]);
   }
   const double rows = static_cast<double>(p.rows);
   for (size_t i = 0; i < dz.size(); ++i) {
     const size_t c = i % channels;
     const double scale = p.gamma[c] / std::sqrt(s.var[c] + p.eps);
     g.dx.push_back(scale * (dz[i] - g.dbeta[c] / rows - xh[i] * g.dgamma[c] / rows));
-    g.dx_magnitude.push_back(std::fabs(scale) * (std::fabs(dy[i]) + g.dbeta_magnitude[c] / rows +
-                                                 std::fabs(xh[i]) * g.dgamma_magnitude[c] / rows));
   }
   return g;
 }

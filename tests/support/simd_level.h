@@ -22,12 +22,16 @@ inline std::vector<int64_t> simd_levels() {
 //   SimdLevel level(GENERATE(from_range(simd_levels())));
 class SimdLevel {
  public:
-  explicit SimdLevel(int64_t level) : name_(hwy::TargetName(level)) { use(level); }
+  explicit SimdLevel(int64_t level) : name_(hwy::TargetName(level)), has_fma_(level != HWY_SCALAR) {
+    use(level);
+  }
   ~SimdLevel() { use(0); }
   SimdLevel(const SimdLevel&) = delete;
   SimdLevel& operator=(const SimdLevel&) = delete;
 
   const std::string& name() const { return name_; }
+  // Whether multiply-add rounds once; the scalar fallback rounds twice.
+  bool has_fma() const { return has_fma_; }
 
  private:
   static void use(int64_t level) {  // 0: what the machine has
@@ -36,6 +40,7 @@ class SimdLevel {
   }
 
   std::string name_;
+  bool has_fma_;
 };
 
 }  // namespace ebb::test

@@ -1,0 +1,305 @@
+#include "kernels/batch_norm.h"
+
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "tests/reference/batch_norm.h"
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/cpu_stream.h"
+#include "tests/support/gradcheck.h"
+#include "tests/support/random_data.h"
+#include "tests/support/simd_level.h"
+
+namespace ebb::test {
+namespace {
+
+constexpr std::array kActivations = {Activation::kNone, Activation::kGelu, Activation::kSilu};
+constexpr float kBatchNormEps = 1e-5f, kMomentum = 0.1f;
+
+struct Problem {
+  int64_t rows, c;
+  Activation activation;
+  std::vector<float> x, gamma, beta, dy, running_mean, running_var;
+
+  Problem(int64_t rows_in, int64_t c_in, Activation activation_in, double mean = 0.5,
+          double deviation = 1.5)
+      : rows(rows_in), c(c_in), activation(activation_in) {
+    RandomData random(static_cast<uint64_t>(rows * 1000 + c));
+    x = random.normal(rows * c, mean, deviation);
+    gamma = random.uniform(c, 0.5, 1.5);
+    beta = random.normal(c);
+    dy = random.normal(rows * c);
+    running_mean = random.normal(c);
+    running_var = random.uniform(c, 0.5, 2);
+  }
+
+  reference::BatchNormProblem reference() const {
+    return {rows, c, activation, kBatchNormEps, to_double(x), to_double(gamma), to_double(beta)};
+  }
+};
+
+std::vector<char> workspace(const Problem& p) {
+  return std::vector<char>(static_cast<size_t>(cpu::batch_norm_workspace_bytes(p.rows, p.c)));
+}
+
+struct Trained {
+  std::vector<float> y, mean, rstd, running_mean, running_var;
+};
+
+Trained train(const Problem& p, int threads = 1, bool in_place = false) {
+  const size_t c = static_cast<size_t>(p.c);
+  Trained t = {p.x, std::vector<float>(c, NAN), std::vector<float>(c, NAN), p.running_mean,
+               p.running_var};
+  if (!in_place) std::fill(t.y.begin(), t.y.end(), NAN);
+  std::vector<char> scratch = workspace(p);
+  cpu::batch_norm_train(
+      {p.rows, p.c, DType::kF32, p.activation, kBatchNormEps, kMomentum,
+       in_place ? t.y.data() : p.x.data(), p.gamma.data(), p.beta.data(), t.running_mean.data(),
+       t.running_var.data(), t.y.data(), t.mean.data(), t.rstd.data(), scratch.data()},
+      cpu_stream(threads));
+  return t;
+}
+
+std::vector<float> infer(const Problem& p, int threads = 1, bool in_place = false) {
+  std::vector<float> y = in_place ? p.x : std::vector<float>(p.x.size(), NAN);
+  cpu::batch_norm_infer(
+      {p.rows, p.c, DType::kF32, p.activation, kBatchNormEps, in_place ? y.data() : p.x.data(),
+       p.gamma.data(), p.beta.data(), p.running_mean.data(), p.running_var.data(), y.data()},
+      cpu_stream(threads));
+  return y;
+}
+
+struct Gradients {
+  std::vector<float> dx, dgamma, dbeta;
+};
+
+Gradients backward(const Problem& p, const std::vector<float>& mean, const std::vector<float>& rstd,
+                   int threads = 1, bool in_place = false) {
+  const size_t c = static_cast<size_t>(p.c);
+  Gradients g = {in_place ? p.dy : std::vector<float>(p.dy.size(), NAN), std::vector<float>(c, NAN),
+                 std::vector<float>(c, NAN)};
+  std::vector<char> scratch = workspace(p);
+  cpu::batch_norm_backward(
+      {p.rows, p.c, DType::kF32, p.activation, p.x.data(), p.gamma.data(), p.beta.data(),
+       mean.data(), rstd.data(), in_place ? g.dx.data() : p.dy.data(), g.dx.data(), g.dgamma.data(),
+       g.dbeta.data(), scratch.data()},
+      cpu_stream(threads));
+  return g;
+}
+
+// Error that z, or act(z), may have: a few roundings of each of its terms.
+std::vector<double> z_magnitudes(const Problem& p, const reference::BatchNormStatistics& s) {
+  std::vector<double> magnitudes = reference::normalise(p.reference(), s);
+  for (size_t i = 0; i < magnitudes.size(); ++i) {
+    const size_t c = i % static_cast<size_t>(p.c);
+    magnitudes[i] = p.gamma[c] * (std::fabs(magnitudes[i]) + 1) + std::fabs(p.beta[c]) + 1;
+  }
+  return magnitudes;
+}
+
+void check_training(const Problem& p) {
+  CAPTURE(p.rows, p.c, to_string(p.activation));
+  const reference::BatchNormStatistics s = reference::batch_statistics(p.reference());
+  const Trained t = train(p);
+  std::vector<double> rstd, running_mean, running_var, mean_limit;
+  const double unbias = static_cast<double>(p.rows) / static_cast<double>(p.rows - (p.rows > 1));
+  for (size_t c = 0; c < s.mean.size(); ++c) {
+    rstd.push_back(1 / std::sqrt(s.var[c] + kBatchNormEps));
+    running_mean.push_back((1 - kMomentum) * p.running_mean[c] + kMomentum * s.mean[c]);
+    running_var.push_back((1 - kMomentum) * p.running_var[c] + kMomentum * s.var[c] * unbias);
+    mean_limit.push_back(std::fabs(s.mean[c]) + std::sqrt(s.var[c]) + std::fabs(running_mean[c]));
+  }
+  CHECK(compare_sums(t.mean, s.mean, mean_limit, 2) == "");
+  CHECK(compare_sums(t.running_mean, running_mean, mean_limit, 2) == "");
+  CHECK(compare(t.rstd, rstd, {0, 8 * kEps32}) == "");
+  CHECK(compare(t.running_var, running_var, {0, 16 * kEps32}) == "");
+  const std::vector<double> y = reference::batch_norm(p.reference(), s);
+  CHECK(compare_sums(t.y, y, z_magnitudes(p, s), 6) == "");
+  CHECK(nmse(t.y, y) < 1e-12);
+}
+
+TEST_CASE("batch_norm: training normalises with the batch's own statistics", "[kernels]") {
+  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  CAPTURE(level.name());
+  const Activation activation = GENERATE(from_range(kActivations));
+  for (int64_t c : {1, 3, 7, 10, 13, 64, 130}) {
+    for (int64_t rows : {2, 17, 127, 128, 129, 1009}) check_training({rows, c, activation});
+  }
+  check_training({65537, 3, activation});
+  check_training({70001, 16, activation});
+  check_training({9, 8200, activation});
+}
+
+TEST_CASE("batch_norm: a large common offset costs no accuracy in training", "[kernels]") {
+  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  CAPTURE(level.name());
+  check_training({20011, 13, Activation::kGelu, 1e4, 1});
+  check_training({20011, 13, Activation::kNone, -1e4, 1});
+}
+
+TEST_CASE("batch_norm: an outlier in the first row does not spoil the statistics", "[kernels]") {
+  Problem p(5003, 10, Activation::kNone, 100, 1);
+  for (int64_t c = 0; c < p.c; ++c) p.x[c] = -1e5f;
+  check_training(p);
+}
+
+TEST_CASE("batch_norm: a single row keeps everything finite", "[kernels]") {
+  Problem p(1, 13, Activation::kNone);
+  const Trained t = train(p);
+  CHECK(compare_bits(t.y, p.beta) == "");
+  CHECK(compare_bits(t.mean, p.x) == "");
+  for (size_t c = 0; c < t.mean.size(); ++c) {
+    CHECK(t.running_var[c] == Approx(0.9f * p.running_var[c]));
+  }
+  const Gradients g = backward(p, t.mean, t.rstd);
+  for (size_t c = 0; c < 13; ++c) {  // dz - dbeta / 1, up to the roundings of both
+    CHECK(std::fabs(g.dx[c]) <= 4 * kEps32 * p.gamma[c] * t.rstd[c] * std::fabs(p.dy[c]));
+  }
+  CHECK(compare_bits(g.dbeta, p.dy) == "");
+}
+
+TEST_CASE("batch_norm: a NaN reaches the statistics of its channel only", "[kernels]") {
+  Problem p(300, 5, Activation::kGelu);
+  p.x[7 * 5 + 2] = NAN;
+  const Trained t = train(p);
+  for (size_t c = 0; c < 5; ++c) {
+    CHECK(std::isnan(t.mean[c]) == (c == 2));
+    CHECK(std::isnan(t.running_var[c]) == (c == 2));
+    CHECK(std::isnan(t.y[c]) == (c == 2));
+  }
+}
+
+TEST_CASE("batch_norm: inference uses the running statistics", "[kernels]") {
+  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  const Activation activation = GENERATE(from_range(kActivations));
+  CAPTURE(level.name(), to_string(activation));
+  for (int64_t c : {1, 3, 7, 10, 13, 64, 130, 300}) {
+    const Problem p(211, c, activation);
+    CAPTURE(c);
+    const reference::BatchNormStatistics s = {to_double(p.running_mean), to_double(p.running_var)};
+    const std::vector<double> y = reference::batch_norm(p.reference(), s);
+    CHECK(compare_sums(infer(p), y, z_magnitudes(p, s), 6) == "");
+    CHECK(nmse(infer(p), y) < 1e-12);
+  }
+}
+
+TEST_CASE("batch_norm: inference of a row does not depend on the other rows", "[kernels]") {
+  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  CAPTURE(level.name());
+  const Problem all(5 * 784, 13, Activation::kGelu);
+  const std::vector<float> y = infer(all);
+  for (int64_t image : {0, 3}) {
+    Problem one = all;
+    one.rows = 784;
+    const int64_t first = image * 784 * 13;
+    one.x.assign(all.x.begin() + first, all.x.begin() + first + 784 * 13);
+    CHECK(compare_bits(infer(one), std::span(y).subspan(static_cast<size_t>(first), 784 * 13)) ==
+          "");
+  }
+}
+
+void check_gradients(const Problem& p) {
+  CAPTURE(p.rows, p.c, to_string(p.activation));
+  const reference::BatchNormProblem problem = p.reference();
+  const reference::BatchNormStatistics s = reference::batch_statistics(problem);
+  const size_t channels = static_cast<size_t>(p.c);
+  std::vector<float> mean, rstd;
+  for (size_t c = 0; c < channels; ++c) {
+    mean.push_back(static_cast<float>(s.mean[c]));
+    rstd.push_back(static_cast<float>(1 / std::sqrt(s.var[c] + kBatchNormEps)));
+  }
+  const reference::BatchNormGradients expected =
+      reference::batch_norm_backward(problem, s, to_double(p.dy));
+
+  // Errors of one element, in roundoffs: of the normalised value (the saved mean is f32) and of dz.
+  const std::vector<double> xh = reference::normalise(problem, s);
+  std::vector<double> dbeta_limit(channels), dgamma_limit(channels), dx_limit(xh.size());
+  const auto xh_size = [&](size_t i) {
+    const size_t c = i % channels;
+    return std::fabs(xh[i]) + 1 + std::fabs(mean[c]) * rstd[c];
+  };
+  const auto dz_size = [&](size_t i) {
+    const size_t c = i % channels;
+    return std::fabs(p.dy[i]) * (1 + p.gamma[c] * xh_size(i) + std::fabs(p.beta[c]));
+  };
+  for (size_t i = 0; i < xh.size(); ++i) {
+    dbeta_limit[i % channels] += dz_size(i);
+    dgamma_limit[i % channels] += dz_size(i) * xh_size(i);
+  }
+  const double rows = static_cast<double>(p.rows);
+  for (size_t i = 0; i < xh.size(); ++i) {
+    const size_t c = i % channels;
+    dx_limit[i] = p.gamma[c] * rstd[c] *
+                  (dz_size(i) + dbeta_limit[c] / rows + xh_size(i) * dgamma_limit[c] / rows);
+  }
+  const Gradients g = backward(p, mean, rstd);
+  CHECK(compare_sums(g.dbeta, expected.dbeta, dbeta_limit, 4) == "");
+  CHECK(compare_sums(g.dgamma, expected.dgamma, dgamma_limit, 4) == "");
+  CHECK(compare_sums(g.dx, expected.dx, dx_limit, 4) == "");
+}
+
+TEST_CASE("batch_norm: backward follows the definition", "[kernels]") {
+  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  const Activation activation = GENERATE(from_range(kActivations));
+  CAPTURE(level.name());
+  for (int64_t c : {1, 3, 7, 10, 13, 64, 130}) {
+    for (int64_t rows : {2, 17, 127, 128, 129, 1009}) check_gradients({rows, c, activation});
+  }
+  check_gradients({65537, 3, activation});
+  check_gradients({70001, 16, activation});
+  check_gradients({20011, 13, activation, 1e4, 1});
+}
+
+TEST_CASE("batch_norm: threads do not change a bit", "[kernels]") {
+  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  CAPTURE(level.name());
+  const Problem p(20011, 13, Activation::kGelu);
+  const Trained one = train(p);
+  const Gradients g = backward(p, one.mean, one.rstd);
+  for (int threads : kThreadCounts) {
+    const Trained several = train(p, threads);
+    CHECK(compare_bits(several.y, one.y) == "");
+    CHECK(compare_bits(several.mean, one.mean) == "");
+    CHECK(compare_bits(several.rstd, one.rstd) == "");
+    CHECK(compare_bits(several.running_mean, one.running_mean) == "");
+    CHECK(compare_bits(several.running_var, one.running_var) == "");
+    CHECK(compare_bits(infer(p, threads), infer(p)) == "");
+    const Gradients other = backward(p, one.mean, one.rstd, threads);
+    CHECK(compare_bits(other.dx, g.dx) == "");
+    CHECK(compare_bits(other.dgamma, g.dgamma) == "");
+    CHECK(compare_bits(other.dbeta, g.dbeta) == "");
+  }
+}
+
+TEST_CASE("batch_norm: y may be x and dx may be dy", "[kernels]") {
+  const Problem p(1009, 13, GENERATE(from_range(kActivations)));
+  const Trained t = train(p);
+  CHECK(compare_bits(train(p, 1, true).y, t.y) == "");
+  CHECK(compare_bits(infer(p, 1, true), infer(p)) == "");
+  CHECK(compare_bits(backward(p, t.mean, t.rstd, 1, true).dx, backward(p, t.mean, t.rstd).dx) ==
+        "");
+}
+
+TEST_CASE("batch_norm: reference gradients are derivatives of the reference", "[kernels]") {
+  const Problem p(7, 3, GENERATE(from_range(kActivations)));
+  const reference::BatchNormProblem problem = p.reference();
+  const std::vector<double> dy = to_double(p.dy);
+  const auto g = reference::batch_norm_backward(problem, reference::batch_statistics(problem), dy);
+  const auto loss_of = [&](std::vector<double> reference::BatchNormProblem::*member) {
+    return [&problem, &dy, member](std::span<const double> at) {
+      reference::BatchNormProblem moved = problem;
+      (moved.*member).assign(at.begin(), at.end());
+      return inner_product(reference::batch_norm(moved, reference::batch_statistics(moved)), dy);
+    };
+  };
+  using reference::BatchNormProblem;
+  CHECK(gradcheck(loss_of(&BatchNormProblem::x), problem.x, g.dx) == "");
+  CHECK(gradcheck(loss_of(&BatchNormProblem::gamma), problem.gamma, g.dgamma) == "");
+  CHECK(gradcheck(loss_of(&BatchNormProblem::beta), problem.beta, g.dbeta) == "");
+}
+
+}  // namespace
+}  // namespace ebb::test

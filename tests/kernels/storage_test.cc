@@ -1,0 +1,41 @@
+#include <functional>
+#include <string>
+
+#include "engine/base/error.h"
+#include "kernels/kernel_table.h"
+#include "tests/support/catch.h"
+#include "tests/support/cpu_stream.h"
+
+namespace ebb::test {
+namespace {
+
+// Runs an operation on empty bf16 tensors; returns the message of its ShapeError.
+template <typename Args>
+std::string refusal(void (*kernel)(const Args&, StreamHandle)) {
+  Args args = {};
+  args.dtype = DType::kBF16;
+  try {
+    kernel(args, cpu_stream());
+  } catch (const ShapeError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST_CASE("cpu kernels: storage other than f32 is refused by name", "[kernels]") {
+  CHECK(refusal(cpu::activation_forward) == "cpu kernels: activation takes f32, got bf16");
+  CHECK(refusal(cpu::activation_backward) == "cpu kernels: activation takes f32, got bf16");
+  CHECK(refusal(cpu::avg_pool_forward) == "cpu kernels: avg_pool takes f32, got bf16");
+  CHECK(refusal(cpu::avg_pool_backward) == "cpu kernels: avg_pool takes f32, got bf16");
+  CHECK(refusal(cpu::batch_norm_train) == "cpu kernels: batch_norm takes f32, got bf16");
+  CHECK(refusal(cpu::batch_norm_infer) == "cpu kernels: batch_norm takes f32, got bf16");
+  CHECK(refusal(cpu::batch_norm_backward) == "cpu kernels: batch_norm takes f32, got bf16");
+  CHECK(refusal(cpu::broadcast_forward) == "cpu kernels: broadcast takes f32, got bf16");
+  CHECK(refusal(cpu::broadcast_backward) == "cpu kernels: broadcast takes f32, got bf16");
+  CHECK(refusal(cpu::copy_rows) == "cpu kernels: copy_rows takes f32, got bf16");
+  CHECK(refusal(cpu::mse_loss_forward) == "cpu kernels: mse_loss takes f32, got bf16");
+  CHECK(refusal(cpu::mse_loss_backward) == "cpu kernels: mse_loss takes f32, got bf16");
+}
+
+}  // namespace
+}  // namespace ebb::test
