@@ -1,0 +1,103 @@
+#include "tests/fuzz/targets.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "weights/idx.h"
+#include "weights/safetensors.h"
+
+namespace ebb::test {
+namespace {
+
+// A file without a disk.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::span<const uint8_t> bytes) : fd_(::memfd_create("fuzz", MFD_CLOEXEC)) {
+    if (::write(fd_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+      throw std::runtime_error("memfd_create or write failed");
+    }
+  }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile() { ::close(fd_); }
+
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+
+ private:
+  int fd_;
+};
+
+void expect(bool promise, const char* text) {
+  if (!promise) throw std::logic_error(text);
+}
+
+void check_message(const std::string& message) {
+  constexpr size_t kMaxMessage = 4000;
+  const bool printable =
+      std::none_of(message.begin(), message.end(), [](unsigned char c) { return c < ' '; });
+  expect(printable, "a message holds control characters");
+  expect(message.starts_with("/proc/self/fd/"), "a message does not start with the file");
+  expect(message.size() < kMaxMessage, "a message is too long");
+}
+
+void check_layout(const SafetensorsFile& file) {
+  uint64_t end = 0;
+  std::set<std::string> names;
+  for (const TensorEntry& entry : file.entries()) {
+    expect(names.insert(entry.name).second, "a name occurs twice");
+    expect(entry.begin == end, "tensors do not follow each other");
+    end = entry.end;
+    // At most 2^64 while nothing wraps: a double tells the difference.
+    double bits = bits_of(entry.dtype);
+    for (const uint64_t dim : entry.shape) bits *= static_cast<double>(dim);
+    expect(bits == static_cast<double>(entry.bytes()) * 8, "the bytes do not fit the shape");
+  }
+  expect(file.data_start() + end == file.file().size(), "the tensors do not fill the file");
+}
+
+template <typename Read>
+void read_or_refuse(const Read& read) {
+  try {
+    read();
+  } catch (const FormatError& error) {
+    check_message(error.what());
+  }
+}
+
+}  // namespace
+
+void fuzz_safetensors(std::span<const uint8_t> bytes) {
+  const MemoryFile memory(bytes);
+  read_or_refuse([&] {
+    const SafetensorsFile file = SafetensorsFile::open(memory.path());
+    check_layout(file);
+    for (const TensorEntry& entry : file.entries()) {
+      std::vector<char> data(entry.bytes());
+      file.read(entry, data.data());
+    }
+    file.verify_digest();
+  });
+}
+
+void fuzz_idx(std::span<const uint8_t> bytes) {
+  const MemoryFile memory(bytes);
+  read_or_refuse([&] {
+    const IdxImages images = read_idx_images(memory.path());
+    expect(images.count >= 1 && images.rows == 28 && images.cols == 28, "a wrong size passed");
+    expect(images.pixels.size() == static_cast<uint64_t>(images.count) * 784, "pixels are missing");
+  });
+  read_or_refuse([&] {
+    const IdxLabels labels = read_idx_labels(memory.path());
+    expect(!labels.values.empty(), "no labels passed");
+    expect(*std::max_element(labels.values.begin(), labels.values.end()) <= 9, "a wrong label");
+  });
+}
+
+}  // namespace ebb::test

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace ebb::test {
+
+// Each gives any bytes to a reader and checks what the reader promises whatever they are: a result
+// that is consistent, or a FormatError with a short message that is safe to print. A broken promise
+// is a std::logic_error; any other exception leaves as it came.
+void fuzz_safetensors(std::span<const uint8_t> bytes);
+void fuzz_idx(std::span<const uint8_t> bytes);
+
+}  // namespace ebb::test
