@@ -27,9 +27,14 @@ const char* kind_of(ExitCode code) {
       return "device";
     case ExitCode::kDiverged:
       return "diverged";
-    default:
-      return "internal";
+    case ExitCode::kInterrupt:
+    case ExitCode::kTerminate:
+      return "interrupted";
+    case ExitCode::kOk:
+    case ExitCode::kInternal:
+      break;
   }
+  return "internal";
 }
 
 int report(ExitCode code, const std::string& message, bool as_json) {
@@ -81,7 +86,7 @@ std::string command_names(const CLI::App& app) {
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = active(app);
   const std::string commands = command_names(command);
-  const std::string help = "See " + full_name(command) + " --help";
+  const std::string help = "See " + full_name(command) + " --help.";
   std::vector<std::string> extras = app.remaining(/*recurse=*/true);
   if (error.get_name() == "ExtrasError" && !extras.empty()) {
     const auto flag = std::find_if(extras.begin(), extras.end(), [](const std::string& extra) {
@@ -136,7 +141,7 @@ int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
     std::vector<std::string> flags = with_dashes({arguments.begin() + 1, arguments.end()});
     std::reverse(flags.begin(), flags.end());
     app.parse(flags);
-    EBB_CHECK(std::cout.flush(), IoError, "standard output: cannot write. Check where it goes");
+    EBB_CHECK(std::cout.flush(), IoError, "standard output: cannot write. Check where it goes.");
     return 0;
   } catch (const CLI::ParseError& error) {
     const bool asks_for_text = error.get_exit_code() == 0;
@@ -150,11 +155,11 @@ int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
     return report(error.code(), error.what(), as_json);
   } catch (const std::bad_alloc&) {
     return report(ExitCode::kDevice,
-                  "out of host memory. Use a smaller --batch-size or a smaller file", as_json);
+                  "out of host memory. Use a smaller --batch-size or a smaller file.", as_json);
   } catch (const std::exception& error) {
     return report(ExitCode::kInternal,
                   cat("internal: ", error.what(), ". This is a bug of ", app.get_name(), " ",
-                      program_version(), ", please report it"),
+                      program_version(), ", please report it."),
                   as_json);
   }
 }

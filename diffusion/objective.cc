@@ -57,7 +57,7 @@ class Reader {
   [[noreturn]] void fail(const char* key, const std::string& expected) const {
     const std::string found = json_.contains(key) ? terminal_safe(json_[key].dump()) : "missing";
     throw FormatError(cat(where_, ": metadata \"ebb.objective\": key \"", key, "\" is ", found,
-                          ", ", expected, ". Correct the file's metadata"));
+                          ", ", expected, ". Correct the file's metadata."));
   }
 
   const Json& json_;
@@ -95,7 +95,7 @@ std::string to_json(const Objective& objective) {
 Objective parse_objective(const std::string& text, const std::string& where) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(json.is_object(), FormatError, where, ": metadata \"ebb.objective\" is ", quoted(text),
-            ", expected a JSON object. Correct the file's metadata");
+            ", expected a JSON object. Correct the file's metadata.");
   const Reader reader(json, where);
   Objective objective{.type = reader.type()};
   if (objective.type == ObjectiveType::kDdpm) {

@@ -36,7 +36,7 @@ std::vector<int64_t> strided_timesteps(int64_t timesteps, int64_t steps);
 
 // One ancestral step from timestep k to the less noisy k_next (-1: the clean image), with
 // alpha = alpha_bar_k / alpha_bar_k_next and beta = 1 - alpha:
-//   x_next = c_x0 * x0 + c_xt * x_k + sigma * z.
+//   x_next = c_x0 * x0 + c_xt * x_k + noise of variance beta (DDPM's "fixed large" choice).
 struct AncestralStep {
   double alpha, beta;
   double c_x0, c_xt;
