@@ -7,10 +7,13 @@
 namespace ebb {
 
 Executor::Executor(Context& context, Graph graph, const TensorMap& params, const Options& options)
-    : context_(context), graph_(std::move(graph)), tensors_(graph_.values.size()) {
+    : context_(context),
+      graph_(std::move(graph)),
+      keep_marks_(options.keep_marks),
+      tensors_(graph_.values.size()) {
   find_dependencies();
   bind_params(params);
-  plan(options);
+  plan();
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     if (node_masks_[n] == 0) run_node(graph_.nodes[n]);
   }
@@ -55,8 +58,8 @@ void Executor::bind_params(const TensorMap& params) {
 }
 
 // A value outlives the nodes that compute it when somebody reads it without it being recomputed.
-bool Executor::is_persistent(ValueId value, const Options& options) const {
-  if (value == graph_.output || (options.keep_marks && graph_.is_visible(value))) return true;
+bool Executor::is_persistent(ValueId value) const {
+  if (value == graph_.output || (keep_marks_ && graph_.is_visible(value))) return true;
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const auto& inputs = graph_.nodes[n].inputs;
     const bool reads = std::find(inputs.begin(), inputs.end(), value) != inputs.end();
@@ -65,7 +68,7 @@ bool Executor::is_persistent(ValueId value, const Options& options) const {
   return false;
 }
 
-void Executor::plan(const Options& options) {
+void Executor::plan() {
   const int steps = static_cast<int>(graph_.nodes.size());
   std::vector<MemoryRequest> requests(graph_.values.size(), {0, steps, -1});
   std::vector<bool> in_arena(graph_.values.size(), false);
@@ -91,10 +94,11 @@ void Executor::plan(const Options& options) {
   };
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const ValueId id = static_cast<ValueId>(v);
-    if (!in_arena[v]) continue;
-    if (home(id) == id)
+    if (!in_arena[home(id)]) continue;  // a constant may be placed in a value that is not one
+    if (home(id) == id) {
       requests[v].bytes = graph_.values[v].shape.elements() * size_of(DType::kF32);
-    if (is_persistent(id, options)) {
+    }
+    if (is_persistent(id)) {
       requests[home(id)].first = 0;
       requests[home(id)].last = steps;
     }
@@ -167,6 +171,7 @@ const Tensor& Executor::run() {
 const Tensor& Executor::mark(const std::string& name) const {
   const auto found = graph_.marks.find(name);
   EBB_CHECK(found != graph_.marks.end(), Error, "executor: no module named ", name);
+  EBB_CHECK(keep_marks_, Error, "executor: module outputs are not kept. Set Options::keep_marks");
   return tensors_[found->second];
 }
 

@@ -25,7 +25,7 @@ class Executor {
   void set_input(const std::string& name, const Tensor& value);  // copied
   const Tensor& run();  // the output; overwritten by the next run
 
-  // The output of a module; needs keep_marks.
+  // The output of a module; Error without keep_marks.
   const Tensor& mark(const std::string& name) const;
 
   int64_t arena_bytes() const { return arena_bytes_; }
@@ -36,12 +36,13 @@ class Executor {
 
   void find_dependencies();
   void bind_params(const TensorMap& params);
-  void plan(const Options& options);
-  bool is_persistent(ValueId value, const Options& options) const;
+  void plan();
+  bool is_persistent(ValueId value) const;
   void run_node(const GraphNode& node);
 
   Context& context_;
   Graph graph_;
+  bool keep_marks_;
   std::vector<ValueId> input_ids_;
   std::vector<InputMask> node_masks_;
   std::vector<InputMask> value_masks_;

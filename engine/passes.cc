@@ -1,5 +1,6 @@
 #include "engine/passes.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -67,8 +68,10 @@ Graph apply_merges(const Graph& graph, const std::vector<Merge>& merges, Rewrite
 Graph fold_batch_norm(const Graph& graph) {
   std::vector<Merge> merges;
   for (const Merge& merge : find_merges(graph, OpKind::kBatchNorm)) {
-    const bool has_residual = graph.nodes[merge.conv].inputs.size() == 4;
-    if (!has_residual) merges.push_back(merge);
+    const GraphNode& conv = graph.nodes[merge.conv];
+    const bool has_residual = conv.inputs.size() == 4;
+    const bool packed = std::get<ConvAttrs>(conv.attrs).packed_weight;
+    if (!has_residual && !packed) merges.push_back(merge);
   }
   return apply_merges(
       graph, merges, [](Graph& result, GraphNode& conv, const GraphNode& batch_norm) {
@@ -124,7 +127,8 @@ Graph place_concat_operands(const Graph& graph) {
       if (!op_def(graph.nodes[n].kind).reads_pitched) return false;
       // Only the first input of a conv may be pitched: a residual is dense.
       const auto& inputs = graph.nodes[n].inputs;
-      if (graph.nodes[n].kind == OpKind::kConv && inputs[0] != value) return false;
+      const bool beyond_first = std::find(inputs.begin() + 1, inputs.end(), value) != inputs.end();
+      if (graph.nodes[n].kind == OpKind::kConv && beyond_first) return false;
     }
     return true;
   };

@@ -22,7 +22,8 @@ void append_table(std::ostringstream& out, const char* title, const Entries& ent
   for (const auto& [name, entry] : rows) {
     out << std::left << std::setw(36) << name << std::right << std::setw(10) << entry.calls
         << std::setw(14) << std::fixed << std::setprecision(2) << entry.seconds * 1e3
-        << std::setw(8) << std::setprecision(1) << 100 * entry.seconds / total << "%\n";
+        << std::setw(8) << std::setprecision(1) << (total > 0 ? 100 * entry.seconds / total : 0.0)
+        << "%\n";
   }
 }
 

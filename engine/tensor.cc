@@ -87,6 +87,7 @@ Tensor Tensor::channels(int64_t first, int64_t count) const {
 }
 
 std::vector<float> Tensor::to_host() const {
+  EBB_CHECK(defined(), Error, "tensor: used before it was given a value");
   const int64_t width = shape_.rank() == 0 ? 1 : shape_.back();
   const int64_t rows = width == 0 ? 0 : elements() / width;
   std::vector<float> values(static_cast<size_t>(elements()));
@@ -110,7 +111,8 @@ std::vector<float> Tensor::to_host() const {
 
 void Tensor::copy_from_host(std::span<const float> values) const {
   EBB_CHECK(dense() && elements() == static_cast<int64_t>(values.size()), ShapeError, "tensor ",
-            shape_, ": ", values.size(), " values given");
+            shape_, ": ", values.size(), " values given, expected ", elements(),
+            dense() ? "" : " (rows are not adjacent)");
   copy_bytes(data<float>(), values.data(), bytes());
 }
 

@@ -5,6 +5,7 @@ namespace {
 
 void check(const char* op, std::span<const Shape> inputs) {
   check_input_count(op, inputs.size(), 5);
+  EBB_CHECK(inputs[0].rank() >= 2, ShapeError, op, ": input ", inputs[0], ", expected [N, ..., C]");
   const Shape per_channel{inputs[0].back()};
   for (size_t i = 1; i < 5; ++i) {
     EBB_CHECK(inputs[i] == per_channel, ShapeError, op, ": parameter ", i, " has shape ", inputs[i],
@@ -68,6 +69,11 @@ void run_training(Context& context, const OpCall& call) {
 
 std::vector<Shape> infer_fold(const OpAttrs&, std::span<const Shape> inputs) {
   check_input_count("fold_batch_norm", inputs.size(), 6);
+  const Shape per_channel{inputs[0][0]};
+  for (size_t i = 1; i < 6; ++i) {
+    EBB_CHECK(inputs[i] == per_channel, ShapeError, "fold_batch_norm: parameter ", i, " has shape ",
+              inputs[i], " for weight ", inputs[0], ", expected ", per_channel);
+  }
   return {inputs[0], inputs[1]};
 }
 

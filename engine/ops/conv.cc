@@ -11,6 +11,11 @@ int64_t out_channels(const ConvAttrs& attrs, std::span<const Shape> inputs) {
   return attrs.packed_weight ? attrs.out_channels : inputs[1][0];
 }
 
+void check_image(const ConvAttrs& attrs, const Shape& x) {
+  EBB_CHECK(x.rank() == 4 || (x.rank() == 2 && attrs.kernel == 1), ShapeError, "conv: input ", x,
+            ", expected [N, H, W, C]");
+}
+
 void check_weight(const ConvAttrs& attrs, const Shape& x, const Shape& w) {
   const Shape as_linear{w[0], x.back()};
   const Shape as_conv{w[0], attrs.kernel, attrs.kernel, x.back()};
@@ -23,6 +28,7 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
   EBB_CHECK(inputs.size() == 3 || inputs.size() == 4, ShapeError, "conv: got ", inputs.size(),
             " inputs, expected x, w, b[, residual]");
   const Shape& x = inputs[0];
+  check_image(attrs, x);
   if (!attrs.packed_weight) check_weight(attrs, x, inputs[1]);
   const int64_t o = out_channels(attrs, inputs);
   EBB_CHECK(inputs[2] == Shape{o}, ShapeError, "conv: bias ", inputs[2], ", expected ", Shape{o});
@@ -94,8 +100,6 @@ void run_pack(Context& context, const OpCall& call) {
 }  // namespace
 
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels) {
-  EBB_CHECK(x.rank() == 4 || (x.rank() == 2 && attrs.kernel == 1), ShapeError, "conv: input ", x,
-            ", expected [N, H, W, C]");
   const bool vector = x.rank() == 2;
   return conv_geometry(x[0], vector ? 1 : x[1], vector ? 1 : x[2], x.back(), out_channels,
                        attrs.kernel, attrs.kernel, attrs.stride, attrs.pad, attrs.transposed);
