@@ -1,0 +1,174 @@
+#include "engine/executor.h"
+
+#include "tests/engine/graph_tools.h"
+#include "tests/support/catch.h"
+#include "tests/support/contexts.h"
+#include "tests/support/errors.h"
+
+namespace ebb {
+namespace {
+
+using test::GraphWriter;
+using test::message_of;
+using test::RandomData;
+
+// A branch of x alone, a branch of t alone, both joined twice, and a constant branch.
+struct TwoInputs {
+  explicit TwoInputs(Context& context) : writer(context, 1) {
+    const ValueId x = writer.input("x", {2, 4, 4, 3}), t = writer.input("t", {4, 1});
+    const ValueId encoded = writer.batch_norm(writer.conv(x, 4), Activation::kGelu);
+    const ValueId vector =
+        writer.linear(writer.activation(writer.linear(t, 6), Activation::kGelu), 4);
+    const ValueId constant = writer.conv(writer.param({1, 4, 4, 2}, -1, 1), 2);
+    const ValueId mixed = writer.add(encoded, vector);
+    const ValueId joined = writer.concat({encoded, mixed, constant});
+    writer.graph.output =
+        writer.conv(writer.batch_norm(writer.conv(joined, 5), Activation::kGelu), 1);
+    writer.graph.marks = {
+        {"encoder", encoded}, {"vector", vector}, {"mixed", mixed}, {"constant", constant}};
+  }
+  GraphWriter writer;
+};
+
+TEST_CASE("a run repeats only what depends on the inputs that changed", "[engine]") {
+  const auto context = test::cpu_context();
+  const TwoInputs net(*context);
+  RandomData random(2);
+  Executor executor(*context, net.writer.graph, net.writer.params);
+  TensorMap inputs = test::random_inputs_of(*context, net.writer.graph, random);
+  for (const auto& [name, tensor] : inputs) executor.set_input(name, tensor);
+  const auto expect = [&](int nodes) {
+    const Tensor output = executor.run();
+    CHECK(executor.nodes_run() == nodes);
+    const auto expected = test::run_eagerly(*context, net.writer.graph, net.writer.params, inputs);
+    CHECK(test::compare_bits(output, expected[net.writer.graph.output]) == "");
+  };
+  expect(10);  // all but the constant branch
+  expect(0);
+  for (int round = 0; round < 2; ++round) {
+    inputs["t"] = test::normal_tensor(*context, {4, 1}, random);
+    executor.set_input("t", inputs["t"]);
+    expect(8);
+    inputs["x"] = test::normal_tensor(*context, {2, 4, 4, 3}, random);
+    executor.set_input("x", inputs["x"]);
+    expect(7);
+  }
+}
+
+TEST_CASE("set_input copies: the caller's tensor may change afterwards", "[engine]") {
+  const auto context = test::cpu_context();
+  const TwoInputs net(*context);
+  RandomData random(3);
+  Executor executor(*context, net.writer.graph, net.writer.params);
+  const TensorMap inputs = test::random_inputs_of(*context, net.writer.graph, random);
+  const auto expected = test::run_eagerly(*context, net.writer.graph, net.writer.params, inputs);
+  const Tensor result = expected[net.writer.graph.output];
+  for (const auto& [name, tensor] : inputs) {
+    executor.set_input(name, tensor);
+    tensor.fill_zero();
+  }
+  CHECK(test::compare_bits(executor.run(), result) == "");
+}
+
+TEST_CASE("module outputs are those of the last run", "[engine]") {
+  const auto context = test::cpu_context();
+  const TwoInputs net(*context);
+  RandomData random(4);
+  Executor executor(*context, net.writer.graph, net.writer.params, {.keep_marks = true});
+  TensorMap inputs = test::random_inputs_of(*context, net.writer.graph, random);
+  for (const auto& [name, tensor] : inputs) executor.set_input(name, tensor);
+  executor.run();
+  inputs["t"] = test::normal_tensor(*context, {4, 1}, random);
+  executor.set_input("t", inputs["t"]);
+  executor.run();
+  const auto expected = test::run_eagerly(*context, net.writer.graph, net.writer.params, inputs);
+  for (const auto& [name, value] : net.writer.graph.marks) {
+    INFO(name);
+    CHECK(test::compare_bits(executor.mark(name), expected[value]) == "");
+  }
+}
+
+TEST_CASE("a constant operand written into its concatenation survives every run", "[engine]") {
+  test::PoisonedContext poisoned;
+  Context& context = poisoned.get();
+  GraphWriter writer(context, 5);
+  const ValueId x = writer.input("x", {1, 4, 4, 3});
+  const ValueId constant = writer.conv(writer.param({1, 4, 4, 2}, -1, 1), 3);
+  // Wide layers in front want the memory of the concatenation while it is not yet in use.
+  const ValueId early = writer.conv(writer.conv(writer.conv(x, 32), 32), 3);
+  const ValueId joined = writer.concat({writer.conv(early, 3), constant});
+  writer.graph.output = writer.conv(writer.conv(joined, 32), 1);
+  const Graph placed = place_concat_operands(writer.graph);
+  REQUIRE(placed.values[constant].placed_in == joined);
+  Executor executor(context, placed, writer.params);
+  RandomData random(6);
+  for (int run = 0; run < 3; ++run) {
+    const TensorMap inputs = test::random_inputs_of(context, writer.graph, random);
+    executor.set_input("x", inputs.at("x"));
+    const auto expected = test::run_eagerly(context, writer.graph, writer.params, inputs);
+    CHECK(test::compare_bits(executor.run(), expected[writer.graph.output]) == "");
+  }
+}
+
+TEST_CASE("values that are never alive together share the arena", "[engine]") {
+  const auto context = test::cpu_context();
+  GraphWriter writer(*context, 1);
+  ValueId h = writer.input("x", {2, 4, 4, 3});
+  for (int layer = 0; layer < 10; ++layer) h = writer.conv(h, 8);
+  writer.graph.output = h;
+  const int64_t value_bytes = 2 * 4 * 4 * 8 * 4;
+  const Executor executor(*context, writer.graph, writer.params);
+  CHECK(executor.arena_bytes() == 3 * value_bytes);  // a pair of buffers and the output
+}
+
+TEST_CASE("weights that only feed constants are released", "[engine]") {
+  test::PoisonedContext poisoned;
+  Context& context = poisoned.get();
+  GraphWriter writer(context, 1);
+  const ValueId x = writer.input("x", {1, 4, 4, 64});
+  writer.graph.output = writer.batch_norm(writer.conv(x, 64), Activation::kGelu);
+  const int64_t weight_bytes = 64 * 9 * 64 * 4;
+  const Executor executor(context, optimize(writer.graph, context), writer.params);
+  const int64_t with_params = poisoned.allocator().stats().bytes_in_use;
+  writer.params.clear();
+  CHECK(poisoned.allocator().stats().bytes_in_use < with_params - weight_bytes);
+}
+
+TEST_CASE("a run before every input was set is refused", "[engine]") {
+  const auto context = test::cpu_context();
+  const TwoInputs net(*context);
+  Executor executor(*context, net.writer.graph, net.writer.params);
+  CHECK(message_of<Error>([&] { executor.run(); }) == "executor: run() before every input was set");
+  executor.set_input("x", Tensor::zeros(*context, {2, 4, 4, 3}));
+  CHECK_THROWS_AS(executor.run(), Error);
+  executor.set_input("t", Tensor::zeros(*context, {4, 1}));
+  CHECK_NOTHROW(executor.run());
+}
+
+TEST_CASE("wrong inputs, parameters and marks are named", "[engine]") {
+  const auto context = test::cpu_context();
+  const TwoInputs net(*context);
+  Executor executor(*context, net.writer.graph, net.writer.params);
+  CHECK(message_of<Error>([&] { executor.set_input("z", Tensor::zeros(*context, {1})); }) ==
+        "executor: no input named z");
+  CHECK(message_of<ShapeError>([&] {
+          executor.set_input("t", Tensor::zeros(*context, {2, 1}));
+        }) == "executor: input t has shape [2, 1], expected [4, 1]");
+  CHECK_THROWS_AS(executor.set_input("t", Tensor::zeros(*context, {4, 1}, DType::kI32)),
+                  ShapeError);
+  CHECK(message_of<Error>([&] { executor.mark("encoder"); }) ==
+        "executor: module outputs are not kept. Set Options::keep_marks");
+  CHECK(message_of<Error>([&] { executor.mark("decoder"); }) ==
+        "executor: no module named decoder");
+
+  TensorMap params = net.writer.params;
+  params["p0"] = Tensor::zeros(*context, {4, 3, 3, 2});
+  CHECK(message_of<ShapeError>([&] { Executor(*context, net.writer.graph, params); }) ==
+        "executor: parameter p0 has shape [4, 3, 3, 2], expected [4, 3, 3, 3]");
+  params.erase("p0");
+  CHECK(message_of<Error>([&] { Executor(*context, net.writer.graph, params); }) ==
+        "executor: parameter p0 is missing");
+}
+
+}  // namespace
+}  // namespace ebb
