@@ -3,6 +3,7 @@
 #include "kernels/cpu/conv_direct.h"
 #include "kernels/cpu/conv_plan.h"
 #include "kernels/cpu/conv_wgrad.h"
+#include "kernels/cpu/conv_winograd.h"
 #include "kernels/cpu/f32.h"
 
 namespace ebb::cpu {
@@ -14,6 +15,8 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& a
       return direct_run(args, threads);
     case ConvAlgorithm::kDot:
       return dot_run(args, threads);
+    case ConvAlgorithm::kWinograd:
+      return winograd_run(args, threads);
   }
 }
 
@@ -27,6 +30,8 @@ int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dty
       return direct_packed_bytes(list);
     case ConvAlgorithm::kDot:
       return dot_packed_bytes(list);
+    case ConvAlgorithm::kWinograd:
+      return winograd_packed_bytes(list);
   }
   return 0;
 }
@@ -40,14 +45,21 @@ void conv_pack(const ConvPackArgs& args, StreamHandle stream) {
       return direct_pack(list, args.pass, args.w, packed, stream.threads);
     case ConvAlgorithm::kDot:
       return dot_pack(list, args.pass, args.w, packed, stream.threads);
+    case ConvAlgorithm::kWinograd:
+      return winograd_pack(list, args.pass, args.w, packed, stream.threads);
   }
 }
 
 int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
                              int threads) {
   require_f32("conv", dtype);
-  if (pass == ConvPass::kBackwardWeight) return wgrad_workspace_bytes(geometry, threads);
-  return direct_workspace_bytes(tap_list(geometry, pass));
+  const bool winograd = conv_algorithm(geometry, pass) == ConvAlgorithm::kWinograd;
+  if (pass == ConvPass::kBackwardWeight) {
+    return winograd ? winograd_wgrad_workspace_bytes(geometry, threads)
+                    : wgrad_workspace_bytes(geometry, threads);
+  }
+  const TapList list = tap_list(geometry, pass);
+  return winograd ? winograd_workspace_bytes(list, threads) : direct_workspace_bytes(list);
 }
 
 void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
@@ -78,13 +90,17 @@ void conv_backward_input(const ConvBackwardInputArgs& args, StreamHandle stream)
 
 void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
   require_f32("conv", args.dtype);
-  wgrad_run({.geometry = args.geometry,
-             .x = as_f32(args.x),
-             .dy = as_f32(args.dy),
-             .dw = args.dw,
-             .db = args.db,
-             .workspace = args.workspace},
-            stream.threads);
+  const ConvWgradArgs wgrad{.geometry = args.geometry,
+                            .x = as_f32(args.x),
+                            .dy = as_f32(args.dy),
+                            .dw = args.dw,
+                            .db = args.db,
+                            .workspace = args.workspace};
+  if (conv_algorithm(args.geometry, ConvPass::kBackwardWeight) == ConvAlgorithm::kWinograd) {
+    winograd_wgrad_run(wgrad, stream.threads);
+  } else {
+    wgrad_run(wgrad, stream.threads);
+  }
 }
 
 }  // namespace ebb::cpu

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/conv_direct_simd.h"
+#include "kernels/cpu/conv_weights.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/workspace.h"
 
@@ -22,31 +23,12 @@ int64_t total_taps(const TapList& list) {
   return taps;
 }
 
-// w[o][ky][kx][c] as the pass sees it: from input channel `in` to output channel `out`.
-class WeightView {
- public:
-  WeightView(const TapList& list, ConvPass pass, const float* w) : w_(w), kw_(list.kw) {
-    const bool forward = pass == ConvPass::kForward;
-    const int64_t c = forward ? list.in.c : list.out.c;
-    pixel_ = c;
-    in_stride_ = forward ? 1 : list.kh * list.kw * c;
-    out_stride_ = forward ? list.kh * list.kw * c : 1;
-  }
-  const float* at(const Tap& tap) const { return w_ + (tap.ky * kw_ + tap.kx) * pixel_; }
-  int64_t in_stride() const { return in_stride_; }
-  int64_t out_stride() const { return out_stride_; }
-
- private:
-  const float* w_;
-  int64_t kw_, pixel_, in_stride_, out_stride_;
-};
-
 // to[in][width] = w of out channels first..first+width-1, zeros beyond the last. Goes through
 // squares, because one of the two sides is read or written across.
 void pack_tap(const TapList& list, const WeightView& view, const Tap& tap, int64_t first,
               int64_t width, float* to) {
   constexpr int64_t kSquare = 16;
-  const float* from = view.at(tap);
+  const float* from = view.at(tap.ky, tap.kx);
   for (int64_t c0 = 0; c0 < list.in.c; c0 += kSquare) {
     const int64_t c1 = std::min(c0 + kSquare, list.in.c);
     for (int64_t j = 0; j < width; ++j) {
@@ -184,7 +166,8 @@ void dot_pack(const TapList& list, ConvPass pass, const float* w, float* packed,
   for (int64_t p = 0; p < list.phases(); ++p) {
     const TapPhase phase = list.phase(p);
     for (int64_t t = 0; t < phase.taps(); ++t) {
-      const float* from = view.at(phase.tap(t));
+      const Tap tap = phase.tap(t);
+      const float* from = view.at(tap.ky, tap.kx);
       for (int64_t o = 0; o < list.out.c; ++o) {
         for (int64_t c = 0; c < list.in.c; ++c) {
           *packed++ = from[o * view.out_stride() + c * view.in_stride()];

@@ -24,6 +24,13 @@ HWY_INLINE Vector Activate(Vector v) {
   return v;
 }
 
+// out = act(v + residual) for one vector, residual may be null.
+template <Activation kActivation>
+HWY_INLINE void FinishVector(Vector v, const float* residual, float* out) {
+  if (residual != nullptr) v = hn::Add(v, hn::LoadU(kF32, residual));
+  hn::StoreU(Activate<kActivation>(v), kF32, out);
+}
+
 // out[c] = act(sum[c] + bias[c] + residual[c]) for the channels of one pixel. sum is
 // vector-aligned; sum and bias are readable up to the next whole vector, residual (or null) and out
 // are not.
@@ -32,18 +39,16 @@ HWY_INLINE void FinishPixel(const float* sum, const float* bias, const float* re
                             int64_t channels, float* out) {
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes) {
-    Vector v = hn::Add(hn::Load(kF32, sum + c), hn::LoadU(kF32, bias + c));
-    if (residual != nullptr) v = hn::Add(v, hn::LoadU(kF32, residual + c));
-    hn::StoreU(Activate<kActivation>(v), kF32, out + c);
+    const Vector v = hn::Add(hn::Load(kF32, sum + c), hn::LoadU(kF32, bias + c));
+    FinishVector<kActivation>(v, residual == nullptr ? nullptr : residual + c, out + c);
   }
   if (c == channels) return;
   // The rest of a vector goes through a buffer, so that it is rounded as elsewhere.
   const size_t tail_bytes = static_cast<size_t>(channels - c) * sizeof(float);
   HWY_ALIGN float tail[kLanes] = {};
   if (residual != nullptr) std::memcpy(tail, residual + c, tail_bytes);
-  Vector v = hn::Add(hn::Load(kF32, sum + c), hn::LoadU(kF32, bias + c));
-  if (residual != nullptr) v = hn::Add(v, hn::Load(kF32, tail));
-  hn::Store(Activate<kActivation>(v), kF32, tail);
+  const Vector v = hn::Add(hn::Load(kF32, sum + c), hn::LoadU(kF32, bias + c));
+  FinishVector<kActivation>(v, residual == nullptr ? nullptr : tail, tail);
   std::memcpy(out + c, tail, tail_bytes);
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "kernels/cpu/conv_winograd.h"
 #include "kernels/tap_list.h"
 
 namespace ebb::cpu {
@@ -21,6 +22,7 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
   if (allowed_algorithms == ConvAlgorithms::kDirectOnly) return ConvAlgorithm::kDirect;
   const TapList list = tap_list(geometry, pass);
   if (pass != ConvPass::kBackwardWeight && prefers_dot(list)) return ConvAlgorithm::kDot;
+  if (winograd_fits(list)) return ConvAlgorithm::kWinograd;
   return ConvAlgorithm::kDirect;
 }
 

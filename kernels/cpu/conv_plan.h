@@ -7,7 +7,8 @@ namespace ebb::cpu {
 // How a pass is computed.
 //   kDirect    register tiles over the tap list; any shape (conv_direct.h, conv_wgrad.h)
 //   kDot       forward and backward input with one or two output channels (conv_direct.h)
-enum class ConvAlgorithm { kDirect, kDot };
+//   kWinograd  3x3 with stride 1 (conv_winograd.h)
+enum class ConvAlgorithm { kDirect, kDot, kWinograd };
 
 enum class ConvAlgorithms { kDefault, kDirectOnly };
 

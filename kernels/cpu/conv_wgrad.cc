@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/conv_partial_sums.h"
 #include "kernels/cpu/conv_wgrad_simd.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/workspace.h"
@@ -17,8 +18,6 @@ constexpr int64_t kTasks = 16;
 constexpr int64_t kPartialPart = 4;
 // Grid points between two visits of the partial gradient, and of the chunk that L1 holds.
 constexpr int64_t kUnitPixels = 600, kChunkPixels = 196;
-// Rows of dy per partial sum of the bias gradient.
-constexpr int64_t kBiasRows = 1024;
 
 // How the gradient is cut into tasks. Depends on sizes only.
 struct WgradPlan {
@@ -69,7 +68,7 @@ struct Workspace {
   int32_t* offsets;
   float* partial;       // [splits][partial_floats]
   float* sums;          // [splits][width]
-  float* bias_partial;  // [row chunks][O]
+  float* bias_partial;  // bias_gradient_floats, unless sums has the bias gradient
   float* padded;        // [threads][padded_floats]
   float* packed;        // [threads][packed_floats]
   int64_t padded_floats, packed_floats, bytes;
@@ -83,9 +82,7 @@ struct Workspace {
     partial = cursor.take<float>(plan.splits * plan.partial_floats());
     sums = cursor.take<float>(plan.splits * plan.width());
     const TapImage& dy = run.list.in;
-    bias_partial = plan.out_is_dy
-                       ? nullptr
-                       : cursor.take<float>(ceil_div(run.list.n * dy.h * dy.w, kBiasRows) * dy.c);
+    bias_partial = cursor.take<float>(plan.out_is_dy ? 0 : bias_gradient_floats(dy, run.list.n));
     padded = cursor.take<float>(threads * padded_floats);
     packed = cursor.take<float>(threads * packed_floats);
     bytes = cursor.bytes();
@@ -125,16 +122,6 @@ void sum_splits(const WgradPlan& plan, const Workspace& space, int threads) {
   }
 }
 
-// Adds the partials of all splits in order.
-void add_splits(const WgradPlan& plan, const float* partial, int64_t at, int64_t n, int64_t pitch,
-                float* sum) {
-  std::copy_n(partial + at, n, sum);
-  for (int64_t split = 1; split < plan.splits; ++split) {
-    const float* from = partial + split * pitch + at;
-    for (int64_t i = 0; i < n; ++i) sum[i] += from[i];
-  }
-}
-
 // Writes the sum of tile `tile` (counted over blocks, tap groups and in tiles) to dw.
 void write_tile(const WgradPlan& plan, const float* partial, int64_t tile, float* dw) {
   constexpr int64_t kMaxTileFloats = 1024;
@@ -144,8 +131,8 @@ void write_tile(const WgradPlan& plan, const float* partial, int64_t tile, float
   const int64_t first_tap = tile / in_tiles % tap_groups * run.tile.taps;
   const int64_t first_out = tile / (in_tiles * tap_groups) * run.tile.width();
   float sum[kMaxTileFloats];
-  add_splits(plan, partial, tile * run.tile.floats(), run.tile.floats(), plan.partial_floats(),
-             sum);
+  add_partials(partial, plan.splits, plan.partial_floats(), tile * run.tile.floats(),
+               run.tile.floats(), sum);
 
   const TapList& list = run.list;
   const int64_t kernel = list.kh * list.kw;
@@ -164,25 +151,6 @@ void write_tile(const WgradPlan& plan, const float* partial, int64_t tile, float
             from[i * run.tile.width() + j];
       }
     }
-  }
-}
-
-// db where dy is not the operand whose sums come for free.
-void sum_rows(const TapImage& dy_image, int64_t rows, const float* dy, float* partial, float* db,
-              int threads) {
-  const int64_t channels = dy_image.c, chunks = ceil_div(rows, kBiasRows);
-  parallel_for(threads, chunks, [&](int64_t chunk) {
-    float* sum = partial + chunk * channels;
-    std::fill_n(sum, channels, 0.0f);
-    const int64_t end = std::min(rows, (chunk + 1) * kBiasRows);
-    for (int64_t row = chunk * kBiasRows; row < end; ++row) {
-      const float* from = dy + row * dy_image.pitch;
-      for (int64_t o = 0; o < channels; ++o) sum[o] += from[o];
-    }
-  });
-  std::copy_n(partial, channels, db);
-  for (int64_t chunk = 1; chunk < chunks; ++chunk) {
-    for (int64_t o = 0; o < channels; ++o) db[o] += partial[chunk * channels + o];
   }
 }
 
@@ -206,10 +174,9 @@ void wgrad_run(const ConvWgradArgs& args, int threads) {
                [&](int64_t tile) { write_tile(plan, space.partial, tile, args.dw); });
   if (args.db == nullptr) return;
   if (plan.out_is_dy) {
-    add_splits(plan, space.sums, 0, run.list.out.c, plan.width(), args.db);
+    add_partials(space.sums, plan.splits, plan.width(), 0, run.list.out.c, args.db);
   } else {
-    const TapImage& dy = run.list.in;
-    sum_rows(dy, run.list.n * dy.h * dy.w, args.dy, space.bias_partial, args.db, threads);
+    bias_gradient(run.list.in, run.list.n, args.dy, space.bias_partial, args.db, threads);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/cpu/conv_pixel_sum-inl.h"
 #include "kernels/cpu/conv_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,9 +19,7 @@ using cpu::WgradRun;
 using cpu::WgradTask;
 using cpu::WgradTile;
 
-// Channels per tap of the tiles with one, two and three taps, and vectors. Two vectors, because the
-// packed `out` vectors of a chunk then fit in L1.
-constexpr int kWgradVectors = 2;
+// Channels per tap of the tiles with one, two and three taps.
 #if HWY_TARGET <= HWY_AVX3
 constexpr int kChannels3 = 4, kChannels2 = 4, kChannels1 = 8, kVectors9 = 2;
 #else
@@ -32,37 +31,6 @@ WgradTile WgradTileOfTarget(int64_t taps, int64_t in_channels) {
   if (taps % 3 == 0) return {3, kChannels3, kWgradVectors, kLanes};
   if (taps % 2 == 0) return {2, kChannels2, kWgradVectors, kLanes};
   return {1, kChannels1, kWgradVectors, kLanes};
-}
-
-// out[t, c][...] (+)= sum over n pixels of base[t][offset + c] * packed[pixel][...]; set instead of
-// added to for the first chunk.
-template <int kTaps, int kChannels, int kVectors>
-HWY_INLINE void SumPixels(const float* const (&base)[kTaps], const int32_t* HWY_RESTRICT offset,
-                          const float* HWY_RESTRICT packed, int64_t n, bool first,
-                          float* HWY_RESTRICT out) {
-  constexpr int kRows = kTaps * kChannels;
-  Vector sum[kRows][kVectors];
-  if (first) {
-    ZeroTile(sum);
-  } else {
-    LoadTile(out, sum);
-  }
-  const int32_t* const end = offset + n;
-  do {
-    const ptrdiff_t o = *offset++;
-    Vector b[kVectors];
-    EBB_UNROLL for (int j = 0; j < kVectors; ++j) b[j] = hn::Load(kF32, packed + j * kLanes);
-    packed += kVectors * kLanes;
-    EBB_UNROLL for (int t = 0; t < kTaps; ++t) {
-      EBB_UNROLL for (int c = 0; c < kChannels; ++c) {
-        const Vector a = hn::Set(kF32, base[t][o + c]);
-        EBB_UNROLL for (int j = 0; j < kVectors; ++j) {
-          sum[t * kChannels + c][j] = hn::MulAdd(a, b[j], sum[t * kChannels + c][j]);
-        }
-      }
-    }
-  } while (offset != end);
-  StoreTile(sum, out, kVectors * kLanes);
 }
 
 HWY_INLINE void CopyFloats(const float* from, int64_t n, float* to) {

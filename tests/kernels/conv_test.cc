@@ -34,6 +34,9 @@ const ConvShape kShapes[] = {
     {"3 to 24, one pixel", 2, 1, 1, 3, 24, 3, 3, 1, 1},
     {"64 to 64", 5, 14, 14, 64, 64, 3, 3, 1, 1},
     {"64 to 80, pitched", 9, 7, 7, 64, 80, 3, 3, 1, 1, false, 64, 16},
+    {"48 to 32, odd sides", 3, 9, 13, 48, 32, 3, 3, 1, 1, false, 16, 0},
+    {"16 to 96, no pad", 2, 8, 7, 16, 96, 3, 3, 1, 0},
+    {"32 to 16, pad 2", 2, 5, 8, 32, 16, 3, 3, 1, 2},
     {"40 to 104, odd sides", 3, 9, 13, 40, 104, 3, 3, 1, 1},
     {"strided", 2, 14, 14, 32, 64, 3, 3, 2, 1},
     {"strided, odd sides", 3, 7, 5, 10, 13, 3, 3, 2, 1, false, 1, 0},
@@ -47,6 +50,7 @@ const ConvShape kShapes[] = {
     {"transposed 4x4 s2, wide, pitched", 2, 7, 5, 64, 72, 4, 4, 2, 1, true, 3, 56},
     {"transposed 7x7 s7", 9, 1, 1, 20, 18, 7, 7, 7, 0, true},
     {"transposed 3x3 s1", 2, 6, 5, 9, 6, 3, 3, 1, 1, true},
+    {"transposed 3x3 s1, wide", 2, 8, 7, 64, 48, 3, 3, 1, 1, true},
     {"transposed 2x2 s3 with gaps", 2, 4, 3, 5, 6, 2, 2, 3, 0, true},
     {"transposed 2x5 s3", 2, 4, 3, 5, 16, 2, 5, 3, 1, true},
     {"2x5 s3 with pad 3", 2, 9, 8, 5, 7, 2, 5, 3, 3},
@@ -54,17 +58,19 @@ const ConvShape kShapes[] = {
     {"7x7 with pad 3", 2, 5, 8, 3, 5, 7, 7, 1, 3},
 };
 
-int64_t baseline_target() { return HWY_STATIC_TARGET; }
-
-// Runs a test once for each instruction set that this machine has.
-void for_each_target(const std::function<void()>& test) {
-  for (const int64_t target : {int64_t{HWY_AVX3}, int64_t{HWY_AVX2}, baseline_target()}) {
+// Runs a test once for each instruction set that this machine has, with the default choice of
+// algorithms and with direct ones only.
+void for_each_kernel(const std::function<void()>& test) {
+  for (const int64_t target : {int64_t{HWY_AVX3}, int64_t{HWY_AVX2}, int64_t{HWY_STATIC_TARGET}}) {
     if ((hwy::SupportedTargets() & target) == 0) continue;
     hwy::SetSupportedTargetsForTest(target);
-    {
-      INFO("instruction set " << hwy::TargetName(target));
+    for (const bool direct_only : {false, true}) {
+      cpu::set_conv_algorithms(direct_only ? cpu::ConvAlgorithms::kDirectOnly
+                                           : cpu::ConvAlgorithms::kDefault);
+      INFO("instruction set " << hwy::TargetName(target) << ", direct only " << direct_only);
       test();
     }
+    cpu::set_conv_algorithms(cpu::ConvAlgorithms::kDefault);
     hwy::SetSupportedTargetsForTest(0);
   }
 }
@@ -139,7 +145,7 @@ TEST_CASE("convolution agrees with its definition in double precision") {
   for (const ConvShape& shape : kShapes) {
     const ConvCase conv(shape.geometry());
     const auto sums = reference::conv_forward(conv.g, conv.x.data(), conv.w.data());
-    for_each_target([&] {
+    for_each_kernel([&] {
       INFO(shape.name);
       check_forward(conv, sums, {.bias = false});
       check_forward(conv, sums, {.residual_n = 1, .activation = Activation::kGelu, .threads = 2});
@@ -155,7 +161,7 @@ TEST_CASE("the input gradient agrees with its definition in double precision") {
     const ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const auto sums = reference::conv_backward_input(g, conv.dy.data(), conv.w.data());
-    for_each_target([&] {
+    for_each_kernel([&] {
       INFO(shape.name);
       const std::vector<float> dx = conv.backward_input(2);
       CHECK(compare_sums(dx, g.c, g.x_pitch, sums, g.kh * g.kw * g.o).worst() <= 1);
@@ -170,7 +176,7 @@ TEST_CASE("the weight and bias gradients agree with their definition in double p
     const ConvGeometry& g = conv.g;
     const auto weight = reference::conv_backward_weight(g, conv.x.data(), conv.dy.data());
     const auto bias = reference::conv_backward_bias(g, conv.dy.data());
-    for_each_target([&] {
+    for_each_kernel([&] {
       INFO(shape.name);
       const ConvCase::WeightGradient grad = conv.backward_weight(2);
       const int64_t terms = g.n * g.ho * g.wo;
@@ -186,7 +192,7 @@ TEST_CASE("convolution results do not depend on the number of threads") {
     const auto forward = [&](int threads) {
       return conv.forward({.residual_n = 1, .activation = Activation::kGelu, .threads = threads});
     };
-    for_each_target([&] {
+    for_each_kernel([&] {
       INFO(shape.name);
       const auto y = forward(1), dx = conv.backward_input(1);
       const auto grad = conv.backward_weight(1);
@@ -205,7 +211,7 @@ TEST_CASE("an image gets the same bits alone and in a batch") {
     const ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const ConvOptions options{.activation = Activation::kSilu, .threads = 2};
-    for_each_target([&] {
+    for_each_kernel([&] {
       INFO(shape.name);
       const auto y = conv.forward(options), dx = conv.backward_input(2);
       for (int64_t k = 0; k < g.n; k += 1 + g.n / 4) {

@@ -1,0 +1,145 @@
+#include "kernels/cpu/conv_winograd_simd.h"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/conv_winograd_simd.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/conv_epilogue-inl.h"
+#include "kernels/cpu/conv_tile-inl.h"
+#include "kernels/cpu/conv_winograd_transform-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ebb::HWY_NAMESPACE {
+
+using cpu::kWinogradParts;
+using cpu::WinogradRun;
+
+// to[tile][first..first+width) = from[tile][in.c] * w[in.c][width] for the tiles of a block.
+template <int kVectors>
+HWY_NOINLINE void MultiplyPart(const float* from, const float* w, int64_t in_channels,
+                               int64_t out_channels, int64_t tiles, float* to) {
+  for (int64_t r = 0; r < tiles; r += kTileRows) {
+    const float* row[kTileRows];
+    EBB_UNROLL for (int i = 0; i < kTileRows; ++i) {
+      row[i] = from + std::min(r + i, tiles - 1) * in_channels;
+    }
+    Vector sum[kTileRows][kVectors];
+    ZeroTile(sum);
+    TileProduct(row, w, in_channels, sum);
+    StoreTile(sum, to + r * out_channels, out_channels);
+  }
+}
+
+void MultiplyParts(const WinogradRun& run, int64_t tiles, const float* in_parts, float* out_parts) {
+  const int64_t in_c = run.tiles.list.in.c, out_c = run.tiles.list.out.c;
+  constexpr int64_t kFull = kTileVectors * kLanes;
+  for (int64_t part = 0; part < kWinogradParts; ++part) {
+    const float* from = in_parts + part * run.in_plane();
+    for (int64_t first = 0; first < out_c; first += kFull) {
+      const float* w = run.packed + (part * out_c + first) * in_c;
+      float* to = out_parts + part * run.out_plane() + first;
+      const int64_t vectors = (out_c - first) / kLanes;
+      if (vectors >= kTileVectors) {
+        MultiplyPart<kTileVectors>(from, w, in_c, out_c, tiles, to);
+      } else if (vectors == 1) {
+        MultiplyPart<1>(from, w, in_c, out_c, tiles, to);
+#if HWY_TARGET <= HWY_AVX3
+      } else if (vectors == 2) {
+        MultiplyPart<2>(from, w, in_c, out_c, tiles, to);
+      } else {
+        MultiplyPart<3>(from, w, in_c, out_c, tiles, to);
+#endif
+      }
+    }
+  }
+}
+
+// A' x for one column.
+HWY_INLINE void WinogradOutput(const Vector (&x)[4], Vector (&to)[2]) {
+  to[0] = hn::Add(hn::Add(x[0], x[1]), x[2]);
+  to[1] = hn::Sub(hn::Sub(x[1], x[2]), x[3]);
+}
+
+// A' M A of one tile from its parts, and the epilogue of its pixels inside the image.
+template <Activation kActivation>
+HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const float* part) {
+  const TapImage& out = run.tiles.list.out;
+  const WinogradTile tile(run.tiles, index);
+  const int64_t y = 2 * tile.row, x = 2 * tile.column;
+  const int64_t rows = std::min<int64_t>(2, out.h - y), columns = std::min<int64_t>(2, out.w - x);
+  float* const to = run.out + tile.image * out.elements() + (y * out.w + x) * out.pitch;
+  const float* residual = nullptr;
+  if (run.epilogue.residual != nullptr) {
+    const int64_t residual_image = tile.image % run.epilogue.residual_n;
+    residual = run.epilogue.residual + ((residual_image * out.h + y) * out.w + x) * out.c;
+  }
+  for (int64_t c = 0; c < out.c; c += kLanes) {
+    Vector half[2][4];
+    EBB_UNROLL for (int j = 0; j < 4; ++j) {
+      Vector m[4], t[2];
+      EBB_UNROLL for (int i = 0; i < 4; ++i) {
+        m[i] = hn::Load(kF32, part + (4 * i + j) * run.out_plane() + c);
+      }
+      WinogradOutput(m, t);
+      half[0][j] = t[0], half[1][j] = t[1];
+    }
+    const Vector bias = hn::LoadU(kF32, run.epilogue.bias + c);
+    EBB_UNROLL for (int i = 0; i < 2; ++i) {
+      Vector t[2];
+      WinogradOutput(half[i], t);
+      EBB_UNROLL for (int j = 0; j < 2; ++j) {
+        if (i >= rows || j >= columns) continue;
+        const int64_t pixel = i * out.w + j;
+        FinishVector<kActivation>(hn::Add(t[j], bias),
+                                  residual == nullptr ? nullptr : residual + pixel * out.c + c,
+                                  to + pixel * out.pitch + c);
+      }
+    }
+  }
+}
+
+template <Activation kActivation>
+void TransformOutputs(const WinogradRun& run, int64_t first, int64_t count, const float* parts) {
+  for (int64_t t = 0; t < count; ++t) {
+    TransformOutput<kActivation>(run, first + t, parts + t * run.tiles.list.out.c);
+  }
+}
+
+void RunWinogradBlock(const WinogradRun& run, int64_t first, int64_t count, float* scratch) {
+  float* const in_parts = scratch;
+  float* const out_parts = scratch + kWinogradParts * run.in_plane();
+  for (int64_t t = 0; t < count; ++t) {
+    TransformInput(run.tiles, run.in, first + t, run.in_plane(),
+                   in_parts + t * run.tiles.list.in.c);
+  }
+  MultiplyParts(run, count, in_parts, out_parts);
+  switch (run.epilogue.activation) {
+    case Activation::kNone:
+      return TransformOutputs<Activation::kNone>(run, first, count, out_parts);
+    case Activation::kGelu:
+      return TransformOutputs<Activation::kGelu>(run, first, count, out_parts);
+    case Activation::kSilu:
+      return TransformOutputs<Activation::kSilu>(run, first, count, out_parts);
+  }
+}
+
+}  // namespace ebb::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ebb {
+
+HWY_EXPORT(RunWinogradBlock);
+
+namespace cpu {
+
+void winograd_block(const WinogradRun& run, int64_t first, int64_t count, float* scratch) {
+  HWY_DYNAMIC_DISPATCH(RunWinogradBlock)(run, first, count, scratch);
+}
+
+}  // namespace cpu
+}  // namespace ebb
+#endif

@@ -1,0 +1,165 @@
+#include <omp.h>
+
+#include <algorithm>
+
+#include "kernels/cpu/conv_partial_sums.h"
+#include "kernels/cpu/conv_winograd.h"
+#include "kernels/cpu/conv_winograd_simd.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/workspace.h"
+
+namespace ebb::cpu {
+namespace {
+
+// Tiles of a block: their transforms stay in L2, and the partial gradient is visited once per
+// block.
+constexpr int64_t kBlockTiles = 48;
+
+// Splits of the tiles, as many as the partial gradients stay below the bytes that a pass reads
+// anyway; blocks of channels are split, at the cost of transforming the input again, when that
+// leaves fewer than kTasks tasks.
+constexpr int64_t kMaxSplits = 16, kTasks = 8;
+
+// How the gradient is cut into tasks. Depends on sizes only.
+struct Plan {
+  WinogradWgradRun run = {};
+  int64_t splits, groups;
+  bool out_is_dy;
+
+  explicit Plan(const ConvGeometry& g) : out_is_dy(!g.transposed) {
+    const TapList list = tap_list(g, ConvPass::kBackwardWeight);
+    run.tiles = winograd_tiles(list, nullptr);
+    run.block_tiles = kBlockTiles;
+    set_winograd_wgrad_tile(run);
+    const int64_t read_floats =
+        list.n * (list.in.h * list.in.w * list.in.c + list.out.h * list.out.w * list.out.c);
+    const int64_t affordable = read_floats / partial_floats();
+    const int64_t most = std::min(affordable, ceil_div(run.tiles.count(), kBlockTiles));
+    for (splits = 1; splits < kMaxSplits && splits * 2 <= most;) splits *= 2;
+    groups = std::min(run.blocks(), ceil_div(kTasks, splits));
+  }
+  int64_t partial_floats() const { return run.blocks() * run.block_floats(); }
+  int64_t width() const { return run.blocks() * run.width; }
+};
+
+struct Workspace {
+  float* zeros;
+  int32_t* offsets;
+  float* partial;       // [splits][partial_floats]
+  float* sums;          // [splits][width]
+  float* bias_partial;  // bias_gradient_floats, unless sums has the bias gradient
+  float* scratch;       // [threads][scratch_floats]
+  int64_t bytes;
+
+  Workspace(const Plan& plan, int threads, void* base) {
+    const TapList& list = plan.run.tiles.list;
+    WorkspaceCursor cursor(base);
+    zeros = cursor.take<float>(std::max(list.in.c, list.out.c));
+    offsets = cursor.take<int32_t>(kBlockTiles);
+    partial = cursor.take<float>(plan.splits * plan.partial_floats());
+    sums = cursor.take<float>(plan.splits * plan.width());
+    bias_partial = cursor.take<float>(plan.out_is_dy ? 0 : bias_gradient_floats(list.in, list.n));
+    scratch = cursor.take<float>(threads * plan.run.scratch_floats());
+    bytes = cursor.bytes();
+  }
+};
+
+void sum_splits(const Plan& plan, const Workspace& space, int threads) {
+  const WinogradWgradRun& run = plan.run;
+#pragma omp parallel num_threads(threads)
+  {
+    float* scratch = space.scratch + omp_get_thread_num() * run.scratch_floats();
+#pragma omp for schedule(static)
+    for (int64_t task = 0; task < plan.splits * plan.groups; ++task) {
+      const int64_t split = task / plan.groups, group = task % plan.groups;
+      winograd_wgrad_task(run,
+                          {.begin = run.tiles.count() * split / plan.splits,
+                           .end = run.tiles.count() * (split + 1) / plan.splits,
+                           .first_block = run.blocks() * group / plan.groups,
+                           .last_block = run.blocks() * (group + 1) / plan.groups,
+                           .partial = space.partial + split * plan.partial_floats(),
+                           .sums = plan.out_is_dy ? space.sums + split * plan.width() : nullptr,
+                           .scratch = scratch});
+    }
+  }
+}
+
+// Channels of a register tile are at most 32.
+constexpr int64_t kMaxWidth = 32;
+using Lanes = float[kMaxWidth];
+
+// G' m for one column.
+void transform_back(const Lanes (&m)[4], Lanes (&to)[3]) {
+  for (int64_t j = 0; j < kMaxWidth; ++j) {
+    const float even = 0.5f * (m[1][j] + m[2][j]), odd = 0.5f * (m[1][j] - m[2][j]);
+    to[0][j] = m[0][j] + even;
+    to[1][j] = odd;
+    to[2][j] = even + m[3][j];
+  }
+}
+
+// dg = G' m G
+void transform_back(const Lanes (&m)[4][4], Lanes (&dg)[3][3]) {
+  Lanes half[3][4];
+  for (int x = 0; x < 4; ++x) {
+    Lanes column[4], t[3];
+    for (int y = 0; y < 4; ++y) std::copy_n(m[y][x], kMaxWidth, column[y]);
+    transform_back(column, t);
+    for (int y = 0; y < 3; ++y) std::copy_n(t[y], kMaxWidth, half[y][x]);
+  }
+  for (int y = 0; y < 3; ++y) transform_back(half[y], dg[y]);
+}
+
+// Writes dw of one channel of `in` and one block of channels of `out`.
+void write_filters(const Plan& plan, const float* partial, int64_t channel, int64_t block,
+                   float* dw) {
+  const WinogradWgradRun& run = plan.run;
+  const TapList& list = run.tiles.list;
+  Lanes m[4][4] = {}, dg[3][3];
+  for (int64_t part = 0; part < kWinogradParts; ++part) {
+    const int64_t at = block * run.block_floats() + (part * list.in.c + channel) * run.width;
+    add_partials(partial, plan.splits, plan.partial_floats(), at, run.width, m[part / 4][part % 4]);
+  }
+  transform_back(m, dg);
+
+  const int64_t c = plan.out_is_dy ? list.in.c : list.out.c;
+  const int64_t in_stride = plan.out_is_dy ? 1 : 9 * c, out_stride = plan.out_is_dy ? 9 * c : 1;
+  const int64_t first_out = block * run.width, width = std::min(run.width, list.out.c - first_out);
+  for (int64_t k = 0; k < 9; ++k) {
+    float* to = dw + k * c + channel * in_stride + first_out * out_stride;
+    for (int64_t j = 0; j < width; ++j) to[j * out_stride] = dg[k / 3][k % 3][j];
+  }
+}
+
+}  // namespace
+
+int64_t winograd_wgrad_workspace_bytes(const ConvGeometry& geometry, int threads) {
+  return Workspace(Plan(geometry), threads, nullptr).bytes;
+}
+
+void winograd_wgrad_run(const ConvWgradArgs& args, int threads) {
+  Plan plan(args.geometry);
+  const Workspace space(plan, threads, args.workspace);
+  WinogradWgradRun& run = plan.run;
+  const TapList& list = run.tiles.list;
+  std::fill_n(space.zeros, std::max(list.in.c, list.out.c), 0.0f);
+  for (int64_t t = 0; t < kBlockTiles; ++t) {
+    space.offsets[t] = static_cast<int32_t>(t * run.in_pitch());
+  }
+  run.tiles.zeros = space.zeros;
+  run.offsets = space.offsets;
+  run.in = plan.out_is_dy ? args.x : args.dy;
+  run.out = plan.out_is_dy ? args.dy : args.x;
+  sum_splits(plan, space, threads);
+  parallel_for(threads, list.in.c * run.blocks(), [&](int64_t task) {
+    write_filters(plan, space.partial, task % list.in.c, task / list.in.c, args.dw);
+  });
+  if (args.db == nullptr) return;
+  if (plan.out_is_dy) {
+    add_partials(space.sums, plan.splits, plan.width(), 0, list.out.c, args.db);
+  } else {
+    bias_gradient(list.in, list.n, args.dy, space.bias_partial, args.db, threads);
+  }
+}
+
+}  // namespace ebb::cpu

@@ -1,0 +1,159 @@
+#include <algorithm>
+
+#include "kernels/cpu/conv_winograd_simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/conv_winograd_wgrad_simd.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/conv_pixel_sum-inl.h"
+#include "kernels/cpu/conv_tile-inl.h"
+#include "kernels/cpu/conv_winograd_transform-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ebb::HWY_NAMESPACE {
+
+using cpu::kWinogradParts;
+using cpu::WinogradWgradRun;
+using cpu::WinogradWgradTask;
+
+#if HWY_TARGET <= HWY_AVX3
+constexpr int kWinogradChannels = 8;
+#else
+constexpr int kWinogradChannels = 4;
+#endif
+constexpr int kWinogradWidth = kWgradVectors * kLanes;
+
+void SetWinogradWgradTile(WinogradWgradRun& run) {
+  run.channels = kWinogradChannels;
+  run.width = kWinogradWidth;
+}
+
+// A y for one column.
+HWY_INLINE void WinogradGradient(const Vector (&y)[2], Vector (&to)[4]) {
+  to[0] = y[0];
+  to[1] = hn::Add(y[0], y[1]);
+  to[2] = hn::Sub(y[0], y[1]);
+  to[3] = hn::Neg(y[1]);
+}
+
+// part[4 i + j][...] = (A Y A')[i][j] for `width` channels of one tile from first_channel on, zeros
+// beyond the last channel.
+HWY_INLINE void TransformGradient(const WinogradWgradRun& run, const float* const (&pixel)[2][2],
+                                  int64_t first_channel, float* part) {
+  for (int64_t v = 0; v < kWinogradWidth; v += kLanes) {
+    const int64_t c = first_channel + v;
+    if (c >= run.tiles.list.out.c) {
+      for (int64_t k = 0; k < kWinogradParts; ++k) {
+        hn::Store(hn::Zero(kF32), kF32, part + k * run.out_plane() + v);
+      }
+      continue;
+    }
+    Vector half[4][2];
+    EBB_UNROLL for (int j = 0; j < 2; ++j) {
+      const Vector y[2] = {hn::LoadU(kF32, pixel[0][j] + c), hn::LoadU(kF32, pixel[1][j] + c)};
+      Vector t[4];
+      WinogradGradient(y, t);
+      EBB_UNROLL for (int i = 0; i < 4; ++i) half[i][j] = t[i];
+    }
+    EBB_UNROLL for (int i = 0; i < 4; ++i) {
+      Vector t[4];
+      WinogradGradient(half[i], t);
+      EBB_UNROLL for (int j = 0; j < 4; ++j) {
+        hn::Store(t[j], kF32, part + (4 * i + j) * run.out_plane() + v);
+      }
+    }
+  }
+}
+
+HWY_NOINLINE void TransformGradients(const WinogradWgradRun& run, const WinogradWgradTask& task,
+                                     int64_t first, int64_t count, float* parts) {
+  const TapImage& out = run.tiles.list.out;
+  for (int64_t t = 0; t < count; ++t) {
+    const WinogradTile tile(run.tiles, first + t);
+    const float* pixel[2][2];
+    PatchPixels<2>(out, run.out + tile.image * out.elements(), 2 * tile.row, 2 * tile.column,
+                   run.tiles.zeros, pixel);
+    for (int64_t block = task.first_block; block < task.last_block; ++block) {
+      TransformGradient(run, pixel, block * kWinogradWidth,
+                        parts + (block * run.block_tiles + t) * kWinogradWidth);
+    }
+  }
+}
+
+// Adds the sums of `out` over pixels: part (1, 1) of A Y A' is the sum of the tile.
+HWY_NOINLINE void AddTileSums(const WinogradWgradRun& run, int64_t block, int64_t count,
+                              bool first_block, const float* parts, float* sums) {
+  const float* from = parts + 5 * run.out_plane() + block * run.block_tiles * kWinogradWidth;
+  Vector sum[1][kWgradVectors];
+  ZeroTile(sum);
+  for (int64_t t = 0; t < count; ++t, from += kWinogradWidth) {
+    EBB_UNROLL for (int j = 0; j < kWgradVectors; ++j) {
+      sum[0][j] = hn::Add(sum[0][j], hn::Load(kF32, from + j * kLanes));
+    }
+  }
+  EBB_UNROLL for (int j = 0; j < kWgradVectors; ++j) {
+    const Vector before = first_block ? hn::Zero(kF32) : hn::Load(kF32, sums + j * kLanes);
+    hn::Store(hn::Add(before, sum[0][j]), kF32, sums + j * kLanes);
+  }
+}
+
+// Adds the products of `count` transformed tiles to the partial gradient of one part and block.
+HWY_NOINLINE void SumTiles(const WinogradWgradRun& run, const float* in_part, const float* out_part,
+                           int64_t count, bool first, float* partial) {
+  for (int64_t c = 0; c < run.tiles.list.in.c; c += kWinogradChannels) {
+    const float* base[1] = {in_part + c};
+    SumPixels<1, kWinogradChannels, kWgradVectors>(base, run.offsets, out_part, count, first,
+                                                   partial);
+    partial += kWinogradChannels * kWinogradWidth;
+  }
+}
+
+void RunWinogradWgradTask(const WinogradWgradRun& run, const WinogradWgradTask& task) {
+  float* const in_parts = task.scratch;
+  float* const out_parts = task.scratch + kWinogradParts * run.in_plane();
+  const int64_t part_floats = run.tiles.list.in.c * kWinogradWidth;
+  for (int64_t first = task.begin; first < task.end; first += run.block_tiles) {
+    const int64_t count = std::min(run.block_tiles, task.end - first);
+    for (int64_t t = 0; t < count; ++t) {
+      TransformInput(run.tiles, run.in, first + t, run.in_plane(), in_parts + t * run.in_pitch());
+    }
+    TransformGradients(run, task, first, count, out_parts);
+    const bool overwrite = first == task.begin;
+    for (int64_t part = 0; part < kWinogradParts; ++part) {
+      for (int64_t block = task.first_block; block < task.last_block; ++block) {
+        SumTiles(run, in_parts + part * run.in_plane(),
+                 out_parts + part * run.out_plane() + block * run.block_tiles * kWinogradWidth,
+                 count, overwrite, task.partial + block * run.block_floats() + part * part_floats);
+      }
+    }
+    if (task.sums == nullptr) continue;
+    for (int64_t block = task.first_block; block < task.last_block; ++block) {
+      AddTileSums(run, block, count, overwrite, out_parts, task.sums + block * kWinogradWidth);
+    }
+  }
+}
+
+}  // namespace ebb::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ebb {
+
+HWY_EXPORT(SetWinogradWgradTile);
+HWY_EXPORT(RunWinogradWgradTask);
+
+namespace cpu {
+
+void set_winograd_wgrad_tile(WinogradWgradRun& run) {
+  HWY_DYNAMIC_DISPATCH(SetWinogradWgradTile)(run);
+}
+
+void winograd_wgrad_task(const WinogradWgradRun& run, const WinogradWgradTask& task) {
+  HWY_DYNAMIC_DISPATCH(RunWinogradWgradTask)(run, task);
+}
+
+}  // namespace cpu
+}  // namespace ebb
+#endif
