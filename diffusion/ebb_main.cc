@@ -1,5 +1,6 @@
 #include "diffusion/cli.h"
 #include "diffusion/commands/compare.h"
+#include "diffusion/commands/convert.h"
 #include "diffusion/commands/devices.h"
 #include "diffusion/commands/info.h"
 #include "diffusion/commands/inspect.h"
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   ebb::add_compare_command(app);
   ebb::add_inspect_command(app);
   ebb::add_info_command(app);
+  ebb::add_convert_command(app);
   ebb::add_devices_command(app);
   return ebb::run_program(app, arguments);
 }
