@@ -15,6 +15,7 @@ namespace ebb {
 
 // Batch statistics; biased variance normalises, the unbiased one goes into running_var:
 //   running = (1 - momentum) * running + momentum * batch.   y may be x.
+// A single row has no unbiased variance (PyTorch refuses it): running_var then takes the biased 0.
 struct BatchNormTrainArgs {
   int64_t rows, c;
   DType dtype;
@@ -38,12 +39,12 @@ struct BatchNormInferArgs {
   DType dtype;
   Activation activation;
   float eps;
-  const void* x;               // [rows, C]
-  const float* gamma;          // [C]
-  const float* beta;           // [C]
-  const float* running_mean;   // [C]
-  const float* running_var;    // [C]
-  void* y;                     // [rows, C]
+  const void* x;              // [rows, C]
+  const float* gamma;         // [C]
+  const float* beta;          // [C]
+  const float* running_mean;  // [C]
+  const float* running_var;   // [C]
+  void* y;                    // [rows, C]
 };
 using BatchNormInferFn = void(const BatchNormInferArgs&, StreamHandle);
 

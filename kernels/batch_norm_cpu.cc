@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/base/error.h"
 #include "kernels/cpu/batch_norm_passes.h"
 #include "kernels/cpu/batch_norm_plan.h"
 #include "kernels/cpu/f32.h"
@@ -11,6 +12,12 @@
 namespace ebb::cpu {
 
 namespace {
+
+void require_rows(int64_t rows, int64_t c) {
+  EBB_CHECK(rows > 0 && c > 0, ShapeError,
+            "cpu kernels: batch_norm takes at least one row and one ", "channel, got [", rows, ", ",
+            c, "]");
+}
 
 // Statistics of `count` rows, each [C]: mean and the sum of squared deviations from it, in double.
 struct Statistics {
@@ -69,8 +76,7 @@ Statistics merge_chunks(const BatchNormPlan& plan, void* workspace) {
   return all;
 }
 
-// Writes mean, rstd and the running statistics. One row has no unbiased variance (PyTorch refuses
-// it); its biased variance, 0, goes into running_var so that everything stays finite.
+// Writes mean, rstd and the running statistics.
 void finish_statistics(const BatchNormTrainArgs& args, const Statistics& all) {
   const double momentum = args.momentum;
   for (int64_t c = 0; c < args.c; ++c) {
@@ -132,11 +138,13 @@ void finish_gradients(const BatchNormPlan& plan, const BatchNormBackwardArgs& ar
 }  // namespace
 
 int64_t batch_norm_workspace_bytes(int64_t rows, int64_t c) {
+  require_rows(rows, c);
   return BatchNormPlan(rows, c).workspace_bytes();
 }
 
 void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
   require_f32("batch_norm", args.dtype);
+  require_rows(args.rows, args.c);
   const BatchNormPlan plan(args.rows, args.c);
   parallel_for(stream.threads, plan.chunks, [&](int64_t chunk) {
     chunk_statistics(plan, chunk, as_f32(args.x), args.workspace);
@@ -156,6 +164,7 @@ void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
 
 void batch_norm_infer(const BatchNormInferArgs& args, StreamHandle stream) {
   require_f32("batch_norm", args.dtype);
+  require_rows(args.rows, args.c);
   constexpr int64_t kSlab = 256;  // channels at a time: their scales fit the stack
   const BatchNormPlan plan(args.rows, args.c);
   parallel_for(stream.threads, plan.chunks, [&](int64_t chunk) {
@@ -176,6 +185,7 @@ void batch_norm_infer(const BatchNormInferArgs& args, StreamHandle stream) {
 
 void batch_norm_backward(const BatchNormBackwardArgs& args, StreamHandle stream) {
   require_f32("batch_norm", args.dtype);
+  require_rows(args.rows, args.c);
   const BatchNormPlan plan(args.rows, args.c);
   float* scale = plan.coefficients(args.workspace);
   float* offset = scale + plan.c;

@@ -26,17 +26,17 @@ struct DiffusionBatchArgs {
   int64_t n;       // examples in the batch
   int64_t pixels;  // H * W * C of an image
   int64_t classes;
-  float sigma;           // kDenoise
-  int64_t timesteps;     // kDdpm: T
-  float drop;            // probability that c is zeroed
-  const uint8_t* images;      // [dataset, pixels], 0..255 -> [0, 1]
-  const uint8_t* labels;      // [dataset] or null
-  const int32_t* indices;     // [n] rows of the data set
-  const float* alpha_bar;     // kDdpm: [T], alpha_bar[k]
-  float* input;               // [n, pixels]
-  float* target;              // [n, pixels]
-  float* t;                   // [n] or null
-  float* c;                   // [n, classes] one-hot or zero, or null
+  float sigma;             // kDenoise
+  int64_t timesteps;       // kDdpm: T
+  float drop;              // probability that c is zeroed
+  const uint8_t* images;   // [dataset, pixels], 0..255 -> [0, 1]
+  const uint8_t* labels;   // [dataset] or null
+  const int32_t* indices;  // [n] rows of the data set
+  const float* alpha_bar;  // kDdpm: [T], alpha_bar[k]
+  float* input;            // [n, pixels]
+  float* target;           // [n, pixels]
+  float* t;                // [n] or null
+  float* c;                // [n, classes] one-hot or zero, or null
 };
 using DiffusionBatchFn = void(const DiffusionBatchArgs&, StreamHandle);
 

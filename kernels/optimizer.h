@@ -6,18 +6,19 @@
 
 namespace ebb {
 
-// Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root) over one flat buffer:
+// Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root) over one flat
+// buffer:
 //   g' = grad_scale * g;  m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;
 //   p -= lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps),   t = step = 1, 2, ...
 struct AdamArgs {
   int64_t count;
   double lr, beta1, beta2, eps;
-  float grad_scale;  // 1, or the factor that clips the gradient norm
-  int64_t step;      // of this update, from 1
-  const float* grad;   // [count]
-  float* param;        // [count]
-  float* m;            // [count]
-  float* v;            // [count]
+  float grad_scale;   // 1, or the factor that clips the gradient norm
+  int64_t step;       // of this update, from 1
+  const float* grad;  // [count]
+  float* param;       // [count]
+  float* m;           // [count]
+  float* v;           // [count]
 };
 using AdamFn = void(const AdamArgs&, StreamHandle);
 

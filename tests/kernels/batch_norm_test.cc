@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "engine/base/error.h"
 #include "tests/reference/batch_norm.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -159,6 +160,11 @@ TEST_CASE("batch_norm: a single row keeps everything finite", "[kernels]") {
     CHECK(std::fabs(g.dx[c]) <= 4 * kEps32 * p.gamma[c] * t.rstd[c] * std::fabs(p.dy[c]));
   }
   CHECK(compare_bits(g.dbeta, p.dy) == "");
+}
+
+TEST_CASE("batch_norm: no rows are refused", "[kernels]") {
+  CHECK_THROWS_AS(cpu::batch_norm_workspace_bytes(0, 3), ShapeError);
+  CHECK_THROWS_AS(train(Problem(0, 3, Activation::kNone)), ShapeError);
 }
 
 TEST_CASE("batch_norm: a NaN reaches the statistics of its channel only", "[kernels]") {
