@@ -21,13 +21,13 @@ namespace ebb {
 struct TapAxis {
   int64_t grid = 0;                      // output points of this phase
   int64_t out_step = 1, out_offset = 0;  // output coordinate of grid point g
-  int64_t in_step = 1;                   // input coordinate of grid point g and tap t:
-  int64_t in_first = 0, in_delta = 1;    //   g * in_step + in_first + t * in_delta
+  int64_t in_step = 1, in_first = 0;     // input coordinate of grid point g and tap t:
+                                         //   g * in_step + in_first + t
   int64_t taps = 0;
   int64_t k_first = 0, k_delta = 1;  // kernel coordinate of tap t: k_first + t * k_delta
 
   constexpr int64_t out(int64_t g) const { return g * out_step + out_offset; }
-  constexpr int64_t in(int64_t g, int64_t t) const { return g * in_step + in_first + t * in_delta; }
+  constexpr int64_t in(int64_t g, int64_t t) const { return g * in_step + in_first + t; }
   constexpr int64_t k(int64_t t) const { return k_first + t * k_delta; }
 };
 
@@ -37,18 +37,20 @@ constexpr TapAxis gather_axis(int64_t out_size, int64_t kernel, int64_t stride, 
 }
 
 // in[i] adds to out[i * stride - pad + k]; the outputs a = phase (mod stride). Solved for i:
-// k = phase + pad (mod stride) and i = (a + pad - k) / stride.
+// k = phase + pad (mod stride) and i = (a + pad - k) / stride. Taps run from the largest k down, so
+// that i grows.
 constexpr TapAxis scatter_axis(int64_t out_size, int64_t kernel, int64_t stride, int64_t pad,
                                int64_t phase) {
-  const int64_t k_first = (phase + pad) % stride;
+  const int64_t k_smallest = (phase + pad) % stride;
+  const int64_t taps = k_smallest < kernel ? (kernel - k_smallest + stride - 1) / stride : 0;
+  const int64_t k_largest = k_smallest + (taps - 1) * stride;
   return {.grid = phase < out_size ? (out_size - phase + stride - 1) / stride : 0,
           .out_step = stride,
           .out_offset = phase,
-          .in_first = (phase + pad - k_first) / stride,
-          .in_delta = -1,
-          .taps = k_first < kernel ? (kernel - k_first + stride - 1) / stride : 0,
-          .k_first = k_first,
-          .k_delta = stride};
+          .in_first = (phase + pad - k_largest) / stride,
+          .taps = taps,
+          .k_first = k_largest,
+          .k_delta = -stride};
 }
 
 // A tap as offsets from the grid point's input position (gy * in_step, gx * in_step), and its place

@@ -48,8 +48,8 @@ WgradPlan::WgradPlan(const ConvGeometry& g) {
   run.tile = wgrad_tile(phase.taps(), list.in.c);
   run.padded_h = (phase.y.grid - 1) * phase.y.in_step + phase.y.taps;
   run.padded_w = (phase.x.grid - 1) * phase.x.in_step + phase.x.taps;
-  run.top = std::min(phase.y.in(0, 0), phase.y.in(0, phase.y.taps - 1));
-  run.left = std::min(phase.x.in(0, 0), phase.x.in(0, phase.x.taps - 1));
+  run.top = phase.y.in_first;
+  run.left = phase.x.in_first;
 
   const int64_t read_floats =
       list.n * (list.in.h * list.in.w * list.in.c + list.out.h * list.out.w * list.out.c);

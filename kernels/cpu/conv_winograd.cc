@@ -78,10 +78,11 @@ void transform_filters(const FilterLanes (&g)[3][3], FilterLanes (&part)[4][4]) 
 void load_filters(const WeightView& view, const TapPhase& phase, int64_t out, int64_t first_in,
                   FilterLanes (&g)[3][3]) {
   for (int64_t t = 0; t < 9; ++t) {
-    const Tap tap = phase.tap(t), first = phase.tap(0), last = phase.tap(8);
-    const float* from = view.at(tap.ky, tap.kx) + out * view.out_stride();
-    FilterLanes& to = g[tap.dy - std::min(first.dy, last.dy)][tap.dx - std::min(first.dx, last.dx)];
-    for (int64_t c = 0; c < kFilterChannels; ++c) to[c] = from[(first_in + c) * view.in_stride()];
+    const Tap tap = phase.tap(t);
+    const float* from =
+        view.at(tap.ky, tap.kx) + out * view.out_stride() + first_in * view.in_stride();
+    FilterLanes& to = g[t / 3][t % 3];
+    for (int64_t c = 0; c < kFilterChannels; ++c) to[c] = from[c * view.in_stride()];
   }
 }
 
@@ -92,8 +93,8 @@ WinogradTiles winograd_tiles(const TapList& list, const float* zeros) {
   return {.list = list,
           .rows = ceil_div(list.out.h, 2),
           .columns = ceil_div(list.out.w, 2),
-          .top = std::min(phase.y.in(0, 0), phase.y.in(0, 2)),
-          .left = std::min(phase.x.in(0, 0), phase.x.in(0, 2)),
+          .top = phase.y.in_first,
+          .left = phase.x.in_first,
           .zeros = zeros};
 }
 
