@@ -1,5 +1,6 @@
 #include "diffusion/commands/info.h"
 
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>

@@ -1,5 +1,6 @@
 #include "diffusion/progress.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <sstream>

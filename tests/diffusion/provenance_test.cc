@@ -1,7 +1,5 @@
 #include "diffusion/provenance.h"
 
-#include <nlohmann/json.hpp>
-
 #include "engine/base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
@@ -10,7 +8,6 @@ namespace ebb {
 namespace {
 
 using Catch::Matchers::Contains;
-using nlohmann::json;
 
 Provenance sample() {
   Provenance p;
