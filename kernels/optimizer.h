@@ -6,8 +6,7 @@
 
 namespace ebb {
 
-// Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root) over one flat
-// buffer:
+// Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root), one flat buffer:
 //   g' = grad_scale * g;  m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;
 //   p -= lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps),   t = step = 1, 2, ...
 struct AdamArgs {
