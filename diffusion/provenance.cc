@@ -98,7 +98,7 @@ bool fits(const json& value, const std::vector<uint64_t>&) {
          });
 }
 
-// Bytes that a shell takes as they are and that cannot be mistaken for an option's end.
+// Every character is one that a shell takes as it is.
 bool is_plain(const std::string& argument) {
   constexpr const char* kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
