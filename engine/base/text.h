@@ -19,7 +19,7 @@ std::string path_label(std::string_view path);
 struct Quoted {
   std::string operator()(std::string_view name) const;
 };
-inline constexpr Quoted quoted{};
+inline constexpr Quoted quoted{};  // NOLINT(readability-identifier-naming): read as a function
 
 // "3152 bytes", "432345123 bytes (412.3 MiB)".
 std::string format_bytes(uint64_t bytes);
