@@ -17,11 +17,24 @@ namespace ebb::HWY_NAMESPACE {
 using cpu::kWinogradParts;
 using cpu::WinogradRun;
 
+// Input of the next block and output of this one.
+struct BlockPrefetch {
+  Prefetcher<0> in;
+  Prefetcher<1> out;
+
+  HWY_INLINE void Next() {
+    in.Next();
+    out.Next();
+  }
+};
+
 // to[tile][first..first+width) = from[tile][in.c] * w[in.c][width] for the tiles of a block.
 template <int kVectors>
 HWY_NOINLINE void MultiplyPart(const float* from, const float* w, int64_t in_channels,
-                               int64_t out_channels, int64_t tiles, float* to) {
+                               int64_t out_channels, int64_t tiles, float* to,
+                               BlockPrefetch& prefetch) {
   for (int64_t r = 0; r < tiles; r += kTileRows) {
+    prefetch.Next();
     const float* row[kTileRows];
     EBB_UNROLL for (int i = 0; i < kTileRows; ++i) {
       row[i] = from + std::min(r + i, tiles - 1) * in_channels;
@@ -33,9 +46,16 @@ HWY_NOINLINE void MultiplyPart(const float* from, const float* w, int64_t in_cha
   }
 }
 
-void MultiplyParts(const WinogradRun& run, int64_t tiles, const float* in_parts, float* out_parts) {
-  const int64_t in_c = run.tiles.list.in.c, out_c = run.tiles.list.out.c;
+void MultiplyParts(const WinogradRun& run, int64_t first_tile, int64_t tiles, const float* in_parts,
+                   float* out_parts) {
+  const TapList& list = run.tiles.list;
+  const int64_t in_c = list.in.c, out_c = list.out.c;
   constexpr int64_t kFull = kTileVectors * kLanes;
+  const int64_t calls =
+      kWinogradParts * ((out_c + kFull - 1) / kFull) * ((tiles + kTileRows - 1) / kTileRows);
+  BlockPrefetch prefetch{
+      PrefetchTiles<0>(run.tiles, list.in, run.in, first_tile + tiles, run.block_tiles, calls),
+      PrefetchTiles<1>(run.tiles, list.out, run.out, first_tile, tiles, calls)};
   for (int64_t part = 0; part < kWinogradParts; ++part) {
     const float* from = in_parts + part * run.in_plane();
     for (int64_t first = 0; first < out_c; first += kFull) {
@@ -43,14 +63,14 @@ void MultiplyParts(const WinogradRun& run, int64_t tiles, const float* in_parts,
       float* to = out_parts + part * run.out_plane() + first;
       const int64_t vectors = (out_c - first) / kLanes;
       if (vectors >= kTileVectors) {
-        MultiplyPart<kTileVectors>(from, w, in_c, out_c, tiles, to);
+        MultiplyPart<kTileVectors>(from, w, in_c, out_c, tiles, to, prefetch);
       } else if (vectors == 1) {
-        MultiplyPart<1>(from, w, in_c, out_c, tiles, to);
+        MultiplyPart<1>(from, w, in_c, out_c, tiles, to, prefetch);
 #if HWY_TARGET <= HWY_AVX3
       } else if (vectors == 2) {
-        MultiplyPart<2>(from, w, in_c, out_c, tiles, to);
+        MultiplyPart<2>(from, w, in_c, out_c, tiles, to, prefetch);
       } else {
-        MultiplyPart<3>(from, w, in_c, out_c, tiles, to);
+        MultiplyPart<3>(from, w, in_c, out_c, tiles, to, prefetch);
 #endif
       }
     }
@@ -115,7 +135,7 @@ void RunWinogradBlock(const WinogradRun& run, int64_t first, int64_t count, floa
     TransformInput(run.tiles, run.in, first + t, run.in_plane(),
                    in_parts + t * run.tiles.list.in.c);
   }
-  MultiplyParts(run, count, in_parts, out_parts);
+  MultiplyParts(run, first, count, in_parts, out_parts);
   switch (run.epilogue.activation) {
     case Activation::kNone:
       return TransformOutputs<Activation::kNone>(run, first, count, out_parts);

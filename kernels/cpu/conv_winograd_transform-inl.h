@@ -8,6 +8,8 @@
 #define EBB_KERNELS_CPU_CONV_WINOGRAD_TRANSFORM_INL_H_
 #endif
 
+#include <algorithm>
+
 #include "kernels/cpu/conv_tile-inl.h"
 #include "kernels/cpu/conv_winograd_simd.h"
 
@@ -23,6 +25,40 @@ struct WinogradTile {
         row(index / tiles.columns % tiles.rows),
         column(index % tiles.columns) {}
 };
+
+// Asks for the lines of a range a few at a time, between register tiles, so that memory works while
+// the products run.
+template <int kWrite>
+class Prefetcher {
+ public:
+  // `floats` from `from` on, over `calls` calls of Next().
+  Prefetcher(const float* from, int64_t floats, int64_t calls)
+      : at_(reinterpret_cast<const char*>(from)),
+        left_(floats * static_cast<int64_t>(sizeof(float))),
+        step_((left_ / calls + 127) / 64 * 64) {}
+
+  HWY_INLINE void Next() {
+    const int64_t bytes = std::min(step_, left_);
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(at_ + i, kWrite, 2);
+    at_ += bytes;
+    left_ -= bytes;
+  }
+
+ private:
+  const char* at_;
+  int64_t left_, step_;
+};
+
+// About the pixels of tiles first..first+count-1, which follow each other in the image.
+template <int kWrite>
+HWY_INLINE Prefetcher<kWrite> PrefetchTiles(const cpu::WinogradTiles& tiles, const TapImage& shape,
+                                            const float* data, int64_t first, int64_t count,
+                                            int64_t calls) {
+  const int64_t pixels = tiles.list.n * shape.h * shape.w;
+  const int64_t begin = std::min(pixels, pixels * first / tiles.count());
+  const int64_t end = std::min(pixels, pixels * (first + count) / tiles.count());
+  return Prefetcher<kWrite>(data + begin * shape.pitch, (end - begin) * shape.pitch, calls);
+}
 
 // The kSize x kSize pixels of `image` from (y, x) on; zeros outside.
 template <int kSize>

@@ -11,14 +11,13 @@
 namespace ebb::cpu {
 namespace {
 
-// Tiles of a block: their transforms stay in L2, and the partial gradient is visited once per
-// block.
-constexpr int64_t kBlockTiles = 48;
+// The transformed tiles of a block stay in L2, and the partial gradient is visited once per block.
+constexpr int64_t kBlockBytes = 576 * 1024, kMinBlockTiles = 16, kMaxBlockTiles = 96;
 
 // Splits of the tiles, as many as the partial gradients stay below the bytes that a pass reads
 // anyway; blocks of channels are split, at the cost of transforming the input again, when that
 // leaves fewer than kTasks tasks.
-constexpr int64_t kMaxSplits = 16, kTasks = 8;
+constexpr int64_t kMaxSplits = 16, kTasks = 4;
 
 // How the gradient is cut into tasks. Depends on sizes only.
 struct Plan {
@@ -29,12 +28,14 @@ struct Plan {
   explicit Plan(const ConvGeometry& g) : out_is_dy(!g.transposed) {
     const TapList list = tap_list(g, ConvPass::kBackwardWeight);
     run.tiles = winograd_tiles(list, nullptr);
-    run.block_tiles = kBlockTiles;
     set_winograd_wgrad_tile(run);
+    const int64_t tile_bytes =
+        kWinogradParts * (run.in_pitch() + width()) * static_cast<int64_t>(sizeof(float));
+    run.block_tiles = std::clamp(kBlockBytes / tile_bytes, kMinBlockTiles, kMaxBlockTiles);
     const int64_t read_floats =
         list.n * (list.in.h * list.in.w * list.in.c + list.out.h * list.out.w * list.out.c);
     const int64_t affordable = read_floats / partial_floats();
-    const int64_t most = std::min(affordable, ceil_div(run.tiles.count(), kBlockTiles));
+    const int64_t most = std::min(affordable, ceil_div(run.tiles.count(), run.block_tiles));
     for (splits = 1; splits < kMaxSplits && splits * 2 <= most;) splits *= 2;
     groups = std::min(run.blocks(), ceil_div(kTasks, splits));
   }
@@ -55,7 +56,7 @@ struct Workspace {
     const TapList& list = plan.run.tiles.list;
     WorkspaceCursor cursor(base);
     zeros = cursor.take<float>(std::max(list.in.c, list.out.c));
-    offsets = cursor.take<int32_t>(kBlockTiles);
+    offsets = cursor.take<int32_t>(plan.run.block_tiles);
     partial = cursor.take<float>(plan.splits * plan.partial_floats());
     sums = cursor.take<float>(plan.splits * plan.width());
     bias_partial = cursor.take<float>(plan.out_is_dy ? 0 : bias_gradient_floats(list.in, list.n));
@@ -143,7 +144,7 @@ void winograd_wgrad_run(const ConvWgradArgs& args, int threads) {
   WinogradWgradRun& run = plan.run;
   const TapList& list = run.tiles.list;
   std::fill_n(space.zeros, std::max(list.in.c, list.out.c), 0.0f);
-  for (int64_t t = 0; t < kBlockTiles; ++t) {
+  for (int64_t t = 0; t < run.block_tiles; ++t) {
     space.offsets[t] = static_cast<int32_t>(t * run.in_pitch());
   }
   run.tiles.zeros = space.zeros;

@@ -99,10 +99,21 @@ HWY_NOINLINE void AddTileSums(const WinogradWgradRun& run, int64_t block, int64_
   }
 }
 
+// Both operands of the next block.
+struct WgradPrefetch {
+  Prefetcher<0> in, out;
+
+  HWY_INLINE void Next() {
+    in.Next();
+    out.Next();
+  }
+};
+
 // Adds the products of `count` transformed tiles to the partial gradient of one part and block.
 HWY_NOINLINE void SumTiles(const WinogradWgradRun& run, const float* in_part, const float* out_part,
-                           int64_t count, bool first, float* partial) {
+                           int64_t count, bool first, float* partial, WgradPrefetch& prefetch) {
   for (int64_t c = 0; c < run.tiles.list.in.c; c += kWinogradChannels) {
+    prefetch.Next();
     const float* base[1] = {in_part + c};
     SumPixels<1, kWinogradChannels, kWgradVectors>(base, run.offsets, out_part, count, first,
                                                    partial);
@@ -110,27 +121,39 @@ HWY_NOINLINE void SumTiles(const WinogradWgradRun& run, const float* in_part, co
   }
 }
 
+void SumParts(const WinogradWgradRun& run, const WinogradWgradTask& task, int64_t first,
+              int64_t count, const float* in_parts, const float* out_parts) {
+  const TapList& list = run.tiles.list;
+  const int64_t part_floats = list.in.c * kWinogradWidth;
+  const int64_t calls =
+      kWinogradParts * (task.last_block - task.first_block) * (list.in.c / kWinogradChannels);
+  const int64_t next = first + count, next_count = std::min(run.block_tiles, task.end - next);
+  WgradPrefetch prefetch{PrefetchTiles<0>(run.tiles, list.in, run.in, next, next_count, calls),
+                         PrefetchTiles<0>(run.tiles, list.out, run.out, next, next_count, calls)};
+  for (int64_t part = 0; part < kWinogradParts; ++part) {
+    for (int64_t block = task.first_block; block < task.last_block; ++block) {
+      SumTiles(run, in_parts + part * run.in_plane(),
+               out_parts + part * run.out_plane() + block * run.block_tiles * kWinogradWidth, count,
+               first == task.begin, task.partial + block * run.block_floats() + part * part_floats,
+               prefetch);
+    }
+  }
+}
+
 void RunWinogradWgradTask(const WinogradWgradRun& run, const WinogradWgradTask& task) {
   float* const in_parts = task.scratch;
   float* const out_parts = task.scratch + kWinogradParts * run.in_plane();
-  const int64_t part_floats = run.tiles.list.in.c * kWinogradWidth;
   for (int64_t first = task.begin; first < task.end; first += run.block_tiles) {
     const int64_t count = std::min(run.block_tiles, task.end - first);
     for (int64_t t = 0; t < count; ++t) {
       TransformInput(run.tiles, run.in, first + t, run.in_plane(), in_parts + t * run.in_pitch());
     }
     TransformGradients(run, task, first, count, out_parts);
-    const bool overwrite = first == task.begin;
-    for (int64_t part = 0; part < kWinogradParts; ++part) {
-      for (int64_t block = task.first_block; block < task.last_block; ++block) {
-        SumTiles(run, in_parts + part * run.in_plane(),
-                 out_parts + part * run.out_plane() + block * run.block_tiles * kWinogradWidth,
-                 count, overwrite, task.partial + block * run.block_floats() + part * part_floats);
-      }
-    }
+    SumParts(run, task, first, count, in_parts, out_parts);
     if (task.sums == nullptr) continue;
     for (int64_t block = task.first_block; block < task.last_block; ++block) {
-      AddTileSums(run, block, count, overwrite, out_parts, task.sums + block * kWinogradWidth);
+      AddTileSums(run, block, count, first == task.begin, out_parts,
+                  task.sums + block * kWinogradWidth);
     }
   }
 }
