@@ -1,5 +1,6 @@
 #include "diffusion/train/checkpoint.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "weights/safetensors.h"
@@ -42,6 +43,16 @@ std::vector<uint64_t> file_shape(const ParamSpec& spec) {
   return {shape.begin(), shape.end()};
 }
 
+// JSON has no NaN: null stands for it.
+std::vector<double> parse_losses(const Json& json) {
+  std::vector<double> losses;
+  for (const Json& loss : json) {
+    losses.push_back(loss.is_null() ? std::numeric_limits<double>::quiet_NaN()
+                                    : loss.get<double>());
+  }
+  return losses;
+}
+
 Json progress_to_json(const TrainProgress& progress, int64_t updates) {
   return {{"step", progress.step},
           {"updates", updates},
@@ -65,7 +76,7 @@ TrainProgress parse_progress(const SafetensorsFile& file, int64_t* updates) {
     return {.step = json.at("step"),
             .loss_sum = json.at("loss_sum"),
             .loss_count = json.at("loss_count"),
-            .epoch_losses = json.at("epoch_losses")};
+            .epoch_losses = parse_losses(json.at("epoch_losses"))};
   } catch (const Json::exception& error) {
     throw FormatError(
         cat(file.label(), ": metadata key \"ebb.progress\" is damaged: ", error.what()));

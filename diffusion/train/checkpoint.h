@@ -14,7 +14,7 @@ struct TrainProgress {
   int64_t step = 0;     // steps done; the data position and all random counters follow from it
   double loss_sum = 0;  // over the updates of the current epoch
   int64_t loss_count = 0;
-  std::vector<double> epoch_losses;  // mean loss of each finished epoch
+  std::vector<double> epoch_losses;  // mean loss of each finished epoch, NaN without an update
 };
 
 // One safetensors file with everything a run needs to go on bit for bit: weights and running

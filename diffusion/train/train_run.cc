@@ -172,7 +172,11 @@ void TrainRun::show_epoch() {
   if (!samples_due(epoch) || std::filesystem::exists(samples_file(epoch))) return;
   end_progress_line();
   draw_loss_curve();
-  write_sample_grid(context_, trainer_, options_, samples_file(epoch));
+  try {
+    write_sample_grid(context_, trainer_, options_, samples_file(epoch));
+  } catch (const DivergedError& error) {
+    std::cerr << "warning: no samples of epoch " << epoch << ": " << error.what() << '\n';
+  }
 }
 
 bool TrainRun::samples_due(int64_t epoch) const {

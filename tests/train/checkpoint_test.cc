@@ -1,6 +1,8 @@
 #include "diffusion/train/checkpoint.h"
 
+#include <cmath>
 #include <fstream>
+#include <limits>
 
 #include "diffusion/train/batch_source.h"
 #include "tests/support/catch.h"
@@ -74,6 +76,20 @@ TEST_CASE("a restored trainer goes on bit for bit") {
   whole.steps(3, 2);
   restored.steps(3, 2);
   CHECK(same_state(whole.trainer.params(), restored.trainer.params()));
+}
+
+TEST_CASE("the mean loss of an epoch without an update stays NaN") {
+  const test::TempDir dir;
+  const std::string path = dir / "checkpoint.safetensors";
+  Run run;
+  run.trainer.params().initialise(5);
+  TrainProgress progress = kProgress;
+  progress.epoch_losses.push_back(std::numeric_limits<double>::quiet_NaN());
+  save_checkpoint(path, run.trainer, progress, run.config, "data");
+  const auto losses = load_checkpoint(path, run.trainer, run.config, "data", false).epoch_losses;
+  REQUIRE(losses.size() == 2);
+  CHECK(losses[0] == 1.0 / 3);
+  CHECK(std::isnan(losses[1]));
 }
 
 TEST_CASE("a checkpoint of another run or data set is refused unless forced") {

@@ -20,7 +20,10 @@ import unittest
 from pathlib import Path
 
 TRAIN = ""
+# Threads that spin at barriers would make these many tiny kernels crawl on a busy machine.
+ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 SMALL = ["--hidden", "4", "--batch-size", "16", "--device", "cpu"]
+NO_SAMPLES = ["--sample-every", "1000"]
 
 
 def write_dataset(folder: Path, count: int = 96) -> None:
@@ -67,12 +70,13 @@ class TrainMnist(unittest.TestCase):
         self.temp.cleanup()
 
     def command(self, output: str, *flags: str, model: str = "class") -> list[str]:
+        samples = [] if "--sample-every" in flags else NO_SAMPLES
         return [TRAIN, "--model", model, "--data", str(self.data), "--output",
-                str(self.root / output), *SMALL, *flags]
+                str(self.root / output), *SMALL, *samples, *flags]
 
     def train(self, output: str, *flags: str, model: str = "class", code: int = 0) -> str:
         done = subprocess.run(self.command(output, *flags, model=model), capture_output=True,
-                              text=True, timeout=300, check=False)
+                              text=True, timeout=300, check=False, env=ENVIRONMENT)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr
 
@@ -92,7 +96,7 @@ class TrainMnist(unittest.TestCase):
 
     def interrupt(self, output: str, sig: signal.Signals, *flags: str) -> int:
         process = subprocess.Popen(self.command(output, *flags), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
+                                   stderr=subprocess.DEVNULL, env=ENVIRONMENT)
         self.wait_for_checkpoint(process, output)
         process.send_signal(sig)
         return process.wait(timeout=60)
@@ -145,6 +149,19 @@ class TrainMnist(unittest.TestCase):
         self.train("short", "--max-steps", "4")
         self.train("short", "--max-steps", "8", "--resume", "auto")
         self.assertEqual(self.losses("long"), self.losses("short"))
+
+    def test_a_run_leaves_log_pictures_checkpoint_and_model(self) -> None:
+        common = {"log.jsonl", "loss.png", "model.safetensors", "samples-epoch-001.png"}
+        cases = [("class", ["--timesteps", "4"], set()), ("time", ["--timesteps", "4"], set()),
+                 ("denoiser", [], {"samples-epoch-001-sigma.png"}),
+                 ("denoiser", ["--input", "noise"], set())]
+        for number, (model, flags, extra) in enumerate(cases):
+            output = f"run{number}"
+            self.train(output, "--epochs", "1", "--sample-every", "1", *flags, model=model)
+            files = {p.name for p in (self.root / output).iterdir() if not p.name.startswith(".")}
+            self.assertEqual(files, common | extra | {"checkpoint-00000006.safetensors"})
+            entry = json.loads((self.root / output / "log.jsonl").read_text().splitlines()[0])
+            self.assertLessEqual({"step", "loss", "lr", "grad_norm"}, entry.keys())
 
     def test_an_existing_run_is_not_overwritten(self) -> None:
         self.train("run", "--max-steps", "2")
