@@ -3,6 +3,9 @@
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 4
 
+# Checkouts in different places, and build/ and build-test/, share what ccache keeps.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 # step LOG LABEL COMMAND...: prints the label and the seconds it took; the output goes to LOG, and
 # its end to the terminal if the command fails.
 step() {
