@@ -15,6 +15,9 @@ namespace {
 
 constexpr size_t kMaxMessage = 2000;  // characters of a message that quotes the command line
 
+// How CLI11 words "--grid=3" for a flag without value; the flag's name comes first.
+constexpr const char* kValueOfFlag = " was given a disallowed flag override";
+
 const char* kind_of(ExitCode code) {
   switch (code) {
     case ExitCode::kUsage:
@@ -82,30 +85,47 @@ std::string command_names(const CLI::App& app) {
   return names;
 }
 
+// What the parser could not place: the first unknown flag, else the first word.
+std::string unexpected_argument(const CLI::App& app) {
+  const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+  const auto is_flag = [](const std::string& extra) { return extra.size() > 1 && extra[0] == '-'; };
+  const auto flag = std::find_if(extras.begin(), extras.end(), is_flag);
+  if (flag != extras.end()) return *flag;
+  return extras.empty() ? "" : extras.front();
+}
+
 // CLI11's report on a bad command line as one line that starts with the flag.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = active(app);
-  const std::string commands = command_names(command);
-  const std::string help = "See " + full_name(command) + " --help.";
-  std::vector<std::string> extras = app.remaining(/*recurse=*/true);
-  if (error.get_name() == "ExtrasError" && !extras.empty()) {
-    const auto flag = std::find_if(extras.begin(), extras.end(), [](const std::string& extra) {
-      return extra.size() > 1 && extra[0] == '-';
-    });
-    if (flag != extras.end()) {
-      return cat(terminal_safe(*flag), ": unknown flag of ", full_name(command), ". ", help);
-    }
-    if (!commands.empty()) {
-      return cat(terminal_safe(extras.front()), ": unknown command, expected one of ", commands,
-                 ". ", help);
-    }
-    return cat(terminal_safe(extras.front()), ": unexpected argument of ", full_name(command), ". ",
-               help);
+  const std::string name = full_name(command), commands = command_names(command);
+  const std::string help = "See " + name + " --help.";
+  const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const bool is_surplus = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  const std::string extra = unexpected_argument(app);
+  if (!extra.empty() && (is_surplus || is_missing)) {
+    const std::string shown = terminal_safe(extra);
+    if (extra[0] == '-') return cat(shown, ": unknown flag of ", name, ". ", help);
+    if (commands.empty()) return cat(shown, ": unexpected argument of ", name, ". ", help);
+    return cat(shown, ": unknown command, expected one of ", commands, ". ", help);
   }
-  if (error.get_name() == "RequiredError" && !commands.empty()) {
-    return cat(full_name(command), ": no command given, expected one of ", commands, ". ", help);
+  if (is_missing && !commands.empty()) {
+    return cat(name, ": no command given, expected one of ", commands, ". ", help);
   }
-  return cat(terminal_safe(error.what(), kMaxMessage), ". ", help);
+  const std::string text = terminal_safe(error.what(), kMaxMessage);
+  if (const size_t end = text.find(kValueOfFlag); end != std::string::npos) {
+    return cat("--", text.substr(0, end), ": takes no value. ", help);
+  }
+  return cat(text.starts_with('-') ? "" : name + ": ", text, ". ", help);
+}
+
+// "--grid=3" is an error, not a yes.
+void refuse_values_of_flags(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_expected_max() == 0) option->disable_flag_override();
+  }
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    refuse_values_of_flags(*command);
+  }
 }
 
 // The long name among "-s,--seed", else the last one.
@@ -138,6 +158,7 @@ int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
   std::signal(SIGXFSZ, SIG_IGN);
   const bool as_json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
+    refuse_values_of_flags(app);
     std::vector<std::string> flags = with_dashes({arguments.begin() + 1, arguments.end()});
     std::reverse(flags.begin(), flags.end());
     app.parse(flags);
@@ -145,7 +166,7 @@ int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
     return 0;
   } catch (const CLI::ParseError& error) {
     const bool asks_for_text = error.get_exit_code() == 0;
-    if (asks_for_text || error.get_name() == "RuntimeError") {
+    if (asks_for_text || dynamic_cast<const CLI::RuntimeError*>(&error) != nullptr) {
       const int code = app.exit(error);
       std::cout.flush();
       return code;

@@ -47,12 +47,14 @@ int64_t class_count(const Network& network) {
   return network.has_input("c") ? network.inputs.back().shape[0] : 0;
 }
 
-int64_t parse_class(const std::string& text, int64_t classes) {
+bool wants_all(const Flags& flags) { return flags.label.empty() || flags.label == "all"; }
+
+int64_t parse_class(const std::string& text) {
   int64_t label = -1;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, label);
-  EBB_CHECK(error == std::errc() && rest == end && label >= 0 && label < classes, UsageError,
-            "--class ", terminal_safe(text), ": must be 0..", classes - 1, " or all");
+  EBB_CHECK(error == std::errc() && rest == end && label >= 0, UsageError, "--class ",
+            terminal_safe(text), ": must be all or the number of a class, from 0");
   return label;
 }
 
@@ -67,10 +69,12 @@ std::vector<int64_t> choose_classes(const Flags& flags, const LoadedModel& model
               " takes no class to guide to. Leave --cfg-scale out or use another --model.");
     return std::vector<int64_t>(std::max<int64_t>(flags.count, 1), kNoClass);
   }
-  const bool all = flags.label.empty() || flags.label == "all";
+  const bool all = wants_all(flags);
   const int64_t count = flags.count > 0 ? flags.count : (all ? classes : 1);
   std::vector<int64_t> labels;
-  const int64_t only = all ? kNoClass : parse_class(flags.label, classes);
+  const int64_t only = all ? kNoClass : parse_class(flags.label);
+  EBB_CHECK(only < classes, UsageError, "--class ", only, ": must be 0..", classes - 1,
+            " or all, the classes of ", path_label(model.path));
   for (int64_t i = 0; i < count; ++i) labels.push_back(all ? i % classes : only);
   return labels;
 }
@@ -125,7 +129,7 @@ GenerateRequest make_request(const Flags& flags, const LoadedModel& model) {
 // One column per class when every class is drawn, else as square as it gets.
 int choose_columns(const Flags& flags, const LoadedModel& model, int64_t pictures) {
   const int64_t classes = class_count(model.network);
-  const bool all = classes > 0 && (flags.label.empty() || flags.label == "all");
+  const bool all = classes > 0 && wants_all(flags);
   const auto side = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(pictures))));
   const int64_t natural = all ? classes : side;
   return static_cast<int>(std::min(flags.columns > 0 ? flags.columns : natural, pictures));
@@ -174,6 +178,7 @@ Provenance describe(const Flags& flags, const std::vector<std::string>& argument
 }
 
 void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  if (!wants_all(flags)) parse_class(flags.label);  // before anything is loaded
   const auto context = make_context(flags.device.device, static_cast<int>(flags.device.threads));
   if (flags.profile) context->enable_profiler();
   const LoadedModel model = load_model(*context, find_model(flags.model));

@@ -1,0 +1,195 @@
+#include "diffusion/model_file.h"
+
+#include <limits>
+
+#include "tests/support/catch.h"
+#include "tests/support/contexts.h"
+#include "tests/support/errors.h"
+#include "tests/support/networks.h"
+#include "tests/support/temp_dir.h"
+#include "weights/digest.h"
+#include "weights/safetensors.h"
+
+namespace ebb {
+namespace {
+
+using Catch::Matchers::Contains;
+using Metadata = std::map<std::string, std::string>;
+
+struct Saved {
+  test::TempDir dir;
+  std::unique_ptr<Context> context = test::cpu_context();
+  Network network = make_network(test::mnist_config("class", "add", 4), "test");
+  TensorMap params = test::random_params(*context, network, 1);
+  Objective objective;
+  std::string path = dir / "model.safetensors";
+
+  void save(DType storage = DType::kF32, const Metadata& extra = {}) {
+    save_model(path, network, objective, params, extra, storage);
+  }
+  std::string load_error() {
+    return test::message_of<FormatError>([&] { load_model(*context, path); });
+  }
+
+  // The saved file again, with its metadata or tensors changed.
+  template <typename Change>
+  void rewrite(const Change& change) {
+    std::vector<TensorToSave> tensors;
+    std::vector<std::vector<char>> data;
+    Metadata metadata;
+    {
+      const SafetensorsFile file = SafetensorsFile::open(path);
+      metadata = file.metadata();
+      for (const TensorEntry& entry : file.entries()) {
+        data.emplace_back(entry.bytes());
+        file.read(entry, data.back().data());
+        tensors.push_back({entry.name, entry.dtype, entry.shape, data.back().data()});
+      }
+    }
+    metadata.erase(kDigestKey);
+    metadata.erase(kDigestScopeKey);
+    change(metadata, tensors);
+    save_safetensors(path, tensors, metadata);
+  }
+};
+
+TEST_CASE("a saved model comes back bit for bit with everything that goes with it") {
+  Saved model;
+  model.objective = {.type = ObjectiveType::kDdpm, .timesteps = 200};
+  model.save(DType::kF32, {{"ebb.command", "train_mnist"}, {"ebb.seed", "7"}});
+  const LoadedModel loaded = load_model(*model.context, model.path);
+  CHECK(loaded.network.config == model.network.config);
+  CHECK(loaded.objective == model.objective);
+  CHECK(loaded.metadata.at("format") == "pt");
+  CHECK(loaded.metadata.at("ebb.format") == "1");
+  CHECK(loaded.metadata.at("ebb.command") == "train_mnist");
+  CHECK(loaded.metadata.at("ebb.seed") == "7");
+  CHECK(loaded.sha256 == sha256_hex(FileReader(model.path)));
+  CHECK(loaded.warnings.empty());
+  REQUIRE(loaded.params.size() == model.params.size());
+  for (const auto& [name, value] : model.params) {
+    INFO(name);
+    CHECK(test::compare_bits(loaded.params.at(name), value) == "");
+  }
+}
+
+TEST_CASE("the file holds PyTorch's shapes and the running statistics") {
+  Saved model;
+  model.save();
+  const SafetensorsFile file = SafetensorsFile::open(model.path);
+  const auto shape = [&](const char* name) { return file.find(name)->shape; };
+  CHECK(shape("down2.down.conv.weight") == std::vector<uint64_t>{8, 4, 3, 3});
+  CHECK(shape("up1.up.conv.weight") == std::vector<uint64_t>{16, 4, 4, 4});  // [in, out, k, k]
+  CHECK(shape("time1.fc1.weight") == std::vector<uint64_t>{8, 1});
+  CHECK(shape("unflatten.bn.running_var") == std::vector<uint64_t>{8});
+  CHECK(file.entries().size() == list_params(model.network).size());
+}
+
+TEST_CASE("f16 storage rounds the weights and keeps the vectors") {
+  Saved model;
+  model.save(DType::kF16);
+  const SafetensorsFile file = SafetensorsFile::open(model.path);
+  const LoadedModel loaded = load_model(*model.context, model.path);
+  for (const ParamSpec& spec : list_params(model.network)) {
+    INFO(spec.name);
+    const Tensor &actual = loaded.params.at(spec.name), &exact = model.params.at(spec.name);
+    const StDType stored = file.find(spec.name)->dtype;
+    if (spec.shape.rank() == 1) {
+      CHECK(stored == StDType::kF32);
+      CHECK(test::compare_bits(actual, exact) == "");
+    } else {
+      CHECK(stored == StDType::kF16);
+      CHECK(test::compare(actual.to_host(), test::to_double(exact.to_host()),
+                          {.absolute = 0x1p-25, .relative = 0x1p-11}) == "");
+    }
+  }
+}
+
+TEST_CASE("a weight beyond f16 is an error, and no file appears") {
+  Saved model;
+  model.params.at("out.weight").data<float>()[0] = 1e6f;
+  const std::string message = test::message_of<UsageError>([&] { model.save(DType::kF16); });
+  CHECK_THAT(message, Contains("out.weight") && Contains("65504"));
+  CHECK(model.dir.count() == 0);
+}
+
+TEST_CASE("a state dict with batch counters, as PyTorch writes it, loads") {
+  Saved model;
+  model.save();
+  const int64_t batches = 12;
+  model.rewrite([&](Metadata&, std::vector<TensorToSave>& tensors) {
+    tensors.push_back({"unflatten.bn.num_batches_tracked", StDType::kI64, {}, &batches});
+  });
+  const LoadedModel loaded = load_model(*model.context, model.path);
+  CHECK(loaded.params.size() == model.params.size());
+}
+
+TEST_CASE("values that are no numbers load with a warning") {
+  Saved model;
+  model.params.at("out.bias").data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  model.save();
+  const LoadedModel loaded = load_model(*model.context, model.path);
+  REQUIRE(loaded.warnings.size() == 1);
+  CHECK_THAT(loaded.warnings[0], Contains("out.bias") && Contains("1 NaN"));
+}
+
+TEST_CASE("a file without ebb's metadata is refused with what is missing") {
+  for (const char* key : {"ebb.format", "ebb.model", "ebb.objective"}) {
+    Saved model;
+    model.save();
+    model.rewrite([&](Metadata& metadata, std::vector<TensorToSave>&) { metadata.erase(key); });
+    CHECK_THAT(model.load_error(), Contains(model.path) && Contains(key));
+  }
+}
+
+TEST_CASE("a later format, another network and another objective are refused") {
+  struct Bad {
+    const char* key;
+    const char* value;
+    const char* message;
+  };
+  const std::vector<Bad> bad = {
+      {"ebb.format", "2", "model format \"2\""},
+      {"ebb.model", "{}", "\"name\""},
+      {"ebb.model", R"({"name": "mnist_unet", "conditioning": "class", "hidden": 5})", "expected"},
+      {"ebb.model", R"({"name": "mnist_unet", "conditioning": "time", "time_fusion": "add",
+                        "hidden": 4})",
+       "unexpected: \"class1.fc1.bias\""},
+      {"ebb.objective", R"({"type": "denoise", "sigma": 0.5})", "takes it"},
+      {"ebb.objective", R"({"type": "ddpm", "timesteps": -1})", "\"timesteps\" is -1"}};
+  for (const Bad& b : bad) {
+    Saved model;
+    model.save();
+    model.rewrite(
+        [&](Metadata& metadata, std::vector<TensorToSave>&) { metadata[b.key] = b.value; });
+    INFO(b.value);
+    CHECK_THAT(model.load_error(), Contains(model.path) && Contains(b.message));
+  }
+}
+
+TEST_CASE("integer weights are refused by name and type") {
+  Saved model;
+  model.save();
+  const std::vector<int32_t> zeros(4);
+  model.rewrite([&](Metadata&, std::vector<TensorToSave>& tensors) {
+    for (TensorToSave& tensor : tensors) {
+      if (tensor.name == "init_conv.conv1.conv.bias") {
+        tensor.dtype = StDType::kI32;
+        tensor.data = zeros.data();
+      }
+    }
+  });
+  CHECK_THAT(model.load_error(), Contains("init_conv.conv1.conv.bias") && Contains("I32"));
+}
+
+TEST_CASE("a changed byte is found by the digest") {
+  Saved model;
+  model.save();
+  std::string bytes = test::get_file(model.path);
+  bytes[bytes.size() - 3] ^= 1;
+  test::put_file(model.path, bytes);
+  CHECK_THAT(model.load_error(), Contains("SHA-256"));
+}
+
+}  // namespace
+}  // namespace ebb
