@@ -56,12 +56,12 @@ void check_png_data_size(const PngContainer& png, const std::string& label) {
     EBB_CHECK(status == Z_OK || data.empty(), FormatError, label, kSurplus, kPngDamaged);
     stream.next_in = const_cast<uint8_t*>(data.data());
     stream.avail_in = static_cast<uInt>(data.size());
-    // A full scratch buffer may hide more output of the same input.
-    do {
+    // The checksum at the end of the stream is only taken in after all output before it, so input
+    // that is used up has no output pending.
+    while (status == Z_OK && stream.avail_in > 0) {
       stream.next_out = scratch.data();
       stream.avail_out = static_cast<uInt>(scratch.size());
       status = inflate(&stream, Z_NO_FLUSH);
-      if (status == Z_BUF_ERROR) status = Z_OK;  // nothing pending, wants the next chunk
       EBB_CHECK(status == Z_OK || status == Z_STREAM_END, FormatError, label,
                 ": the compressed picture data is corrupt (",
                 stream.msg != nullptr ? stream.msg : "preset dictionary", ").", kPngDamaged);
@@ -69,12 +69,14 @@ void check_png_data_size(const PngContainer& png, const std::string& label) {
       EBB_CHECK(total <= expected, FormatError, label, ": picture data goes on after the ",
                 expected, " bytes that ", png.header.width, " x ", png.header.height,
                 " pixels need.", kPngDamaged);
-    } while (status == Z_OK && (stream.avail_in > 0 || stream.avail_out == 0));
+    }
     EBB_CHECK(stream.avail_in == 0, FormatError, label, kSurplus, kPngDamaged);
   }
-  EBB_CHECK(status == Z_STREAM_END && total == expected, FormatError, label,
-            ": picture data holds ", total, " of the ", expected, " bytes that ", png.header.width,
-            " x ", png.header.height, " pixels need.", kPngDamaged);
+  EBB_CHECK(total == expected, FormatError, label, ": picture data holds ", total, " of the ",
+            expected, " bytes that ", png.header.width, " x ", png.header.height, " pixels need.",
+            kPngDamaged);
+  EBB_CHECK(status == Z_STREAM_END, FormatError, label,
+            ": the compressed picture data ends before its checksum.", kPngDamaged);
 }
 
 }  // namespace ebb

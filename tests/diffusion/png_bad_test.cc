@@ -137,6 +137,13 @@ TEST_CASE("a wrong Adler checksum of the picture data is refused") {
   CHECK_THAT(read_error(test::png_around(spec, data)), Contains("corrupt"));
 }
 
+TEST_CASE("picture data that is cut inside its checksum is refused") {
+  const PngSpec spec;
+  std::string data = test::deflated(rows_of(spec));
+  data.resize(data.size() - 1);
+  CHECK_THAT(read_error(test::png_around(spec, data)), Contains("ends before its checksum"));
+}
+
 TEST_CASE("a compression bomb is refused at its first surplus bytes") {
   // The stream ends in a wrong checksum, which a reader that inflates all of it would report.
   std::string bomb = test::deflated(std::string(1 << 20, '\0'));

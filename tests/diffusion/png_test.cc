@@ -172,6 +172,13 @@ TEST_CASE("picture data may be spread over many and empty chunks") {
   CHECK(decoded(png) == expected_image(spec, "", ""));
 }
 
+TEST_CASE("a picture that compresses a thousandfold is read") {
+  const Image image = make_image(1500, 1400, 3, 200);
+  const std::string png = encoded(image);
+  REQUIRE(png.size() < image.pixels.size() / 200);
+  CHECK(decoded(png) == image);
+}
+
 TEST_CASE("bytes behind the last chunk are ignored") {
   const Image image = pattern(4, 4, 3);
   CHECK(decoded(encoded(image) + "trailing") == image);
