@@ -1,7 +1,5 @@
 #include "kernels/conv.h"
 
-#include <hwy/targets.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -14,6 +12,8 @@
 #include "tests/kernels/conv_case.h"
 #include "tests/reference/conv.h"
 #include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/simd_level.h"
 
 namespace ebb {
 namespace {
@@ -61,47 +61,40 @@ const ConvShape kShapes[] = {
 // Runs a test once for each instruction set that this machine has, with the default choice of
 // algorithms and with direct ones only.
 void for_each_kernel(const std::function<void()>& test) {
-  for (const int64_t target : {int64_t{HWY_AVX3}, int64_t{HWY_AVX2}, int64_t{HWY_STATIC_TARGET}}) {
-    if ((hwy::SupportedTargets() & target) == 0) continue;
-    hwy::SetSupportedTargetsForTest(target);
+  for (const int64_t target : test::simd_levels()) {
+    const test::SimdLevel level(target);
     for (const bool direct_only : {false, true}) {
       cpu::set_conv_algorithms(direct_only ? cpu::ConvAlgorithms::kDirectOnly
                                            : cpu::ConvAlgorithms::kDefault);
-      INFO("instruction set " << hwy::TargetName(target) << ", direct only " << direct_only);
+      INFO("instruction set " << level.name() << ", direct only " << direct_only);
       test();
     }
     cpu::set_conv_algorithms(cpu::ConvAlgorithms::kDefault);
-    hwy::SetSupportedTargetsForTest(0);
   }
 }
 
 // Rounding of a sum of `terms` products grows like sqrt(terms) (Higham & Mary 2019), in units of
-// 2^-24 of the sum of magnitudes; `factor` covers unlucky sums.
-double sum_limit(const reference::Sum& sum, int64_t terms, double factor = 4) {
-  return factor * std::sqrt(static_cast<double>(terms)) * 0x1p-24 * sum.magnitude + 1e-30;
+// roundoff of the sum of magnitudes; the factor covers unlucky sums.
+double sum_limit(const reference::Sum& sum, int64_t terms) {
+  constexpr double kFactor = 4;
+  return kFactor * std::sqrt(static_cast<double>(terms)) * test::kEps32 * sum.magnitude + 1e-30;
 }
 
-// Largest error over limit; NaN counts as infinite.
-class ErrorOverLimit {
- public:
-  void add(double actual, double expected, double limit) {
-    const double ratio = std::abs(actual - expected) / limit;
-    worst_ = ratio <= worst_ ? worst_ : std::isnan(ratio) ? HUGE_VAL : ratio;
+// Rows of `row` values `pitch` apart, without the gaps.
+std::vector<float> dense(const std::vector<float>& data, int64_t row, int64_t pitch) {
+  std::vector<float> values;
+  for (size_t begin = 0; begin < data.size(); begin += pitch) {
+    values.insert(values.end(), data.begin() + begin, data.begin() + begin + row);
   }
-  double worst() const { return worst_; }
+  return values;
+}
 
- private:
-  double worst_ = 0;
-};
-
-ErrorOverLimit compare_sums(const std::vector<float>& actual, int64_t row, int64_t pitch,
-                            const std::vector<reference::Sum>& expected, int64_t terms) {
-  ErrorOverLimit error;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const float value = actual[i / row * pitch + i % row];
-    error.add(value, expected[i].value, sum_limit(expected[i], terms));
-  }
-  return error;
+std::string compare_sums(const std::vector<float>& actual,
+                         const std::vector<reference::Sum>& expected, int64_t terms) {
+  std::vector<double> values;
+  for (const reference::Sum& sum : expected) values.push_back(sum.value);
+  return test::compare_with<float>(actual, values,
+                                   [&](size_t i) { return sum_limit(expected[i], terms); });
 }
 
 bool gaps_untouched(const std::vector<float>& data, int64_t row, int64_t pitch) {
@@ -120,7 +113,7 @@ void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums
   const ConvGeometry& g = conv.g;
   const std::vector<float> y = conv.forward(options);
   const int64_t image = g.ho * g.wo * g.o;
-  ErrorOverLimit error;
+  std::vector<double> expected, limits;
   for (int64_t i = 0; i < g.n * image; ++i) {
     reference::Sum sum = sums[i];
     if (options.bias) sum.add(conv.bias[i % g.o]);
@@ -128,16 +121,15 @@ void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums
       sum.add(conv.residual[i / image % options.residual_n * image + i % image]);
     }
     // Activations have slope at most 1.13 and an error of their own of 3e-7.
-    double limit = 1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2);
-    if (options.activation != Activation::kNone) {
-      limit += 3e-7 * std::max(1.0, std::abs(sum.value));
-    }
-    error.add(y[i / g.o * g.y_pitch + i % g.o], reference::activate(options.activation, sum.value),
-              limit);
+    const bool activated = options.activation != Activation::kNone;
+    limits.push_back(1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2) +
+                     (activated ? 3e-7 * std::max(1.0, std::abs(sum.value)) : 0));
+    expected.push_back(reference::activate(options.activation, sum.value));
   }
   INFO("activation " << to_string(options.activation) << " bias " << options.bias << " residual "
                      << options.residual_n);
-  CHECK(error.worst() <= 1);
+  CHECK(test::compare_with<float>(dense(y, g.o, g.y_pitch), expected,
+                                  [&](size_t i) { return limits[i]; }) == "");
   CHECK(gaps_untouched(y, g.o, g.y_pitch));
 }
 
@@ -164,7 +156,7 @@ TEST_CASE("the input gradient agrees with its definition in double precision") {
     for_each_kernel([&] {
       INFO(shape.name);
       const std::vector<float> dx = conv.backward_input(2);
-      CHECK(compare_sums(dx, g.c, g.x_pitch, sums, g.kh * g.kw * g.o).worst() <= 1);
+      CHECK(compare_sums(dense(dx, g.c, g.x_pitch), sums, g.kh * g.kw * g.o) == "");
       CHECK(gaps_untouched(dx, g.c, g.x_pitch));
     });
   }
@@ -180,8 +172,8 @@ TEST_CASE("the weight and bias gradients agree with their definition in double p
       INFO(shape.name);
       const ConvCase::WeightGradient grad = conv.backward_weight(2);
       const int64_t terms = g.n * g.ho * g.wo;
-      CHECK(compare_sums(grad.dw, g.c, g.c, weight, std::max(terms, g.n * g.h * g.w)).worst() <= 1);
-      CHECK(compare_sums(grad.db, g.o, g.o, bias, terms).worst() <= 1);
+      CHECK(compare_sums(grad.dw, weight, std::max(terms, g.n * g.h * g.w)) == "");
+      CHECK(compare_sums(grad.db, bias, terms) == "");
     });
   }
 }
@@ -220,6 +212,24 @@ TEST_CASE("an image gets the same bits alone and in a batch") {
         CHECK(same_bits(one.backward_input(1), ConvCase::slice(dx, k, g.h * g.w, g.c, g.x_pitch)));
       }
     });
+  }
+}
+
+TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
+  const auto chosen = [](const ConvShape& shape, ConvPass pass) {
+    return cpu::conv_algorithm(shape.geometry(), pass);
+  };
+  for (const int64_t n : {1, 128}) {
+    const ConvShape middle{"", n, 28, 28, 64, 64, 3, 3, 1, 1},
+        last{"", n, 28, 28, 64, 1, 3, 3, 1, 1};
+    const ConvShape down{"", n, 28, 28, 64, 64, 3, 3, 2, 1}, tiny{"", n, 3, 3, 64, 64, 3, 3, 1, 1};
+    for (const ConvPass pass :
+         {ConvPass::kForward, ConvPass::kBackwardInput, ConvPass::kBackwardWeight}) {
+      CHECK(chosen(middle, pass) == cpu::ConvAlgorithm::kWinograd);
+      CHECK(chosen(down, pass) == cpu::ConvAlgorithm::kDirect);
+      CHECK(chosen(tiny, pass) == cpu::ConvAlgorithm::kDirect);
+    }
+    CHECK(chosen(last, ConvPass::kForward) == cpu::ConvAlgorithm::kDot);
   }
 }
 
