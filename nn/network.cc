@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/text.h"
 #include "nn/param_collector.h"
 #include "nn/unet_mnist.h"
 
@@ -10,6 +11,15 @@ namespace ebb {
 namespace {
 
 using Json = nlohmann::json;
+
+// The value of a key as messages show it. A file may nest deeper than the stack, and the JSON
+// library prints and copies by recursion, so that is done with plain values only.
+std::string found(const Json& json, const char* key) {
+  if (!json.contains(key)) return "missing";
+  const Json& value = json[key];
+  if (value.is_structured()) return cat("an ", value.type_name());
+  return terminal_safe(value.dump());
+}
 
 template <typename T>
 T one_of(const Json& json, const std::string& where, const char* key,
@@ -19,18 +29,26 @@ T one_of(const Json& json, const std::string& where, const char* key,
     if (json.contains(key) && json[key] == name) return value;
     expected += (expected.empty() ? "" : ", ") + std::string(name);
   }
-  throw FormatError(cat(where, ": model config key \"", key, "\" is ",
-                        json.contains(key) ? json[key].dump() : "missing", ", expected one of ",
-                        expected));
+  throw FormatError(cat(where, ": model config key \"", key, "\" is ", found(json, key),
+                        ", expected one of ", expected));
 }
 
 int64_t integer(const Json& json, const std::string& where, const char* key, int64_t low,
                 int64_t high) {
   const bool valid = json.contains(key) && json[key].is_number_integer() &&
                      json[key].get<int64_t>() >= low && json[key].get<int64_t>() <= high;
-  EBB_CHECK(valid, FormatError, where, ": model config key \"", key, "\" is ",
-            json.contains(key) ? json[key].dump() : "missing", ", expected ", low, "..", high);
+  EBB_CHECK(valid, FormatError, where, ": model config key \"", key, "\" is ", found(json, key),
+            ", expected ", low, "..", high);
   return json[key].get<int64_t>();
+}
+
+// The object with these of its keys, as text.
+std::string keys_of(const Json& json, const std::vector<const char*>& keys) {
+  Json known = Json::object();
+  for (const char* key : keys) {
+    if (json.contains(key) && json[key].is_primitive()) known[key] = json[key];
+  }
+  return known.dump();
 }
 
 Network mnist_network(const Json& json, const std::string& where) {
@@ -49,7 +67,7 @@ Network mnist_network(const Json& json, const std::string& where) {
     config.classes = integer(json, where, "classes", 1, 1000);
   }
   Network network;
-  network.config = json.dump();
+  network.config = keys_of(json, {"name", "conditioning", "time_fusion", "hidden", "classes"});
   network.inputs.push_back({"x", {28, 28, 1}});
   if (config.conditioning != Conditioning::kNone) network.inputs.push_back({"t", {1}});
   if (config.conditioning == Conditioning::kClass) {
@@ -74,9 +92,8 @@ bool Network::has_input(const std::string& name) const {
 Network make_network(const std::string& config, const std::string& where) {
   const Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(json.is_object(), FormatError, where, ": model config is not a JSON object");
-  if (json.value("name", Json()) == "mnist_unet") return mnist_network(json, where);
-  throw FormatError(cat(where, ": model config key \"name\" is ",
-                        json.contains("name") ? json["name"].dump() : "missing",
+  if (json.contains("name") && json["name"] == "mnist_unet") return mnist_network(json, where);
+  throw FormatError(cat(where, ": model config key \"name\" is ", found(json, "name"),
                         ", expected \"mnist_unet\""));
 }
 

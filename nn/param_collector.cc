@@ -8,16 +8,18 @@ Shape with_batch(int64_t batch, const Shape& image) {
   return shape;
 }
 
-Value ParamCollector::add(const Shape& shape) {
+Value ParamCollector::add_value(const Shape& shape) {
   shapes_.push_back(shape);
   return {static_cast<int>(shapes_.size()) - 1};
 }
 
-Value ParamCollector::input(const Shape& image_shape) { return add(with_batch(1, image_shape)); }
+Value ParamCollector::input(const Shape& image_shape) {
+  return add_value(with_batch(1, image_shape));
+}
 
 Value ParamCollector::param(const Scope& name, const Shape& shape, const ParamInfo& info) {
   specs_.push_back({name.path(), shape, info});
-  return add(shape);
+  return add_value(shape);
 }
 
 Value ParamCollector::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
@@ -25,7 +27,7 @@ Value ParamCollector::emit(OpKind kind, const OpAttrs& attrs, const std::vector<
   std::vector<Shape> shapes;
   for (Value input : inputs) shapes.push_back(shape(input));
   const auto outputs = op_def(kind).infer(attrs, shapes);
-  return add(outputs.front());
+  return add_value(outputs.front());
 }
 
 }  // namespace ebb

@@ -20,7 +20,7 @@ class ParamCollector final : public Ops {
   const std::vector<ParamSpec>& specs() const { return specs_; }
 
  private:
-  Value add(const Shape& shape);
+  Value add_value(const Shape& shape);
 
   std::vector<Shape> shapes_;
   std::vector<ParamSpec> specs_;

@@ -26,6 +26,9 @@ Value unet_mnist(Ops& ops, const UnetMnistConfig& config, Value x, std::optional
                  std::optional<Value> c) {
   const int64_t d = config.hidden;
   const Scope s;
+  const Shape image = ops.shape(x);
+  EBB_CHECK(image == Shape({image[0], 28, 28, 1}), ShapeError, "mnist_unet: input x ", image,
+            ", expected [N, 28, 28, 1]");
   const Value e0 = conv_block(ops, s / "init_conv", x, d);   // [N, 28, 28,  d]
   const Value e1 = down_block(ops, s / "down1", e0, d);      // [N, 14, 14,  d]
   const Value e2 = down_block(ops, s / "down2", e1, 2 * d);  // [N,  7,  7, 2d]
