@@ -1,5 +1,7 @@
 #include "nn/autograd/grad_rules.h"
 
+#include <cstdint>
+
 #include "engine/ops/ops.h"
 
 namespace ebb::autograd {
@@ -9,6 +11,8 @@ void conv_grad(const GradCall& call) {
   const auto& attrs = std::get<ConvAttrs>(call.attrs);
   const Tensor &x = call.inputs[0], &w = call.inputs[1];
   Context& context = call.context;
+  EBB_CHECK(attrs.activation == Activation::kNone && !attrs.packed_weight, Error,
+            "conv: a fused activation or packed weight has no gradient");
   const ConvGeometry g = ops::conv_op_geometry(attrs, x.shape(), w.shape()[0]);
   const auto workspace = [&](ConvPass pass) {
     const int64_t bytes =
@@ -16,7 +20,7 @@ void conv_grad(const GradCall& call) {
             g, pass, DType::kF32, context.stream().threads);
     return Tensor::empty(context, {bytes}, DType::kU8);
   };
-  if (call.wanted[1]) {
+  if (call.wanted[1] || call.wanted[2]) {
     const Tensor scratch = workspace(ConvPass::kBackwardWeight);
     context.launch(&KernelTable::conv_backward_weight, "conv_backward_weight",
                    ConvBackwardWeightArgs{.geometry = g,
@@ -96,6 +100,12 @@ void avg_pool_grad(const GradCall& call) {
                                           .dx = call.grad(0).raw()});
 }
 
+// Operands read modulo their batch have no gradient rule: training runs one branch.
+void check_same_batch(const char* op, const Tensor& a, const Tensor& b) {
+  EBB_CHECK(a.shape()[0] == b.shape()[0], ShapeError, op, " gradient: batches ", a.shape()[0],
+            " and ", b.shape()[0], " differ");
+}
+
 void concat_grad(const GradCall& call) {
   int64_t first = 0;
   for (size_t i = 0; i < call.inputs.size(); ++i) {
@@ -104,6 +114,7 @@ void concat_grad(const GradCall& call) {
     first += channels;
     if (!call.wanted[i]) continue;
     const Tensor& dx = call.grad(i);
+    check_same_batch("concat", dx, part);
     call.context.launch(&KernelTable::copy_rows, "copy_rows",
                         CopyRowsArgs{.rows = row_count(dx.shape()),
                                      .x_rows = row_count(dx.shape()),
@@ -118,8 +129,7 @@ void concat_grad(const GradCall& call) {
 
 void broadcast_grad(const GradCall& call, BroadcastOp op) {
   const Tensor &x = call.inputs[0], &s = call.inputs[1];
-  EBB_CHECK(x.shape()[0] == s.shape()[0], ShapeError, "broadcast gradient: batches ", x.shape()[0],
-            " and ", s.shape()[0], " differ");
+  check_same_batch(op == BroadcastOp::kAdd ? "add" : "multiply", x, s);
   call.context.launch(&KernelTable::broadcast_backward, "broadcast_backward",
                       BroadcastBackwardArgs{.op = op,
                                             .n = x.shape()[0],
@@ -156,14 +166,14 @@ const Tensor& GradCall::grad(size_t i) const {
 }
 
 const GradDef& grad_def(OpKind kind) {
-  static const GradDef kConv{conv_grad};
-  static const GradDef kBatchNormTrain{batch_norm_train_grad, true};
-  static const GradDef kActivation{activation_grad};
-  static const GradDef kAvgPool{avg_pool_grad};
-  static const GradDef kConcat{concat_grad};
-  static const GradDef kAdd{add_grad};
-  static const GradDef kMultiply{multiply_grad};
-  static const GradDef kMseLoss{mse_loss_grad};
+  static const GradDef kConv{conv_grad, 3};                              // x, w, b
+  static const GradDef kBatchNormTrain{batch_norm_train_grad, 3, true};  // x, gamma, beta
+  static const GradDef kActivation{activation_grad, 1};
+  static const GradDef kAvgPool{avg_pool_grad, 1};
+  static const GradDef kConcat{concat_grad, SIZE_MAX};
+  static const GradDef kAdd{add_grad, 2};
+  static const GradDef kMultiply{multiply_grad, 2};
+  static const GradDef kMseLoss{mse_loss_grad, 1};  // prediction
   switch (kind) {
     case OpKind::kConv:
       return kConv;

@@ -28,6 +28,7 @@ using GradRule = void (*)(const GradCall&);
 
 struct GradDef {
   GradRule rule;
+  size_t inputs;               // how many of the first inputs have a gradient
   bool reads_outputs = false;  // outputs must be kept for the rule
 };
 

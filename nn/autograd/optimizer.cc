@@ -22,7 +22,7 @@ void adam_step(Context& context, const ParamStore& params, const AdamConfig& con
                int64_t step, double grad_scale) {
   context.launch(&KernelTable::adam, "adam",
                  AdamArgs{.count = params.values().elements(),
-                          .lr = static_cast<float>(lr),
+                          .lr = lr,
                           .beta1 = config.beta1,
                           .beta2 = config.beta2,
                           .eps = config.eps,
@@ -38,7 +38,7 @@ void ema_step(Context& context, const ParamStore& params, double decay) {
   const auto update = [&](const Tensor& current, const Tensor& ema) {
     context.launch(&KernelTable::ema, "ema",
                    EmaArgs{.count = current.elements(),
-                           .decay = static_cast<float>(decay),
+                           .decay = decay,
                            .param = current.data<float>(),
                            .ema = ema.data<float>()});
   };

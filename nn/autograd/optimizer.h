@@ -5,9 +5,9 @@
 namespace ebb::autograd {
 
 struct AdamConfig {
-  float beta1 = 0.9f;
-  float beta2 = 0.999f;
-  float eps = 1e-8f;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
 };
 
 // Euclidean norm of all gradients; not finite when any gradient is not.

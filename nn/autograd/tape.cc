@@ -12,12 +12,12 @@ Tape::Tape(Context& context, ParamStore& params, Mode mode)
   one_ = Tensor::from_host(context, {1}, std::span(&one, 1));
 }
 
-Value Tape::add(Variable variable) {
+Value Tape::add_variable(Variable variable) {
   variables_.push_back(std::move(variable));
   return {static_cast<int>(variables_.size()) - 1};
 }
 
-Value Tape::input(const Tensor& tensor) { return add({.tensor = tensor}); }
+Value Tape::input(const Tensor& tensor) { return add_variable({.tensor = tensor}); }
 
 Value Tape::param(const Scope& name, const Shape& shape, const ParamInfo& info) {
   const Tensor& value = params_.value(name.path());
@@ -26,7 +26,7 @@ Value Tape::param(const Scope& name, const Shape& shape, const ParamInfo& info) 
   Variable variable{.tensor = value};
   variable.needs_grad = info.trainable && mode_ == Mode::kTrain;
   if (variable.needs_grad) variable.grad_place = params_.grad(name.path());
-  return add(std::move(variable));
+  return add_variable(std::move(variable));
 }
 
 Value Tape::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
@@ -38,10 +38,13 @@ Value Tape::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& in
   for (Value value : inputs) {
     node.inputs.push_back(value.id);
     node.input_tensors.push_back(tensor(value));
-    needs_grad = needs_grad || variables_[value.id].needs_grad;
+    if (!variables_[value.id].needs_grad) continue;
+    needs_grad = true;
+    EBB_CHECK(node.inputs.size() <= grad_def(kind).inputs, Error, op_def(kind).name,
+              ": has no gradient for input ", node.inputs.size() - 1);
   }
   std::vector<Tensor> outputs = run_op(context_, kind, attrs, node.input_tensors);
-  const Value result = add({.tensor = outputs.front(), .needs_grad = needs_grad});
+  const Value result = add_variable({.tensor = outputs.front(), .needs_grad = needs_grad});
   if (needs_grad) {
     node.output = result.id;
     if (grad_def(kind).reads_outputs) node.output_tensors = std::move(outputs);
@@ -78,7 +81,10 @@ void Tape::run_rule(const Node& node) {
   for (size_t i = 0; i < count; ++i) {
     const Variable& variable = variables_[node.inputs[i]];
     wanted[i] = variable.needs_grad;
-    if (!variable.grad.defined()) grads[i] = variable.grad_place;
+    const auto here = node.inputs.begin() + static_cast<ptrdiff_t>(i);
+    const bool first_use =
+        !variable.grad.defined() && std::find(node.inputs.begin(), here, *here) == here;
+    if (first_use) grads[i] = variable.grad_place;
   }
   const Tensor dy = variables_[node.output].grad;
   variables_[node.output].grad = Tensor();
@@ -95,8 +101,8 @@ void Tape::run_rule(const Node& node) {
 }
 
 void Tape::backward(Value loss) {
-  EBB_CHECK(mode_ == Mode::kTrain && variables_.at(loss.id).needs_grad, Error,
-            "backward: nothing was recorded");
+  EBB_CHECK(!nodes_.empty() && variables_.at(loss.id).needs_grad, Error,
+            "backward: nothing was recorded, or it was used already");
   EBB_CHECK(tensor(loss).elements() == 1, ShapeError, "backward: loss ", tensor(loss).shape(),
             ", expected one element");
   variables_[loss.id].grad = one_;
@@ -106,6 +112,10 @@ void Tape::backward(Value loss) {
     nodes_.pop_back();
     variables_[node.output].tensor = Tensor();
     if (variables_[node.output].grad.defined()) run_rule(node);
+  }
+  for (const Variable& variable : variables_) {
+    const bool unreached = variable.grad_place.defined() && !variable.grad.defined();
+    if (unreached) variable.grad_place.fill_zero();
   }
 }
 

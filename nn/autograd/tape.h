@@ -48,7 +48,7 @@ class Tape final : public Ops {
     std::string layer = {};
   };
 
-  Value add(Variable variable);
+  Value add_variable(Variable variable);
   void run_rule(const Node& node);
   void accumulate(Variable& variable, const Tensor& grad);
 
