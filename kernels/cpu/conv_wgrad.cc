@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/cpu/conv_partial_sums.h"
 #include "kernels/cpu/conv_wgrad_simd.h"
