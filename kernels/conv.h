@@ -17,7 +17,7 @@ namespace ebb {
 // Linear is a 1x1 convolution on 1x1 images. Weights are always [O][KH][KW][C], also for the
 // transposed case. All kernels of the family read one list of taps (kernels/tap_list.h).
 struct ConvGeometry {
-  int64_t n = 0;               // images
+  int64_t n = 0;                  // images
   int64_t h = 0, w = 0, c = 0;    // input
   int64_t ho = 0, wo = 0, o = 0;  // output
   int64_t kh = 1, kw = 1, stride = 1, pad = 0;
@@ -39,9 +39,9 @@ using ConvPackedBytesFn = int64_t(const ConvGeometry&, ConvPass, DType);
 struct ConvPackArgs {
   ConvGeometry geometry;
   ConvPass pass;
-  DType dtype;      // of packed
-  const float* w;   // [O, KH, KW, C]
-  void* packed;     // conv_packed_bytes
+  DType dtype;     // of packed
+  const float* w;  // [O, KH, KW, C]
+  void* packed;    // conv_packed_bytes
 };
 using ConvPackFn = void(const ConvPackArgs&, StreamHandle);
 
@@ -51,14 +51,14 @@ using ConvWorkspaceBytesFn = int64_t(const ConvGeometry&, ConvPass, DType, int t
 // y = act(conv(x, w) + bias + residual). y aliases nothing.
 struct ConvForwardArgs {
   ConvGeometry geometry;
-  DType dtype;            // of x, packed, residual, y; accumulation is f32
-  const void* x;          // [N, H, W, C], pitch x_pitch
-  const void* packed;     // from conv_pack for kForward
-  const float* bias;      // [O] or null
-  const void* residual;   // [residual_n, Ho, Wo, O] dense, or null; image n adds n % residual_n
+  DType dtype;           // of x, packed, residual, y; accumulation is f32
+  const void* x;         // [N, H, W, C], pitch x_pitch
+  const void* packed;    // from conv_pack for kForward
+  const float* bias;     // [O] or null
+  const void* residual;  // [residual_n, Ho, Wo, O] dense, or null; image n adds n % residual_n
   int64_t residual_n;
   Activation activation;
-  void* y;                // [N, Ho, Wo, O], pitch y_pitch
+  void* y;  // [N, Ho, Wo, O], pitch y_pitch
   void* workspace;
 };
 using ConvForwardFn = void(const ConvForwardArgs&, StreamHandle);
@@ -67,9 +67,9 @@ using ConvForwardFn = void(const ConvForwardArgs&, StreamHandle);
 struct ConvBackwardInputArgs {
   ConvGeometry geometry;  // of the forward convolution
   DType dtype;
-  const void* dy;         // [N, Ho, Wo, O], pitch y_pitch
-  const void* packed;     // from conv_pack for kBackwardInput
-  void* dx;               // [N, H, W, C], pitch x_pitch
+  const void* dy;      // [N, Ho, Wo, O], pitch y_pitch
+  const void* packed;  // from conv_pack for kBackwardInput
+  void* dx;            // [N, H, W, C], pitch x_pitch
   void* workspace;
 };
 using ConvBackwardInputFn = void(const ConvBackwardInputArgs&, StreamHandle);

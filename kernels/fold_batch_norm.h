@@ -7,7 +7,8 @@
 namespace ebb {
 
 // Turns conv followed by inference BatchNorm into one convolution:
-//   s = gamma / sqrt(var + eps);  w'[o, k] = s[o] * w[o, k];  b'[o] = s[o] * (b[o] - mean[o]) + beta[o]
+//   s = gamma / sqrt(var + eps);  w'[o, k] = s[o] * w[o, k];  b'[o] = s[o] * (b[o] - mean[o]) +
+//   beta[o]
 struct FoldBatchNormArgs {
   int64_t o, k;  // output channels, KH*KW*C
   float eps;

@@ -44,8 +44,7 @@ void convert(const ConvertFlags& flags) {
 }  // namespace
 
 void add_convert_command(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("convert", "write a model file with another storage type");
+  CLI::App* command = app.add_subcommand("convert", "write a model file with another storage type");
   auto flags = std::make_shared<ConvertFlags>();
   command->add_option("model", flags->model, "model file")->required();
   command->add_option("-o,--output", flags->output, "file to write")->required();

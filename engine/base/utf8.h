@@ -17,8 +17,8 @@ CodePoint decode_utf8(std::string_view text);
 
 bool is_utf8(std::string_view text);
 
-// Every byte that is not part of well-formed UTF-8 becomes U+FFFD. For file names and command lines,
-// which may hold any bytes.
+// Every byte that is not part of well-formed UTF-8 becomes U+FFFD. For file names and command
+// lines, which may hold any bytes.
 std::string replace_invalid_utf8(std::string_view text);
 
 std::string latin1_to_utf8(std::string_view text);
