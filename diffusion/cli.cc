@@ -149,7 +149,8 @@ CLI::Option* add_value(CLI::App& app, const std::string& names, T& value, T low,
               std::is_integral_v<T> ? ".." : " to ", high);
     value = parsed;
   };
-  return app.add_option_function<std::string>(names, read, help)->type_name(type);
+  return app.add_option_function<std::string>(names, read, help)
+      ->type_name(cat(type, " ", low, "..", high));
 }
 
 }  // namespace
