@@ -62,7 +62,7 @@ void TrainRun::run() {
     if (stop) {
       end_progress_line();
       throw Error(cat("stopped after step ", progress_.step, " of ", total_steps_,
-                      "; the checkpoint is saved. Go on with --resume auto"),
+                      ". Go on from its last checkpoint with --resume auto"),
                   stop_exit_code());
     }
   }
@@ -152,9 +152,9 @@ void TrainRun::skip_step(const autograd::StepResult& result) {
                           ". Use a smaller --lr, --lr-warmup-steps or --clip-norm"));
 }
 
-// Skipped updates leave the weights as they were, so what is saved is always finite.
+// While updates are being skipped the checkpoints that led here stay as they are.
 void TrainRun::save() {
-  if (saved_step_ == progress_.step) return;
+  if (saved_step_ == progress_.step || skipped_in_a_row_ > 0) return;
   save_checkpoint(directory_.checkpoint_path(progress_.step), trainer_, progress_, options_.config,
                   data_.fingerprint);
   saved_step_ = progress_.step;
