@@ -105,11 +105,12 @@ Image denoiser_grid(const TestDigits& digits, OneStepDenoiser& denoise, double s
 }
 
 // Two rows a digit (noisy, denoised), a column for each sigma.
-Image sweep_grid(const TestDigits& digits, OneStepDenoiser& denoise) {
+Image sweep_grid(const TestDigits& digits, OneStepDenoiser& denoise, double trained_sigma) {
   std::vector<std::vector<Image>> noisy, denoised;
-  GridLabels labels{.title = "out of distribution: noise levels the network was not trained on",
-                    .columns = {},
-                    .rows = {}};
+  GridLabels labels{
+      .title = "trained at " + with_digits(trained_sigma) + ", tested at other noise levels",
+      .columns = {},
+      .rows = {}};
   for (double sigma : kSweep) {
     const Pixels input = digits.noised(sigma);
     noisy.push_back(to_images(input));
@@ -143,7 +144,8 @@ void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
   OneStepDenoiser denoise(context, trainer, digits.count);
   const TestDigits few = first_test_digits(context, options, kSweepDigits);
   OneStepDenoiser denoise_few(context, trainer, few.count);
-  save(path.substr(0, path.rfind('.')) + "-sigma.png", sweep_grid(few, denoise_few));
+  save(path.substr(0, path.rfind('.')) + "-sigma.png",
+       sweep_grid(few, denoise_few, objective.sigma));
   save(path, denoiser_grid(digits, denoise, objective.sigma));
 }
 
