@@ -64,13 +64,14 @@ std::string format_rate(double items_per_second) {
   return format("%.2fit/s", items_per_second);
 }
 
-Terminal stderr_terminal() {
-  const char* no_color = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
+Terminal make_terminal(bool interactive, const char* no_color, const char* term) {
   const bool colorless = no_color != nullptr && *no_color != '\0';
   const bool dumb = term == nullptr || std::string_view(term) == "dumb";
-  const bool interactive = ::isatty(STDERR_FILENO) == 1;
   return {interactive, interactive && !colorless && !dumb};
+}
+
+Terminal stderr_terminal() {
+  return make_terminal(::isatty(STDERR_FILENO) == 1, std::getenv("NO_COLOR"), std::getenv("TERM"));
 }
 
 ProgressBar::ProgressBar(int64_t total)

@@ -23,7 +23,10 @@ struct Terminal {
   bool color = false;
 };
 
-// Of stderr. No colour when NO_COLOR is set and not empty (no-color.org), or TERM is dumb.
+// From the values of the environment variables NO_COLOR and TERM, null where not set. No colour
+// when NO_COLOR is set and not empty (no-color.org), or TERM is missing or dumb.
+Terminal make_terminal(bool interactive, const char* no_color, const char* term);
+
 Terminal stderr_terminal();
 
 // "|=====>    | 12/20 - 4.55it/s", redrawn in place on a terminal; silent anywhere else.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <sstream>
 
 #include "tests/support/catch.h"
@@ -131,16 +130,15 @@ TEST_CASE("escape codes appear only where colour is allowed") {
   }
 }
 
-TEST_CASE("NO_COLOR and a dumb terminal switch colour off") {
-  ::setenv("TERM", "xterm", 1);
-  ::setenv("NO_COLOR", "1", 1);
-  CHECK_FALSE(stderr_terminal().color);
-  ::setenv("NO_COLOR", "", 1);  // empty counts as not set
-  CHECK(stderr_terminal().color == stderr_terminal().interactive);
-  ::unsetenv("NO_COLOR");
-  CHECK(stderr_terminal().color == stderr_terminal().interactive);
-  ::setenv("TERM", "dumb", 1);
-  CHECK_FALSE(stderr_terminal().color);
+TEST_CASE("NO_COLOR, a dumb terminal and no terminal switch colour off") {
+  CHECK(make_terminal(true, nullptr, "xterm").color);
+  CHECK(make_terminal(true, "", "xterm").color);  // empty counts as not set
+  CHECK_FALSE(make_terminal(true, "0", "xterm").color);
+  CHECK_FALSE(make_terminal(true, nullptr, "dumb").color);
+  CHECK_FALSE(make_terminal(true, nullptr, nullptr).color);
+  CHECK_FALSE(make_terminal(false, nullptr, "xterm").color);
+  CHECK(make_terminal(true, "1", "dumb").interactive);
+  CHECK_FALSE(make_terminal(false, nullptr, "xterm").interactive);
 }
 
 }  // namespace
