@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/png.h"
+#include "diffusion/picture/png.h"
 
 namespace ebb {
 

@@ -6,7 +6,7 @@
 #include <iomanip>
 #include <vector>
 
-#include "diffusion/png.h"
+#include "diffusion/picture/png.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <iostream>
 
-#include "diffusion/gif.h"
 #include "diffusion/output_pattern.h"
-#include "diffusion/png.h"
+#include "diffusion/picture/gif.h"
+#include "diffusion/picture/png.h"
 #include "engine/base/text.h"
 
 namespace ebb {

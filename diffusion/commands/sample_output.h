@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "diffusion/generate.h"
-#include "diffusion/image.h"
 #include "diffusion/output_file.h"
+#include "diffusion/picture/image.h"
 #include "diffusion/provenance.h"
 
 namespace ebb {

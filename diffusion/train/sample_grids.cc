@@ -4,9 +4,9 @@
 #include <sstream>
 
 #include "diffusion/generate.h"
-#include "diffusion/labelled_grid.h"
 #include "diffusion/mnist_dataset.h"
-#include "diffusion/png.h"
+#include "diffusion/picture/labelled_grid.h"
+#include "diffusion/picture/png.h"
 #include "engine/executor.h"
 #include "engine/passes.h"
 #include "nn/graph_builder.h"

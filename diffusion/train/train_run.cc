@@ -7,8 +7,8 @@
 #include <iostream>
 #include <sstream>
 
-#include "diffusion/plot.h"
-#include "diffusion/png.h"
+#include "diffusion/picture/plot.h"
+#include "diffusion/picture/png.h"
 #include "diffusion/progress.h"
 #include "diffusion/train/final_model.h"
 #include "diffusion/train/sample_grids.h"

@@ -1,8 +1,8 @@
-#include "diffusion/image.h"
+#include "diffusion/picture/image.h"
 
 #include <limits>
 
-#include "diffusion/labelled_grid.h"
+#include "diffusion/picture/labelled_grid.h"
 #include "engine/base/error.h"
 #include "tests/support/catch.h"
 

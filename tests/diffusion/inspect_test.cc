@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "diffusion/png.h"
+#include "diffusion/picture/png.h"
 #include "engine/base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"

@@ -1,10 +1,10 @@
-#include "diffusion/plot.h"
+#include "diffusion/picture/plot.h"
 
 #include <cmath>
 #include <limits>
 
-#include "diffusion/plot_axis.h"
-#include "diffusion/plot_data.h"
+#include "diffusion/picture/plot_axis.h"
+#include "diffusion/picture/plot_data.h"
 #include "engine/base/error.h"
 #include "tests/support/catch.h"
 

@@ -1,5 +1,5 @@
 // Damaged and hostile PNG files: each is refused with a FormatError that names the file.
-#include "diffusion/png.h"
+#include "diffusion/picture/png.h"
 #include "engine/base/error.h"
 #include "tests/diffusion/png_builder.h"
 #include "tests/support/catch.h"

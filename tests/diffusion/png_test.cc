@@ -1,4 +1,4 @@
-#include "diffusion/png.h"
+#include "diffusion/picture/png.h"
 
 #include "engine/base/error.h"
 #include "tests/diffusion/png_builder.h"

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <memory>
 
-#include "diffusion/png.h"
+#include "diffusion/picture/png.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 #include "engine/base/utf8.h"

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <memory>
 
-#include "diffusion/png.h"
-#include "diffusion/png_container.h"
-#include "diffusion/png_text.h"
+#include "diffusion/picture/png.h"
+#include "diffusion/picture/png_container.h"
+#include "diffusion/picture/png_text.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"

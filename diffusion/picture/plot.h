@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/image.h"
+#include "diffusion/picture/image.h"
 
 namespace ebb {
 

@@ -1,4 +1,4 @@
-#include "diffusion/plot.h"
+#include "diffusion/picture/plot.h"
 
 #include <algorithm>
 #include <array>
@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <limits>
 
-#include "diffusion/canvas.h"
-#include "diffusion/plot_axis.h"
-#include "diffusion/plot_data.h"
+#include "diffusion/picture/canvas.h"
+#include "diffusion/picture/plot_axis.h"
+#include "diffusion/picture/plot_data.h"
 #include "engine/base/error.h"
 
 namespace ebb {

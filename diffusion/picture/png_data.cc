@@ -4,7 +4,7 @@
 #include <array>
 #include <memory>
 
-#include "diffusion/png_container.h"
+#include "diffusion/picture/png_container.h"
 #include "engine/base/error.h"
 
 namespace ebb {

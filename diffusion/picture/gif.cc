@@ -1,4 +1,4 @@
-#include "diffusion/gif.h"
+#include "diffusion/picture/gif.h"
 
 #include <gif_lib.h>
 

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "diffusion/png.h"
-#include "diffusion/png_container.h"
+#include "diffusion/picture/png.h"
+#include "diffusion/picture/png_container.h"
 
 namespace ebb {
 

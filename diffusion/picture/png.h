@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/image.h"
 #include "diffusion/output_file.h"
+#include "diffusion/picture/image.h"
 
 namespace ebb {
 

@@ -1,4 +1,4 @@
-#include "diffusion/canvas.h"
+#include "diffusion/picture/canvas.h"
 
 #include <cstring>
 

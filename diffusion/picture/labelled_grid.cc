@@ -1,9 +1,9 @@
-#include "diffusion/labelled_grid.h"
+#include "diffusion/picture/labelled_grid.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/canvas.h"
+#include "diffusion/picture/canvas.h"
 #include "engine/base/error.h"
 
 namespace ebb {

@@ -1,4 +1,4 @@
-#include "diffusion/plot_data.h"
+#include "diffusion/picture/plot_data.h"
 
 #include <algorithm>
 #include <cmath>

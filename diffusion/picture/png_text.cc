@@ -1,4 +1,4 @@
-#include "diffusion/png_text.h"
+#include "diffusion/picture/png_text.h"
 
 #include <algorithm>
 

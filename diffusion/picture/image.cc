@@ -1,4 +1,4 @@
-#include "diffusion/image.h"
+#include "diffusion/picture/image.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,11 @@
-#include "diffusion/png_container.h"
+#include "diffusion/picture/png_container.h"
 
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
 
-#include "diffusion/png.h"
+#include "diffusion/picture/png.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 

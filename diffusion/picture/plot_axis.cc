@@ -1,4 +1,4 @@
-#include "diffusion/plot_axis.h"
+#include "diffusion/picture/plot_axis.h"
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/image.h"
+#include "diffusion/picture/image.h"
 
 namespace ebb {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "diffusion/image.h"
+#include "diffusion/picture/image.h"
 
 namespace ebb {
 
