@@ -28,8 +28,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 TrainRun::TrainRun(Context& context, const TrainOptions& options)
     : context_(context),
       options_(options),
-      directory_(options.output),
       data_(load_mnist(options.data, MnistSplit::kTrain)),
+      directory_(options.output),
       batches_(context, data_, options.config),
       trainer_(context, make_network(options.config),
                {.adam = {},

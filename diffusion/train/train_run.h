@@ -41,8 +41,8 @@ class TrainRun {
 
   Context& context_;
   TrainOptions options_;
+  MnistDataset data_;  // read first: without data no directory is made
   RunDirectory directory_;
-  MnistDataset data_;
   BatchSource batches_;
   autograd::Trainer trainer_;
   TrainProgress progress_;

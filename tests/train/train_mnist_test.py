@@ -168,6 +168,12 @@ class TrainMnist(unittest.TestCase):
         message = self.train("run", "--max-steps", "2", code=2)
         self.assertIn("--resume auto", message)
 
+    def test_missing_data_is_explained_and_leaves_nothing_behind(self) -> None:
+        for file in self.data.iterdir():
+            file.unlink()
+        self.assertIn("scripts/get_mnist", self.train("run", code=4))
+        self.assertFalse((self.root / "run").exists())
+
     def test_two_trainers_cannot_share_a_directory(self) -> None:
         process = subprocess.Popen(
             self.command("run", "--max-steps", "100000", "--epochs", "100000", "--save-every", "1"),
