@@ -98,7 +98,7 @@ class GetMnistTest(unittest.TestCase):
         environment = dict(os.environ, EBB_MNIST_MIRRORS=" ".join(mirrors))
         environment = {k: v for k, v in environment.items() if not k.lower().endswith("_proxy")}
         return subprocess.run(
-            ["bash", self.script, self.data], env=environment, capture_output=True, text=True, timeout=60
+            ["bash", self.script, self.data], env=environment, capture_output=True, text=True, timeout=300
         )
 
     def put(self, name, content):
