@@ -138,6 +138,28 @@ TEST_CASE("a step that is not finite changes nothing and says so", "[autograd]")
   }
 }
 
+TEST_CASE("a gradient that overflows under a finite loss changes nothing either", "[autograd]") {
+  const auto context = test::cpu_context();
+  auto trainer = make_trainer(*context, kWithEma);
+  const auto scale = [](const Tensor& tensor, float factor) {
+    std::vector<float> values = tensor.to_host();
+    for (float& value : values) value *= factor;
+    tensor.copy_from_host(values);
+  };
+  // The last layer's input times the error of its output: 1e30 * 1e10 is beyond f32.
+  scale(trainer->params().value("out_conv.conv2.bn.weight"), 1e30f);
+  scale(trainer->params().value("out.weight"), 1e-30f);
+  Batch batch = random_batch(*context, trainer->network(), 0);
+  scale(batch.target, 1e10f);
+  const auto before = state_of(*trainer);
+  const StepResult result = trainer->step(batch.inputs, batch.target, kLr);
+  CHECK(std::isfinite(result.loss));
+  CHECK_FALSE(std::isfinite(result.grad_norm));
+  CHECK_FALSE(result.updated);
+  CHECK(trainer->params().first_nonfinite_grad() == "out.weight");
+  CHECK(state_of(*trainer) == before);
+}
+
 TEST_CASE("training goes on after a step that was not finite", "[autograd]") {
   const auto context = test::cpu_context();
   const auto straight = trained(*context, kWithEma, 3);

@@ -114,8 +114,8 @@ TEST_CASE("the statistics follow every call", "[engine]") {
   CHECK(stats.allocations == 2);
   CHECK(stats.system_allocations == 2);
   allocator->release(a, 1024);
-  a = allocator->allocate(1024);
   allocator->release(b, 2048);
+  a = allocator->allocate(1024);
   stats = allocator->stats();
   CHECK(stats.bytes_in_use == 1024);
   CHECK(stats.peak_bytes_in_use == 3072);
