@@ -28,7 +28,7 @@ Tensor Tensor::empty(const Context& context, const Shape& shape, DType dtype) {
   tensor.dtype_ = dtype;
   tensor.pitch_ = shape.rank() == 0 ? 1 : shape.back();
   const int64_t bytes = tensor.bytes();
-  std::shared_ptr<Allocator> allocator = context.allocator();
+  const std::shared_ptr<Allocator>& allocator = context.allocator();
   tensor.data_ = allocator->allocate(bytes);
   tensor.storage_ = std::shared_ptr<void>(
       tensor.data_, [allocator, bytes](void* data) { allocator->release(data, bytes); });

@@ -62,7 +62,7 @@ TEST_CASE("set_input copies: the caller's tensor may change afterwards", "[engin
   Executor executor(*context, net.writer.graph, net.writer.params);
   const TensorMap inputs = test::random_inputs_of(*context, net.writer.graph, random);
   const auto expected = test::run_eagerly(*context, net.writer.graph, net.writer.params, inputs);
-  const Tensor result = expected[net.writer.graph.output];
+  const Tensor& result = expected[net.writer.graph.output];
   for (const auto& [name, tensor] : inputs) {
     executor.set_input(name, tensor);
     tensor.fill_zero();
