@@ -55,9 +55,15 @@ class Reader {
 
  private:
   [[noreturn]] void fail(const char* key, const std::string& expected) const {
-    const std::string found = json_.contains(key) ? terminal_safe(json_[key].dump()) : "missing";
-    throw FormatError(cat(where_, ": metadata \"ebb.objective\": key \"", key, "\" is ", found,
+    throw FormatError(cat(where_, ": metadata \"ebb.objective\": key \"", key, "\" is ", found(key),
                           ", ", expected, ". Correct the file's metadata."));
+  }
+
+  // A file may nest deeper than the stack, and the JSON library prints by recursion.
+  std::string found(const char* key) const {
+    if (!json_.contains(key)) return "missing";
+    const Json& value = json_[key];
+    return value.is_structured() ? cat("an ", value.type_name()) : terminal_safe(value.dump());
   }
 
   const Json& json_;

@@ -76,5 +76,12 @@ TEST_CASE("an objective that is no JSON object is refused") {
   }
 }
 
+TEST_CASE("a deeply nested value is refused without descending into it") {
+  const std::string nested = std::string(200000, '[') + std::string(200000, ']');
+  CHECK_THROWS_AS(parse_objective("{\"type\": " + nested + "}", "deep"), FormatError);
+  CHECK_THROWS_AS(parse_objective("{\"type\": \"ddpm\", \"timesteps\": " + nested + "}", "deep"),
+                  FormatError);
+}
+
 }  // namespace
 }  // namespace ebb
