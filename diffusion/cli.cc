@@ -153,16 +153,20 @@ CLI::Option* add_value(CLI::App& app, const std::string& names, T& value, T low,
       ->type_name(cat(type, " ", low, "..", high));
 }
 
+void parse(CLI::App& app, const std::vector<std::string>& arguments) {
+  refuse_values_of_flags(app);
+  std::vector<std::string> flags = with_dashes({arguments.begin() + 1, arguments.end()});
+  std::reverse(flags.begin(), flags.end());
+  app.parse(flags);
+}
+
 }  // namespace
 
 int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
   std::signal(SIGXFSZ, SIG_IGN);
   const bool as_json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
-    refuse_values_of_flags(app);
-    std::vector<std::string> flags = with_dashes({arguments.begin() + 1, arguments.end()});
-    std::reverse(flags.begin(), flags.end());
-    app.parse(flags);
+    parse(app, arguments);
     EBB_CHECK(std::cout.flush(), IoError, "standard output: cannot write. Check where it goes.");
     return 0;
   } catch (const CLI::ParseError& error) {
@@ -183,6 +187,14 @@ int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
                   cat("internal: ", error.what(), ". This is a bug of ", app.get_name(), " ",
                       program_version(), ", please report it."),
                   as_json);
+  }
+}
+
+void run_program_or_throw(CLI::App& app, const std::vector<std::string>& arguments) {
+  try {
+    parse(app, arguments);
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(usage_message(app, error));
   }
 }
 

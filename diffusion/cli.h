@@ -15,6 +15,10 @@ namespace ebb {
 // Flags may be written with '_' for '-'. A file size limit (SIGXFSZ) is an error, not a signal.
 int run_program(CLI::App& app, const std::vector<std::string>& arguments);
 
+// The same inside a program that is already running: what goes wrong is thrown, a bad command line
+// as UsageError. Output streams are left as they are.
+void run_program_or_throw(CLI::App& app, const std::vector<std::string>& arguments);
+
 // Adds "--version", which prints "<name> <version>".
 void add_version_flag(CLI::App& app);
 const char* program_version();  // "0.1.0"

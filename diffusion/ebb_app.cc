@@ -1,0 +1,40 @@
+#include "diffusion/ebb_app.h"
+
+#include "diffusion/cli.h"
+#include "diffusion/commands/compare.h"
+#include "diffusion/commands/convert.h"
+#include "diffusion/commands/devices.h"
+#include "diffusion/commands/info.h"
+#include "diffusion/commands/inspect.h"
+#include "diffusion/commands/sample.h"
+
+namespace ebb {
+namespace {
+
+// `arguments` must outlive the app: commands record them in what they write.
+void add_commands(CLI::App& app, const std::vector<std::string>& arguments) {
+  add_version_flag(app);
+  app.require_subcommand(1);
+  add_sample_command(app, arguments);
+  add_compare_command(app);
+  add_inspect_command(app);
+  add_info_command(app);
+  add_convert_command(app);
+  add_devices_command(app);
+}
+
+}  // namespace
+
+int run_ebb(const std::vector<std::string>& arguments) {
+  CLI::App app("Diffusion models from the command line.", "ebb");
+  add_commands(app, arguments);
+  return run_program(app, arguments);
+}
+
+void run_ebb_or_throw(const std::vector<std::string>& arguments) {
+  CLI::App app("Diffusion models from the command line.", "ebb");
+  add_commands(app, arguments);
+  run_program_or_throw(app, arguments);
+}
+
+}  // namespace ebb
