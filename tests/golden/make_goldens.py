@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes the golden files of this folder. README.md describes what they hold.
 
-  make_goldens.py [--venv DIR]
+  make_goldens.py [--venv DIR] [PART...]     all parts when none is named
 
-Needs torch, numpy and safetensors. Where they are missing it makes a virtual environment
-(--venv DIR, default ~/.cache/ebb/peer-venv), says so, and runs itself there.
+Needs torch, torchvision, diffusers, Pillow, numpy and safetensors. Where they are missing it makes
+a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so, and runs itself there.
 """
 
 import argparse
@@ -16,34 +16,60 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
 import peer_env
 
-peer_env.require_packages(usage=__doc__)
+peer_env.require_packages(
+    usage=__doc__,
+    extra={"torchvision": "torchvision", "diffusers": "diffusers", "PIL": "Pillow"},
+)
 
+import diffusers  # noqa: E402
 import numpy as np  # noqa: E402
+import PIL  # noqa: E402
 import safetensors  # noqa: E402
 import torch  # noqa: E402
+import torchvision  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
+from picture_goldens import write_picture_goldens  # noqa: E402
+from sampler_goldens import write_sampler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
+from toolbox_goldens import write_toolbox_goldens  # noqa: E402
+
+
+PARTS = ("networks", "schedules", "samplers", "toolbox", "pictures")
 
 
 def main() -> None:
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[peer_env.venv_flag()],
-    ).parse_args()
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help="one of " + ", ".join(PARTS))
+    parts = parser.parse_args().parts
+    if not set(parts) <= set(PARTS):
+        parser.error("PART must be one of " + ", ".join(PARTS))
     numpy_versions = {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "safetensors": safetensors.__version__,
     }
-    write_network_goldens(
-        numpy_versions
-        | {
-            "torch": torch.__version__,
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        }
-    )
-    write_schedule_goldens(numpy_versions)
+    torch_versions = numpy_versions | {
+        "torch": torch.__version__,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+    torchvision_version = {"torchvision": torchvision.__version__}
+    diffusers_version = {"diffusers": diffusers.__version__}
+    pillow_version = {"pillow": PIL.__version__}
+    writers = {
+        "networks": lambda: write_network_goldens(torch_versions),
+        "schedules": lambda: write_schedule_goldens(numpy_versions),
+        "samplers": lambda: write_sampler_goldens(torch_versions | diffusers_version),
+        "toolbox": lambda: write_toolbox_goldens(torch_versions | torchvision_version),
+        "pictures": lambda: write_picture_goldens(
+            torch_versions | torchvision_version | pillow_version
+        ),
+    }
+    for part in parts or PARTS:
+        writers[part]()
 
 
 if __name__ == "__main__":
