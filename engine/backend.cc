@@ -2,14 +2,46 @@
 
 #include <omp.h>
 
+#include <iostream>
+
+#include "engine/cuda/availability.h"
+#include "kernels/cpu/simd_name.h"
+
+#if EBB_CUDA
+#include "engine/cuda/cuda_context.h"
+#endif
+
 namespace ebb {
 namespace {
 
+#if EBB_CUDA
+constexpr bool kHasCuda = true;
+#else
+constexpr bool kHasCuda = false;
+
+NoCuda why_no_cuda_device(int) { return {"this build has no CUDA backend", "Use --device cpu"}; }
+
+std::vector<std::string> list_cuda_devices() {
+  return {cat("cuda    not available: ", why_no_cuda_device(0).reason)};
+}
+
+std::unique_ptr<Context> make_cuda_context(int device, int) {
+  const NoCuda why = why_no_cuda_device(device);
+  throw DeviceError(cat("--device cuda: ", why.reason, ". ", why.advice));
+}
+#endif
+
 std::unique_ptr<Context> make_cpu_context(int threads) {
   auto allocator = std::make_shared<CachingAllocator>(host_memory_source());
-  const StreamHandle stream{nullptr, threads == 0 ? available_threads() : threads};
-  return std::make_unique<Context>(Device{DeviceType::kCpu, 0}, stream, std::move(allocator),
-                                   cpu_kernels());
+  return std::make_unique<Context>(Device{DeviceType::kCpu, 0}, host_queue(threads),
+                                   std::move(allocator), cpu_kernels());
+}
+
+std::unique_ptr<Context> make_auto_context(int threads) {
+  const std::string why = why_no_cuda_device(0).reason;
+  if (why.empty()) return make_cuda_context(0, threads);
+  if (kHasCuda) std::cerr << "no CUDA device (" << why << "); using CPU\n";
+  return make_cpu_context(threads);
 }
 
 }  // namespace
@@ -19,17 +51,26 @@ int available_threads() { return omp_get_max_threads(); }
 std::unique_ptr<Context> make_context(const std::string& device, int threads) {
   EBB_CHECK(threads >= 0 && threads <= 1024, UsageError, "--threads ", threads,
             ": must be 0..1024 (0 = all)");
-  if (device == "auto") return make_cpu_context(threads);
-  switch (parse_device(device).type) {
+  const int used_threads = threads == 0 ? available_threads() : threads;
+  if (device == "auto") return make_auto_context(used_threads);
+  const Device parsed = parse_device(device);
+  switch (parsed.type) {
     case DeviceType::kCpu:
-      return make_cpu_context(threads);
+      return make_cpu_context(used_threads);
     case DeviceType::kCuda:
-      throw DeviceError(
-          cat("--device ", device, ": this build has no CUDA backend. Use --device cpu"));
+      return make_cuda_context(parsed.index, used_threads);
     case DeviceType::kEmu:
       throw DeviceError("--device emu: this build has no kernel emulator. Use --device cpu");
   }
   throw UsageError(cat("--device ", device, ": unknown device"));
+}
+
+std::vector<std::string> list_devices() {
+  std::vector<std::string> lines{
+      cat("cpu     ", cpu::simd_name(), " kernels, ", available_threads(), " threads")};
+  for (const std::string& line : list_cuda_devices()) lines.push_back(line);
+  lines.push_back(cat("auto    ", why_no_cuda_device(0).reason.empty() ? "cuda:0" : "cpu"));
+  return lines;
 }
 
 }  // namespace ebb

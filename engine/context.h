@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <string>
 
@@ -8,6 +7,7 @@
 #include "engine/base/device.h"
 #include "engine/base/error.h"
 #include "engine/base/stream_handle.h"
+#include "engine/device_queue.h"
 #include "engine/profile.h"
 #include "kernels/kernel_table.h"
 
@@ -17,14 +17,18 @@ namespace ebb {
 // one. Created by make_context() (engine/backend.h). Not thread-safe: one thread per context.
 class Context {
  public:
-  Context(Device device, StreamHandle stream, std::shared_ptr<Allocator> allocator,
+  Context(Device device, std::shared_ptr<DeviceQueue> queue, std::shared_ptr<Allocator> allocator,
           const KernelTable& kernels)
-      : device_(device), stream_(stream), allocator_(std::move(allocator)), kernels_(kernels) {}
+      : device_(device),
+        queue_(std::move(queue)),
+        allocator_(std::move(allocator)),
+        kernels_(kernels) {}
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
   Device device() const { return device_; }
-  StreamHandle stream() const { return stream_; }
+  StreamHandle stream() const { return queue_->handle(); }
+  const std::shared_ptr<DeviceQueue>& queue() const { return queue_; }
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
 
   // The entry of the backend's table; DeviceError when the backend does not have it.
@@ -42,13 +46,11 @@ class Context {
               const Args& args) {
     auto* function = kernel(entry, name);
     if (profiler_ == nullptr) {
-      function(args, stream_);
+      function(args, stream());
       return;
     }
-    const auto start = std::chrono::steady_clock::now();
-    function(args, stream_);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    profiler_->record(name, layer_ == nullptr ? std::string("-") : *layer_, elapsed.count());
+    const double seconds = queue_->time_seconds([&] { function(args, stream()); });
+    profiler_->record(name, layer_ == nullptr ? std::string("-") : *layer_, seconds);
   }
 
   void enable_profiler() { profiler_ = std::make_unique<Profiler>(); }
@@ -58,7 +60,7 @@ class Context {
   friend class LayerScope;
 
   Device device_;
-  StreamHandle stream_;
+  std::shared_ptr<DeviceQueue> queue_;
   std::shared_ptr<Allocator> allocator_;
   const KernelTable& kernels_;
   std::unique_ptr<Profiler> profiler_;

@@ -1,22 +1,16 @@
 #include "engine/tensor.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace ebb {
 namespace {
-
-// Host and device share memory on every backend so far; a GPU backend adds its copy here.
-void copy_bytes(void* to, const void* from, int64_t bytes) {
-  if (bytes > 0) std::memcpy(to, from, static_cast<size_t>(bytes));
-}
 
 template <typename T>
 Tensor copy_in(const Context& context, const Shape& shape, DType dtype, std::span<const T> values) {
   Tensor tensor = Tensor::empty(context, shape, dtype);
   EBB_CHECK(tensor.elements() == static_cast<int64_t>(values.size()), ShapeError, "tensor ", shape,
             ": ", values.size(), " values given, expected ", tensor.elements());
-  copy_bytes(tensor.raw(), values.data(), tensor.bytes());
+  context.queue()->copy_in(tensor.raw(), values.data(), tensor.bytes());
   return tensor;
 }
 
@@ -28,6 +22,7 @@ Tensor Tensor::empty(const Context& context, const Shape& shape, DType dtype) {
   tensor.dtype_ = dtype;
   tensor.pitch_ = shape.rank() == 0 ? 1 : shape.back();
   const int64_t bytes = tensor.bytes();
+  tensor.queue_ = context.queue();
   const std::shared_ptr<Allocator>& allocator = context.allocator();
   tensor.data_ = allocator->allocate(bytes);
   tensor.storage_ = std::shared_ptr<void>(
@@ -88,24 +83,19 @@ Tensor Tensor::channels(int64_t first, int64_t count) const {
 
 std::vector<float> Tensor::to_host() const {
   EBB_CHECK(defined(), Error, "tensor: used before it was given a value");
+  EBB_CHECK(dtype_ == DType::kF32 || dtype_ == DType::kF16 || dtype_ == DType::kBF16, ShapeError,
+            "tensor ", shape_, ": stored as ", to_string(dtype_), ", read as f32");
   const int64_t width = shape_.rank() == 0 ? 1 : shape_.back();
-  const int64_t rows = width == 0 ? 0 : elements() / width;
+  const int64_t rows = width == 0 ? 0 : elements() / width, element = size_of(dtype_);
   std::vector<float> values(static_cast<size_t>(elements()));
-  for (int64_t r = 0; r < rows; ++r) {
-    const char* from = static_cast<const char*>(data_) + r * pitch_ * size_of(dtype_);
-    float* to = values.data() + r * width;
-    if (dtype_ == DType::kF32) {
-      copy_bytes(to, from, width * size_of(dtype_));
-      continue;
-    }
-    EBB_CHECK(dtype_ == DType::kF16 || dtype_ == DType::kBF16, ShapeError, "tensor ", shape_,
-              ": stored as ", to_string(dtype_), ", read as f32");
-    for (int64_t i = 0; i < width; ++i) {
-      uint16_t bits = 0;
-      copy_bytes(&bits, from + 2 * i, 2);
-      to[i] = dtype_ == DType::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
-    }
+  if (dtype_ == DType::kF32) {
+    queue_->copy_out(values.data(), data_, rows, width * element, pitch_ * element);
+    return values;
   }
+  std::vector<uint16_t> bits(values.size());
+  queue_->copy_out(bits.data(), data_, rows, width * element, pitch_ * element);
+  std::transform(bits.begin(), bits.end(), values.begin(),
+                 dtype_ == DType::kF16 ? f16_to_f32 : bf16_to_f32);
   return values;
 }
 
@@ -113,18 +103,19 @@ void Tensor::copy_from_host(std::span<const float> values) const {
   EBB_CHECK(dense() && elements() == static_cast<int64_t>(values.size()), ShapeError, "tensor ",
             shape_, ": ", values.size(), " values given, expected ", elements(),
             dense() ? "" : " (rows are not adjacent)");
-  copy_bytes(data<float>(), values.data(), bytes());
+  queue_->copy_in(data<float>(), values.data(), bytes());
 }
 
 void Tensor::copy_from(const Tensor& other) const {
   EBB_CHECK(dense() && other.dense() && shape_ == other.shape_ && dtype_ == other.dtype_,
             ShapeError, "copy: ", other.shape_, " ", to_string(other.dtype_), " into ", shape_, " ",
             to_string(dtype_));
-  copy_bytes(data_, other.data_, bytes());
+  queue_->copy(data_, other.data_, bytes());
 }
 
 void Tensor::fill_zero() const {
-  if (bytes() > 0) std::memset(data_, 0, static_cast<size_t>(bytes()));
+  EBB_CHECK(dense(), ShapeError, "fill: rows of ", shape_, " are not adjacent");
+  queue_->fill_zero(data_, bytes());
 }
 
 float Tensor::item() const {

@@ -52,5 +52,6 @@ struct KernelTable {
 };
 
 const KernelTable& cpu_kernels();
+const KernelTable& cuda_kernels();  // in builds with CUDA
 
 }  // namespace ebb

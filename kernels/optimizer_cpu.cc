@@ -1,6 +1,6 @@
 #include "kernels/optimizer.h"
 
-#include "kernels/cpu/adam_factors.h"
+#include "kernels/adam_factors.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sum_chunks.h"
 
@@ -21,7 +21,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 //   m.lerp_(g, 1 - beta1); v.mul_(beta2).addcmul_(g, g, 1 - beta2);
 //   p.addcdiv_(m, sqrt(v) / sqrt(1 - beta2^t) + eps, -lr / (1 - beta1^t))
 template <class D>
-HWY_INLINE void AdamStep(D d, const cpu::AdamFactors& f, const AdamArgs& args, int64_t i) {
+HWY_INLINE void AdamStep(D d, const AdamFactors& f, const AdamArgs& args, int64_t i) {
   const auto g = hn::Mul(hn::LoadU(d, args.grad + i), hn::Set(d, f.grad_scale));
   auto m = hn::LoadU(d, args.m + i);
   m = hn::MulAdd(hn::Set(d, f.take_m), hn::Sub(g, m), m);
@@ -34,7 +34,7 @@ HWY_INLINE void AdamStep(D d, const cpu::AdamFactors& f, const AdamArgs& args, i
   hn::StoreU(hn::Add(hn::LoadU(d, args.param + i), step), d, args.param + i);
 }
 
-void AdamRange(const cpu::AdamFactors& factors, const AdamArgs& args, int64_t begin, int64_t end) {
+void AdamRange(const AdamFactors& factors, const AdamArgs& args, int64_t begin, int64_t end) {
   const hn::ScalableTag<float> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = begin;

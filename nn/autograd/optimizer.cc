@@ -9,12 +9,14 @@ double grad_norm(Context& context, const ParamStore& params) {
   const int64_t bytes = context.kernel(&KernelTable::sum_squares_workspace_bytes,
                                        "sum_squares_workspace_bytes")(grads.elements());
   const Tensor workspace = Tensor::empty(context, {bytes}, DType::kU8);
-  double sum = 0;
+  const Tensor result = Tensor::empty(context, {sizeof(double)}, DType::kU8);
   context.launch(&KernelTable::sum_squares, "sum_squares",
                  SumSquaresArgs{.count = grads.elements(),
                                 .x = grads.data<float>(),
-                                .result = &sum,
+                                .result = static_cast<double*>(result.raw()),
                                 .workspace = workspace.raw()});
+  double sum = 0;
+  context.queue()->copy_out(&sum, result.raw(), 1, sizeof sum, sizeof sum);
   return std::sqrt(sum);
 }
 

@@ -39,8 +39,11 @@ class Models(EbbTest):
     def test_cuda_is_refused_with_5_and_the_reason(self) -> None:
         self.assertIn("--device cuda", self.sample("--device", "cuda:7", rc=5).stderr)
 
-    def test_devices_lists_the_cpu(self) -> None:
-        self.assertRegex(self.ebb("devices").stdout, r"(?m)^cpu .*\d+ threads$")
+    def test_devices_lists_what_there_is_and_why_the_rest_is_not(self) -> None:
+        listed = self.ebb("devices").stdout
+        self.assertRegex(listed, r"(?m)^cpu .*\d+ threads$")
+        self.assertRegex(listed, r"(?m)^(cuda:\d+ +[^ ]|cuda +not available: \w)")
+        self.assertRegex(listed, r"(?m)^auto +(cpu|cuda:0)$")
 
 
 class Sampling(EbbTest):

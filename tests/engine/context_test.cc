@@ -33,7 +33,8 @@ TEST_CASE("a kernel that the backend lacks gives one uniform error", "[engine]")
   KernelTable table = cpu_kernels();
   table.name = "bare";
   table.activation_forward = nullptr;
-  Context context({DeviceType::kCpu, 0}, {}, std::make_shared<test::PoisonAllocator>(), table);
+  Context context({DeviceType::kCpu, 0}, host_queue(1), std::make_shared<test::PoisonAllocator>(),
+                  table);
   const std::vector<Tensor> x{Tensor::zeros(context, {2, 2})};
   CHECK(message_of<DeviceError>(
             [&] { run_op(context, OpKind::kActivation, ActivationAttrs{Activation::kGelu}, x); }) ==

@@ -16,7 +16,7 @@ class PoisonedContext {
  public:
   explicit PoisonedContext(int threads = 1)
       : allocator_(std::make_shared<PoisonAllocator>()),
-        context_({DeviceType::kCpu, 0}, {nullptr, threads}, allocator_, cpu_kernels()) {}
+        context_({DeviceType::kCpu, 0}, host_queue(threads), allocator_, cpu_kernels()) {}
 
   Context& get() { return context_; }
   const PoisonAllocator& allocator() const { return *allocator_; }

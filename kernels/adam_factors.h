@@ -4,7 +4,7 @@
 
 #include "kernels/optimizer.h"
 
-namespace ebb::cpu {
+namespace ebb {
 
 // Scalars of one Adam step: computed in double, used in f32, as torch.optim.Adam does.
 struct AdamFactors {
@@ -28,4 +28,4 @@ struct AdamFactors {
             -args.lr / (1 - std::pow(args.beta1, static_cast<double>(args.step))))) {}
 };
 
-}  // namespace ebb::cpu
+}  // namespace ebb

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+namespace ebb {
+
+// DeviceError when a CUDA call failed: call, place, CUDA's name and text for the error. A sticky
+// error marks the GPU as lost.
+void check_cuda(cudaError_t error, const char* call, const char* file, int line);
+
+// True after a sticky error. CUDA itself keeps this state for the whole process; from then on
+// nothing is asked of the GPU, so that destructors stay quiet.
+bool cuda_is_lost();
+
+// For destructors: makes the call unless the GPU is lost, and notes a sticky error.
+#define EBB_CUDA_QUIETLY(call)                                \
+  do {                                                        \
+    if (!::ebb::cuda_is_lost()) ::ebb::note_cuda_error(call); \
+  } while (false)
+void note_cuda_error(cudaError_t error) noexcept;
+
+}  // namespace ebb
+
+#define EBB_CHECK_CUDA(call) ::ebb::check_cuda((call), #call, __FILE__, __LINE__)

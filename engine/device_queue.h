@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "engine/base/stream_handle.h"
+
+namespace ebb {
+
+// Work that was recorded once and can be repeated as a whole, with the same addresses.
+class RecordedWork {
+ public:
+  virtual ~RecordedWork() = default;
+  virtual void replay() = 0;
+};
+
+// The queue of one device: kernels, copies and fills run in the order they were given. On the host
+// everything is done when the call returns; a GPU runs behind, and only copy_out() and
+// synchronize() wait for it. Shared by a context and its tensors.
+class DeviceQueue {
+ public:
+  virtual ~DeviceQueue() = default;
+  virtual StreamHandle handle() const = 0;  // what kernels are given
+
+  // Host to device; `from` may be reused on return.
+  virtual void copy_in(void* to, const void* from, int64_t bytes) = 0;
+  // Device to host: `rows` pieces of row_bytes, from_pitch bytes apart, made adjacent. Waits for
+  // all work given before.
+  virtual void copy_out(void* to, const void* from, int64_t rows, int64_t row_bytes,
+                        int64_t from_pitch) = 0;
+  virtual void copy(void* to, const void* from, int64_t bytes) = 0;  // within the device
+  virtual void fill_zero(void* data, int64_t bytes) = 0;
+  virtual void synchronize() = 0;
+
+  // Seconds that the device spends on what `work` gives it. Waits for it.
+  virtual double time_seconds(const std::function<void()>& work) = 0;
+
+  // Records what `work` gives the queue, without running it. Null where recording saves nothing:
+  // run the work itself each time. Everything `work` touches must stay where it is, and it must
+  // neither allocate from the system nor copy in or out.
+  virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& work) = 0;
+};
+
+std::shared_ptr<DeviceQueue> host_queue(int threads);
+
+}  // namespace ebb
