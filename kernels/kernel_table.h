@@ -53,5 +53,6 @@ struct KernelTable {
 
 const KernelTable& cpu_kernels();
 const KernelTable& cuda_kernels();  // in builds with CUDA
+const KernelTable& emu_kernels();   // the same on the emulator, in builds with tests
 
 }  // namespace ebb

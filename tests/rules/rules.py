@@ -126,7 +126,7 @@ CUDA_HEADER = re.compile(
     r'^\s*#\s*include\s*[<"](cuda|cub/|cooperative_groups|curand|cublas|cudnn|nccl|nvtx|nvrtc|mma\.h'
     r"|device_launch_parameters|driver_types|thrust/)"
 )
-CUDA_PLACES = ("kernels/cuda/", "engine/cuda/", "tests/", "bench/")
+CUDA_PLACES = ("kernels/simt.h", "kernels/simt/", "kernels/cuda/", "engine/cuda/", "tests/", "bench/")
 
 
 def cuda_headers_stay_in_cuda_files(tree: Tree) -> Iterable[Violation]:
@@ -135,7 +135,7 @@ def cuda_headers_stay_in_cuda_files(tree: Tree) -> Iterable[Violation]:
         allowed = path.startswith(CUDA_PLACES) or "_cuda." in name
         if not allowed and CUDA_HEADER.match(line):
             yield Violation(
-                path, number, "CUDA headers belong in *_cuda.*, kernels/cuda/ and engine/cuda/"
+                path, number, "CUDA headers belong in *_cuda.*, kernels/simt/, kernels/cuda/ and engine/cuda/"
             )
 
 

@@ -1,0 +1,256 @@
+#include <bit>
+#include <random>
+#include <vector>
+
+#include "engine/base/dtype.h"
+#include "tests/simt/primitives.h"
+#include "tests/support/catch.h"
+#include "tests/support/emulated.h"
+
+namespace ebb {
+namespace {
+
+using emu::WgmmaCase;
+using simt::emulator::Format;
+using simt::emulator::TensorMap;
+using test::DeviceArray;
+using test::for_each_order;
+
+std::vector<uint16_t> counting(size_t count) {
+  std::vector<uint16_t> x(count);
+  for (size_t i = 0; i < count; ++i) x[i] = static_cast<uint16_t>(i + 1);
+  return x;
+}
+
+TEST_CASE("TMA copies a tile, with zeros outside the tensor and chunks swizzled by row") {
+  const auto x = counting(20 * 72);  // 20 rows of 70 with a pitch of 72
+  for_each_order([&] {
+    const DeviceArray<uint16_t> device(x, "x");
+    for (const bool swizzled : {false, true}) {
+      for (const auto& [c0, c1] : {std::pair{0, 0}, {8, 3}, {-3, -2}, {40, 15}, {100, 100}}) {
+        TensorMap map;
+        map.base = device.get();
+        map.element_bytes = 2;
+        map.rank = 2;
+        map.sizes[0] = 70;
+        map.sizes[1] = 20;
+        map.strides[0] = 144;
+        map.box[0] = 64;
+        map.box[1] = 16;
+        map.element_strides[0] = map.element_strides[1] = 1;
+        map.swizzle_128 = swizzled;
+        DeviceArray<uint16_t> y(1024, "y");
+        emu::tma_tile_2d(map, c0, c1, y.get(), 1024, {});
+        const auto got = y.values();
+        for (int r = 0; r < 16; ++r) {
+          for (int c = 0; c < 64; ++c) {
+            const int gx = c0 + c, gy = c1 + r;
+            const bool inside = gx >= 0 && gx < 70 && gy >= 0 && gy < 20;
+            const int chunk = swizzled ? c / 8 ^ r % 8 : c / 8;
+            INFO("row " << r << " column " << c << " from " << c0 << ", " << c1);
+            CHECK(got[r * 64 + chunk * 8 + c % 8] == (inside ? x[gy * 72 + gx] : 0));
+          }
+        }
+      }
+    }
+  });
+}
+
+// {C, W, H, N} = {16, 5, 4, 3}
+TensorMap image_map(const void* base) {
+  TensorMap map;
+  map.base = base;
+  map.element_bytes = 2;
+  map.rank = 4;
+  const uint64_t sizes[] = {16, 5, 4, 3}, strides[] = {32, 160, 640};
+  for (int i = 0; i < 4; ++i) map.sizes[i] = sizes[i];
+  for (int i = 0; i < 3; ++i) map.strides[i] = strides[i];
+  for (uint32_t& s : map.element_strides) s = 1;
+  return map;
+}
+
+uint16_t pixel(const std::vector<uint16_t>& x, int c, int w, int h, int n) {
+  const bool inside = c >= 0 && c < 16 && w >= 0 && w < 5 && h >= 0 && h < 4 && n >= 0 && n < 3;
+  return inside ? x[((n * 4 + h) * 5 + w) * 16 + c] : uint16_t{0};
+}
+
+TEST_CASE("TMA copies boxes of images with steps between the pixels") {
+  const auto x = counting(3 * 4 * 5 * 16);
+  for_each_order([&] {
+    const DeviceArray<uint16_t> device(x, "x");
+    for (const int step : {1, 2}) {
+      TensorMap map = image_map(device.get());
+      const uint32_t box[] = {8, 3, 4, 2};
+      for (int i = 0; i < 4; ++i) map.box[i] = box[i];
+      map.element_strides[1] = map.element_strides[2] = static_cast<uint32_t>(step);
+      DeviceArray<uint16_t> y(192, "y");
+      emu::tma_tile_4d(map, 8, -1, -1, 1, y.get(), 192, {});
+      const auto got = y.values();
+      for (int i = 0; i < 192; ++i) {
+        const int c = i % 8, w = i / 8 % 3, h = i / 24 % 4, n = i / 96;
+        CHECK(got[i] == pixel(x, 8 + c, -1 + w * step, -1 + h * step, 1 + n));
+      }
+    }
+  });
+}
+
+TEST_CASE(
+    "TMA im2col reads the pixels that a tap of a 3x3 convolution meets, run over row and image "
+    "ends") {
+  const auto x = counting(3 * 4 * 5 * 16);
+  for_each_order([&] {
+    const DeviceArray<uint16_t> device(x, "x");
+    for (const int stride : {1, 2}) {
+      TensorMap map = image_map(device.get());
+      map.im2col = true;
+      map.lower[0] = map.lower[1] = -1;  // pad 1
+      map.upper[0] = map.upper[1] = -1;  // pad 1 less kernel 3 - 1
+      map.channels = 8;
+      map.pixels = 16;
+      map.element_strides[1] = map.element_strides[2] = static_cast<uint32_t>(stride);
+      const int ho = (4 - 1) / stride + 1, wo = (5 - 1) / stride + 1;
+      for (const int first : {0, 3, 11}) {
+        for (int tap = 0; tap < 9; ++tap) {
+          const auto place = [&](int p, int& w, int& h, int& n) {
+            w = p % wo * stride - 1;
+            h = p / wo % ho * stride - 1;
+            n = p / (wo * ho);
+          };
+          int w = 0, h = 0, n = 0;
+          place(first, w, h, n);
+          DeviceArray<uint16_t> y(128, "y");
+          emu::tma_im2col(map, 8, w, h, n, static_cast<uint16_t>(tap % 3),
+                          static_cast<uint16_t>(tap / 3), y.get(), 128, {});
+          const auto got = y.values();
+          for (int i = 0; i < 128; ++i) {
+            place(first + i / 8, w, h, n);
+            INFO("stride " << stride << " first " << first << " tap " << tap << " element " << i);
+            CHECK(got[i] == pixel(x, 8 + i % 8, w + tap % 3, h + tap / 3, n));
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("a ring of stages filled by TMA hands over every row") {
+  const int rows = 10;
+  std::vector<int32_t> x(rows * 64);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int32_t>(i * i % 1009);
+  for_each_order([&] {
+    const DeviceArray<int32_t> device(x, "x");
+    TensorMap map;
+    map.base = device.get();
+    map.element_bytes = 4;
+    map.rank = 2;
+    map.sizes[0] = 64;
+    map.sizes[1] = rows;
+    map.strides[0] = 256;
+    map.box[0] = 64;
+    map.box[1] = 1;
+    map.element_strides[0] = map.element_strides[1] = 1;
+    DeviceArray<int32_t> y(64, "y");
+    emu::tma_ring(map, rows, y.get(), {});
+    const auto got = y.values();
+    for (int t = 0; t < 64; ++t) {
+      int32_t sum = 0;
+      for (int r = 0; r < rows; ++r) sum += x[r * 64 + t];
+      CHECK(got[t] == sum);
+    }
+  });
+}
+
+// Shared memory with operand tiles in it, written element by element as the layouts are documented.
+class Image {
+ public:
+  explicit Image(size_t bytes) : bytes_(bytes) {}
+  void put(size_t offset, uint32_t bits, int size) {
+    const size_t row = offset / 128, swizzled = offset ^ row % 8 * 16;
+    for (int i = 0; i < size; ++i) bytes_[swizzled + i] = static_cast<uint8_t>(bits >> 8 * i);
+  }
+  std::vector<uint32_t> words() const {
+    std::vector<uint32_t> words(bytes_.size() / 4);
+    for (size_t i = 0; i < bytes_.size(); ++i) words[i / 4] |= uint32_t{bytes_[i]} << i % 4 * 8;
+    return words;
+  }
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+uint32_t encode(int value, Format format) {
+  const float f = static_cast<float>(value);
+  return format == Format::kBf16  ? f32_to_bf16(f)
+         : format == Format::kF16 ? f32_to_f16(f)
+                                  : std::bit_cast<uint32_t>(f);
+}
+
+void check_product(Format format, int n, bool mn_major) {
+  const int size = format == Format::kTf32 ? 4 : 2, depth = 128 / size;  // one swizzled row of k
+  std::mt19937 generator(static_cast<uint32_t>(n));
+  std::vector<int> a(64 * depth), b(n * depth);
+  for (int& v : a) v = static_cast<int>(generator() % 9) - 4;
+  for (int& v : b) v = static_cast<int>(generator() % 9) - 4;
+  // Tile A at 0 (64 rows), tile B behind it. In MN-major form a block of 64 columns has depth
+  // lines.
+  const size_t block = mn_major ? 128 * depth : 0;
+  const size_t a_bytes = mn_major ? block : 64 * 128;
+  const size_t b_bytes = mn_major ? block * ((n + 63) / 64) : n * 128;
+  Image image(a_bytes + b_bytes);
+  const auto offset = [&](int row, int k) {
+    return mn_major ? size_t(row) / 64 * block + size_t(k) * 128 + size_t(row % 64) * size
+                    : size_t(row) * 128 + size_t(k) * size;
+  };
+  for (int k = 0; k < depth; ++k) {
+    for (int i = 0; i < 64; ++i) image.put(offset(i, k), encode(a[i * depth + k], format), size);
+    for (int j = 0; j < n; ++j) {
+      image.put(a_bytes + offset(j, k), encode(b[j * depth + k], format), size);
+    }
+  }
+  WgmmaCase c{};
+  c.format = format;
+  c.n = n;
+  c.mn_major = mn_major;
+  c.slices = 4;  // of k = 16, or 8 for tf32
+  c.a_offset = 0;
+  c.b_offset = static_cast<uint32_t>(a_bytes);
+  c.a_step = c.b_step = mn_major ? 16 * 128 : 32;
+  c.group_bytes = 1024;
+  c.a_block_bytes = c.b_block_bytes = mn_major ? static_cast<uint32_t>(block) : 16;
+  const std::vector<uint32_t> words = image.words();
+  for_each_order([&] {
+    const DeviceArray<uint32_t> device(words, "image");
+    DeviceArray<float> d(64 * n, "d");
+    emu::wgmma_product(c, device.get(), static_cast<int>(words.size()), d.get(), {});
+    const auto got = d.values();
+    for (int i = 0; i < 64; ++i) {
+      for (int j = 0; j < n; ++j) {
+        int sum = 0;
+        for (int k = 0; k < depth; ++k) sum += a[i * depth + k] * b[j * depth + k];
+        if (got[i * n + j] == static_cast<float>(sum)) continue;
+        INFO("format " << static_cast<int>(format) << " n " << n << " row " << i << " column "
+                       << j);
+        REQUIRE(got[i * n + j] == static_cast<float>(sum));
+      }
+    }
+    CHECK(got.size() == static_cast<size_t>(64 * n));
+  });
+}
+
+TEST_CASE("wgmma multiplies K-major tiles of every width") {
+  for (const int n : {64, 96, 128, 192, 256}) {
+    check_product(Format::kBf16, n, false);
+    check_product(Format::kF16, n, false);
+    check_product(Format::kTf32, n, false);
+  }
+}
+
+TEST_CASE("wgmma multiplies MN-major tiles of 16-bit types") {
+  for (const int n : {64, 128, 192, 256}) {
+    check_product(Format::kBf16, n, true);
+    check_product(Format::kF16, n, true);
+  }
+}
+
+}  // namespace
+}  // namespace ebb
