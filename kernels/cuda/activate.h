@@ -1,0 +1,89 @@
+#pragma once
+
+// Activations and their slopes in f32. NaN stays NaN; infinities reach their limits.
+
+#include "kernels/activation.h"
+#include "kernels/simt.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+
+// Clamp that keeps NaN.
+SIMT_DEVICE float clamp_to(float x, float low, float high) {
+  return x < low ? low : (x > high ? high : x);
+}
+
+// Phi(x) of the normal distribution.
+SIMT_DEVICE float normal_cdf(float x) { return 0.5f * (1.0f + erff(x * 0.70710678f)); }
+
+SIMT_DEVICE float gelu(float x) {
+  const float bounded = x < -6.0f ? -6.0f : x;  // x * 0 would be NaN at -infinity
+  return bounded * normal_cdf(bounded);
+}
+// Phi(x) + x phi(x).
+SIMT_DEVICE float gelu_slope(float x) {
+  const float bounded = clamp_to(x, -6.0f, 6.0f);
+  return normal_cdf(bounded) + bounded * 0.3989422804f * expf(-0.5f * bounded * bounded);
+}
+
+// up = 1 / (1 + e^-|x|), down = 1 - up without cancellation.
+SIMT_DEVICE void logistic_pair(float x, float& up, float& down) {
+  const float e = expf(-fabsf(x));
+  up = 1.0f / (1.0f + e);
+  down = e * up;
+}
+SIMT_DEVICE float silu(float x) {
+  const float bounded = x < -87.0f ? -87.0f : x;
+  float up, down;
+  logistic_pair(bounded, up, down);
+  return bounded * (bounded < 0 ? down : up);
+}
+// s + x s (1 - s), s = 1 / (1 + e^-x).
+SIMT_DEVICE float silu_slope(float x) {
+  const float bounded = clamp_to(x, -87.0f, 87.0f);
+  float up, down;
+  logistic_pair(bounded, up, down);
+  const float s = bounded < 0 ? down : up, rest = bounded < 0 ? up : down;
+  return bounded * s * rest + s;
+}
+
+template <Activation kActivation>
+SIMT_DEVICE float activate(float x) {
+  if constexpr (kActivation == Activation::kGelu) {
+    return gelu(x);
+  } else if constexpr (kActivation == Activation::kSilu) {
+    return silu(x);
+  } else {
+    return x;
+  }
+}
+
+template <Activation kActivation>
+SIMT_DEVICE float activation_slope(float x) {
+  if constexpr (kActivation == Activation::kGelu) {
+    return gelu_slope(x);
+  } else if constexpr (kActivation == Activation::kSilu) {
+    return silu_slope(x);
+  } else {
+    return 1.0f;
+  }
+}
+
+template <Activation kValue>
+struct ActivationConstant {
+  static constexpr Activation value = kValue;
+};
+
+// Calls body with an ActivationConstant: for_activation(a, [&](auto tag) { tag.value ... }).
+template <class Body>
+void for_activation(Activation activation, const Body& body) {
+  switch (activation) {
+    case Activation::kNone:
+      return body(ActivationConstant<Activation::kNone>{});
+    case Activation::kGelu:
+      return body(ActivationConstant<Activation::kGelu>{});
+    case Activation::kSilu:
+      return body(ActivationConstant<Activation::kSilu>{});
+  }
+}
+
+}  // namespace ebb::EBB_GPU_NAMESPACE
