@@ -1,5 +1,4 @@
 #include "kernels/avg_pool.h"
-
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
 
@@ -35,7 +34,8 @@ __global__ void __launch_bounds__(kThreads) avg_pool_forward_kernel(PoolSize s, 
 
 // One thread per pack of an input pixel.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads) avg_pool_backward_kernel(PoolSize s, const T* dy, T* dx) {
+__global__ void __launch_bounds__(kThreads)
+    avg_pool_backward_kernel(PoolSize s, const T* dy, T* dx) {
   const int64_t packs = s.c / kWidth, wo = s.w / s.k;
   const float area = static_cast<float>(s.k * s.k);
   for (int64_t i = global_thread(); i < s.n * s.h * s.w * packs; i += global_threads()) {

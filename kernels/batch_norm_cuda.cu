@@ -1,5 +1,4 @@
 #include "kernels/batch_norm.h"
-
 #include "kernels/cuda/activate.h"
 #include "kernels/cuda/batch_norm_sums.h"
 #include "kernels/cuda/elements.h"
@@ -19,7 +18,7 @@ SIMT_DEVICE int64_t block_channel() {
 // Mean and M2 of the chunk blockIdx.y of every channel, [chunks, 2, C]. Each tile is centred at its
 // own mean: its rows stay in registers between the two sums.
 template <class T>
-__global__ void __launch_bounds__(kChannels * kLanes)
+__global__ void __launch_bounds__(kChannels* kLanes)
     statistics_kernel(BatchNormPlan plan, const T* x, double* sums) {
   SIMT_SHARED(float, shared, [kLanes][kChannels]);
   const int64_t channel = block_channel();
@@ -77,7 +76,8 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t c, const Mome
   out.rstd[c] = rstd;
   out.running_mean[c] =
       static_cast<float>((1 - momentum) * out.running_mean[c] + momentum * all.mean);
-  out.running_var[c] = static_cast<float>((1 - momentum) * out.running_var[c] + momentum * unbiased);
+  out.running_var[c] =
+      static_cast<float>((1 - momentum) * out.running_var[c] + momentum * unbiased);
   out.scale[c] = scale;
   // What f32 cannot hold of a large mean goes into the shift.
   out.shift[c] = static_cast<float>(out.beta[c] - (all.mean - mean) * scale);
@@ -85,7 +85,7 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t c, const Mome
 
 // Merges the chunks of every channel: each lane takes every kLanes-th chunk, then the lanes in
 // order.
-__global__ void __launch_bounds__(kChannels * kLanes)
+__global__ void __launch_bounds__(kChannels* kLanes)
     finish_statistics_kernel(BatchNormPlan plan, const double* sums, TrainOutputs out) {
   SIMT_SHARED(Moments, shared, [kLanes][kChannels]);
   const int64_t channel = block_channel();
@@ -165,7 +165,7 @@ SIMT_DEVICE float slope_of(const Gradient& g, int64_t c, float centred) {
 // Sums of dz and dz * (x - mean) over the chunk blockIdx.y, [chunks, 2, C]: f32 within a tile,
 // double across tiles.
 template <class T, Activation kActivation>
-__global__ void __launch_bounds__(kChannels * kLanes)
+__global__ void __launch_bounds__(kChannels* kLanes)
     gradient_sums_kernel(BatchNormPlan plan, Gradient g, const T* x, const T* dy, double* sums) {
   SIMT_SHARED(double, shared, [kLanes][kChannels]);
   const int64_t channel = block_channel();
@@ -194,7 +194,7 @@ __global__ void __launch_bounds__(kChannels * kLanes)
 }
 
 // Adds the chunks; writes dbeta, dgamma and the coefficients of dx.
-__global__ void __launch_bounds__(kChannels * kLanes)
+__global__ void __launch_bounds__(kChannels* kLanes)
     finish_gradients_kernel(BatchNormPlan plan, Gradient g, const double* sums, float* dgamma,
                             float* dbeta, float* offset, float* slope) {
   SIMT_SHARED(double, shared, [kLanes][kChannels]);
@@ -273,8 +273,8 @@ void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
     T* y = static_cast<T*>(args.y);
     simt::launch(channel_tiles("batch_norm_statistics", plan, plan.chunks, stream),
                  statistics_kernel<T>, plan, x, sums);
-    simt::launch(channel_tiles("batch_norm_finish", plan, 1, stream), finish_statistics_kernel, plan,
-                 sums,
+    simt::launch(channel_tiles("batch_norm_finish", plan, 1, stream), finish_statistics_kernel,
+                 plan, sums,
                  TrainOutputs{args.eps, args.momentum, args.gamma, args.beta, args.running_mean,
                               args.running_var, args.mean, args.rstd, scale, shift});
     const bool wide = packs_fit(x, y) && args.c % kWidth == 0;

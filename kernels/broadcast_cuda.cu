@@ -1,5 +1,4 @@
 #include "kernels/broadcast.h"
-
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/map.h"
@@ -38,7 +37,7 @@ constexpr int kSumChannels = 32, kSumRows = 8;
 // ds[n, c] = sum over pixels of dy (* x), in double. A block takes 32 channels of an image: 8 sums
 // per channel, then added in order.
 template <class T, BroadcastOp kOp>
-__global__ void __launch_bounds__(kSumChannels * kSumRows)
+__global__ void __launch_bounds__(kSumChannels* kSumRows)
     broadcast_backward_kernel(BroadcastBackwardArgs args) {
   SIMT_SHARED(double, partial, [kSumRows][kSumChannels]);
   const int64_t channel = static_cast<int64_t>(blockIdx.x) * kSumChannels + threadIdx.x;
@@ -67,21 +66,22 @@ void forward(const BroadcastForwardArgs& args, StreamHandle stream) {
   constexpr int kWidth = kPackWidth<T>;
   const bool wide = packs_fit(args.x, args.s, args.y) && args.c % kWidth == 0;
   const int64_t elements = args.pixels * args.c;
-  simt::launch({.name = "broadcast_forward",
-                .grid = dim3(blocks_for(wide ? elements / kWidth : elements), rows_for(args.n)),
-                .block = dim3(kThreads),
-                .stream = stream},
-               wide ? broadcast_forward_kernel<T, kOp, kWidth> : broadcast_forward_kernel<T, kOp, 1>,
-               args);
+  simt::launch(
+      {.name = "broadcast_forward",
+       .grid = dim3(blocks_for(wide ? elements / kWidth : elements), rows_for(args.n)),
+       .block = dim3(kThreads),
+       .stream = stream},
+      wide ? broadcast_forward_kernel<T, kOp, kWidth> : broadcast_forward_kernel<T, kOp, 1>, args);
 }
 
 template <class T, BroadcastOp kOp>
 void backward_s(const BroadcastBackwardArgs& args, StreamHandle stream) {
-  simt::launch({.name = "broadcast_backward",
-                .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kSumChannels)), rows_for(args.n)),
-                .block = dim3(kSumChannels, kSumRows),
-                .stream = stream},
-               broadcast_backward_kernel<T, kOp>, args);
+  simt::launch(
+      {.name = "broadcast_backward",
+       .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kSumChannels)), rows_for(args.n)),
+       .block = dim3(kSumChannels, kSumRows),
+       .stream = stream},
+      broadcast_backward_kernel<T, kOp>, args);
 }
 
 struct Copy {

@@ -1,5 +1,4 @@
 #include "kernels/copy_rows.h"
-
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
 

@@ -1,6 +1,5 @@
-#include "kernels/diffusion_batch.h"
-
 #include "kernels/cuda/grid.h"
+#include "kernels/diffusion_batch.h"
 #include "kernels/philox.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
@@ -63,8 +62,8 @@ __global__ void __launch_bounds__(kBatchThreads) diffusion_batch_kernel(Diffusio
     float* target = args.target + j * args.pixels;
     const Mixture mix = mixture_of(args, example);
     for (int64_t p = int64_t{threadIdx.x} * 4; p < args.pixels; p += kBatchThreads * 4) {
-      const PhiloxWords words = random_words(args.seed, RandomStream::kNoise, example, 0,
-                                             static_cast<uint32_t>(p / 4));
+      const PhiloxWords words =
+          random_words(args.seed, RandomStream::kNoise, example, 0, static_cast<uint32_t>(p / 4));
       for (int i = 0; i < 4 && p + i < args.pixels; i += 2) {
         const NormalPair noise = normals_from_words(words.w[i], words.w[i + 1]);
         write_pixel(args, mix, image[p + i], noise.first, input + p + i, target + p + i);

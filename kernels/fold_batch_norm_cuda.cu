@@ -1,6 +1,5 @@
-#include "kernels/fold_batch_norm.h"
-
 #include "kernels/cuda/grid.h"
+#include "kernels/fold_batch_norm.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {

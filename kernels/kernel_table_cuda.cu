@@ -1,5 +1,4 @@
 #include "kernels/kernel_table.h"
-
 #include "kernels/simt.h"
 
 namespace ebb {

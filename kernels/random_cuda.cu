@@ -1,8 +1,7 @@
-#include "kernels/random.h"
-
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
 #include "kernels/philox.h"
+#include "kernels/random.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
@@ -32,8 +31,8 @@ __global__ void __launch_bounds__(kThreads) random_fill_kernel(RandomFillArgs ar
     float* y = args.y + image * args.elements;
     for (int64_t e = global_thread() * 4; e < args.elements; e += global_threads() * 4) {
       const Pack<float, 4> pack = numbers<kDistribution>(
-          random_words(args.seed, args.stream, args.image0 + static_cast<uint64_t>(image), args.step,
-                       static_cast<uint32_t>(e / 4)));
+          random_words(args.seed, args.stream, args.image0 + static_cast<uint64_t>(image),
+                       args.step, static_cast<uint32_t>(e / 4)));
       if (wide) {
         store_pack<4>(y + e, pack);
       } else {
