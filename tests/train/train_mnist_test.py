@@ -23,7 +23,10 @@ TRAIN = ""
 # Threads that spin at barriers would make these many tiny kernels crawl on a busy machine.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 SMALL = ["--hidden", "4", "--batch-size", "16", "--device", "cpu"]
-NO_SAMPLES = ["--sample-every", "1000"]
+NO_SAMPLES = ["--sample-every", "100000"]
+EPOCHS = "100000"  # part of a run's configuration: its learning rate follows from it
+ENDLESS = ["--epochs", EPOCHS, "--max-steps", "100000", "--save-every", "1"]
+PATIENCE = 300  # seconds that a busy machine may take for what is done in a moment
 
 
 def write_dataset(folder: Path, count: int = 96) -> None:
@@ -61,13 +64,11 @@ def poison(checkpoint: Path, tensor: str) -> None:
 
 class TrainMnist(unittest.TestCase):
     def setUp(self) -> None:
-        self.temp = tempfile.TemporaryDirectory()
-        self.root = Path(self.temp.name)
+        temp = tempfile.TemporaryDirectory()
+        self.addCleanup(temp.cleanup)
+        self.root = Path(temp.name)
         self.data = self.root / "mnist"
         write_dataset(self.data)
-
-    def tearDown(self) -> None:
-        self.temp.cleanup()
 
     def command(self, output: str, *flags: str, model: str = "class") -> list[str]:
         samples = [] if "--sample-every" in flags else NO_SAMPLES
@@ -76,7 +77,7 @@ class TrainMnist(unittest.TestCase):
 
     def train(self, output: str, *flags: str, model: str = "class", code: int = 0) -> str:
         done = subprocess.run(self.command(output, *flags, model=model), capture_output=True,
-                              text=True, timeout=300, check=False, env=ENVIRONMENT)
+                              text=True, timeout=PATIENCE, check=False, env=ENVIRONMENT)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr
 
@@ -87,39 +88,49 @@ class TrainMnist(unittest.TestCase):
         lines = (self.root / output / "log.jsonl").read_text().splitlines()
         return [(entry["step"], entry["loss"]) for entry in map(json.loads, lines)]
 
-    def wait_for_checkpoint(self, process: subprocess.Popen, output: str) -> None:
-        deadline = time.monotonic() + 120
+    def newest_step(self, output: str) -> int:
+        newest = max((self.root / output).glob("checkpoint-*.safetensors"))
+        return int(newest.stem.split("-")[1])
+
+    def start_endless(self, output: str, *flags: str) -> subprocess.Popen:
+        """A trainer that has saved a checkpoint and goes on until it is stopped.
+
+        However long this test then waits for its turn on a busy machine, the trainer is not done.
+        """
+        process = subprocess.Popen(self.command(output, *ENDLESS, *flags),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=ENVIRONMENT)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + PATIENCE
         while not list((self.root / output).glob("checkpoint-*.safetensors")):
             self.assertIsNone(process.poll(), "the trainer ended before its first checkpoint")
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.005)
+        return process
 
     def interrupt(self, output: str, sig: signal.Signals, *flags: str) -> int:
-        process = subprocess.Popen(self.command(output, *flags), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-        self.wait_for_checkpoint(process, output)
+        process = self.start_endless(output, *flags)
         process.send_signal(sig)
-        return process.wait(timeout=60)
+        return process.wait(timeout=PATIENCE)
 
     def test_a_killed_run_resumes_bit_for_bit_on_another_thread_count(self) -> None:
-        flags = ["--max-steps", "40", "--epochs", "20", "--ema-decay", "0.9"]
-        self.train("whole", *flags, "--threads", "1")
-        code = self.interrupt("killed", signal.SIGKILL, *flags, "--threads", "1",
-                              "--save-every", "1")
+        flags = ["--ema-decay", "0.9"]
+        code = self.interrupt("killed", signal.SIGKILL, *flags, "--threads", "1")
         self.assertEqual(code, -signal.SIGKILL)
+        # Its length is settled afterwards: nobody knows where the signal struck.
+        flags += ["--epochs", EPOCHS, "--max-steps", str(self.newest_step("killed") + 20)]
+        self.train("whole", *flags, "--threads", "1")
         self.train("killed", *flags, "--threads", "2", "--resume", "auto")
         self.assertEqual(self.model_bytes("whole"), self.model_bytes("killed"))
         self.assertEqual(self.losses("whole"), self.losses("killed"))
 
     def test_signals_save_and_exit_with_their_code(self) -> None:
-        flags = ["--max-steps", "100000", "--epochs", "100000", "--save-every", "1"]
         for sig, expected in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
             output = sig.name
-            self.assertEqual(self.interrupt(output, sig, *flags), expected)
+            self.assertEqual(self.interrupt(output, sig), expected)
             folder = self.root / output
-            newest = max(folder.glob("checkpoint-*.safetensors"))
-            step = int(newest.stem.split("-")[1])
-            self.assertEqual(self.losses(output)[-1][0], step)
+            self.assertEqual(self.losses(output)[-1][0], self.newest_step(output))
             self.assertEqual([p.name for p in folder.glob(".*.tmp")], [])
 
     def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(self) -> None:
@@ -175,14 +186,9 @@ class TrainMnist(unittest.TestCase):
         self.assertFalse((self.root / "run").exists())
 
     def test_two_trainers_cannot_share_a_directory(self) -> None:
-        process = subprocess.Popen(
-            self.command("run", "--max-steps", "100000", "--epochs", "100000", "--save-every", "1"),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.wait_for_checkpoint(process, "run")
+        process = self.start_endless("run")
         message = self.train("run", "--resume", "auto", code=2)
         self.assertIn(str(process.pid), message)
-        process.kill()
-        process.wait()
 
     def test_a_full_disk_keeps_the_old_checkpoint(self) -> None:
         self.train("run", "--max-steps", "2")
@@ -190,7 +196,8 @@ class TrainMnist(unittest.TestCase):
         before = {p.name for p in folder.glob("checkpoint-*")}
         limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash",
                    *self.command("run", "--max-steps", "4", "--resume", "auto")]
-        done = subprocess.run(limited, capture_output=True, text=True, check=False)
+        done = subprocess.run(limited, capture_output=True, text=True, check=False,
+                              env=ENVIRONMENT)
         self.assertEqual(done.returncode, 4, done.stderr)
         self.assertEqual({p.name for p in folder.glob("checkpoint-*")}, before)
         self.assertEqual(list(folder.glob(".*.tmp")), [])
