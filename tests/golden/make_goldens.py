@@ -27,14 +27,16 @@ import PIL  # noqa: E402
 import safetensors  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
+from command_goldens import write_command_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from picture_goldens import write_picture_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
 from toolbox_goldens import write_toolbox_goldens  # noqa: E402
+from toolbox_networks import write_trained_networks  # noqa: E402
 
 
-PARTS = ("networks", "schedules", "samplers", "toolbox", "pictures")
+PARTS = ("networks", "schedules", "samplers", "trained", "toolbox", "commands", "pictures")
 
 
 def main() -> None:
@@ -63,7 +65,9 @@ def main() -> None:
         "networks": lambda: write_network_goldens(torch_versions),
         "schedules": lambda: write_schedule_goldens(numpy_versions),
         "samplers": lambda: write_sampler_goldens(torch_versions | diffusers_version),
+        "trained": lambda: write_trained_networks(torch_versions),
         "toolbox": lambda: write_toolbox_goldens(torch_versions | torchvision_version),
+        "commands": lambda: write_command_goldens(torch_versions | torchvision_version),
         "pictures": lambda: write_picture_goldens(
             torch_versions | torchvision_version | pillow_version
         ),

@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F
 from ebb_noise import REFERENCE, SAMPLER, START, image_noise
 from golden_file import write_golden
-from network_goldens import randomize_batch_norms
-from peer_mnist_unet import MnistUNet, ModelConfig, random_inputs, tensors_to_save
 from sampler_goldens import alpha_bar_table
+from toolbox_networks import TinyRgb, saved_network
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
@@ -28,48 +27,7 @@ View = Callable[[Tensor], Tensor]
 Ask = Callable[[Tensor, int, int], Tensor]  # x, timestep, class -> prediction
 
 
-# --- networks -------------------------------------------------------------------------------
-
-
-class TinyRgb(nn.Module):
-    """Three channels in, noise and variance code out, as DeepFloyd IF; its text in C++ is in
-    tests/diffusion/toolbox_golden_test.cc."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
-        self.time = nn.Linear(1, 8)
-        self.label = nn.Linear(10, 8)
-        self.conv2 = nn.Conv2d(8, 6, 3, padding=1)
-
-    def forward(self, x: Tensor, t: Tensor, c: Tensor) -> Tensor:
-        h = self.conv1(x) + self.time(t)[:, :, None, None]
-        return self.conv2(F.gelu(h * self.label(c)[:, :, None, None]))
-
-
-def mnist_network() -> MnistUNet:
-    """Random, with classes that matter: an untrained network hardly tells them apart."""
-    model = MnistUNet(ModelConfig(conditioning="class", hidden=8))
-    randomize_batch_norms(model)
-    with torch.no_grad():
-        for block in (model.class1, model.class2):
-            block.fc1.weight.mul_(10)
-            block.fc2.weight.mul_(20)
-        model.out.weight.mul_(25)
-        for _ in range(2):  # running statistics
-            model(**random_inputs(model.config, 8))
-        model.eval()
-        model.out.bias.sub_(model(**random_inputs(model.config, 8)).mean())
-    return model
-
-
-def rgb_network() -> TinyRgb:
-    model = TinyRgb()
-    with torch.no_grad():
-        model.label.weight.mul_(4)
-        model.conv1.weight.mul_(2)
-        model.conv2.weight.mul_(2)
-    return model.eval()
+# --- asking --------------------------------------------------------------------------------
 
 
 def ask_in_f64(model: nn.Module, timesteps: int) -> Ask:
@@ -200,6 +158,7 @@ class Walk:
     schedule: str
     timesteps: list[int]
     image: tuple[int, int, int]  # C, H, W
+    is_small: bool = False  # the smaller of the two fixed variances
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -232,7 +191,8 @@ class Walk:
         if k_next < 0:
             return mean
         if prediction.code is None:
-            return mean + beta**0.5 * noise
+            small = (1 - next_) / (1 - signal) * beta
+            return mean + (small if self.is_small else beta) ** 0.5 * noise
         share = (prediction.code + 1) / 2
         log_min, log_max = np.log((1 - next_) / (1 - signal) * beta), np.log(beta)
         return mean + torch.exp((share * log_max + (1 - share) * log_min) / 2) * noise
@@ -243,13 +203,13 @@ class Walk:
         x: Tensor,
         after_step: Callable[[int, int, Tensor], Tensor] = lambda step, k_next, x: x,
     ) -> Tensor:
-        """States [1 + steps, N, C, H, W]."""
+        """The states behind one another, [(1 + steps) * N, C, H, W]."""
         states = [x]
         for i, (k, k_next) in enumerate(zip(self.timesteps, self.timesteps[1:])):
             x = self.step(x, k, k_next, denoiser(x, k), self.noise(i))
             x = after_step(i, k_next, x)
             states.append(x)
-        return torch.stack(states)
+        return torch.cat(states)
 
 
 def inpainted(
@@ -271,12 +231,11 @@ def walk_cases(walk: Walk, ask: Ask) -> Tensors:
     start = walk.start()
     six, nine, three, one = (guided(ask, label, 5.0) for label in (6, 9, 3, 1))
     low, wide = low_pass(9, 1.5), low_pass(23, 2.0)
+    steps = range(len(walk.timesteps) - 1)
     golden = {
         "start": start,
-        "noise": torch.stack([walk.noise(i) for i in range(len(walk.timesteps) - 1)]),
-        "reference_noise": torch.stack(
-            [walk.reference_noise(i) for i in range(len(walk.timesteps) - 1)]
-        ),
+        "noise": torch.cat([walk.noise(i) for i in steps]),
+        "reference_noise": torch.cat([walk.reference_noise(i) for i in steps]),
         "known": known,
         "mask": mask,
         "conditional": walk.run(guided(ask, 3, 1.0), start),
@@ -303,22 +262,24 @@ def walk_cases(walk: Walk, ask: Ask) -> Tensors:
 
 def write_toolbox_goldens(versions: dict[str, str]) -> None:
     torch.set_num_threads(1)
-    for name, model, walk in toolboxes():
-        torch.manual_seed(SEED)
-        params = tensors_to_save(model)
-        tensors = {f"param.{key}": value.float().clone() for key, value in params.items()}
-        ask = ask_in_f64(model, len(alpha_bar_table(walk.schedule)))
-        tensors |= {key: value.float() for key, value in walk_cases(walk, ask).items()}
-        tensors["timestep"] = torch.tensor(walk.timesteps, dtype=torch.int32)
-        metadata: dict[str, object] = {"ebb.golden": {"seed": SEED, **versions}}
-        if isinstance(model, MnistUNet):
-            metadata["ebb.model"] = dataclasses.asdict(model.config)
-        write_golden(name, {k: v.contiguous().numpy() for k, v in tensors.items()}, metadata)
-
-
-def toolboxes() -> list[tuple[str, nn.Module, Walk]]:
     torch.manual_seed(SEED)
-    return [
-        ("toolbox_mnist", mnist_network(), Walk("linear300", [207, 198, 189, -1], (1, 28, 28))),
-        ("toolbox_rgb", rgb_network(), Walk("cosine1000", [690, 660, 630, 600, 570], (3, 12, 12))),
-    ]
+    rgb = TinyRgb().eval()
+    params = {f"param.{name}": value.clone() for name, value in rgb.state_dict().items()}
+    cases = (
+        ("toolbox_mnist", saved_network("toolbox_ddpm"), {}, MNIST_WALK),
+        ("toolbox_rgb", rgb, params, RGB_WALK),
+    )
+    for name, model, tensors, walk in cases:
+        ask = ask_in_f64(model, len(alpha_bar_table(walk.schedule)))
+        states = {key: value.float() for key, value in walk_cases(walk, ask).items()}
+        timesteps = {"timestep": torch.tensor(walk.timesteps, dtype=torch.int32)}
+        all_tensors = {**tensors, **states, **timesteps}
+        write_golden(
+            name,
+            {key: value.contiguous().numpy() for key, value in all_tensors.items()},
+            {"ebb.golden": {"seed": SEED, **versions}},
+        )
+
+
+MNIST_WALK = Walk("linear300", [207, 198, 189, -1], (1, 28, 28))
+RGB_WALK = Walk("cosine1000", [690, 660, 630, 600, 570], (3, 12, 12))

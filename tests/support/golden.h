@@ -35,11 +35,16 @@ class Golden {
 
   // In the file's order of elements, PyTorch's.
   std::vector<float> values(const std::string& name) const {
-    const TensorEntry& e = entry(name);
-    EBB_CHECK(e.dtype == StDType::kF32, FormatError, file_.label(), ": ", name, " is not F32");
-    std::vector<float> values(e.bytes() / sizeof(float));
-    file_.read(e, values.data());
-    return values;
+    return read<float>(name, StDType::kF32);
+  }
+  std::vector<double> doubles(const std::string& name) const {
+    return read<double>(name, StDType::kF64);
+  }
+  std::vector<int32_t> integers(const std::string& name) const {
+    return read<int32_t>(name, StDType::kI32);
+  }
+  std::vector<uint8_t> bytes(const std::string& name) const {
+    return read<uint8_t>(name, StDType::kU8);
   }
 
   // An activation: [N, C, H, W] in the file becomes [N, H, W, C]; [N, C] stays.
@@ -72,6 +77,15 @@ class Golden {
     const TensorEntry* found = file_.find(name);
     EBB_CHECK(found != nullptr, FormatError, file_.label(), ": no tensor ", name);
     return *found;
+  }
+
+  template <typename T>
+  std::vector<T> read(const std::string& name, StDType dtype) const {
+    const TensorEntry& e = entry(name);
+    EBB_CHECK(e.dtype == dtype, FormatError, file_.label(), ": ", name, " has another type");
+    std::vector<T> values(e.bytes() / sizeof(T));
+    file_.read(e, values.data());
+    return values;
   }
 
   SafetensorsFile file_;
