@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "kernels/kernel_table.h"
+
 namespace ebb {
 
 void combine(Context& context, std::span<const Tensor> x, const Tensor& coefficients,

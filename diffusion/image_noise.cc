@@ -1,5 +1,7 @@
 #include "diffusion/image_noise.h"
 
+#include "kernels/kernel_table.h"
+
 namespace ebb {
 
 void ImageNoise::start(const Tensor& x) const { fill(RandomStream::kStart, 0, x); }

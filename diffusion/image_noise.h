@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "engine/tensor.h"
+#include "kernels/random.h"
 
 namespace ebb {
 

@@ -9,6 +9,7 @@
 
 #if EBB_CUDA
 #include "engine/cuda/cuda_context.h"
+#include "kernels/kernel_table.h"
 #endif
 
 namespace ebb {

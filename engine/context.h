@@ -9,9 +9,10 @@
 #include "engine/base/stream_handle.h"
 #include "engine/device_queue.h"
 #include "engine/profile.h"
-#include "kernels/kernel_table.h"
 
 namespace ebb {
+
+struct KernelTable;  // kernels/kernel_table.h; who launches includes it
 
 // Where work runs: a device, its stream, memory and kernels. Passed explicitly; there is no global
 // one. Created by make_context() (engine/backend.h). Not thread-safe: one thread per context.
@@ -35,8 +36,7 @@ class Context {
   template <typename Fn>
   Fn* kernel(Fn* KernelTable::*entry, const char* name) const {
     Fn* function = kernels_.*entry;
-    EBB_CHECK(function != nullptr, DeviceError, "--device ", kernels_.name, ": kernel ", name,
-              " is not available on this backend. Use --device cpu");
+    if (function == nullptr) refuse_missing(name);
     return function;
   }
 
@@ -58,6 +58,8 @@ class Context {
 
  private:
   friend class LayerScope;
+
+  [[noreturn]] void refuse_missing(const char* kernel_name) const;
 
   Device device_;
   std::shared_ptr<DeviceQueue> queue_;

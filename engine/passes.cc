@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/ops/ops.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb {
 namespace {

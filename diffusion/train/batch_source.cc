@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "diffusion/schedule.h"
+#include "kernels/kernel_table.h"
 #include "kernels/philox.h"
 
 namespace ebb {

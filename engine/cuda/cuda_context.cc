@@ -11,6 +11,7 @@
 #include "engine/cuda/cuda_memory.h"
 #include "engine/cuda/cuda_queue.h"
 #include "engine/cuda/probe.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb {
 namespace {

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "engine/ops/ops.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb::autograd {
 namespace {

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "kernels/kernel_table.h"
+
 namespace ebb::autograd {
 
 double grad_norm(Context& context, const ParamStore& params) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/kernel_table.h"
 #include "nn/autograd/grad_rules.h"
 
 namespace ebb::autograd {

@@ -4,6 +4,7 @@
 
 #include "engine/backend.h"
 #include "engine/op.h"
+#include "kernels/kernel_table.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/errors.h"

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/backend.h"
+#include "kernels/kernel_table.h"
 #include "tests/support/poison_allocator.h"
 
 namespace ebb::test {
