@@ -11,12 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string data_directory(const std::string& flag) {
-  if (!flag.empty()) return flag;
-  const char* environment = std::getenv("EBB_DATA");
-  return environment != nullptr && *environment != '\0' ? environment : "data/mnist";
-}
-
 std::string find_file(const std::string& directory, const std::string& name) {
   for (const std::string& candidate : {name + ".gz", name}) {
     const fs::path path = fs::path(directory) / candidate;
@@ -30,8 +24,14 @@ std::string find_file(const std::string& directory, const std::string& name) {
 
 }  // namespace
 
+std::string mnist_directory(const std::string& flag) {
+  if (!flag.empty()) return flag;
+  const char* environment = std::getenv("EBB_DATA");
+  return environment != nullptr && *environment != '\0' ? environment : "data/mnist";
+}
+
 MnistDataset load_mnist(const std::string& directory, MnistSplit split) {
-  const std::string folder = data_directory(directory);
+  const std::string folder = mnist_directory(directory);
   const std::string prefix = split == MnistSplit::kTrain ? "train" : "t10k";
   const std::string images_path = find_file(folder, prefix + "-images-idx3-ubyte");
   const std::string labels_path = find_file(folder, prefix + "-labels-idx1-ubyte");

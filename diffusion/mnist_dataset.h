@@ -18,8 +18,11 @@ struct MnistDataset {
   std::string fingerprint;      // SHA-256 of both uncompressed files, "<images>+<labels>"
 };
 
-// Reads the IDX files of one split, gzipped or not, under their usual names. directory: the --data
-// flag; when empty, $EBB_DATA, else ./data/mnist. IoError says what is missing and how to get it.
+// Where the files are: `flag`, what --data says, or when that is empty $EBB_DATA, else data/mnist.
+std::string mnist_directory(const std::string& flag);
+
+// Reads the IDX files of one split, gzipped or not, under their usual names. directory: the
+// --data flag. IoError says what is missing and how to get it.
 MnistDataset load_mnist(const std::string& directory, MnistSplit split);
 
 }  // namespace ebb

@@ -9,6 +9,14 @@
 
 namespace ebb {
 
+// A file that a command read, other than its model.
+struct InputFile {
+  std::string path;    // as it was given, without the index of a picture in it
+  std::string sha256;  // hexadecimal digest
+
+  friend bool operator==(const InputFile&, const InputFile&) = default;
+};
+
 // How a picture was made: all that is needed to make it again.
 struct Provenance {
   std::string version;            // of ebb, for example "0.1.0"

@@ -30,6 +30,7 @@ FileKind kind_by_name(const std::string& path) {
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
   if (name.ends_with(".safetensors")) return FileKind::kSafetensors;
   if (name.ends_with(".png")) return FileKind::kPng;
+  if (name.ends_with(".jpg") || name.ends_with(".jpeg")) return FileKind::kJpeg;
   if (name.find("idx3") != std::string::npos) return FileKind::kIdxImages;
   if (name.find("idx1") != std::string::npos) return FileKind::kIdxLabels;
   return FileKind::kUnknown;
@@ -72,11 +73,13 @@ InspectReport inspect_file(const std::string& path, const Options& options) {
       return inspect_idx_labels(path);
     case FileKind::kPng:
       return inspect_png(path);
+    case FileKind::kJpeg:
+      return inspect_jpeg(path);
     default:
-      refuse_other_kinds(FileReader(path), "a safetensors, IDX or PNG file", {});
+      refuse_other_kinds(FileReader(path), "a safetensors, IDX, PNG or JPEG file", {});
       throw FormatError(cat(path_label(path),
-                            ": unknown kind of file, expected a safetensors, IDX or PNG file. Name "
-                            "another file."));
+                            ": unknown kind of file, expected a safetensors, IDX, PNG or JPEG "
+                            "file. Name another file."));
   }
 }
 
@@ -112,7 +115,7 @@ void add_inspect_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "inspect", "Check files completely and list what they hold: tensors, metadata, digests");
-  command->add_option("files", options->files, "safetensors, IDX(.gz) or PNG files")
+  command->add_option("files", options->files, "safetensors, IDX(.gz), PNG or JPEG files")
       ->required()
       ->type_name("FILE");
   command->add_flag("--json", options->json, "Print one JSON object instead of text");

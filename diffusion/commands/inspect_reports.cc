@@ -6,6 +6,7 @@
 #include <iomanip>
 #include <vector>
 
+#include "diffusion/picture/jpeg.h"
 #include "diffusion/picture/png.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
@@ -164,6 +165,13 @@ InspectReport inspect_png(const std::string& path) {
   return report;
 }
 
+InspectReport inspect_jpeg(const std::string& path) {
+  const std::string text = describe_jpeg(path);
+  InspectReport report = start_report(FileReader(path), "jpeg");
+  report["text"] = text;
+  return report;
+}
+
 std::string find_labels_beside(const std::string& images_path) {
   std::string name = fs::path(images_path).filename().string();
   if (name.find("images") == std::string::npos) return "";
@@ -181,8 +189,8 @@ std::string find_labels_beside(const std::string& images_path) {
 void print_report(std::ostream& out, const InspectReport& report) {
   if (report["kind"] == "safetensors") {
     print_safetensors(out, report);
-  } else if (report["kind"] == "png") {
-    print_heading(out, report, "PNG");
+  } else if (report["kind"] == "png" || report["kind"] == "jpeg") {
+    print_heading(out, report, report["kind"] == "png" ? "PNG" : "JPEG");
     out << report["text"].get<std::string>();
   } else {
     print_idx(out, report);

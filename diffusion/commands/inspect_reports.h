@@ -24,6 +24,7 @@ InspectReport inspect_idx_labels(const std::string& path);
 
 // kind, bytes, sha256, text (size, kind and text chunks of the picture). Decodes the whole picture.
 InspectReport inspect_png(const std::string& path);
+InspectReport inspect_jpeg(const std::string& path);
 
 // The label file that belongs to an image file by MNIST's naming and exists beside it
 // ("train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte.gz", or the same without .gz); empty

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "diffusion/picture/convert.h"
 #include "engine/base/error.h"
 
 namespace ebb {
@@ -53,6 +54,15 @@ Image image_from_floats(std::span<const float> values, int width, int height, in
   return image;
 }
 
+std::vector<float> image_to_floats(const Image& image, PixelRange range) {
+  std::vector<float> values(image.pixels.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float value = static_cast<float>(image.pixels[i]) / 255.0f;
+    values[i] = range == PixelRange::kZeroToOne ? value : 2.0f * value - 1.0f;
+  }
+  return values;
+}
+
 Image make_grid(std::span<const Image> images, int columns) {
   EBB_CHECK(!images.empty() && columns > 0, ShapeError, "grid: ", images.size(), " pictures in ",
             columns, " columns; expected at least one of each");
@@ -88,17 +98,9 @@ Image upscale_nearest(const Image& image, int factor) {
 
 Image to_rgb(const Image& image) {
   if (image.channels == 3) return image;
+  if (image.channels == 4) return composite(image, 255);
   Image result = make_image(image.width, image.height, 3);
-  const size_t count = static_cast<size_t>(image.width) * image.height;
-  for (size_t i = 0; i < count; ++i) {
-    const uint8_t* source = image.pixels.data() + i * image.channels;
-    for (int c = 0; c < 3; ++c) {
-      const int alpha = image.channels == 4 ? source[3] : 255;
-      const int value = image.channels == 4 ? source[c] : source[0];
-      result.pixels[i * 3 + c] =
-          static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
-  }
+  for (size_t i = 0; i < result.pixels.size(); ++i) result.pixels[i] = image.pixels[i / 3];
   return result;
 }
 

@@ -17,6 +17,10 @@ struct Image {
   friend bool operator==(const Image&, const Image&) = default;
 };
 
+// Limits of the readers, checked before any allocation that depends on them.
+inline constexpr uint32_t kMaxPictureSide = 16384;
+inline constexpr uint64_t kMaxPicturePixels = 64ull << 20;
+
 // A picture with every byte set to `value`. ShapeError for an empty size or a channel count other
 // than 1, 3 or 4.
 Image make_image(int width, int height, int channels, uint8_t value = 0);
@@ -29,6 +33,10 @@ enum class PixelRange { kZeroToOne, kMinusOneToOne };
 // a broken sampler never ends in a plain black picture.
 Image image_from_floats(std::span<const float> values, int width, int height, int channels,
                         PixelRange range);
+
+// The inverse: [height][width][channels] floats in the range, exactly what image_from_floats()
+// turns back into this picture. As torchvision's to_tensor: v / 255, and 2 v / 255 - 1.
+std::vector<float> image_to_floats(const Image& image, PixelRange range);
 
 // Pictures of equal size in rows of `columns`, separated and framed by kGridPadding black pixels,
 // as torchvision.utils.make_grid places them; a single picture comes back unframed, also as there.

@@ -32,15 +32,14 @@ std::vector<uint8_t> encode_png(const Image& image, const TextChunks& text = {})
 void write_png(const std::string& path, const Image& image, const TextChunks& text = {},
                Overwrite overwrite = Overwrite::kRefuse);
 
-// Limits of the reader, checked before any allocation that depends on them.
-inline constexpr uint32_t kMaxPngSide = 16384;
-inline constexpr uint64_t kMaxPngPixels = 64ull << 20;
-
 // Grey as 1 channel, colour and palette as 3, anything with transparency as 4 channels. 16-bit
 // samples keep their high byte. Strict: a damaged checksum in any chunk, missing or surplus picture
-// data, a palette index without an entry or a chunk out of order throws FormatError. Bytes behind
-// the last chunk are ignored. IoError when the file cannot be read.
+// data, a palette index without an entry, a chunk out of order or a size beyond the limits of
+// image.h throws FormatError. Bytes behind the last chunk are ignored. IoError when the file cannot
+// be read.
 Image read_png(const std::string& path);
+// The same from the bytes of a file; messages start with `label` (a path as messages show it).
+Image decode_png(std::span<const uint8_t> file, const std::string& label);
 
 // What a PNG says about itself. Reading it checks every chunk but does not decode the picture.
 struct PngInfo {

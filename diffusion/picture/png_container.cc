@@ -105,11 +105,11 @@ PngHeader parse_header(const PngChunk& chunk, const std::string& label) {
   EBB_CHECK(header.width >= 1 && header.height >= 1, FormatError, label, ": picture of ",
             header.width, " x ", header.height, " pixels, expected sides of at least 1.",
             kPngDamaged);
-  EBB_CHECK(header.width <= kMaxPngSide && header.height <= kMaxPngSide &&
-                uint64_t{header.width} * header.height <= kMaxPngPixels,
+  EBB_CHECK(header.width <= kMaxPictureSide && header.height <= kMaxPictureSide &&
+                uint64_t{header.width} * header.height <= kMaxPicturePixels,
             FormatError, label, ": picture of ", header.width, " x ", header.height,
-            " pixels, expected sides of at most ", kMaxPngSide, " and at most ", kMaxPngPixels,
-            " pixels. Scale the picture down.");
+            " pixels, expected sides of at most ", kMaxPictureSide, " and at most ",
+            kMaxPicturePixels, " pixels. Scale the picture down.");
   EBB_CHECK(is_valid_depth(header.color, header.bit_depth), FormatError, label, ": colour type ",
             int{field[9]}, " with ", header.bit_depth, " bits is not defined by PNG.", kPngDamaged);
   EBB_CHECK(field[10] == 0 && field[11] == 0 && field[12] <= 1, FormatError, label,

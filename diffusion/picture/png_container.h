@@ -40,7 +40,7 @@ struct PngContainer {
   std::vector<PngChunk> chunks;                // all, IHDR to IEND
 };
 
-// Checks signature, CRCs, header fields, the limits of png.h, and presence, order and size of the
+// Checks signature, CRCs, header fields, the limits of image.h, and presence, order and size of the
 // chunks that decide about pixels. Throws FormatError naming `label` (a path as messages show it).
 // Text chunks are not looked at.
 PngContainer parse_png_container(std::span<const uint8_t> bytes, const std::string& label);

@@ -13,8 +13,8 @@
 namespace ebb {
 namespace {
 
-// Larger than any picture within the limits of png.h: 16-bit RGBA stored without compression.
-constexpr uint64_t kMaxFileBytes = kMaxPngPixels * 8 + (1 << 20);
+// Larger than any picture within the limits of image.h: 16-bit RGBA stored without compression.
+constexpr uint64_t kMaxFileBytes = kMaxPicturePixels * 8 + (1 << 20);
 
 using Decoder = std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)>;
 
@@ -46,7 +46,7 @@ std::vector<uint8_t> decode(std::span<const uint8_t> stream, int format, int fla
                             const std::string& label) {
   const Decoder decoder(spng_ctx_new(0), spng_ctx_free);
   EBB_CHECK(decoder != nullptr, Error, label, ": libspng cannot start");
-  check_spng(spng_set_image_limits(decoder.get(), kMaxPngSide, kMaxPngSide), label);
+  check_spng(spng_set_image_limits(decoder.get(), kMaxPictureSide, kMaxPictureSide), label);
   check_spng(spng_set_png_buffer(decoder.get(), stream.data(), stream.size()), label);
   size_t bytes = 0;
   check_spng(spng_decoded_image_size(decoder.get(), format, &bytes), label);
@@ -136,10 +136,13 @@ PngInfo info_of(const PngContainer& png, uint64_t file_bytes, const std::string&
 
 }  // namespace
 
+Image decode_png(std::span<const uint8_t> file, const std::string& label) {
+  return decode_pixels(file, parse_png_container(file, label), label);
+}
+
 Image read_png(const std::string& path) {
   const std::vector<std::byte> file = read_file(path, kMaxFileBytes);
-  const std::string label = path_label(path);
-  return decode_pixels(as_bytes(file), parse_png_container(as_bytes(file), label), label);
+  return decode_png(as_bytes(file), path_label(path));
 }
 
 PngInfo read_png_info(const std::string& path) {

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "diffusion/input_picture.h"
+
+namespace ebb {
+
+// -i, --invert and --fit, the same for every command that starts from a picture.
+struct InputFlags {
+  std::string picture;
+  std::string invert = "auto";
+  std::string fit = "stretch";
+};
+// `required`: whether the command needs a picture. Returns the option of -i.
+CLI::Option* add_input_flags(CLI::App& command, InputFlags& flags, bool required = true);
+
+// The picture that the flags name, in a model's format.
+InputPicture read_input(const InputFlags& flags, const PictureFormat& format);
+
+}  // namespace ebb
