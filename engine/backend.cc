@@ -6,10 +6,10 @@
 
 #include "engine/cuda/availability.h"
 #include "kernels/cpu/simd_name.h"
+#include "kernels/kernel_table.h"
 
 #if EBB_CUDA
 #include "engine/cuda/cuda_context.h"
-#include "kernels/kernel_table.h"
 #endif
 
 namespace ebb {
