@@ -4,8 +4,11 @@
 #include "diffusion/commands/compare.h"
 #include "diffusion/commands/convert.h"
 #include "diffusion/commands/devices.h"
+#include "diffusion/commands/draw.h"
 #include "diffusion/commands/info.h"
 #include "diffusion/commands/inspect.h"
+#include "diffusion/commands/plot.h"
+#include "diffusion/commands/report.h"
 #include "diffusion/commands/sample.h"
 
 namespace ebb {
@@ -16,6 +19,9 @@ void add_commands(CLI::App& app, const std::vector<std::string>& arguments) {
   add_version_flag(app);
   app.require_subcommand(1);
   add_sample_command(app, arguments);
+  add_draw_command(app, arguments);
+  add_plot_command(app, arguments);
+  add_report_command(app);
   add_compare_command(app);
   add_inspect_command(app);
   add_info_command(app);

@@ -1,0 +1,44 @@
+#include "diffusion/commands/draw.h"
+
+#include <iostream>
+#include <memory>
+
+#include "diffusion/cli.h"
+#include "diffusion/picture/png.h"
+#include "diffusion/provenance.h"
+#include "diffusion/report/drawings.h"
+#include "engine/base/text.h"
+
+namespace ebb {
+namespace {
+
+struct Flags {
+  std::string name;
+  std::string output;  // empty: <name>.png
+  bool force = false;
+};
+
+void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  Provenance provenance;
+  provenance.version = program_version();
+  provenance.argv = arguments;
+  provenance.width = provenance.height = kDrawingSide;
+  const std::string path = flags.output.empty() ? flags.name + ".png" : flags.output;
+  write_png(path, draw_picture(flags.name), to_text_chunks(provenance),
+            flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
+  std::cout << path_label(path) << '\n';
+}
+
+}  // namespace
+
+void add_draw_command(CLI::App& app, const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command =
+      app.add_subcommand("draw", "Draw a picture to try edit, inpaint and the others on");
+  add_choice(*command, "name", flags->name, drawing_names(), "What to draw")->required();
+  command->add_option("-o,--output", flags->output, "PNG file (the drawing's name)");
+  command->add_flag("--force", flags->force, "Replace an existing file");
+  command->callback([flags, &arguments] { run(*flags, arguments); });
+}
+
+}  // namespace ebb

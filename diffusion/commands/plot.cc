@@ -1,0 +1,72 @@
+#include "diffusion/commands/plot.h"
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "diffusion/cli.h"
+#include "diffusion/find_model.h"
+#include "diffusion/model_history.h"
+#include "diffusion/picture/plot.h"
+#include "diffusion/picture/png.h"
+#include "diffusion/provenance.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+
+namespace ebb {
+namespace {
+
+struct Flags {
+  std::vector<std::string> models;
+  std::string output = "loss.png";
+  int64_t width = 1200, height = 750;
+  bool force = false;
+};
+
+// Each point stands in the middle of the steps it is the mean of.
+PlotSeries loss_series(const ModelHistory& record) {
+  EBB_CHECK(!record.losses.empty(), FormatError, path_label(record.path),
+            ": carries no loss curve. Use a model that train_mnist wrote.");
+  PlotSeries series;
+  series.label = std::filesystem::path(record.path).stem().string();
+  const auto group = static_cast<double>(std::max<int64_t>(record.steps_per_point, 1));
+  for (size_t i = 0; i < record.losses.size(); ++i) {
+    series.x.push_back((static_cast<double>(i) + 0.5) * group);
+    series.y.push_back(record.losses[i]);
+  }
+  return series;
+}
+
+void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  LossPlot plot;
+  plot.title = "training loss";
+  for (const std::string& name : flags.models) {
+    plot.series.push_back(loss_series(read_model_history(find_model(name))));
+  }
+  const Image image =
+      draw_loss_plot(plot, static_cast<int>(flags.width), static_cast<int>(flags.height));
+  Provenance provenance;
+  provenance.version = program_version();
+  provenance.argv = arguments;
+  provenance.width = image.width;
+  provenance.height = image.height;
+  write_png(flags.output, image, to_text_chunks(provenance),
+            flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
+  std::cout << path_label(flags.output) << '\n';
+}
+
+}  // namespace
+
+void add_plot_command(CLI::App& app, const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("plot", "Draw the loss curves that model files carry");
+  command->add_option("models", flags->models, "Model files, or names of pretrained models")
+      ->required();
+  command->add_option("-o,--output", flags->output, "PNG file")->capture_default_str();
+  add_integer(*command, "--width", flags->width, 400, 8000, "Pixels (1200)");
+  add_integer(*command, "--height", flags->height, 300, 8000, "Pixels (750)");
+  command->add_flag("--force", flags->force, "Replace an existing file");
+  command->callback([flags, &arguments] { run(*flags, arguments); });
+}
+
+}  // namespace ebb

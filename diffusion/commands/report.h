@@ -1,0 +1,10 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace ebb {
+
+// `ebb report -o DIR`: the whole assignment as one HTML page, each figure made by a command of ebb.
+void add_report_command(CLI::App& app);
+
+}  // namespace ebb

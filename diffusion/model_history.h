@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ebb {
+
+// How a model file was trained, from its metadata alone ("ebb.command", "ebb.training" and so on).
+// What the file does not say is empty.
+struct ModelHistory {
+  std::string path;
+  std::string network;  // "time", "class" or "none": what the network is conditioned on
+  int64_t hidden = 0;   // D
+  std::string objective;
+  std::string command;  // of train_mnist
+  std::string note;     // "5 of 20 epochs"
+  int64_t steps = 0;
+  std::vector<double> epoch_losses;
+  int64_t steps_per_point = 0;  // of the loss curve
+  std::vector<double> losses;   // means of so many steps
+};
+
+// FormatError for a damaged file or a record that is no such JSON, IoError when it cannot be read.
+ModelHistory read_model_history(const std::string& path);
+
+}  // namespace ebb

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "diffusion/report/plan.h"
+
+namespace ebb {
+
+Part pictures_part(const ReportSettings& settings);  // what the others start from
+Part toolbox_part(const ReportSettings& settings);   // part A of the assignment
+Part training_part(const ReportSettings& settings);  // part B
+
+// For the text of commands: the file of a figure that an earlier command drew, and the number of
+// steps, which --fast makes small.
+std::string figure_path(const ReportSettings& settings, const std::string& id);
+std::vector<std::string> with_steps(std::vector<std::string> command,
+                                    const ReportSettings& settings, int steps);
+
+}  // namespace ebb
