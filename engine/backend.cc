@@ -11,6 +11,9 @@
 #if EBB_CUDA
 #include "engine/cuda/cuda_context.h"
 #endif
+#if EBB_EMULATOR
+#include "engine/cuda/emu_context.h"
+#endif
 
 namespace ebb {
 namespace {
@@ -29,6 +32,16 @@ std::vector<std::string> list_cuda_devices() {
 std::unique_ptr<Context> make_cuda_context(int device, int) {
   const NoCuda why = why_no_cuda_device(device);
   throw DeviceError(cat("--device cuda: ", why.reason, ". ", why.advice));
+}
+#endif
+
+#if EBB_EMULATOR
+constexpr const char* kEmuStatus = "the CUDA kernels, run and checked on the host, for tests";
+#else
+constexpr const char* kEmuStatus = "not available: this build has no kernel emulator";
+
+std::unique_ptr<Context> make_emu_context() {
+  throw DeviceError("--device emu: this build has no kernel emulator. Use --device cpu");
 }
 #endif
 
@@ -61,7 +74,7 @@ std::unique_ptr<Context> make_context(const std::string& device, int threads) {
     case DeviceType::kCuda:
       return make_cuda_context(parsed.index, used_threads);
     case DeviceType::kEmu:
-      throw DeviceError("--device emu: this build has no kernel emulator. Use --device cpu");
+      return make_emu_context();
   }
   throw UsageError(cat("--device ", device, ": unknown device"));
 }
@@ -70,6 +83,7 @@ std::vector<std::string> list_devices() {
   std::vector<std::string> lines{
       cat("cpu     ", cpu::simd_name(), " kernels, ", available_threads(), " threads")};
   for (const std::string& line : list_cuda_devices()) lines.push_back(line);
+  lines.push_back(cat("emu     ", kEmuStatus));
   lines.push_back(cat("auto    ", why_no_cuda_device(0).reason.empty() ? "cuda:0" : "cpu"));
   return lines;
 }

@@ -1,18 +1,49 @@
-#include "kernels/kernel_table.h"
-#include "kernels/simt.h"
+#include "kernels/cuda/kernels.h"
 
 namespace ebb {
+namespace EBB_GPU_NAMESPACE {
+namespace {
 
 #if defined(__CUDACC__)
-const KernelTable& cuda_kernels() {
-  static const KernelTable table = {.name = "cuda"};
-  return table;
-}
+constexpr const char* kName = "cuda";
 #else
-const KernelTable& emu_kernels() {
-  static const KernelTable table = {.name = "emu"};
-  return table;
-}
+constexpr const char* kName = "emu";
+#endif
+
+constexpr KernelTable kTable = {
+    .name = kName,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .avg_pool_forward = avg_pool_forward,
+    .avg_pool_backward = avg_pool_backward,
+    .batch_norm_train = batch_norm_train,
+    .batch_norm_infer = batch_norm_infer,
+    .batch_norm_backward = batch_norm_backward,
+    .batch_norm_workspace_bytes = batch_norm_workspace_bytes,
+    .broadcast_forward = broadcast_forward,
+    .broadcast_backward = broadcast_backward,
+    .copy_rows = copy_rows,
+    .diffusion_batch = diffusion_batch,
+    .fold_batch_norm = fold_batch_norm,
+    .linear_combination = linear_combination,
+    .mse_loss_forward = mse_loss_forward,
+    .mse_loss_workspace_bytes = mse_loss_workspace_bytes,
+    .mse_loss_backward = mse_loss_backward,
+    .adam = adam,
+    .ema = ema,
+    .sum_squares = sum_squares,
+    .sum_squares_workspace_bytes = sum_squares_workspace_bytes,
+    .random_normal = random_normal,
+    .random_uniform = random_uniform,
+};
+
+}  // namespace
+}  // namespace EBB_GPU_NAMESPACE
+
+#if defined(__CUDACC__)
+const KernelTable& cuda_kernels() { return cuda::kTable; }
+#else
+const KernelTable& emu_kernels() { return emu::kTable; }
 #endif
 
 }  // namespace ebb

@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdlib>
 #include <type_traits>
 
 #include "engine/base/error.h"
@@ -48,6 +49,9 @@ void launch(const LaunchConfig& config, void (*kernel)(Params...), Args&&... arg
   native.dynamicSmemBytes = static_cast<size_t>(config.shared_bytes);
   native.stream = static_cast<cudaStream_t>(config.stream.native);
   check(cudaLaunchKernelEx(&native, kernel, static_cast<Params>(args)...));
+  // A kernel that fails does so behind the program's back; here its name is known.
+  static const bool kWaitForEach = std::getenv("EBB_SYNC_LAUNCH") != nullptr;
+  if (kWaitForEach) check(cudaStreamSynchronize(native.stream));
 }
 
 // Offset of a pointer in the block's shared memory, as PTX wants it.

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "tests/reference/activation.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/random_data.h"
-#include "tests/support/simd_level.h"
 
 namespace ebb::test {
 namespace {
@@ -21,18 +21,21 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<float> forward(Activation activation, const std::vector<float>& x, int threads = 1) {
   std::vector<float> y(x.size(), NAN);
-  cpu::activation_forward(
-      {activation, DType::kF32, static_cast<int64_t>(x.size()), x.data(), y.data()},
-      cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::activation_forward,
+           {activation, DType::kF32, static_cast<int64_t>(x.size()), call.in(x), call.out(y)},
+           threads);
   return y;
 }
 
 std::vector<float> backward(Activation activation, const std::vector<float>& x,
                             const std::vector<float>& dy, int threads = 1) {
   std::vector<float> dx(x.size(), NAN);
-  cpu::activation_backward(
-      {activation, DType::kF32, static_cast<int64_t>(x.size()), x.data(), dy.data(), dx.data()},
-      cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::activation_backward,
+           {activation, DType::kF32, static_cast<int64_t>(x.size()), call.in(x), call.in(dy),
+            call.out(dx)},
+           threads);
   return dx;
 }
 
@@ -84,19 +87,19 @@ std::vector<float> grid(double low, double high, int64_t steps) {
 }
 
 TEST_CASE("activation: values and gradients follow the formulas everywhere", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Activation activation = GENERATE(from_range(kActivations));
-  CAPTURE(level.name(), to_string(activation));
+  CAPTURE(backend.name(), to_string(activation));
   const std::vector<float> x = grid(-30, 30, 120007);
   const std::vector<float> dy = RandomData(1).normal(static_cast<int64_t>(x.size()));
-  CHECK(compare_values(activation, forward(activation, x), x, level.has_fma()) == "");
+  CHECK(compare_values(activation, forward(activation, x), x, backend.has_fma()) == "");
   CHECK(compare_gradients(activation, backward(activation, x, dy),
                           expected_gradients(activation, x, dy), dy) == "");
 }
 
 TEST_CASE("activation: extreme inputs reach their limits and NaN stays NaN", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
-  CAPTURE(level.name());
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  CAPTURE(backend.name());
   const float inf = std::numeric_limits<float>::infinity();
   const std::vector<float> x = {-inf, -1e30f, -1e-40f, -0.0f, 0.0f, 1e-40f, 1e30f, inf, NAN};
   const std::vector<float> ones(x.size(), 1.0f);
@@ -110,9 +113,9 @@ TEST_CASE("activation: extreme inputs reach their limits and NaN stays NaN", "[k
 }
 
 TEST_CASE("activation: every count, thread number and position gives the same bits", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Activation activation = GENERATE(from_range(kActivations));
-  CAPTURE(level.name(), to_string(activation));
+  CAPTURE(backend.name(), to_string(activation));
   RandomData random(2);
   const std::vector<float> x = random.normal(70001, 0, 3), dy = random.normal(70001);
   const std::vector<float> y = forward(activation, x), dx = backward(activation, x, dy);
@@ -127,16 +130,21 @@ TEST_CASE("activation: every count, thread number and position gives the same bi
 }
 
 TEST_CASE("activation: the output may be the input", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Activation activation = GENERATE(from_range(kActivations));
   RandomData random(3);
   const std::vector<float> x = random.normal(1003), dy = random.normal(1003);
   std::vector<float> in_place = x;
-  cpu::activation_forward({activation, DType::kF32, 1003, in_place.data(), in_place.data()},
-                          cpu_stream());
+  KernelCall forward_call;
+  forward_call.run(
+      &KernelTable::activation_forward,
+      {activation, DType::kF32, 1003, forward_call.inout(in_place), forward_call.inout(in_place)});
   CHECK(compare_bits(in_place, forward(activation, x)) == "");
   in_place = dy;
-  cpu::activation_backward(
-      {activation, DType::kF32, 1003, x.data(), in_place.data(), in_place.data()}, cpu_stream());
+  KernelCall backward_call;
+  backward_call.run(&KernelTable::activation_backward,
+                    {activation, DType::kF32, 1003, backward_call.in(x),
+                     backward_call.inout(in_place), backward_call.inout(in_place)});
   CHECK(compare_bits(in_place, backward(activation, x, dy)) == "");
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tests/reference/avg_pool.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -20,19 +21,22 @@ const std::vector<AvgPoolSize> kSizes = {{1, 1, 1, 1, 1},   {2, 4, 6, 3, 2},  {3
 
 std::vector<float> forward(const AvgPoolSize& s, const std::vector<float>& x, int threads = 1) {
   std::vector<float> y(static_cast<size_t>(s.y_count()), NAN);
-  cpu::avg_pool_forward({s.n, s.h, s.w, s.c, s.k, DType::kF32, x.data(), y.data()},
-                        cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::avg_pool_forward,
+           {s.n, s.h, s.w, s.c, s.k, DType::kF32, call.in(x), call.out(y)}, threads);
   return y;
 }
 
 std::vector<float> backward(const AvgPoolSize& s, const std::vector<float>& dy, int threads = 1) {
   std::vector<float> dx(static_cast<size_t>(s.x_count()), NAN);
-  cpu::avg_pool_backward({s.n, s.h, s.w, s.c, s.k, DType::kF32, dy.data(), dx.data()},
-                         cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::avg_pool_backward,
+           {s.n, s.h, s.w, s.c, s.k, DType::kF32, call.in(dy), call.out(dx)}, threads);
   return dx;
 }
 
 TEST_CASE("avg_pool: forward and backward follow the definition", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const AvgPoolSize size = GENERATE(from_range(kSizes));
   CAPTURE(size.n, size.h, size.w, size.c, size.k);
   RandomData random(1);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/reference/broadcast.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -31,9 +32,11 @@ struct Data {
 
 std::vector<float> forward(const BroadcastSize& size, const Data& data, int threads = 1) {
   std::vector<float> y(data.dy.size(), NAN);
-  cpu::broadcast_forward({size.op, size.n, size.pixels, size.c, size.x_n, size.s_n, DType::kF32,
-                          data.x.data(), data.s.data(), y.data()},
-                         cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::broadcast_forward,
+           {size.op, size.n, size.pixels, size.c, size.x_n, size.s_n, DType::kF32, call.in(data.x),
+            call.in(data.s), call.out(y)},
+           threads);
   return y;
 }
 
@@ -43,13 +46,16 @@ struct Gradients {
 
 Gradients backward(const BroadcastSize& size, const Data& data, int threads = 1) {
   Gradients g = {std::vector<float>(data.dy.size(), NAN), std::vector<float>(data.s.size(), NAN)};
-  cpu::broadcast_backward({size.op, size.n, size.pixels, size.c, DType::kF32, data.x.data(),
-                           data.s.data(), data.dy.data(), g.dx.data(), g.ds.data()},
-                          cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::broadcast_backward,
+           {size.op, size.n, size.pixels, size.c, DType::kF32, call.in(data.x), call.in(data.s),
+            call.in(data.dy), call.out(g.dx), call.out(g.ds)},
+           threads);
   return g;
 }
 
 TEST_CASE("broadcast: forward combines every image with its vector", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const BroadcastOp op = GENERATE(from_range(kOps));
   const BroadcastSize sizes[] = {
       {op, 1, 1, 1, 1, 1},   {op, 3, 49, 7, 3, 3}, {op, 6, 5, 10, 2, 6},    {op, 6, 5, 13, 6, 2},
@@ -63,6 +69,7 @@ TEST_CASE("broadcast: forward combines every image with its vector", "[kernels]"
 }
 
 TEST_CASE("broadcast: backward sums over the pixels of an image", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const BroadcastOp op = GENERATE(from_range(kOps));
   const BroadcastSize sizes[] = {
       {op, 1, 1, 1, 1, 1}, {op, 3, 49, 7, 3, 3}, {op, 2, 196, 130, 2, 2}, {op, 2, 66000, 3, 2, 2}};
@@ -90,30 +97,36 @@ TEST_CASE("broadcast: threads do not change a bit", "[kernels]") {
 }
 
 TEST_CASE("broadcast: outputs may alias inputs and may be absent", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const BroadcastSize size = {GENERATE(from_range(kOps)), 3, 10, 7, 3, 3};
   const Data data(size);
   std::vector<float> y = data.x;
-  cpu::broadcast_forward({size.op, 3, 10, 7, 3, 3, DType::kF32, y.data(), data.s.data(), y.data()},
-                         cpu_stream());
+  KernelCall in_place;
+  in_place.run(&KernelTable::broadcast_forward,
+               {size.op, 3, 10, 7, 3, 3, DType::kF32, in_place.inout(y), in_place.in(data.s),
+                in_place.inout(y)});
   CHECK(compare_bits(y, forward(size, data)) == "");
 
   const Gradients expected = backward(size, data);
   std::vector<float> dx = data.dy, ds(data.s.size(), NAN);
-  cpu::broadcast_backward({size.op, 3, 10, 7, DType::kF32, data.x.data(), data.s.data(), dx.data(),
-                           dx.data(), ds.data()},
-                          cpu_stream());
+  KernelCall over_dy;
+  over_dy.run(&KernelTable::broadcast_backward,
+              {size.op, 3, 10, 7, DType::kF32, over_dy.in(data.x), over_dy.in(data.s),
+               over_dy.inout(dx), over_dy.inout(dx), over_dy.out(ds)});
   CHECK(compare_bits(dx, expected.dx) == "");
   CHECK(compare_bits(ds, expected.ds) == "");
 
   std::fill(ds.begin(), ds.end(), NAN);
-  cpu::broadcast_backward({size.op, 3, 10, 7, DType::kF32, data.x.data(), data.s.data(),
-                           data.dy.data(), nullptr, ds.data()},
-                          cpu_stream());
+  KernelCall only_ds;
+  only_ds.run(&KernelTable::broadcast_backward,
+              {size.op, 3, 10, 7, DType::kF32, only_ds.in(data.x), only_ds.in(data.s),
+               only_ds.in(data.dy), nullptr, only_ds.out(ds)});
   CHECK(compare_bits(ds, expected.ds) == "");
   std::fill(dx.begin(), dx.end(), NAN);
-  cpu::broadcast_backward({size.op, 3, 10, 7, DType::kF32, data.x.data(), data.s.data(),
-                           data.dy.data(), dx.data(), nullptr},
-                          cpu_stream());
+  KernelCall only_dx;
+  only_dx.run(&KernelTable::broadcast_backward,
+              {size.op, 3, 10, 7, DType::kF32, only_dx.in(data.x), only_dx.in(data.s),
+               only_dx.in(data.dy), only_dx.out(dx), nullptr});
   CHECK(compare_bits(dx, expected.dx) == "");
 }
 

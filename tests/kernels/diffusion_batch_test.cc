@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "kernels/philox.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
 #include "tests/support/random_data.h"
-#include "tests/support/simd_level.h"
 
 namespace ebb::test {
 namespace {
@@ -42,11 +42,13 @@ Batch draw(const Dataset& data, DiffusionTask task, uint64_t first_example,
   const size_t n = indices.size();
   Batch batch = {std::vector<float>(n * kPixels, NAN), std::vector<float>(n * kPixels, NAN),
                  std::vector<float>(n, NAN), std::vector<float>(n * kClasses, NAN)};
-  cpu::diffusion_batch(
+  KernelCall call;
+  call.run(
+      &KernelTable::diffusion_batch,
       {task, kSeed, first_example, static_cast<int64_t>(n), kPixels, kClasses, kSigma, kTimesteps,
-       drop, data.images.data(), data.labels.data(), indices.data(), data.alpha_bar.data(),
-       batch.input.data(), batch.target.data(), batch.t.data(), batch.c.data()},
-      cpu_stream(threads));
+       drop, call.in(data.images), call.in(data.labels), call.in(indices), call.in(data.alpha_bar),
+       call.out(batch.input), call.out(batch.target), call.out(batch.t), call.out(batch.c)},
+      threads);
   return batch;
 }
 
@@ -100,9 +102,9 @@ Example expected_example(const Dataset& data, DiffusionTask task, uint64_t examp
 }
 
 TEST_CASE("diffusion_batch: draws the examples of each task", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const DiffusionTask task = GENERATE(from_range(kTasks));
-  CAPTURE(level.name(), static_cast<int>(task));
+  CAPTURE(backend.name(), static_cast<int>(task));
   const Dataset data;
   const std::vector<int32_t> indices = {4, 0, 8, 8, 3};
   const uint64_t first = 60000;
@@ -127,10 +129,12 @@ TEST_CASE("diffusion_batch: draws the examples of each task", "[kernels]") {
 }
 
 TEST_CASE("diffusion_batch: an example does not depend on its batch nor on threads", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const DiffusionTask task = GENERATE(from_range(kTasks));
   const Dataset data;
   const std::vector<int32_t> indices = {4, 0, 8, 8, 3, 1, 7};
   const Batch batch = draw(data, task, 100, indices);
+  // The emulator's kernels give the CPU's bits.
   for (int threads : kThreadCounts) {
     const Batch same = draw(data, task, 100, indices, threads);
     CHECK(compare_bits(same.input, batch.input) == "");
@@ -180,14 +184,16 @@ TEST_CASE("diffusion_batch: classes are dropped with the given probability", "[k
 }
 
 TEST_CASE("diffusion_batch: outputs that nobody wants may be null", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Dataset data;
   const std::vector<int32_t> indices = {2, 5};
   const Batch expected = draw(data, DiffusionTask::kDenoise, 3, indices);
   std::vector<float> input(2 * kPixels, NAN), target(2 * kPixels, NAN);
-  cpu::diffusion_batch(
-      {DiffusionTask::kDenoise, kSeed, 3, 2, kPixels, 0, kSigma, 0, 0, data.images.data(), nullptr,
-       indices.data(), nullptr, input.data(), target.data(), nullptr, nullptr},
-      cpu_stream());
+  KernelCall call;
+  call.run(
+      &KernelTable::diffusion_batch,
+      {DiffusionTask::kDenoise, kSeed, 3, 2, kPixels, 0, kSigma, 0, 0, call.in(data.images),
+       nullptr, call.in(indices), nullptr, call.out(input), call.out(target), nullptr, nullptr});
   CHECK(compare_bits(input, expected.input) == "");
   CHECK(compare_bits(target, expected.target) == "");
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -27,23 +28,26 @@ struct Problem {
     }
   }
 
-  LinearCombinationArgs args(float* y) const {
+  LinearCombinationArgs args(KernelCall& call, float* y) const {
     LinearCombinationArgs result = {n, elements, per_image, terms, {}, y};
-    for (int k = 0; k < terms; ++k) result.term[k] = {x[k].data(), coefficients[k].data()};
+    for (int k = 0; k < terms; ++k) result.term[k] = {call.in(x[k]), call.in(coefficients[k])};
     return result;
   }
 
   std::vector<float> run(int threads = 1) const {
     std::vector<float> y(static_cast<size_t>(n * elements), NAN);
-    cpu::linear_combination(args(y.data()), cpu_stream(threads));
+    KernelCall call;
+    call.run(&KernelTable::linear_combination, args(call, call.out(y)), threads);
     return y;
   }
 };
 
 TEST_CASE("linear_combination: sums its terms per image", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int terms = GENERATE(1, 2, 3, 4);
   const bool per_image = GENERATE(false, true);
   const int64_t n = GENERATE(1, 5), elements = GENERATE(1, 13, 784, 40001);
+  if (backend.emulated() && n > 1 && elements > 784) return;
   CAPTURE(terms, per_image, n, elements);
   const Problem problem(n, elements, per_image, terms);
   std::vector<double> expected(static_cast<size_t>(n * elements)), magnitude(expected.size());
@@ -61,20 +65,23 @@ TEST_CASE("linear_combination: sums its terms per image", "[kernels]") {
 }
 
 TEST_CASE("linear_combination: the output may be any term", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int alias = GENERATE(0, 1, 2);
   Problem problem(3, 100, true, 3);
   const std::vector<float> expected = problem.run();
-  float* y = problem.x[alias].data();
-  cpu::linear_combination(problem.args(y), cpu_stream());
+  KernelCall call;
+  float* y = call.inout(problem.x[alias]);
+  call.run(&KernelTable::linear_combination, problem.args(call, y));
   CHECK(compare_bits(problem.x[alias], expected) == "");
 }
 
 TEST_CASE("linear_combination: more terms than it has room for are refused", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   LinearCombinationArgs args = {};
   args.terms = LinearCombinationArgs::kMaxTerms + 1;
-  CHECK_THROWS_AS(cpu::linear_combination(args, cpu_stream()), ShapeError);
+  CHECK_THROWS_AS(current_kernels().linear_combination(args, {}), ShapeError);
   args.terms = 0;
-  CHECK_THROWS_AS(cpu::linear_combination(args, cpu_stream()), ShapeError);
+  CHECK_THROWS_AS(current_kernels().linear_combination(args, {}), ShapeError);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tests/reference/mse_loss.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -16,24 +17,29 @@ namespace {
 float forward(const std::vector<float>& prediction, const std::vector<float>& target,
               int threads = 1) {
   const int64_t count = static_cast<int64_t>(prediction.size());
-  std::vector<char> workspace(static_cast<size_t>(cpu::mse_loss_workspace_bytes(count)));
   float loss = NAN;
-  cpu::mse_loss_forward(
-      {count, DType::kF32, prediction.data(), target.data(), &loss, workspace.data()},
-      cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::mse_loss_forward,
+           {count, DType::kF32, call.in(prediction), call.in(target), call.out(loss),
+            call.scratch(current_kernels().mse_loss_workspace_bytes(count))},
+           threads);
   return loss;
 }
 
 std::vector<float> backward(const std::vector<float>& prediction, const std::vector<float>& target,
                             float dloss, int threads = 1) {
   std::vector<float> gradient(prediction.size(), NAN);
-  cpu::mse_loss_backward({static_cast<int64_t>(prediction.size()), DType::kF32, prediction.data(),
-                          target.data(), &dloss, gradient.data()},
-                         cpu_stream(threads));
+  const std::vector<float> scale = {dloss};
+  KernelCall call;
+  call.run(&KernelTable::mse_loss_backward,
+           {static_cast<int64_t>(prediction.size()), DType::kF32, call.in(prediction),
+            call.in(target), call.in(scale), call.out(gradient)},
+           threads);
   return gradient;
 }
 
 TEST_CASE("mse_loss: loss and gradient follow the definition for any count", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t count = GENERATE(1, 2, 7, 8, 9, 784, 16384, 16385, 100003);
   CAPTURE(count);
   RandomData random(1);
@@ -53,6 +59,7 @@ TEST_CASE("mse_loss: loss and gradient follow the definition for any count", "[k
 }
 
 TEST_CASE("mse_loss: a NaN anywhere makes the loss NaN", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const size_t where = GENERATE(0u, 5u, 20002u);
   std::vector<float> p(20003, 1.0f), t(20003, 0.5f);
   CHECK(forward(p, t) == 0.25f);

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "tests/reference/adam.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
 #include "tests/support/random_data.h"
-#include "tests/support/simd_level.h"
 
 namespace ebb::test {
 namespace {
@@ -21,16 +21,18 @@ struct AdamState {
       : param(std::move(start)), m(param.size(), 0.0f), v(param.size(), 0.0f) {}
 
   void step(const std::vector<float>& grad, int64_t t, float grad_scale = 1, int threads = 1) {
-    cpu::adam({static_cast<int64_t>(param.size()), 1e-3, 0.9, 0.999, 1e-8, grad_scale, t,
-               grad.data(), param.data(), m.data(), v.data()},
-              cpu_stream(threads));
+    KernelCall call;
+    call.run(&KernelTable::adam,
+             {static_cast<int64_t>(param.size()), 1e-3, 0.9, 0.999, 1e-8, grad_scale, t,
+              call.in(grad), call.inout(param), call.inout(m), call.inout(v)},
+             threads);
   }
 };
 
 TEST_CASE("adam: ten steps follow the algorithm", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t count = GENERATE(1, 7, 16, 17, 40003);
-  CAPTURE(level.name(), count);
+  CAPTURE(backend.name(), count);
   RandomData random(1);
   AdamState state(random.normal(count));
   const size_t size = state.param.size();
@@ -55,8 +57,8 @@ TEST_CASE("adam: ten steps follow the algorithm", "[kernels]") {
 
 // Recorded from torch.optim.Adam (PyTorch 2.15.0, CPU, f32), lr 1e-3, nine steps.
 TEST_CASE("adam: agrees with PyTorch to the last bits", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
-  CAPTURE(level.name());
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  CAPTURE(backend.name());
   AdamState state({0.5f, -1.25f, 0.001f, 3.0f});
   const std::vector<float> grads[] = {
       {0.1f, -2.0f, 1e-6f, 0.0f}, {0.3f, 1.5f, -2e-6f, 0.25f}, {-0.2f, 0.75f, 3e-6f, -0.5f}};
@@ -67,7 +69,7 @@ TEST_CASE("adam: agrees with PyTorch to the last bits", "[kernels]") {
   const std::vector<float> v = {0x1.b6bd0ap-12f, 0x1.4d57e8p-6f, 0x1.790216p-45f, 0x1.e9f35p-11f};
   // PyTorch's square root (MKL) is off by an ulp now and then.
   CHECK(compare(state.param, to_double(param), {0, 4 * kEps32}) == "");
-  if (level.has_fma()) {
+  if (backend.has_fma()) {
     CHECK(compare_bits(state.m, m) == "");
     CHECK(compare_bits(state.v, v) == "");
   } else {
@@ -104,6 +106,7 @@ TEST_CASE("adam: threads do not change a bit", "[kernels]") {
 }
 
 TEST_CASE("ema: keeps a decayed average", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int threads = GENERATE(1, 3);
   const int64_t count = GENERATE(1, 13, 40003);
   RandomData random(4);
@@ -115,20 +118,25 @@ TEST_CASE("ema: keeps a decayed average", "[kernels]") {
     expected.push_back(kept + taken);
     magnitude.push_back(std::fabs(kept) + std::fabs(taken));
   }
-  cpu::ema({count, 0.999, param.data(), average.data()}, cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::ema, {count, 0.999, call.in(param), call.inout(average)}, threads);
   CHECK(compare_sums(average, expected, magnitude, 3) == "");
 }
 
 double sum_squares(const std::vector<float>& x, int threads = 1) {
   const int64_t count = static_cast<int64_t>(x.size());
-  std::vector<char> workspace(static_cast<size_t>(cpu::sum_squares_workspace_bytes(count)));
   double result = -1;
-  cpu::sum_squares({count, x.data(), &result, workspace.data()}, cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::sum_squares,
+           {count, call.in(x), call.out(result),
+            call.scratch(current_kernels().sum_squares_workspace_bytes(count))},
+           threads);
   return result;
 }
 
 TEST_CASE("sum_squares: is exact to double precision for any count and thread number",
           "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t count = GENERATE(0, 1, 7, 8, 9, 16384, 16385, 100003);
   CAPTURE(count);
   const std::vector<float> x = RandomData(5).normal(count);
@@ -140,6 +148,7 @@ TEST_CASE("sum_squares: is exact to double precision for any count and thread nu
 }
 
 TEST_CASE("sum_squares: is not finite exactly when an element is not", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const size_t where = GENERATE(0u, 3u, 16384u, 49998u);
   std::vector<float> x(49999, 3e38f);
   CHECK(std::isfinite(sum_squares(x)));

@@ -7,10 +7,10 @@
 #include "engine/base/error.h"
 #include "kernels/philox.h"
 #include "tests/reference/activation.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
-#include "tests/support/simd_level.h"
 
 namespace ebb::test {
 namespace {
@@ -19,17 +19,18 @@ RandomFillArgs place(int64_t n, int64_t elements) {
   return {1234567890123456789u, RandomStream::kNoise, 77, 5, n, elements, nullptr};
 }
 
-std::vector<float> fill(RandomNormalFn* kernel, RandomFillArgs args, int threads = 1) {
+std::vector<float> fill(RandomNormalFn* KernelTable::*kernel, RandomFillArgs args, int threads) {
   std::vector<float> y(static_cast<size_t>(args.n * args.elements), NAN);
-  args.y = y.data();
-  kernel(args, cpu_stream(threads));
+  KernelCall call;
+  args.y = call.out(y);
+  call.run(kernel, args, threads);
   return y;
 }
 std::vector<float> normals(const RandomFillArgs& args, int threads = 1) {
-  return fill(cpu::random_normal, args, threads);
+  return fill(&KernelTable::random_normal, args, threads);
 }
 std::vector<float> uniforms(const RandomFillArgs& args, int threads = 1) {
-  return fill(cpu::random_uniform, args, threads);
+  return fill(&KernelTable::random_uniform, args, threads);
 }
 
 // Element e of image i by the definitions in kernels/philox.h, one at a time.
@@ -48,10 +49,10 @@ float uniform_at(const RandomFillArgs& args, int64_t i, int64_t e) {
                                .w[e % 4]);
 }
 
-TEST_CASE("random: every SIMD level gives the bits of the definition", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
+TEST_CASE("random: every backend gives the bits of the definition", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t elements = GENERATE(1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 784, 20001);
-  CAPTURE(level.name(), elements);
+  CAPTURE(backend.name(), elements);
   const RandomFillArgs args = place(3, elements);
   std::vector<float> normal, uniform;
   for (int64_t i = 0; i < args.n; ++i) {
@@ -65,8 +66,8 @@ TEST_CASE("random: every SIMD level gives the bits of the definition", "[kernels
 }
 
 TEST_CASE("random: the numbers of a seed never change", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
-  CAPTURE(level.name());
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  CAPTURE(backend.name());
   const RandomFillArgs args = {42, RandomStream::kStart, 0, 0, 1, 6, nullptr};
   const std::vector<float> normal = {-0x1.2cc726p-2f, 0x1.411fe2p-2f, -0x1.44716ap+0f,
                                      -0x1.11c1eap-1f, 0x1.692db2p-2f, 0x1.364a92p-4f};
@@ -77,8 +78,8 @@ TEST_CASE("random: the numbers of a seed never change", "[kernels]") {
 }
 
 TEST_CASE("random: an image does not depend on its batch nor on threads", "[kernels]") {
-  const SimdLevel level(GENERATE(from_range(simd_levels())));
-  CAPTURE(level.name());
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  CAPTURE(backend.name());
   const RandomFillArgs args = place(7, 20001);
   const std::vector<float> batch = normals(args), uniform_batch = uniforms(args);
   for (int threads : kThreadCounts) {
@@ -93,13 +94,14 @@ TEST_CASE("random: an image does not depend on its batch nor on threads", "[kern
 }
 
 TEST_CASE("random: places outside the counter are refused", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   RandomFillArgs args = place(2, 1);
   args.image0 = kRandomImages - 1;
-  CHECK_THROWS_AS(cpu::random_normal(args, cpu_stream()), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_normal(args, {}), ShapeError);
   args.image0 = ~uint64_t{0};
-  CHECK_THROWS_AS(cpu::random_uniform(args, cpu_stream()), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_uniform(args, {}), ShapeError);
   args = place(1, kRandomElements + 1);
-  CHECK_THROWS_AS(cpu::random_normal(args, cpu_stream()), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_normal(args, {}), ShapeError);
 }
 
 // Largest distance between the empirical and the true distribution function.

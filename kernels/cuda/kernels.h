@@ -1,0 +1,34 @@
+#pragma once
+
+// The functions of kernels/*_cuda.cu, for the backend's table.
+
+#include "kernels/kernel_table.h"
+#include "kernels/simt.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+
+ActivationForwardFn activation_forward;
+ActivationBackwardFn activation_backward;
+AvgPoolForwardFn avg_pool_forward;
+AvgPoolBackwardFn avg_pool_backward;
+BatchNormTrainFn batch_norm_train;
+BatchNormInferFn batch_norm_infer;
+BatchNormBackwardFn batch_norm_backward;
+BatchNormWorkspaceBytesFn batch_norm_workspace_bytes;
+BroadcastForwardFn broadcast_forward;
+BroadcastBackwardFn broadcast_backward;
+CopyRowsFn copy_rows;
+DiffusionBatchFn diffusion_batch;
+FoldBatchNormFn fold_batch_norm;
+LinearCombinationFn linear_combination;
+MseLossForwardFn mse_loss_forward;
+MseLossWorkspaceBytesFn mse_loss_workspace_bytes;
+MseLossBackwardFn mse_loss_backward;
+AdamFn adam;
+EmaFn ema;
+SumSquaresFn sum_squares;
+SumSquaresWorkspaceBytesFn sum_squares_workspace_bytes;
+RandomNormalFn random_normal;
+RandomUniformFn random_uniform;
+
+}  // namespace ebb::EBB_GPU_NAMESPACE
