@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/kernel_table.h"
 #include "kernels/simt/emulator.h"
 
 namespace ebb {
