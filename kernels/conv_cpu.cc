@@ -9,14 +9,25 @@
 namespace ebb::cpu {
 namespace {
 
+bool is_winograd(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::kWinograd2 || algorithm == ConvAlgorithm::kWinograd4;
+}
+
+// Output pixels of a tile, in each direction.
+int64_t winograd_size(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::kWinograd4 ? 4 : 2;
+}
+
 void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& args, int threads) {
-  switch (conv_algorithm(geometry, pass)) {
+  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
+  switch (algorithm) {
     case ConvAlgorithm::kDirect:
       return direct_run(args, threads);
     case ConvAlgorithm::kDot:
       return dot_run(args, threads);
-    case ConvAlgorithm::kWinograd:
-      return winograd_run(args, threads);
+    case ConvAlgorithm::kWinograd2:
+    case ConvAlgorithm::kWinograd4:
+      return winograd_run(args, winograd_size(algorithm), threads);
   }
 }
 
@@ -25,13 +36,15 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& a
 int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
   require_f32("conv", dtype);
   const TapList list = tap_list(geometry, pass);
-  switch (conv_algorithm(geometry, pass)) {
+  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
+  switch (algorithm) {
     case ConvAlgorithm::kDirect:
       return direct_packed_bytes(list);
     case ConvAlgorithm::kDot:
       return dot_packed_bytes(list);
-    case ConvAlgorithm::kWinograd:
-      return winograd_packed_bytes(list);
+    case ConvAlgorithm::kWinograd2:
+    case ConvAlgorithm::kWinograd4:
+      return winograd_packed_bytes(list, winograd_size(algorithm));
   }
   return 0;
 }
@@ -40,26 +53,31 @@ void conv_pack(const ConvPackArgs& args, StreamHandle stream) {
   require_f32("conv", args.dtype);
   const TapList list = tap_list(args.geometry, args.pass);
   float* packed = as_f32(args.packed);
-  switch (conv_algorithm(args.geometry, args.pass)) {
+  const ConvAlgorithm algorithm = conv_algorithm(args.geometry, args.pass);
+  switch (algorithm) {
     case ConvAlgorithm::kDirect:
       return direct_pack(list, args.pass, args.w, packed, stream.threads);
     case ConvAlgorithm::kDot:
       return dot_pack(list, args.pass, args.w, packed, stream.threads);
-    case ConvAlgorithm::kWinograd:
-      return winograd_pack(list, args.pass, args.w, packed, stream.threads);
+    case ConvAlgorithm::kWinograd2:
+    case ConvAlgorithm::kWinograd4:
+      return winograd_pack(list, args.pass, winograd_size(algorithm), args.w, packed,
+                           stream.threads);
   }
 }
 
 int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
                              int threads) {
   require_f32("conv", dtype);
-  const bool winograd = conv_algorithm(geometry, pass) == ConvAlgorithm::kWinograd;
+  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
+  const bool winograd = is_winograd(algorithm);
   if (pass == ConvPass::kBackwardWeight) {
     return winograd ? winograd_wgrad_workspace_bytes(geometry, threads)
                     : wgrad_workspace_bytes(geometry, threads);
   }
   const TapList list = tap_list(geometry, pass);
-  return winograd ? winograd_workspace_bytes(list, threads) : direct_workspace_bytes(list);
+  return winograd ? winograd_workspace_bytes(list, winograd_size(algorithm), threads)
+                  : direct_workspace_bytes(list);
 }
 
 void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
@@ -96,7 +114,7 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle strea
                             .dw = args.dw,
                             .db = args.db,
                             .workspace = args.workspace};
-  if (conv_algorithm(args.geometry, ConvPass::kBackwardWeight) == ConvAlgorithm::kWinograd) {
+  if (is_winograd(conv_algorithm(args.geometry, ConvPass::kBackwardWeight))) {
     winograd_wgrad_run(wgrad, stream.threads);
   } else {
     wgrad_run(wgrad, stream.threads);

@@ -14,6 +14,10 @@ std::atomic<ConvAlgorithms> allowed_algorithms{ConvAlgorithms::kDefault};
 // input channels read whole vectors, of at most 16 lanes.
 bool prefers_dot(const TapList& list) { return list.out.c <= 2 && list.in.c % 16 == 0; }
 
+// From here on, the error of tiles of 4x4 is below a fifth of what a sum of 9 in.c rounded products
+// is allowed (tests/kernels/conv_test.cc).
+constexpr int64_t kMinChannels4 = 64;
+
 }  // namespace
 
 void set_conv_algorithms(ConvAlgorithms algorithms) { allowed_algorithms = algorithms; }
@@ -22,8 +26,11 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
   if (allowed_algorithms == ConvAlgorithms::kDirectOnly) return ConvAlgorithm::kDirect;
   const TapList list = tap_list(geometry, pass);
   if (pass != ConvPass::kBackwardWeight && prefers_dot(list)) return ConvAlgorithm::kDot;
-  if (winograd_fits(list)) return ConvAlgorithm::kWinograd;
-  return ConvAlgorithm::kDirect;
+  const double saving2 = winograd_saving(list, 2), saving4 = winograd_saving(list, 4);
+  // The weight gradient keeps small tiles: 36 partial gradients would leave the caches.
+  const bool may_use4 = pass != ConvPass::kBackwardWeight && list.in.c >= kMinChannels4;
+  if (may_use4 && saving4 >= 2.5) return ConvAlgorithm::kWinograd4;
+  return saving2 >= 1.6 ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
 }
 
 }  // namespace ebb::cpu

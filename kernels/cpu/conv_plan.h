@@ -7,8 +7,9 @@ namespace ebb::cpu {
 // How a pass is computed.
 //   kDirect    register tiles over the tap list; any shape (conv_direct.h, conv_wgrad.h)
 //   kDot       forward and backward input with one or two output channels (conv_direct.h)
-//   kWinograd  3x3 with stride 1 (conv_winograd.h)
-enum class ConvAlgorithm { kDirect, kDot, kWinograd };
+//   kWinograd2 3x3 with stride 1 by tiles of 2x2 pixels (conv_winograd.h)
+//   kWinograd4 the same by tiles of 4x4; forward and backward input
+enum class ConvAlgorithm { kDirect, kDot, kWinograd2, kWinograd4 };
 
 enum class ConvAlgorithms { kDefault, kDirectOnly };
 

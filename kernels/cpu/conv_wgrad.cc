@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t kTasks = 16;
 // Partial gradients may add this part of the bytes that a pass reads anyway.
 constexpr int64_t kPartialPart = 4;
-// Grid points between two visits of the partial gradient, and of the chunk that L1 holds.
+// Grid points whose padded input stays in L2, and of the chunk that L1 holds.
 constexpr int64_t kUnitPixels = 600, kChunkPixels = 196;
 
 // How the gradient is cut into tasks. Depends on sizes only.
@@ -59,10 +59,14 @@ WgradPlan::WgradPlan(const ConvGeometry& g) {
   groups = std::min(run.blocks(), ceil_div(kTasks, splits));
 
   const int64_t split_images = ceil_div(list.n, splits);
-  const int64_t units = std::max<int64_t>(1, split_images * phase.pixels() / kUnitPixels);
+  // With a stride the taps walk every second line of the input, in every second set of L1, and the
+  // input of a grid point is stride * stride pixels.
+  const int64_t step = phase.y.in_step;
+  const int64_t unit = kUnitPixels / (step * step), chunk = kChunkPixels / step;
+  const int64_t units = std::max<int64_t>(1, split_images * phase.pixels() / unit);
   run.unit_images = ceil_div(split_images, std::min(units, split_images));
   const int64_t unit_pixels = run.unit_images * phase.pixels();
-  run.chunk = ceil_div(unit_pixels, ceil_div(unit_pixels, kChunkPixels));
+  run.chunk = ceil_div(unit_pixels, ceil_div(unit_pixels, chunk));
 }
 
 struct Workspace {
@@ -143,7 +147,7 @@ void write_tile(const WgradPlan& plan, const float* partial, int64_t tile, float
   const int64_t channels = std::min(run.tile.channels, list.in.c - first_in);
   const int64_t width = std::min(run.tile.width(), list.out.c - first_out);
   for (int64_t t = 0; t < run.tile.taps; ++t) {
-    const Tap tap = run.phase.tap(first_tap + t);
+    const Tap tap = run.tap(first_tap + t);
     float* to = dw + (tap.ky * list.kw + tap.kx) * c;
     const float* from = sum + t * run.tile.channels * run.tile.width();
     for (int64_t j = 0; j < width; ++j) {

@@ -95,7 +95,7 @@ HWY_NOINLINE void SumChunk(const WgradRun& run, const float* padded, const int32
   for (int64_t group = 0; group < run.phase.taps() / kTaps; ++group) {
     const float* origin[kTaps];
     EBB_UNROLL for (int t = 0; t < kTaps; ++t) {
-      const Tap tap = run.phase.tap(group * kTaps + t);
+      const Tap tap = run.tap(group * kTaps + t);
       origin[t] = padded + ((tap.dy - run.top) * run.padded_w + tap.dx - run.left) * kWgradPlane;
     }
     for (int64_t c = 0; c < run.list.in.c; c += kChannels) {

@@ -33,6 +33,14 @@ struct WgradRun {
   int64_t top, left;           // input coordinates of padded pixel (0, 0)
   const int32_t* offsets;      // [unit_images * phase.pixels()] floats into a plane
 
+  // Tap number t of the gradient's layout. Where it can be, the taps of a register tile lie a
+  // stride apart: they then read the same pixels, for neighbouring grid points.
+  Tap tap(int64_t t) const {
+    const int64_t step = phase.x.in_step, run_length = tile.taps * step;
+    if (phase.x.taps % run_length != 0) return phase.tap(t);
+    const int64_t in_run = t % run_length;
+    return phase.tap(t - in_run + in_run % tile.taps * step + in_run / tile.taps);
+  }
   int64_t in_tiles() const { return (list.in.c + tile.channels - 1) / tile.channels; }
   int64_t blocks() const { return (list.out.c + tile.width() - 1) / tile.width(); }
   int64_t block_floats() const {  // partial gradient of one block of out channels

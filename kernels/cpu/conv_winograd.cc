@@ -41,9 +41,9 @@ struct Workspace {
   }
 };
 
-WinogradRun make_run(const TapList& list) {
+WinogradRun make_run(const TapList& list, int64_t size) {
   WinogradRun run = {};
-  run.tiles = winograd_tiles(list, nullptr);
+  run.tiles = winograd_tiles(list, size, nullptr);
   run.block_tiles = block_tiles(run.tiles.count());
   return run;
 }
@@ -51,7 +51,7 @@ WinogradRun make_run(const TapList& list) {
 // Filters of kFilterChannels input channels: value [channel] of each kernel position or part.
 using FilterLanes = std::array<double, kFilterChannels>;
 
-// G g for one column.
+// G g for one column: components of tiles of 2x2 pixels.
 void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[4]) {
   for (int64_t c = 0; c < kFilterChannels; ++c) {
     const double outer = 0.5 * (g[0][c] + g[2][c]), inner = 0.5 * g[1][c];
@@ -62,16 +62,31 @@ void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[4]) {
   }
 }
 
+// Of tiles of 4x4 pixels.
+void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[6]) {
+  for (int64_t c = 0; c < kFilterChannels; ++c) {
+    const double outer1 = (g[0][c] + g[2][c]) / -6, inner1 = g[1][c] / -6;
+    const double outer2 = g[0][c] / 24 + g[2][c] / 6, inner2 = g[1][c] / 12;
+    to[0][c] = g[0][c] / 4;
+    to[1][c] = outer1 + inner1;
+    to[2][c] = outer1 - inner1;
+    to[3][c] = outer2 + inner2;
+    to[4][c] = outer2 - inner2;
+    to[5][c] = g[2][c];
+  }
+}
+
 // part[i][j] = (G g G')[i][j]
-void transform_filters(const FilterLanes (&g)[3][3], FilterLanes (&part)[4][4]) {
-  FilterLanes half[4][3];
+template <int kSide>
+void transform_filters(const FilterLanes (&g)[3][3], FilterLanes (&part)[kSide][kSide]) {
+  FilterLanes half[kSide][3];
   for (int x = 0; x < 3; ++x) {
     const FilterLanes column[3] = {g[0][x], g[1][x], g[2][x]};
-    FilterLanes t[4];
+    FilterLanes t[kSide];
     transform_column(column, t);
-    for (int i = 0; i < 4; ++i) half[i][x] = t[i];
+    for (int i = 0; i < kSide; ++i) half[i][x] = t[i];
   }
-  for (int i = 0; i < 4; ++i) transform_column(half[i], part[i]);
+  for (int i = 0; i < kSide; ++i) transform_column(half[i], part[i]);
 }
 
 // g[y][x] belongs to input offset (y, x) of the tile.
@@ -86,33 +101,8 @@ void load_filters(const WeightView& view, const TapPhase& phase, int64_t out, in
   }
 }
 
-}  // namespace
-
-WinogradTiles winograd_tiles(const TapList& list, const float* zeros) {
-  const TapPhase phase = list.phase(0);
-  return {.list = list,
-          .rows = ceil_div(list.out.h, 2),
-          .columns = ceil_div(list.out.w, 2),
-          .top = phase.y.in_first,
-          .left = phase.x.in_first,
-          .zeros = zeros};
-}
-
-bool winograd_fits(const TapList& list) {
-  if (list.kh != 3 || list.kw != 3 || list.stride != 1) return false;
-  if (list.in.c % 16 != 0 || list.out.c % 16 != 0) return false;
-  // Products saved by the tiles, 36 / 16, times pixels used of those computed.
-  const int64_t computed = ceil_div(list.out.h, 2) * ceil_div(list.out.w, 2) * 4;
-  const double saved =
-      36.0 / 16.0 * static_cast<double>(list.out.h * list.out.w) / static_cast<double>(computed);
-  return saved >= 1.6;
-}
-
-int64_t winograd_packed_bytes(const TapList& list) {
-  return kWinogradParts * list.in.c * list.out.c * static_cast<int64_t>(sizeof(float));
-}
-
-void winograd_pack(const TapList& list, ConvPass pass, const float* w, float* packed, int threads) {
+template <int kSide>
+void pack_filters(const TapList& list, ConvPass pass, const float* w, float* packed, int threads) {
   const WeightView view(list, pass, w);
   const TapPhase phase = list.phase(0);
   const DirectTile tile = direct_tile();
@@ -122,25 +112,57 @@ void winograd_pack(const TapList& list, ConvPass pass, const float* w, float* pa
     const int64_t first = task / groups * full, width = std::min(full, out_c - first);
     const int64_t c_begin = task % groups * kFilterChannels;
     for (int64_t j = 0; j < width; ++j) {
-      FilterLanes g[3][3], part[4][4];
+      FilterLanes g[3][3], part[kSide][kSide];
       load_filters(view, phase, first + j, c_begin, g);
       transform_filters(g, part);
-      for (int64_t k = 0; k < kWinogradParts; ++k) {
+      for (int64_t k = 0; k < kSide * kSide; ++k) {
         float* to = packed + (k * out_c + first) * in_c + c_begin * width + j;
         for (int64_t c = 0; c < kFilterChannels; ++c) {
-          to[c * width] = static_cast<float>(part[k / 4][k % 4][c]);
+          to[c * width] = static_cast<float>(part[k / kSide][k % kSide][c]);
         }
       }
     }
   });
 }
 
-int64_t winograd_workspace_bytes(const TapList& list, int threads) {
-  return Workspace(make_run(list), threads, nullptr).bytes;
+}  // namespace
+
+WinogradTiles winograd_tiles(const TapList& list, int64_t size, const float* zeros) {
+  const TapPhase phase = list.phase(0);
+  return {.list = list,
+          .size = size,
+          .rows = ceil_div(list.out.h, size),
+          .columns = ceil_div(list.out.w, size),
+          .top = phase.y.in_first,
+          .left = phase.x.in_first,
+          .zeros = zeros};
 }
 
-void winograd_run(const ConvPassArgs& args, int threads) {
-  WinogradRun run = make_run(args.list);
+double winograd_saving(const TapList& list, int64_t size) {
+  if (list.kh != 3 || list.kw != 3 || list.stride != 1) return 0;
+  if (list.in.c % 16 != 0 || list.out.c % 16 != 0) return 0;
+  const int64_t side = size + 2;
+  const int64_t tiles = ceil_div(list.out.h, size) * ceil_div(list.out.w, size);
+  return static_cast<double>(9 * list.out.h * list.out.w) /
+         static_cast<double>(side * side * tiles);
+}
+
+int64_t winograd_packed_bytes(const TapList& list, int64_t size) {
+  return (size + 2) * (size + 2) * list.in.c * list.out.c * static_cast<int64_t>(sizeof(float));
+}
+
+void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, float* packed,
+                   int threads) {
+  if (size == 4) return pack_filters<6>(list, pass, w, packed, threads);
+  pack_filters<4>(list, pass, w, packed, threads);
+}
+
+int64_t winograd_workspace_bytes(const TapList& list, int64_t size, int threads) {
+  return Workspace(make_run(list, size), threads, nullptr).bytes;
+}
+
+void winograd_run(const ConvPassArgs& args, int64_t size, int threads) {
+  WinogradRun run = make_run(args.list, size);
   const Workspace space(run, threads, args.workspace);
   std::fill_n(space.zeros, std::max(args.list.in.c, args.list.out.c), 0.0f);
   run.tiles.zeros = space.zeros;

@@ -14,7 +14,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
 
-using cpu::kWinogradParts;
 using cpu::WinogradRun;
 
 // Input of the next block and output of this one.
@@ -51,12 +50,13 @@ void MultiplyParts(const WinogradRun& run, int64_t first_tile, int64_t tiles, co
   const TapList& list = run.tiles.list;
   const int64_t in_c = list.in.c, out_c = list.out.c;
   constexpr int64_t kFull = kTileVectors * kLanes;
+  const int64_t parts = run.tiles.parts();
   const int64_t calls =
-      kWinogradParts * ((out_c + kFull - 1) / kFull) * ((tiles + kTileRows - 1) / kTileRows);
+      parts * ((out_c + kFull - 1) / kFull) * ((tiles + kTileRows - 1) / kTileRows);
   BlockPrefetch prefetch{
       PrefetchTiles<0>(run.tiles, list.in, run.in, first_tile + tiles, run.block_tiles, calls),
       PrefetchTiles<1>(run.tiles, list.out, run.out, first_tile, tiles, calls)};
-  for (int64_t part = 0; part < kWinogradParts; ++part) {
+  for (int64_t part = 0; part < parts; ++part) {
     const float* from = in_parts + part * run.in_plane();
     for (int64_t first = 0; first < out_c; first += kFull) {
       const float* w = run.packed + (part * out_c + first) * in_c;
@@ -77,19 +77,31 @@ void MultiplyParts(const WinogradRun& run, int64_t first_tile, int64_t tiles, co
   }
 }
 
-// A' x for one column.
+// A' x for one column of a tile of 2x2 pixels.
 HWY_INLINE void WinogradOutput(const Vector (&x)[4], Vector (&to)[2]) {
   to[0] = hn::Add(hn::Add(x[0], x[1]), x[2]);
   to[1] = hn::Sub(hn::Sub(x[1], x[2]), x[3]);
 }
 
+// A' x for one column of a tile of 4x4 pixels.
+HWY_INLINE void WinogradOutput(const Vector (&x)[6], Vector (&to)[4]) {
+  const Vector even1 = hn::Add(x[1], x[2]), odd1 = hn::Sub(x[1], x[2]);
+  const Vector even2 = hn::Add(x[3], x[4]), odd2 = hn::Sub(x[3], x[4]);
+  to[0] = hn::Add(hn::Add(x[0], even1), even2);
+  to[1] = hn::MulAdd(hn::Set(kF32, 2.0f), odd2, odd1);
+  to[2] = hn::MulAdd(hn::Set(kF32, 4.0f), even2, even1);
+  to[3] = hn::Add(hn::MulAdd(hn::Set(kF32, 8.0f), odd2, odd1), x[5]);
+}
+
 // A' M A of one tile from its parts, and the epilogue of its pixels inside the image.
-template <Activation kActivation>
+template <int kSize, Activation kActivation>
 HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const float* part) {
+  constexpr int kSide = kSize + 2;
   const TapImage& out = run.tiles.list.out;
   const WinogradTile tile(run.tiles, index);
-  const int64_t y = 2 * tile.row, x = 2 * tile.column;
-  const int64_t rows = std::min<int64_t>(2, out.h - y), columns = std::min<int64_t>(2, out.w - x);
+  const int64_t y = kSize * tile.row, x = kSize * tile.column;
+  const int64_t rows = std::min<int64_t>(kSize, out.h - y);
+  const int64_t columns = std::min<int64_t>(kSize, out.w - x);
   float* const to = run.out + tile.image * out.elements() + (y * out.w + x) * out.pitch;
   const float* residual = nullptr;
   if (run.epilogue.residual != nullptr) {
@@ -97,20 +109,20 @@ HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const f
     residual = run.epilogue.residual + ((residual_image * out.h + y) * out.w + x) * out.c;
   }
   for (int64_t c = 0; c < out.c; c += kLanes) {
-    Vector half[2][4];
-    EBB_UNROLL for (int j = 0; j < 4; ++j) {
-      Vector m[4], t[2];
-      EBB_UNROLL for (int i = 0; i < 4; ++i) {
-        m[i] = hn::Load(kF32, part + (4 * i + j) * run.out_plane() + c);
+    Vector half[kSize][kSide];
+    EBB_UNROLL for (int j = 0; j < kSide; ++j) {
+      Vector m[kSide], t[kSize];
+      EBB_UNROLL for (int i = 0; i < kSide; ++i) {
+        m[i] = hn::Load(kF32, part + (kSide * i + j) * run.out_plane() + c);
       }
       WinogradOutput(m, t);
-      half[0][j] = t[0], half[1][j] = t[1];
+      EBB_UNROLL for (int i = 0; i < kSize; ++i) half[i][j] = t[i];
     }
     const Vector bias = hn::LoadU(kF32, run.epilogue.bias + c);
-    EBB_UNROLL for (int i = 0; i < 2; ++i) {
-      Vector t[2];
+    EBB_UNROLL for (int i = 0; i < kSize; ++i) {
+      Vector t[kSize];
       WinogradOutput(half[i], t);
-      EBB_UNROLL for (int j = 0; j < 2; ++j) {
+      EBB_UNROLL for (int j = 0; j < kSize; ++j) {
         if (i >= rows || j >= columns) continue;
         const int64_t pixel = i * out.w + j;
         FinishVector<kActivation>(hn::Add(t[j], bias),
@@ -121,28 +133,37 @@ HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const f
   }
 }
 
-template <Activation kActivation>
+template <int kSize, Activation kActivation>
 void TransformOutputs(const WinogradRun& run, int64_t first, int64_t count, const float* parts) {
   for (int64_t t = 0; t < count; ++t) {
-    TransformOutput<kActivation>(run, first + t, parts + t * run.tiles.list.out.c);
+    TransformOutput<kSize, kActivation>(run, first + t, parts + t * run.tiles.list.out.c);
   }
 }
 
-void RunWinogradBlock(const WinogradRun& run, int64_t first, int64_t count, float* scratch) {
+template <int kSize>
+void RunWinogradBlockOf(const WinogradRun& run, int64_t first, int64_t count, float* scratch) {
   float* const in_parts = scratch;
-  float* const out_parts = scratch + kWinogradParts * run.in_plane();
+  float* const out_parts = scratch + run.tiles.parts() * run.in_plane();
   for (int64_t t = 0; t < count; ++t) {
-    TransformInput(run.tiles, run.in, first + t, run.in_plane(),
-                   in_parts + t * run.tiles.list.in.c);
+    TransformInput<kSize + 2>(run.tiles, run.in, first + t, run.in_plane(),
+                              in_parts + t * run.tiles.list.in.c);
   }
   MultiplyParts(run, first, count, in_parts, out_parts);
   switch (run.epilogue.activation) {
     case Activation::kNone:
-      return TransformOutputs<Activation::kNone>(run, first, count, out_parts);
+      return TransformOutputs<kSize, Activation::kNone>(run, first, count, out_parts);
     case Activation::kGelu:
-      return TransformOutputs<Activation::kGelu>(run, first, count, out_parts);
+      return TransformOutputs<kSize, Activation::kGelu>(run, first, count, out_parts);
     case Activation::kSilu:
-      return TransformOutputs<Activation::kSilu>(run, first, count, out_parts);
+      return TransformOutputs<kSize, Activation::kSilu>(run, first, count, out_parts);
+  }
+}
+
+void RunWinogradBlock(const WinogradRun& run, int64_t first, int64_t count, float* scratch) {
+  if (run.tiles.size == 4) {
+    RunWinogradBlockOf<4>(run, first, count, scratch);
+  } else {
+    RunWinogradBlockOf<2>(run, first, count, scratch);
   }
 }
 

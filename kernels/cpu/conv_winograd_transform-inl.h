@@ -1,4 +1,4 @@
-// Input side of Winograd's F(2x2, 3x3). Include after hwy/foreach_target.h.
+// Input side of Winograd's F(2x2, 3x3) and F(4x4, 3x3). Include after hwy/foreach_target.h.
 
 // Per-target include guard.
 #if defined(EBB_KERNELS_CPU_CONV_WINOGRAD_TRANSFORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -74,7 +74,7 @@ HWY_INLINE void PatchPixels(const TapImage& shape, const float* image, int64_t y
   }
 }
 
-// B' x for one column.
+// B' x for one column of a tile of 2x2 pixels.
 HWY_INLINE void WinogradInput(const Vector (&x)[4], Vector (&to)[4]) {
   to[0] = hn::Sub(x[0], x[2]);
   to[1] = hn::Add(x[1], x[2]);
@@ -82,27 +82,42 @@ HWY_INLINE void WinogradInput(const Vector (&x)[4], Vector (&to)[4]) {
   to[3] = hn::Sub(x[1], x[3]);
 }
 
-// part[4 i + j][c] = (B' x B)[i][j] for the channels of one tile, parts `plane` floats apart.
+// B' x for one column of a tile of 4x4 pixels; interpolation points 0, 1, -1, 2, -2, infinity.
+HWY_INLINE void WinogradInput(const Vector (&x)[6], Vector (&to)[6]) {
+  const Vector two = hn::Set(kF32, 2.0f), four = hn::Set(kF32, 4.0f), five = hn::Set(kF32, 5.0f);
+  const Vector even1 = hn::NegMulAdd(four, x[2], x[4]), odd1 = hn::NegMulAdd(four, x[1], x[3]);
+  const Vector even2 = hn::Sub(x[4], x[2]), odd2 = hn::Mul(two, hn::Sub(x[3], x[1]));
+  to[0] = hn::MulAdd(four, x[0], hn::NegMulAdd(five, x[2], x[4]));
+  to[1] = hn::Add(even1, odd1);
+  to[2] = hn::Sub(even1, odd1);
+  to[3] = hn::Add(even2, odd2);
+  to[4] = hn::Sub(even2, odd2);
+  to[5] = hn::MulAdd(four, x[1], hn::NegMulAdd(five, x[3], x[5]));
+}
+
+// part[kSide i + j][c] = (B' x B)[i][j] for the channels of one tile, kSide = tile size + 2, parts
+// `plane` floats apart.
+template <int kSide>
 HWY_INLINE void TransformInput(const cpu::WinogradTiles& tiles, const float* in, int64_t index,
                                int64_t plane, float* part) {
   const TapImage& shape = tiles.list.in;
   const WinogradTile tile(tiles, index);
-  const float* pixel[4][4];
-  PatchPixels<4>(shape, in + tile.image * shape.elements(), tiles.top + 2 * tile.row,
-                 tiles.left + 2 * tile.column, tiles.zeros, pixel);
+  const float* pixel[kSide][kSide];
+  PatchPixels<kSide>(shape, in + tile.image * shape.elements(), tiles.top + tiles.size * tile.row,
+                     tiles.left + tiles.size * tile.column, tiles.zeros, pixel);
   for (int64_t c = 0; c < shape.c; c += kLanes) {
-    Vector half[4][4];
-    EBB_UNROLL for (int j = 0; j < 4; ++j) {
-      Vector x[4], t[4];
-      EBB_UNROLL for (int i = 0; i < 4; ++i) x[i] = hn::LoadU(kF32, pixel[i][j] + c);
+    Vector half[kSide][kSide];
+    EBB_UNROLL for (int j = 0; j < kSide; ++j) {
+      Vector x[kSide], t[kSide];
+      EBB_UNROLL for (int i = 0; i < kSide; ++i) x[i] = hn::LoadU(kF32, pixel[i][j] + c);
       WinogradInput(x, t);
-      EBB_UNROLL for (int i = 0; i < 4; ++i) half[i][j] = t[i];
+      EBB_UNROLL for (int i = 0; i < kSide; ++i) half[i][j] = t[i];
     }
-    EBB_UNROLL for (int i = 0; i < 4; ++i) {
-      Vector t[4];
+    EBB_UNROLL for (int i = 0; i < kSide; ++i) {
+      Vector t[kSide];
       WinogradInput(half[i], t);
-      EBB_UNROLL for (int j = 0; j < 4; ++j) {
-        hn::Store(t[j], kF32, part + (4 * i + j) * plane + c);
+      EBB_UNROLL for (int j = 0; j < kSide; ++j) {
+        hn::Store(t[j], kF32, part + (kSide * i + j) * plane + c);
       }
     }
   }

@@ -11,8 +11,9 @@
 namespace ebb::cpu {
 namespace {
 
-// The transformed tiles of a block stay in L2, and the partial gradient is visited once per block.
-constexpr int64_t kBlockBytes = 576 * 1024, kMinBlockTiles = 16, kMaxBlockTiles = 96;
+// The partial gradient, up to several times the size of L2, is visited once per block. The larger
+// it is, the larger the blocks, although then their transformed tiles leave L2 as well.
+constexpr int64_t kVisitBytesPerTile = 8192, kMinBlockTiles = 16, kMaxBlockTiles = 96;
 
 // Splits of the tiles, as many as the partial gradients stay below the bytes that a pass reads
 // anyway; blocks of channels are split, at the cost of transforming the input again, when that
@@ -27,11 +28,10 @@ struct Plan {
 
   explicit Plan(const ConvGeometry& g) : out_is_dy(!g.transposed) {
     const TapList list = tap_list(g, ConvPass::kBackwardWeight);
-    run.tiles = winograd_tiles(list, nullptr);
+    run.tiles = winograd_tiles(list, 2, nullptr);
     set_winograd_wgrad_tile(run);
-    const int64_t tile_bytes =
-        kWinogradParts * (run.in_pitch() + width()) * static_cast<int64_t>(sizeof(float));
-    run.block_tiles = std::clamp(kBlockBytes / tile_bytes, kMinBlockTiles, kMaxBlockTiles);
+    const int64_t visit_bytes = partial_floats() * static_cast<int64_t>(sizeof(float));
+    run.block_tiles = std::clamp(visit_bytes / kVisitBytesPerTile, kMinBlockTiles, kMaxBlockTiles);
     const int64_t read_floats =
         list.n * (list.in.h * list.in.w * list.in.c + list.out.h * list.out.w * list.out.c);
     const int64_t affordable = read_floats / partial_floats();
@@ -117,7 +117,7 @@ void write_filters(const Plan& plan, const float* partial, int64_t channel, int6
   const WinogradWgradRun& run = plan.run;
   const TapList& list = run.tiles.list;
   Lanes m[4][4] = {}, dg[3][3];
-  for (int64_t part = 0; part < kWinogradParts; ++part) {
+  for (int64_t part = 0; part < run.tiles.parts(); ++part) {
     const int64_t at = block * run.block_floats() + (part * list.in.c + channel) * run.width;
     add_partials(partial, plan.splits, plan.partial_floats(), at, run.width, m[part / 4][part % 4]);
   }

@@ -14,21 +14,22 @@
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
 
-using cpu::kWinogradParts;
 using cpu::WinogradWgradRun;
 using cpu::WinogradWgradTask;
 
+constexpr int64_t kWinogradParts = 16;  // F(2x2, 3x3)
+
+// Channels of `in` of a register tile: twelve sums (of 16 registers; sixteen of 32) hide the
+// latency of the multiply-add. What is left over of the channels, a multiple of two, runs in
+// smaller tiles.
 #if HWY_TARGET <= HWY_AVX3
 constexpr int kWinogradChannels = 8;
 #else
-constexpr int kWinogradChannels = 4;
+constexpr int kWinogradChannels = 6;
 #endif
 constexpr int kWinogradWidth = kWgradVectors * kLanes;
 
-void SetWinogradWgradTile(WinogradWgradRun& run) {
-  run.channels = kWinogradChannels;
-  run.width = kWinogradWidth;
-}
+void SetWinogradWgradTile(WinogradWgradRun& run) { run.width = kWinogradWidth; }
 
 // A y for one column.
 HWY_INLINE void WinogradGradient(const Vector (&y)[2], Vector (&to)[4]) {
@@ -109,33 +110,41 @@ struct WgradPrefetch {
   }
 };
 
-// Adds the products of `count` transformed tiles to the partial gradient of one part and block.
-HWY_NOINLINE void SumTiles(const WinogradWgradRun& run, const float* in_part, const float* out_part,
-                           int64_t count, bool first, float* partial, WgradPrefetch& prefetch) {
-  for (int64_t c = 0; c < run.tiles.list.in.c; c += kWinogradChannels) {
+// Adds the products of `count` transformed tiles to the partial gradient of one part and block:
+// kChannels channels at a time from channel `c` on. Returns the first channel left.
+template <int kChannels>
+HWY_NOINLINE int64_t SumTiles(const WinogradWgradRun& run, int64_t c, const float* in_part,
+                              const float* out_part, int64_t count, bool first, float* partial,
+                              WgradPrefetch& prefetch) {
+  for (; c + kChannels <= run.tiles.list.in.c; c += kChannels) {
     prefetch.Next();
     const float* base[1] = {in_part + c};
-    SumPixels<1, kWinogradChannels, kWgradVectors>(base, run.offsets, out_part, count, first,
-                                                   partial);
-    partial += kWinogradChannels * kWinogradWidth;
+    SumPixels<1, kChannels, kWgradVectors>(base, run.offsets, out_part, count, first,
+                                           partial + c * kWinogradWidth);
   }
+  return c;
 }
 
 void SumParts(const WinogradWgradRun& run, const WinogradWgradTask& task, int64_t first,
               int64_t count, const float* in_parts, const float* out_parts) {
   const TapList& list = run.tiles.list;
   const int64_t part_floats = list.in.c * kWinogradWidth;
-  const int64_t calls =
-      kWinogradParts * (task.last_block - task.first_block) * (list.in.c / kWinogradChannels);
+  const int64_t calls = kWinogradParts * (task.last_block - task.first_block) *
+                        ((list.in.c + kWinogradChannels - 1) / kWinogradChannels);
   const int64_t next = first + count, next_count = std::min(run.block_tiles, task.end - next);
   WgradPrefetch prefetch{PrefetchTiles<0>(run.tiles, list.in, run.in, next, next_count, calls),
                          PrefetchTiles<0>(run.tiles, list.out, run.out, next, next_count, calls)};
   for (int64_t part = 0; part < kWinogradParts; ++part) {
     for (int64_t block = task.first_block; block < task.last_block; ++block) {
-      SumTiles(run, in_parts + part * run.in_plane(),
-               out_parts + part * run.out_plane() + block * run.block_tiles * kWinogradWidth, count,
-               first == task.begin, task.partial + block * run.block_floats() + part * part_floats,
-               prefetch);
+      const float* in_part = in_parts + part * run.in_plane();
+      const float* out_part =
+          out_parts + part * run.out_plane() + block * run.block_tiles * kWinogradWidth;
+      float* partial = task.partial + block * run.block_floats() + part * part_floats;
+      const bool set = first == task.begin;
+      int64_t c =
+          SumTiles<kWinogradChannels>(run, 0, in_part, out_part, count, set, partial, prefetch);
+      c = SumTiles<4>(run, c, in_part, out_part, count, set, partial, prefetch);
+      SumTiles<2>(run, c, in_part, out_part, count, set, partial, prefetch);
     }
   }
 }
@@ -146,7 +155,8 @@ void RunWinogradWgradTask(const WinogradWgradRun& run, const WinogradWgradTask& 
   for (int64_t first = task.begin; first < task.end; first += run.block_tiles) {
     const int64_t count = std::min(run.block_tiles, task.end - first);
     for (int64_t t = 0; t < count; ++t) {
-      TransformInput(run.tiles, run.in, first + t, run.in_plane(), in_parts + t * run.in_pitch());
+      TransformInput<4>(run.tiles, run.in, first + t, run.in_plane(),
+                        in_parts + t * run.in_pitch());
     }
     TransformGradients(run, task, first, count, out_parts);
     SumParts(run, task, first, count, in_parts, out_parts);
