@@ -14,8 +14,8 @@ std::atomic<ConvAlgorithms> allowed_algorithms{ConvAlgorithms::kDefault};
 // input channels read whole vectors, of at most 16 lanes.
 bool prefers_dot(const TapList& list) { return list.out.c <= 2 && list.in.c % 16 == 0; }
 
-// From here on, the error of tiles of 4x4 is below a fifth of what a sum of 9 in.c rounded products
-// is allowed (tests/kernels/conv_test.cc).
+// From here on, tiles of 4x4 stay within what a sum of 9 in.c rounded products is allowed, the
+// limit of every algorithm in tests/kernels/conv_test.cc: it grows with in.c, their error hardly.
 constexpr int64_t kMinChannels4 = 64;
 
 }  // namespace

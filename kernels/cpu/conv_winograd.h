@@ -13,8 +13,8 @@ namespace ebb::cpu {
 //   Y = A' [(G g G') o (B' x B)] A      and for the weight gradient, with m = 2,
 //   dg = G' [sum over tiles of (A dY A') o (B' x B)] G.
 // Sums are in.c long instead of 9 in.c, so with m = 2 results are at least as accurate as direct
-// ones. With m = 4 the transforms multiply rounding: errors are 3 to 6 times the direct ones. Tiles
-// are computed independently of each other: an image has the same bits in every batch.
+// ones. With m = 4 the transforms multiply rounding: errors are about five times the direct ones.
+// Tiles are computed independently of each other: an image has the same bits in every batch.
 
 // Products of a direct convolution per product of the tiles, with their waste at odd sides; 0 where
 // the tiles do not fit (both channel counts must be multiples of 16). size is m.
