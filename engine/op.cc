@@ -30,6 +30,8 @@ const OpDef& op_def(OpKind kind) {
       return ops::kMultiply;
     case OpKind::kMseLoss:
       return ops::kMseLoss;
+    case OpKind::kSoftmaxCrossEntropy:
+      return ops::kSoftmaxCrossEntropy;
   }
   throw Error("op_def: unknown operation");
 }

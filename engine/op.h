@@ -13,17 +13,18 @@ namespace ebb {
 // Every operation a network is made of. Its definition is engine/ops/<name>.cc, its gradient
 // <name>_grad in nn/autograd/grad_rules.cc.
 enum class OpKind {
-  kConv,            // x, w, b[, residual] -> y
-  kConvPack,        // w -> packed weights, an opaque buffer
-  kBatchNorm,       // x, gamma, beta, running_mean, running_var -> y
-  kBatchNormTrain,  // same inputs; updates the running statistics -> y, mean, rstd
-  kFoldBatchNorm,   // w, b, gamma, beta, running_mean, running_var -> w', b'
-  kActivation,      // x -> y
-  kAvgPool,         // x -> y
-  kConcat,          // a, b, ... -> y, along channels
-  kAdd,             // x, s -> y
-  kMultiply,        // x, s -> y
-  kMseLoss,         // prediction, target -> loss [1]
+  kConv,                 // x, w, b[, residual] -> y
+  kConvPack,             // w -> packed weights, an opaque buffer
+  kBatchNorm,            // x, gamma, beta, running_mean, running_var -> y
+  kBatchNormTrain,       // same inputs; updates the running statistics -> y, mean, rstd
+  kFoldBatchNorm,        // w, b, gamma, beta, running_mean, running_var -> w', b'
+  kActivation,           // x -> y
+  kAvgPool,              // x -> y
+  kConcat,               // a, b, ... -> y, along channels
+  kAdd,                  // x, s -> y
+  kMultiply,             // x, s -> y
+  kMseLoss,              // prediction, target -> loss [1]
+  kSoftmaxCrossEntropy,  // logits, target -> loss [1]
 };
 
 struct ConvAttrs {
@@ -46,6 +47,7 @@ struct ActivationAttrs {
 };
 struct PoolAttrs {
   int64_t kernel = 1;
+  bool flat = false;  // the window is the whole image: y is [N, C]
 };
 using OpAttrs = std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs,
                              ActivationAttrs, PoolAttrs>;

@@ -7,11 +7,13 @@
 #include "kernels/conv.h"
 #include "kernels/copy_rows.h"
 #include "kernels/diffusion_batch.h"
+#include "kernels/digit_batch.h"
 #include "kernels/fold_batch_norm.h"
 #include "kernels/linear_combination.h"
 #include "kernels/mse_loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/random.h"
+#include "kernels/softmax_cross_entropy.h"
 
 namespace ebb {
 
@@ -38,6 +40,7 @@ struct KernelTable {
   ConvBackwardWeightFn* conv_backward_weight = nullptr;
   CopyRowsFn* copy_rows = nullptr;
   DiffusionBatchFn* diffusion_batch = nullptr;
+  DigitBatchFn* digit_batch = nullptr;
   FoldBatchNormFn* fold_batch_norm = nullptr;
   LinearCombinationFn* linear_combination = nullptr;
   MseLossForwardFn* mse_loss_forward = nullptr;
@@ -49,6 +52,9 @@ struct KernelTable {
   SumSquaresWorkspaceBytesFn* sum_squares_workspace_bytes = nullptr;
   RandomNormalFn* random_normal = nullptr;
   RandomUniformFn* random_uniform = nullptr;
+  SoftmaxCrossEntropyForwardFn* softmax_cross_entropy_forward = nullptr;
+  SoftmaxCrossEntropyWorkspaceBytesFn* softmax_cross_entropy_workspace_bytes = nullptr;
+  SoftmaxCrossEntropyBackwardFn* softmax_cross_entropy_backward = nullptr;
 };
 
 const KernelTable& cpu_kernels();

@@ -23,6 +23,7 @@ const KernelTable& cpu_kernels() {
       .conv_backward_weight = cpu::conv_backward_weight,
       .copy_rows = cpu::copy_rows,
       .diffusion_batch = cpu::diffusion_batch,
+      .digit_batch = cpu::digit_batch,
       .fold_batch_norm = cpu::fold_batch_norm,
       .linear_combination = cpu::linear_combination,
       .mse_loss_forward = cpu::mse_loss_forward,
@@ -34,6 +35,9 @@ const KernelTable& cpu_kernels() {
       .sum_squares_workspace_bytes = cpu::sum_squares_workspace_bytes,
       .random_normal = cpu::random_normal,
       .random_uniform = cpu::random_uniform,
+      .softmax_cross_entropy_forward = cpu::softmax_cross_entropy_forward,
+      .softmax_cross_entropy_workspace_bytes = cpu::softmax_cross_entropy_workspace_bytes,
+      .softmax_cross_entropy_backward = cpu::softmax_cross_entropy_backward,
   };
   return table;
 }

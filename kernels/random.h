@@ -17,6 +17,7 @@ enum class RandomStream : uint32_t {
   kDrop = 4,      // class dropout of a training example
   kStart = 5,     // x_T of a sampled image; image = seed offset
   kSampler = 6,   // noise added by step `step` of a sampler
+  kAugment = 7,   // how a classifier's training example is moved
 };
 
 // y[i, e] for images image0..image0+n-1: standard normal (Box-Muller) or uniform in [0, 1).

@@ -6,11 +6,13 @@ namespace {
 
 std::vector<Shape> infer(const OpAttrs& attrs, std::span<const Shape> inputs) {
   check_input_count("avg_pool", inputs.size(), 1);
-  const int64_t k = std::get<PoolAttrs>(attrs).kernel;
+  const auto& [k, flat] = std::get<PoolAttrs>(attrs);
   const Shape& x = inputs[0];
   EBB_CHECK(x.rank() == 4 && k > 0 && x[1] % k == 0 && x[2] % k == 0, ShapeError,
             "avg_pool: input ", x, ", expected [N, H, W, C] with H and W multiples of ", k);
-  return {Shape{x[0], x[1] / k, x[2] / k, x[3]}};
+  EBB_CHECK(!flat || (x[1] == k && x[2] == k), ShapeError, "avg_pool: input ", x,
+            ", expected one window of ", k, " x ", k);
+  return {flat ? Shape{x[0], x[3]} : Shape{x[0], x[1] / k, x[2] / k, x[3]}};
 }
 
 void run(Context& context, const OpCall& call) {

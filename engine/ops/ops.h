@@ -4,17 +4,18 @@
 
 namespace ebb::ops {
 
-extern const OpDef kConv;            // conv.cc
-extern const OpDef kConvPack;        // conv.cc
-extern const OpDef kBatchNorm;       // batch_norm.cc
-extern const OpDef kBatchNormTrain;  // batch_norm.cc
-extern const OpDef kFoldBatchNorm;   // batch_norm.cc
-extern const OpDef kActivation;      // activation.cc
-extern const OpDef kAvgPool;         // avg_pool.cc
-extern const OpDef kConcat;          // concat.cc
-extern const OpDef kAdd;             // broadcast.cc
-extern const OpDef kMultiply;        // broadcast.cc
-extern const OpDef kMseLoss;         // mse_loss.cc
+extern const OpDef kConv;                 // conv.cc
+extern const OpDef kConvPack;             // conv.cc
+extern const OpDef kBatchNorm;            // batch_norm.cc
+extern const OpDef kBatchNormTrain;       // batch_norm.cc
+extern const OpDef kFoldBatchNorm;        // batch_norm.cc
+extern const OpDef kActivation;           // activation.cc
+extern const OpDef kAvgPool;              // avg_pool.cc
+extern const OpDef kConcat;               // concat.cc
+extern const OpDef kAdd;                  // broadcast.cc
+extern const OpDef kMultiply;             // broadcast.cc
+extern const OpDef kMseLoss;              // mse_loss.cc
+extern const OpDef kSoftmaxCrossEntropy;  // softmax_cross_entropy.cc
 
 // The geometry of a convolution of x [N, H, W, C] or [N, C] by w [O, K, K, C] or [O, C].
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels);
