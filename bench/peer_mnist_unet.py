@@ -7,7 +7,7 @@ file to read a trained model into a PyTorch program.
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import torch
@@ -200,8 +200,10 @@ LAYERS = (
 
 
 @contextlib.contextmanager
-def captured_layers(model: MnistUNet) -> Iterator[dict[str, Tensor]]:
-    """Collects the output of every module of LAYERS that the model has, while it runs."""
+def captured_layers(
+    model: nn.Module, layers: Collection[str] = LAYERS, last: str = "out"
+) -> Iterator[dict[str, Tensor]]:
+    """Collects the output of every module of `layers` that the model has, while it runs."""
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -211,9 +213,9 @@ def captured_layers(model: MnistUNet) -> Iterator[dict[str, Tensor]]:
         return hook
 
     handles = [
-        module.register_forward_hook(keep("output" if name == "out" else name))
+        module.register_forward_hook(keep("output" if name == last else name))
         for name, module in model.named_children()
-        if name in LAYERS
+        if name in layers
     ]
     try:
         yield outputs
@@ -234,7 +236,7 @@ def random_inputs(config: ModelConfig, batch: int) -> dict[str, Tensor]:
     return inputs
 
 
-def tensors_to_save(model: MnistUNet) -> dict[str, Tensor]:
+def tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
     """The state dict without BatchNorm's batch counters, which no computation uses."""
     return {
         name: value

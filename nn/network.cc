@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
+#include "nn/judge_mnist.h"
 #include "nn/param_collector.h"
 #include "nn/unet_mnist.h"
 
@@ -51,7 +52,7 @@ std::string keys_of(const Json& json, const std::vector<const char*>& keys) {
   return known.dump();
 }
 
-Network mnist_network(const Json& json, const std::string& where) {
+Network mnist_unet_network(const Json& json, const std::string& where) {
   UnetMnistConfig config;
   config.conditioning = one_of<Conditioning>(json, where, "conditioning",
                                              {{"none", Conditioning::kNone},
@@ -82,6 +83,27 @@ Network mnist_network(const Json& json, const std::string& where) {
   return network;
 }
 
+Network mnist_judge_network(const Json& json, const std::string& where) {
+  JudgeMnistConfig config;
+  config.hidden = integer(json, where, "hidden", 1, 1024);
+  config.classes = integer(json, where, "classes", 1, 1000);
+  Network network;
+  network.config = keys_of(json, {"name", "hidden", "classes"});
+  network.inputs.push_back({"x", {28, 28, 1}});
+  network.forward = [config](Ops& ops, const std::vector<Value>& inputs) {
+    return judge_mnist(ops, config, inputs.at(0));
+  };
+  return network;
+}
+
+Value walk(const Network& network, ParamCollector& collector) {
+  std::vector<Value> inputs;
+  for (const NetworkInput& input : network.inputs) inputs.push_back(collector.input(input.shape));
+  return network.forward(collector, inputs);
+}
+
+using Builder = Network (*)(const Json&, const std::string& where);
+
 }  // namespace
 
 bool Network::has_input(const std::string& name) const {
@@ -92,16 +114,23 @@ bool Network::has_input(const std::string& name) const {
 Network make_network(const std::string& config, const std::string& where) {
   const Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(json.is_object(), FormatError, where, ": model config is not a JSON object");
-  if (json.contains("name") && json["name"] == "mnist_unet") return mnist_network(json, where);
-  throw FormatError(cat(where, ": model config key \"name\" is ", found(json, "name"),
-                        ", expected \"mnist_unet\""));
+  const auto build =
+      one_of<Builder>(json, where, "name",
+                      {{"mnist_unet", mnist_unet_network}, {"mnist_judge", mnist_judge_network}});
+  return build(json, where);
+}
+
+Shape output_shape(const Network& network) {
+  ParamCollector collector;
+  const Shape batched = collector.shape(walk(network, collector));
+  Shape image;
+  for (int i = 1; i < batched.rank(); ++i) image.push_back(batched[i]);
+  return image;
 }
 
 std::vector<ParamSpec> list_params(const Network& network) {
   ParamCollector collector;
-  std::vector<Value> inputs;
-  for (const NetworkInput& input : network.inputs) inputs.push_back(collector.input(input.shape));
-  network.forward(collector, inputs);
+  walk(network, collector);
   return collector.specs();
 }
 

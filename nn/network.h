@@ -27,6 +27,9 @@ struct Network {
 // value when the config is not valid.
 Network make_network(const std::string& config, const std::string& where);
 
+// The shape of the output for one image, without the batch: [28, 28, 1] or [10].
+Shape output_shape(const Network& network);
+
 // The parameters in the order in which the network's text creates them.
 std::vector<ParamSpec> list_params(const Network& network);
 

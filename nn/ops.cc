@@ -67,6 +67,10 @@ Value Ops::avg_pool(const Scope& s, Value x, int64_t kernel) {
   return emit(OpKind::kAvgPool, PoolAttrs{kernel}, {x}, s);
 }
 
+Value Ops::global_avg_pool(const Scope& s, Value x) {
+  return emit(OpKind::kAvgPool, PoolAttrs{.kernel = shape(x)[1], .flat = true}, {x}, s);
+}
+
 Value Ops::concat(const Scope& s, const std::vector<Value>& parts) {
   return emit(OpKind::kConcat, {}, parts, s);
 }
@@ -81,6 +85,10 @@ Value Ops::multiply(const Scope& s, Value x, Value per_image) {
 
 Value Ops::mse_loss(Value prediction, Value target) {
   return emit(OpKind::kMseLoss, {}, {prediction, target}, Scope("loss"));
+}
+
+Value Ops::softmax_cross_entropy(Value logits, Value target) {
+  return emit(OpKind::kSoftmaxCrossEntropy, {}, {logits, target}, Scope("loss"));
 }
 
 }  // namespace ebb

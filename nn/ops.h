@@ -40,10 +40,12 @@ class Ops {
 
   Value gelu(const Scope& s, Value x);
   Value avg_pool(const Scope& s, Value x, int64_t kernel);
+  Value global_avg_pool(const Scope& s, Value x);  // square images: [N, H, H, C] -> [N, C]
   Value concat(const Scope& s, const std::vector<Value>& parts);  // along channels
   Value add(const Scope& s, Value x, Value per_image);            // [N, H, W, C] + [N, C]
   Value multiply(const Scope& s, Value x, Value per_image);       // [N, H, W, C] * [N, C]
   Value mse_loss(Value prediction, Value target);                 // -> [1]
+  Value softmax_cross_entropy(Value logits, Value target);        // [N, K], [N, K] -> [1]
 };
 
 }  // namespace ebb

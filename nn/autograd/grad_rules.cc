@@ -159,6 +159,19 @@ void mse_loss_grad(const GradCall& call) {
                                           .dprediction = call.grad(0).raw()});
 }
 
+void softmax_cross_entropy_grad(const GradCall& call) {
+  const Tensor& logits = call.inputs[0];
+  call.context.launch(&KernelTable::softmax_cross_entropy_backward,
+                      "softmax_cross_entropy_backward",
+                      SoftmaxCrossEntropyBackwardArgs{.rows = logits.shape()[0],
+                                                      .classes = logits.shape()[1],
+                                                      .dtype = logits.dtype(),
+                                                      .logits = logits.raw(),
+                                                      .target = call.inputs[1].raw(),
+                                                      .dloss = call.dy.data<float>(),
+                                                      .dlogits = call.grad(0).raw()});
+}
+
 }  // namespace
 
 const Tensor& GradCall::grad(size_t i) const {
@@ -174,7 +187,8 @@ const GradDef& grad_def(OpKind kind) {
   static const GradDef kConcat{concat_grad, SIZE_MAX};
   static const GradDef kAdd{add_grad, 2};
   static const GradDef kMultiply{multiply_grad, 2};
-  static const GradDef kMseLoss{mse_loss_grad, 1};  // prediction
+  static const GradDef kMseLoss{mse_loss_grad, 1};                           // prediction
+  static const GradDef kSoftmaxCrossEntropy{softmax_cross_entropy_grad, 1};  // logits
   switch (kind) {
     case OpKind::kConv:
       return kConv;
@@ -192,6 +206,8 @@ const GradDef& grad_def(OpKind kind) {
       return kMultiply;
     case OpKind::kMseLoss:
       return kMseLoss;
+    case OpKind::kSoftmaxCrossEntropy:
+      return kSoftmaxCrossEntropy;
     default:
       throw Error(cat(op_def(kind).name, ": has no gradient"));
   }

@@ -40,6 +40,8 @@ class ParamStore {
   // their EMA. They share memory with the store.
   TensorMap weights() const { return views_of(values_, buffers_); }
   TensorMap ema_weights() const { return views_of(ema_, ema_buffers_); }
+  // The weights to use once training is over: their EMA where one is kept.
+  TensorMap final_weights() const { return has_ema() ? ema_weights() : weights(); }
   TensorMap grads_by_name() const;
   // Names for the parts of any pair of buffers laid out like values() and buffers().
   TensorMap views_of(const Tensor& trainable, const Tensor& running) const;

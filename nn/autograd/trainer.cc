@@ -22,7 +22,9 @@ StepResult Trainer::step(const TensorMap& inputs, const Tensor& target, double l
     for (const NetworkInput& input : network_.inputs) {
       values.push_back(tape.input(inputs.at(input.name)));
     }
-    const Value loss = tape.mse_loss(network_.forward(tape, values), tape.input(target));
+    const Value output = network_.forward(tape, values), wanted = tape.input(target);
+    const Value loss = config_.loss == Loss::kMse ? tape.mse_loss(output, wanted)
+                                                  : tape.softmax_cross_entropy(output, wanted);
     result.loss = tape.tensor(loss).item();
     tape.backward(loss);
   }

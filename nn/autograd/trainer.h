@@ -10,7 +10,10 @@
 
 namespace ebb::autograd {
 
+enum class Loss { kMse, kSoftmaxCrossEntropy };
+
 struct TrainerConfig {
+  Loss loss = Loss::kMse;
   AdamConfig adam;
   double ema_decay = 0;  // 0: no EMA
   double clip_norm = 0;  // 0: no clipping
@@ -28,7 +31,8 @@ class Trainer {
  public:
   Trainer(Context& context, Network network, const TrainerConfig& config);
 
-  // Forward, MSE loss against target, backward, Adam. inputs by name as in Network::inputs.
+  // Forward, loss against target, backward, Adam. inputs by name as in Network::inputs; target in
+  // the shape of the network's output.
   StepResult step(const TensorMap& inputs, const Tensor& target, double lr);
 
   const Network& network() const { return network_; }

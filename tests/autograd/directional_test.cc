@@ -31,14 +31,15 @@ class Problem {
       : context_(test::cpu_context()),
         network_(test::make_test_network(test)),
         inputs_(test::random_inputs(*context_, network_, kBatch, 3)),
-        target_(test::normal_tensor(*context_, {kBatch, 28, 28, 1}, random_)) {
+        target_(test::random_target(*context_, network_, kBatch, random_)) {
     ParamStore store(*context_, list_params(network_), false);
     for (const auto& [name, tensor] : test::random_params(*context_, network_, 5)) {
       store.value(name).copy_from(tensor);
       params_[name] = test::to_double(tensor.to_host());
     }
     Tape tape(*context_, store, Mode::kTrain);
-    const Value loss = tape.mse_loss(test::forward(tape, network_, inputs_), tape.input(target_));
+    const Value output = test::forward(tape, network_, inputs_);
+    const Value loss = test::loss_of(tape, network_, output, tape.input(target_));
     tape_loss_ = tape.tensor(loss).item();
     tape.backward(loss);
     for (const auto& [name, grad] : store.grads_by_name()) {
@@ -62,7 +63,8 @@ class Problem {
       values.push_back(ops.input(tensor.shape(), test::to_double(tensor.to_host())));
     }
     const Value target = ops.input(target_.shape(), test::to_double(target_.to_host()));
-    return ops.values(ops.mse_loss(network_.forward(ops, values), target)).at(0);
+    const Value output = network_.forward(ops, values);
+    return ops.values(test::loss_of(ops, network_, output, target)).at(0);
   }
 
   // A random direction over these parameters.

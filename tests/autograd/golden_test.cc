@@ -69,7 +69,7 @@ void check_layers(const Case& c, const std::string& prefix, const TensorMap& mar
           kActivationLimit);
     ++compared;
   }
-  CHECK(compared >= 9);
+  CHECK(compared >= 7);
 }
 
 TEST_CASE("a training step's activations, loss and gradients are PyTorch's", "[autograd]") {
@@ -81,7 +81,7 @@ TEST_CASE("a training step's activations, loss and gradients are PyTorch's", "[a
     Tape tape(*c.context, store, Mode::kTrain);
     tape.keep_marks();
     const Value y = test::forward(tape, c.network, c.inputs);
-    const Value loss = tape.mse_loss(y, tape.input(c.target));
+    const Value loss = test::loss_of(tape, c.network, y, tape.input(c.target));
     CHECK(tape.tensor(loss).item() == Approx(c.scalar("train64.loss")).epsilon(1e-6));
     check_layers(c, "train.", tape.marks());
     tape.backward(loss);
@@ -132,7 +132,8 @@ TEST_CASE("running statistics after one training step are PyTorch's", "[autograd
                                 ends_with(spec.name, "var") ? 1 : 0) == "");
       ++compared;
     }
-    CHECK(compared == 34);
+    CHECK(compared == static_cast<int>(c.golden.names_after("train.stats.").size()));
+    CHECK(compared >= 10);
   }
 }
 
@@ -172,7 +173,9 @@ TEST_CASE("ten Adam steps give PyTorch's losses and parameters", "[autograd]") {
   for (const test::TestNetwork& test : test::test_networks()) {
     INFO(test.name);
     const Case c(test);
-    Trainer trainer(*c.context, c.network, {});
+    const auto loss =
+        test::classifies(c.network) ? autograd::Loss::kSoftmaxCrossEntropy : autograd::Loss::kMse;
+    Trainer trainer(*c.context, c.network, {.loss = loss});
     c.load(trainer.params());
     for (size_t step = 0; step < 10; ++step) {
       const autograd::StepResult result = trainer.step(c.inputs, c.target, 1e-3);

@@ -90,6 +90,14 @@ const GradCase kCases[] = {
      [](Ops& ops) {
        return ops.avg_pool(kLayer, leaf(ops, "x", {2, 4, 6, 3}), 2);
      }},
+    {"global average pool",
+     [](Ops& ops) {
+       return ops.global_avg_pool(kLayer, leaf(ops, "x", {2, 3, 3, 4}));
+     }},
+    {"softmax cross entropy",
+     [](Ops& ops) {
+       return ops.softmax_cross_entropy(leaf(ops, "x", {3, 4}), frozen(ops, "p", {3, 4}));
+     }},
     {"concat",
      [](Ops& ops) {
        return ops.concat(kLayer, {leaf(ops, "a", {2, 3, 2, 2}), leaf(ops, "b", {2, 3, 2, 1}),

@@ -74,7 +74,7 @@ std::vector<std::string> names(const std::vector<LayerComparison>& layers) {
 
 TEST_CASE("every network agrees with PyTorch in every layer, with and without passes") {
   for (const char* name :
-       {"mnist_denoiser", "mnist_time_add", "mnist_time_multiply", "mnist_class"}) {
+       {"mnist_denoiser", "mnist_time_add", "mnist_time_multiply", "mnist_class", "mnist_judge"}) {
     GoldenCase golden(name);
     for (const bool passes : {true, false}) {
       for (const LayerComparison& layer : golden.compare(passes)) {

@@ -120,6 +120,12 @@ TEST_CASE("average pooling divides height and width", "[engine]") {
   CHECK(refusal(OpKind::kAvgPool, PoolAttrs{2}, {}) == "avg_pool: got 0 inputs, expected 1");
 }
 
+TEST_CASE("average pooling over the whole image may leave vectors", "[engine]") {
+  CHECK(infer(OpKind::kAvgPool, PoolAttrs{7, true}, {{2, 7, 7, 5}}) == Shapes{{2, 5}});
+  CHECK(refusal(OpKind::kAvgPool, PoolAttrs{7, true}, {{2, 7, 14, 5}}) ==
+        "avg_pool: input [2, 7, 14, 5], expected one window of 7 x 7");
+}
+
 TEST_CASE("concat adds up channels and takes the largest batch", "[engine]") {
   CHECK(infer(OpKind::kConcat, {}, {{2, 7, 7, 3}, {2, 7, 7, 4}, {2, 7, 7, 1}}) ==
         Shapes{{2, 7, 7, 8}});
@@ -161,14 +167,27 @@ TEST_CASE("the loss of two tensors of one shape is one number", "[engine]") {
   CHECK(refusal(OpKind::kMseLoss, {}, {{4, 3}}) == "mse_loss: got 1 inputs, expected 2");
 }
 
+TEST_CASE("the cross entropy takes one row of logits and one of probabilities per image",
+          "[engine]") {
+  const OpKind kind = OpKind::kSoftmaxCrossEntropy;
+  CHECK(infer(kind, {}, {{4, 10}, {4, 10}}) == Shapes{{1}});
+  CHECK(refusal(kind, {}, {{4, 10}, {4, 9}}) ==
+        "softmax_cross_entropy: logits [4, 10], target [4, 9]");
+  CHECK(refusal(kind, {}, {{4, 1, 1, 10}, {4, 10}}) ==
+        "softmax_cross_entropy: logits [4, 1, 1, 10], expected [N, K]");
+  CHECK(refusal(kind, {}, {{4, 0}, {4, 0}}) ==
+        "softmax_cross_entropy: logits [4, 0], expected [N, K]");
+  CHECK(refusal(kind, {}, {{4, 3}}) == "softmax_cross_entropy: got 1 inputs, expected 2");
+}
+
 TEST_CASE("every operation has a name of its own", "[engine]") {
   std::vector<std::string> names;
-  for (int kind = 0; kind <= static_cast<int>(OpKind::kMseLoss); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(OpKind::kSoftmaxCrossEntropy); ++kind) {
     names.push_back(op_def(static_cast<OpKind>(kind)).name);
   }
   CHECK(names == std::vector<std::string>{"conv", "conv_pack", "batch_norm", "batch_norm_train",
                                           "fold_batch_norm", "activation", "avg_pool", "concat",
-                                          "add", "multiply", "mse_loss"});
+                                          "add", "multiply", "mse_loss", "softmax_cross_entropy"});
 }
 
 TEST_CASE("an operation run at once allocates what it infers and leaves its inputs alone",

@@ -2,11 +2,13 @@
 
 import copy
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from golden_file import write_golden
+from peer_mnist_judge import JUDGE_LAYERS, JudgeConfig, MnistJudge
 from peer_mnist_unet import (
     MnistUNet,
     ModelConfig,
@@ -26,6 +28,7 @@ NETWORKS = {
     "mnist_time_add": ModelConfig(conditioning="time", time_fusion="add", hidden=HIDDEN),
     "mnist_time_multiply": ModelConfig(conditioning="time", time_fusion="multiply", hidden=HIDDEN),
     "mnist_class": ModelConfig(conditioning="class", hidden=HIDDEN),
+    "mnist_judge": JudgeConfig(hidden=HIDDEN),
 }
 
 Named = dict[str, Tensor]
@@ -33,21 +36,31 @@ Named = dict[str, Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A network before training and its one batch."""
+    """A network before training, its one batch and its loss."""
 
-    model: MnistUNet
+    model: MnistUNet | MnistJudge
     inputs: Named
     target: Tensor
+    loss: Callable[[Tensor, Tensor], Tensor]
 
     def to(self, dtype: torch.dtype) -> "Case":
-        return Case(
+        return dataclasses.replace(
+            self,
             model=copy.deepcopy(self.model).to(dtype),
             inputs={name: value.to(dtype) for name, value in self.inputs.items()},
             target=self.target.to(dtype),
         )
 
-    def fresh_model(self) -> MnistUNet:
+    def fresh_model(self) -> MnistUNet | MnistJudge:
         return copy.deepcopy(self.model).train()
+
+    def batch_loss(self, model: nn.Module) -> Tensor:
+        return self.loss(model(**self.inputs), self.target)
+
+    def captured_layers(self, model: nn.Module):
+        if isinstance(model, MnistJudge):
+            return captured_layers(model, JUDGE_LAYERS, last="classifier")
+        return captured_layers(model)
 
 
 def write_network_goldens(versions: dict[str, str]) -> None:
@@ -64,7 +77,7 @@ def write_network_goldens(versions: dict[str, str]) -> None:
         write_golden(name, {key: as_f32(value) for key, value in tensors.items()}, metadata)
 
 
-def network_golden(config: ModelConfig) -> Named:
+def network_golden(config: ModelConfig | JudgeConfig) -> Named:
     """Everything that one file holds; README.md describes the names."""
     case = random_case(config)
     precise = case.to(torch.float64)
@@ -83,14 +96,23 @@ def network_golden(config: ModelConfig) -> Named:
     )
 
 
-def random_case(config: ModelConfig) -> Case:
-    model = MnistUNet(config)
+def random_case(config: ModelConfig | JudgeConfig) -> Case:
+    judge = isinstance(config, JudgeConfig)
+    model = MnistJudge(config) if judge else MnistUNet(config)
     randomize_batch_norms(model)
-    inputs = random_inputs(config, BATCH)
-    return Case(model, inputs, target=torch.randn_like(inputs["x"]))
+    inputs = inputs_of(config)
+    if judge:
+        labels = torch.randint(config.classes, (BATCH,))
+        return Case(model, inputs, F.one_hot(labels, config.classes).float(), F.cross_entropy)
+    return Case(model, inputs, torch.randn_like(inputs["x"]), F.mse_loss)
 
 
-def randomize_batch_norms(model: MnistUNet) -> None:
+def inputs_of(config: ModelConfig | JudgeConfig) -> Named:
+    image = ModelConfig(conditioning="none")
+    return random_inputs(image if isinstance(config, JudgeConfig) else config, BATCH)
+
+
+def randomize_batch_norms(model: nn.Module) -> None:
     """PyTorch's initial scale 1 and shift 0 would hide errors in either."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -101,8 +123,8 @@ def randomize_batch_norms(model: MnistUNet) -> None:
 def training_step(case: Case) -> tuple[Named, Named]:
     """Layer outputs of a forward pass in training mode, and its loss and gradients."""
     model = case.fresh_model()
-    with captured_layers(model) as layers:
-        loss = F.mse_loss(model(**case.inputs), case.target)
+    with case.captured_layers(model) as layers:
+        loss = case.batch_loss(model)
     loss.backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     step = {"train.loss": loss.detach().reshape(1)} | prefixed("grad.", gradients)
@@ -114,9 +136,9 @@ def inference(case: Case) -> Named:
     model = case.fresh_model()
     with torch.inference_mode():
         for _ in range(2):
-            model(**random_inputs(model.config, BATCH))
+            model(**inputs_of(model.config))
         model.eval()
-        with captured_layers(model) as layers:
+        with case.captured_layers(model) as layers:
             model(**case.inputs)
     return prefixed("eval.", layers) | prefixed("eval.stats.", running_statistics(model))
 
@@ -130,14 +152,14 @@ def adam_steps(case: Case) -> Named:
     losses = []
     for _ in range(ADAM_STEPS):
         optimizer.zero_grad()
-        loss = F.mse_loss(model(**case.inputs), case.target)
+        loss = case.batch_loss(model)
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())
     return {"losses": torch.stack(losses)} | prefixed("param.", tensors_to_save(model))
 
 
-def running_statistics(model: MnistUNet) -> Named:
+def running_statistics(model: nn.Module) -> Named:
     return {name: value for name, value in tensors_to_save(model).items() if ".bn.running_" in name}
 
 

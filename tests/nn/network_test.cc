@@ -28,6 +28,13 @@ TEST_CASE("the networks have the assignment's numbers of parameters", "[nn]") {
   CHECK(trainable("class", 128) == 8060673);
 }
 
+TEST_CASE("the judge is a small network with one output per class", "[nn]") {
+  const Network judge = make_network(R"({"name": "mnist_judge", "hidden": 16, "classes": 10})", "");
+  CHECK(output_shape(judge) == Shape{10});
+  CHECK(count_trainable(list_params(judge)) == 98282);
+  CHECK(output_shape(make_network(mnist_config("class", "add", 4), "")) == Shape{28, 28, 1});
+}
+
 TEST_CASE("parameters have the names and shapes of the PyTorch twin's state dict", "[nn]") {
   for (const test::TestNetwork& test : test::test_networks()) {
     INFO(test.name);
@@ -115,10 +122,12 @@ TEST_CASE("a wrong config names the file, the key, what was found and what is ex
   CHECK(config_error("not json") == where + "is not a JSON object");
   CHECK(config_error("[1, 2]") == where + "is not a JSON object");
   CHECK(config_error("") == where + "is not a JSON object");
-  CHECK(config_error("{}") == where + R"(key "name" is missing, expected "mnist_unet")");
+  CHECK(config_error("{}") ==
+        where + R"(key "name" is missing, expected one of mnist_unet, mnist_judge)");
   CHECK(config_error(R"({"name": "resnet"})") ==
-        where + R"(key "name" is "resnet", expected "mnist_unet")");
-  CHECK(config_error(R"({"name": 7})") == where + R"(key "name" is 7, expected "mnist_unet")");
+        where + R"(key "name" is "resnet", expected one of mnist_unet, mnist_judge)");
+  CHECK(config_error(R"({"name": 7})") ==
+        where + R"(key "name" is 7, expected one of mnist_unet, mnist_judge)");
   CHECK(config_error(R"({"name": "mnist_unet"})") ==
         where + R"(key "conditioning" is missing, expected one of none, time, class)");
   CHECK(config_error(R"({"name": "mnist_unet", "conditioning": "text"})") ==
@@ -141,8 +150,9 @@ TEST_CASE("a wrong config names the file, the key, what was found and what is ex
 
 TEST_CASE("a config from a hostile file gives a short message without control characters", "[nn]") {
   const std::string nest(200000, '['), unnest(200000, ']');
-  CHECK(config_error(R"({"name": )" + nest + unnest + "}") ==
-        R"(model.safetensors: model config key "name" is an array, expected "mnist_unet")");
+  CHECK(
+      config_error(R"({"name": )" + nest + unnest + "}") ==
+      R"(model.safetensors: model config key "name" is an array, expected one of mnist_unet, mnist_judge)");
   CHECK_NOTHROW(make_network(
       R"({"name": "mnist_unet", "conditioning": "none", "hidden": 4, "x": )" + nest + unnest + "}",
       ""));

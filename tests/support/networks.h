@@ -22,12 +22,13 @@ inline std::string mnist_config(const std::string& conditioning, const std::stri
          time_fusion + R"(", "hidden": )" + std::to_string(hidden) + R"(, "classes": 10})";
 }
 
-// Every network of the assignment at D = 4.
+// Every network of the assignment, and the judge, at D = 4.
 inline std::vector<TestNetwork> test_networks() {
   return {{"denoiser", mnist_config("none", "add", 4)},
           {"time_add", mnist_config("time", "add", 4)},
           {"time_multiply", mnist_config("time", "multiply", 4)},
-          {"class", mnist_config("class", "add", 4)}};
+          {"class", mnist_config("class", "add", 4)},
+          {"judge", R"({"name": "mnist_judge", "hidden": 4, "classes": 10})"}};
 }
 
 inline Network make_test_network(const TestNetwork& test) {
@@ -81,6 +82,26 @@ inline TensorMap random_inputs(const Context& context, const Network& network,
 inline TensorMap random_inputs(const Context& context, const Network& network, int64_t batch,
                                uint64_t seed) {
   return random_inputs(context, network, {{"x", batch}, {"t", batch}, {"c", batch}}, seed);
+}
+
+inline bool classifies(const Network& network) { return output_shape(network).rank() == 1; }
+
+// A batch of targets for the network's loss: normal images, or one-hot classes.
+inline Tensor random_target(const Context& context, const Network& network, int64_t batch,
+                            RandomData& random) {
+  const Shape shape = with_batch(batch, output_shape(network));
+  if (!classifies(network)) return normal_tensor(context, shape, random);
+  std::vector<float> values(static_cast<size_t>(shape.elements()), 0.0f);
+  for (int64_t n = 0; n < batch; ++n) {
+    values[n * shape.back() + random.integer(0, shape.back() - 1)] = 1;
+  }
+  return tensor_of(context, shape, values);
+}
+
+// The loss that the network is trained with.
+inline Value loss_of(Ops& ops, const Network& network, Value output, Value target) {
+  return classifies(network) ? ops.softmax_cross_entropy(output, target)
+                             : ops.mse_loss(output, target);
 }
 
 // The network on these inputs through any Ops that has input(Tensor).

@@ -14,6 +14,7 @@
 #include "tests/reference/broadcast.h"
 #include "tests/reference/conv.h"
 #include "tests/reference/mse_loss.h"
+#include "tests/reference/softmax_cross_entropy.h"
 
 namespace ebb::test {
 
@@ -89,6 +90,8 @@ class ReferenceOps final : public Ops {
       }
       case OpKind::kMseLoss:
         return {reference::mse_loss(*x[0], *x[1])};
+      case OpKind::kSoftmaxCrossEntropy:
+        return {reference::softmax_cross_entropy(*x[0], *x[1], s[1])};
       default:
         throw Error(cat("reference: no ", op_def(kind).name));
     }
