@@ -5,6 +5,7 @@
 #include "diffusion/commands/convert.h"
 #include "diffusion/commands/devices.h"
 #include "diffusion/commands/draw.h"
+#include "diffusion/commands/eval.h"
 #include "diffusion/commands/info.h"
 #include "diffusion/commands/inspect.h"
 #include "diffusion/commands/plot.h"
@@ -22,6 +23,7 @@ void add_commands(CLI::App& app, const std::vector<std::string>& arguments) {
   add_draw_command(app, arguments);
   add_plot_command(app, arguments);
   add_report_command(app);
+  add_eval_command(app);
   add_compare_command(app);
   add_inspect_command(app);
   add_info_command(app);

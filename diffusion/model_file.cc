@@ -61,6 +61,12 @@ void check_inputs(const LoadedModel& model, const std::string& label) {
             to_string(model.objective.type), " goes with a network that takes ",
             timed ? "no time" : "the time", ", but this one takes ", timed ? "it" : "none",
             ". Correct \"ebb.objective\" or \"ebb.model\" in the file's metadata.");
+  const Shape output = output_shape(model.network);
+  const bool classifies = model.objective.type == ObjectiveType::kClassify;
+  EBB_CHECK(classifies == (output.rank() == 1), FormatError, label, ": the objective ",
+            to_string(model.objective.type), " goes with a network that answers with ",
+            classifies ? "one number per class" : "an image", ", but this one's output is ", output,
+            ". Correct \"ebb.objective\" or \"ebb.model\" in the file's metadata.");
 }
 
 std::vector<uint16_t> to_f16(const std::string& label, const std::string& name,

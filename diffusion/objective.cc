@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
-                               ObjectiveType::kPureNoise};
+                               ObjectiveType::kPureNoise, ObjectiveType::kClassify};
 constexpr const char* kTimeInput = "(k+1)/T";
 constexpr int64_t kMaxTimesteps = 100'000;
 
@@ -82,6 +82,8 @@ const char* to_string(ObjectiveType type) {
       return "denoise";
     case ObjectiveType::kPureNoise:
       return "pure_noise";
+    case ObjectiveType::kClassify:
+      return "classify";
   }
   return "unknown";
 }

@@ -11,9 +11,10 @@ enum class ObjectiveType {
   kFlow,       // the velocity x1 - x0 at x_t = (1 - t) x0 + t x1, noise x0, data x1
   kDenoise,    // the image in x0 + sigma eps
   kPureNoise,  // the image given nothing but eps
+  kClassify,   // the class of the image
 };
 
-const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_noise"
+const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_noise", "classify"
 
 // The objective with its settings; a type ignores the settings of the others.
 //

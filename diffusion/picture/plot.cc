@@ -211,7 +211,7 @@ std::string legend_entry(const PlotSeries& series, double last) {
 // Draws everything but the title; the frame's ranges are known.
 void draw_data(Canvas& canvas, const LossPlot& plot, Frame& frame) {
   const std::vector<Tick> y_ticks = log_ticks(frame.y.low, frame.y.high);
-  const std::vector<Tick> x_ticks = linear_ticks(frame.x.low, frame.x.high, 8, 1);
+  const std::vector<Tick> x_ticks = linear_ticks(frame.x.low, frame.x.high, 8, plot.x_step);
   canvas.set_font(kFontSize);
   double label_width = 0;
   for (const Tick& tick : y_ticks) {

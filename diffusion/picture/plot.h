@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// One curve; x (whole numbers: steps or epochs, ascending) and y are equally long. A y that is not
+// One curve; x (steps, epochs, ascending) and y are equally long. A y that is not
 // finite or not above zero has no place on a logarithmic axis: the line breaks there.
 struct PlotSeries {
   std::string label;
@@ -19,6 +19,7 @@ struct LossPlot {
   std::string title;
   std::string x_label = "step";
   std::string y_label = "loss";
+  double x_step = 1;  // smallest distance of labelled x; 0: any, when x are no whole numbers
   std::vector<PlotSeries> series;
 };
 

@@ -1,6 +1,8 @@
 #include "diffusion/train/batch_source.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include "diffusion/schedule.h"
@@ -22,6 +24,8 @@ DiffusionTask task_of(const TrainConfig& config) {
       return DiffusionTask::kDenoise;
     case ObjectiveType::kPureNoise:
       return DiffusionTask::kPureNoise;
+    case ObjectiveType::kClassify:
+      break;  // no noise: digit_batch()
   }
   throw Error("batch_source: unknown objective");
 }
@@ -71,24 +75,30 @@ Batch BatchSource::batch(int64_t step) {
   const Tensor indices = Tensor::from_host(
       context_, {rows.count},
       std::span<const int32_t>(order.data() + rows.first, static_cast<size_t>(rows.count)));
+  // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
+  const auto first_example = static_cast<uint64_t>(step / steps_per_epoch_ * count_ +
+                                                   step % steps_per_epoch_ * config_.batch_size);
+  return config_.model == TrainModel::kJudge ? digit_batch(rows.count, indices, first_example)
+                                             : diffusion_batch(rows.count, indices, first_example);
+}
+
+Batch BatchSource::diffusion_batch(int64_t images, const Tensor& indices,
+                                   uint64_t first_example) const {
   Batch batch;
-  batch.images = rows.count;
-  const Shape image{rows.count, 28, 28, 1};
+  batch.images = images;
+  const Shape image{images, 28, 28, 1};
   batch.inputs["x"] = Tensor::empty(context_, image);
   batch.target = Tensor::empty(context_, image);
   const bool timed = config_.model != TrainModel::kDenoiser;
   const bool classed = config_.model == TrainModel::kClass;
-  if (timed) batch.inputs["t"] = Tensor::empty(context_, {rows.count, 1});
-  if (classed) batch.inputs["c"] = Tensor::empty(context_, {rows.count, kClasses});
-  // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
-  const int64_t first_example =
-      step / steps_per_epoch_ * count_ + step % steps_per_epoch_ * config_.batch_size;
+  if (timed) batch.inputs["t"] = Tensor::empty(context_, {images, 1});
+  if (classed) batch.inputs["c"] = Tensor::empty(context_, {images, kClasses});
   context_.launch(
       &KernelTable::diffusion_batch, "diffusion_batch",
       DiffusionBatchArgs{.task = task_of(config_),
                          .seed = config_.seed,
-                         .first_example = static_cast<uint64_t>(first_example),
-                         .n = rows.count,
+                         .first_example = first_example,
+                         .n = images,
                          .pixels = MnistDataset::kPixels,
                          .classes = kClasses,
                          .sigma = static_cast<float>(config_.objective.sigma),
@@ -102,6 +112,30 @@ Batch BatchSource::batch(int64_t step) {
                          .target = batch.target.data<float>(),
                          .t = timed ? batch.inputs["t"].data<float>() : nullptr,
                          .c = classed ? batch.inputs["c"].data<float>() : nullptr});
+  return batch;
+}
+
+Batch BatchSource::digit_batch(int64_t images, const Tensor& indices,
+                               uint64_t first_example) const {
+  Batch batch;
+  batch.images = images;
+  batch.inputs["x"] = Tensor::empty(context_, {images, 28, 28, 1});
+  batch.target = Tensor::empty(context_, {images, kClasses});
+  const double radians = config_.max_rotation * std::numbers::pi / 180;
+  context_.launch(&KernelTable::digit_batch, "digit_batch",
+                  DigitBatchArgs{.seed = config_.seed,
+                                 .first_example = first_example,
+                                 .n = images,
+                                 .height = 28,
+                                 .width = 28,
+                                 .classes = kClasses,
+                                 .max_shift = static_cast<float>(config_.max_shift),
+                                 .max_tangent = static_cast<float>(std::tan(radians / 2)),
+                                 .images = images_.data<uint8_t>(),
+                                 .labels = labels_.data<uint8_t>(),
+                                 .indices = indices.data<int32_t>(),
+                                 .input = batch.inputs["x"].data<float>(),
+                                 .target = batch.target.data<float>()});
   return batch;
 }
 

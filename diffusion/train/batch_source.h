@@ -11,14 +11,14 @@ namespace ebb {
 
 struct Batch {
   TensorMap inputs;  // "x" [N, 28, 28, 1], "t" [N, 1], "c" [N, 10], those the network takes
-  Tensor target;     // [N, 28, 28, 1]
+  Tensor target;     // [N, 28, 28, 1]; of the judge [N, 10], one-hot
   int64_t images = 0;
 };
 
 // Draws training batches. Everything in a batch is a function of (seed, step): each epoch visits
-// the data in a new order, its last batch may be smaller, and noise, t and dropped classes are
-// keyed by the number of the example in the run. So a run resumes anywhere with nothing but its
-// step.
+// the data in a new order, its last batch may be smaller, and noise, t, dropped classes and the
+// judge's small moves are keyed by the number of the example in the run. So a run resumes anywhere
+// with nothing but its step.
 class BatchSource {
  public:
   BatchSource(Context& context, const MnistDataset& data, const TrainConfig& config);
@@ -32,6 +32,8 @@ class BatchSource {
     int64_t epoch, first, count;
   };
   Slice slice(int64_t step) const;
+  Batch diffusion_batch(int64_t images, const Tensor& indices, uint64_t first_example) const;
+  Batch digit_batch(int64_t images, const Tensor& indices, uint64_t first_example) const;
   const std::vector<int32_t>& permutation(int64_t epoch);
 
   Context& context_;

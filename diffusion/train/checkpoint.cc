@@ -54,11 +54,13 @@ std::vector<double> parse_losses(const Json& json) {
 }
 
 Json progress_to_json(const TrainProgress& progress, int64_t updates) {
-  return {{"step", progress.step},
-          {"updates", updates},
-          {"loss_sum", progress.loss_sum},
-          {"loss_count", progress.loss_count},
-          {"epoch_losses", progress.epoch_losses}};
+  Json json{{"step", progress.step},
+            {"updates", updates},
+            {"loss_sum", progress.loss_sum},
+            {"loss_count", progress.loss_count},
+            {"epoch_losses", progress.epoch_losses}};
+  if (!progress.test_accuracies.empty()) json["test_accuracies"] = progress.test_accuracies;
+  return json;
 }
 
 std::string metadata_value(const SafetensorsFile& file, const std::string& key) {
@@ -76,7 +78,8 @@ TrainProgress parse_progress(const SafetensorsFile& file, int64_t* updates) {
     return {.step = json.at("step"),
             .loss_sum = json.at("loss_sum"),
             .loss_count = json.at("loss_count"),
-            .epoch_losses = parse_losses(json.at("epoch_losses"))};
+            .epoch_losses = parse_losses(json.at("epoch_losses")),
+            .test_accuracies = parse_losses(json.value("test_accuracies", Json::array()))};
   } catch (const Json::exception& error) {
     throw FormatError(
         cat(file.label(), ": metadata key \"ebb.progress\" is damaged: ", error.what()));

@@ -14,7 +14,8 @@ struct TrainProgress {
   int64_t step = 0;     // steps done; the data position and all random counters follow from it
   double loss_sum = 0;  // over the updates of the current epoch
   int64_t loss_count = 0;
-  std::vector<double> epoch_losses;  // mean loss of each finished epoch, NaN without an update
+  std::vector<double> epoch_losses;     // mean loss of each finished epoch, NaN without an update
+  std::vector<double> test_accuracies;  // of the judge, after each finished epoch
 };
 
 // One safetensors file with everything a run needs to go on bit for bit: weights and running

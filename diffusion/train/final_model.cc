@@ -29,12 +29,12 @@ void write_final_model(const std::string& path, const autograd::Trainer& trainer
                        const TrainConfig& config, const TrainProgress& progress,
                        const std::vector<LogEntry>& log) {
   const autograd::ParamStore& params = trainer.params();
-  const nlohmann::json training{{"steps", progress.step},
-                                {"epoch_losses", progress.epoch_losses},
-                                {"loss_curve", loss_curve(log)},
-                                {"weights", params.has_ema() ? "moving average" : "last step"}};
-  save_model(path, trainer.network(), config.objective,
-             params.has_ema() ? params.ema_weights() : params.weights(),
+  nlohmann::json training{{"steps", progress.step},
+                          {"epoch_losses", progress.epoch_losses},
+                          {"loss_curve", loss_curve(log)},
+                          {"weights", params.has_ema() ? "moving average" : "last step"}};
+  if (!progress.test_accuracies.empty()) training["test_accuracies"] = progress.test_accuracies;
+  save_model(path, trainer.network(), config.objective, params.final_weights(),
              {{"ebb.command", command_line(config)},
               {"ebb.seed", std::to_string(config.seed)},
               {"ebb.training", training.dump()}},

@@ -25,10 +25,6 @@ constexpr double kSweep[] = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
 
 using Pixels = std::vector<float>;  // [N, 28, 28]
 
-TensorMap final_weights(const autograd::ParamStore& params) {
-  return params.has_ema() ? params.ema_weights() : params.weights();
-}
-
 std::vector<Image> to_images(const Pixels& pixels) {
   std::vector<Image> images;
   for (size_t at = 0; at < pixels.size(); at += MnistDataset::kPixels) {
@@ -76,7 +72,7 @@ class OneStepDenoiser {
       : context_(context),
         shape_{count, 28, 28, 1},
         executor_(context, optimize(build_graph(trainer.network(), count), context),
-                  final_weights(trainer.params())) {}
+                  trainer.params().final_weights()) {}
 
   Pixels operator()(const Pixels& input) {
     executor_.set_input("x", Tensor::from_host(context_, shape_, std::span<const float>(input)));
@@ -170,7 +166,7 @@ void write_sample_grid(Context& context, const autograd::Trainer& trainer,
                           .batch_size = kSamples};
   for (int i = 0; i < kSamples; ++i) request.classes.push_back(classes ? i % kColumns : kNoClass);
   const std::vector<float> pixels =
-      generate(context, trainer.network(), config.objective, final_weights(trainer.params()),
+      generate(context, trainer.network(), config.objective, trainer.params().final_weights(),
                request, [](int64_t, int64_t, const Tensor&) {});
   save(path, make_grid(to_images(pixels), kColumns));
 }

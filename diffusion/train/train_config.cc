@@ -25,6 +25,10 @@ Json to_json_object(const TrainConfig& config) {
   json["clip_norm"] = config.clip_norm;
   json["overfit_batch"] = config.overfit_batch;
   json["seed"] = config.seed;
+  if (config.model == TrainModel::kJudge) {
+    json["max_shift"] = config.max_shift;
+    json["max_rotation"] = config.max_rotation;
+  }
   return json;
 }
 
@@ -43,6 +47,8 @@ const char* to_string(TrainModel model) {
       return "time";
     case TrainModel::kClass:
       return "class";
+    case TrainModel::kJudge:
+      return "judge";
   }
   return "unknown";
 }
@@ -57,6 +63,17 @@ TrainConfig course_config(TrainModel model, Course course) {
     config.lr = 1e-4;
     config.lr_decay = 1;
     config.epochs = 5;
+    return config;
+  }
+  if (model == TrainModel::kJudge) {
+    config.objective.type = ObjectiveType::kClassify;
+    config.hidden = 16;
+    config.lr = 2e-3;
+    config.lr_decay = 0.01;
+    config.epochs = 8;
+    config.ema_decay = 0.99;
+    config.max_shift = 2;
+    config.max_rotation = 12;
     return config;
   }
   if (course != Course::kFa24) {
@@ -85,6 +102,10 @@ double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_
 }
 
 Network make_network(const TrainConfig& config) {
+  if (config.model == TrainModel::kJudge) {
+    const Json judge{{"name", "mnist_judge"}, {"hidden", config.hidden}, {"classes", 10}};
+    return make_network(judge.dump(), "train_mnist");
+  }
   const char* conditioning = config.model == TrainModel::kDenoiser ? "none"
                              : config.model == TrainModel::kTime   ? "time"
                                                                    : "class";
@@ -130,6 +151,8 @@ std::string command_line(const TrainConfig& config) {
   flag("--class-dropout", config.class_dropout, defaults.class_dropout);
   flag("--ema-decay", config.ema_decay, defaults.ema_decay);
   flag("--clip-norm", config.clip_norm, defaults.clip_norm);
+  flag("--max-shift", config.max_shift, defaults.max_shift);
+  flag("--max-rotation", config.max_rotation, defaults.max_rotation);
   if (config.overfit_batch) out << " --overfit-batch";
   out << " --seed " << config.seed;
   return out.str();

@@ -10,7 +10,7 @@
 
 namespace ebb {
 
-enum class TrainModel { kDenoiser, kTime, kClass };
+enum class TrainModel { kDenoiser, kTime, kClass, kJudge };
 
 // The edition of the assignment whose settings apply.
 enum class Course { kFa24, kSp25, kFa25 };
@@ -29,15 +29,18 @@ struct TrainConfig {
   int64_t epochs = 20;
   int64_t max_steps = 0;  // 0: all epochs
   double class_dropout = 0.1;
-  double ema_decay = 0;  // 0: no EMA
-  double clip_norm = 0;  // 0: no clipping
+  double ema_decay = 0;     // 0: no EMA
+  double clip_norm = 0;     // 0: no clipping
+  double max_shift = 0;     // judge: pixels by which pictures are moved at most
+  double max_rotation = 0;  // judge: degrees by which they are turned at most
   bool overfit_batch = false;
   uint64_t seed = 0;
 
   friend bool operator==(const TrainConfig&, const TrainConfig&) = default;
 };
 
-// The assignment's settings (mission editions: fa24 trains DDPM, sp25 and fa25 flow matching).
+// The assignment's settings (mission editions: fa24 trains DDPM, sp25 and fa25 flow matching). The
+// judge is not part of the assignment; its settings are ebb's own.
 TrainConfig course_config(TrainModel model, Course course);
 
 // Epochs after which the edition shows samples.

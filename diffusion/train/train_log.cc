@@ -29,6 +29,7 @@ std::string to_line(const LogEntry& entry) {
   line["lr"] = number(entry.lr);
   line["grad_norm"] = number(entry.grad_norm);
   line["images_per_second"] = number(entry.images_per_second);
+  if (entry.test_accuracy) line["test_accuracy"] = number(*entry.test_accuracy);
   if (!entry.updated) line["skipped"] = true;
   return line.dump() + "\n";
 }
@@ -36,12 +37,15 @@ std::string to_line(const LogEntry& entry) {
 std::optional<LogEntry> parse_line(const std::string& line) {
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return {};
+  std::optional<double> accuracy;
+  if (json.contains("test_accuracy")) accuracy = number_of(json, "test_accuracy");
   return LogEntry{.step = json["step"].get<int64_t>(),
                   .epoch = json.value("epoch", int64_t{0}),
                   .loss = number_of(json, "loss"),
                   .lr = number_of(json, "lr"),
                   .grad_norm = number_of(json, "grad_norm"),
                   .images_per_second = number_of(json, "images_per_second"),
+                  .test_accuracy = accuracy,
                   .updated = !json.value("skipped", false)};
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct LogEntry {
   double lr = 0;
   double grad_norm = 0;
   double images_per_second = 0;
+  std::optional<double> test_accuracy = {};  // of the judge, with the last step of an epoch
   bool updated = true;  // false: the update was skipped because something was not finite
 };
 

@@ -18,6 +18,7 @@ Course parse_course(const std::string& name) {
 TrainModel parse_model(const std::string& name) {
   if (name == "denoiser") return TrainModel::kDenoiser;
   if (name == "time") return TrainModel::kTime;
+  if (name == "judge") return TrainModel::kJudge;
   return TrainModel::kClass;
 }
 
@@ -36,9 +37,11 @@ void set(T& field, const std::optional<T>& flag) {
 }  // namespace
 
 TrainFlags::TrainFlags(CLI::App& app) {
-  app.add_option("--model", model_, "network to train: denoiser, time or class")
+  app.add_option("--model", model_,
+                 "network to train: denoiser, time, class, or judge, the classifier that ebb "
+                 "eval asks")
       ->required()
-      ->check(CLI::IsMember({"denoiser", "time", "class"}));
+      ->check(CLI::IsMember({"denoiser", "time", "class", "judge"}));
   app.add_option("--course", course_,
                  "edition whose settings apply: fa24 (DDPM, default), sp25 or fa25 (flow matching)")
       ->check(CLI::IsMember({"fa24", "sp25", "fa25"}));
@@ -75,6 +78,10 @@ TrainFlags::TrainFlags(CLI::App& app) {
       ->check(CLI::Range(0.0, 0.999999));
   app.add_option("--clip-norm", clip_norm_, "largest gradient norm (0: no clipping)")
       ->check(CLI::Range(0.0, kHuge));
+  app.add_option("--max-shift", max_shift_, "pixels by which the judge's examples move at most")
+      ->check(CLI::Range(0.0, 14.0));
+  app.add_option("--max-rotation", max_rotation_, "degrees by which they turn at most")
+      ->check(CLI::Range(0.0, 90.0));
   app.add_flag("--overfit-batch", overfit_batch_,
                "train on the first batch alone, to test a setup");
   app.add_option("-s,--seed", seed_, "seed of initial weights, data order and noise");
@@ -101,9 +108,14 @@ TrainFlags::TrainFlags(CLI::App& app) {
 TrainOptions TrainFlags::finish() const {
   TrainOptions options = options_;
   const TrainModel model = parse_model(model_);
-  const bool denoiser = model == TrainModel::kDenoiser;
-  EBB_CHECK(!(denoiser && objective_), UsageError, "--objective ", objective_.value_or(""),
-            ": the denoiser has none. Use --model time or --model class");
+  const bool denoiser = model == TrainModel::kDenoiser, judge = model == TrainModel::kJudge;
+  EBB_CHECK(!((denoiser || judge) && objective_), UsageError, "--objective ",
+            objective_.value_or(""), ": the ", model_,
+            " has none. Use --model time or --model class");
+  EBB_CHECK(!(judge && course_), UsageError, "--course ", course_.value_or(""),
+            ": the judge is in no edition of the assignment. Leave --course out");
+  EBB_CHECK(judge || !max_shift_, UsageError, "--max-shift: only for --model judge");
+  EBB_CHECK(judge || !max_rotation_, UsageError, "--max-rotation: only for --model judge");
   EBB_CHECK(denoiser || !input_, UsageError, "--input ", input_.value_or(""),
             ": only for --model denoiser");
   EBB_CHECK(denoiser || !sigma_, UsageError, "--sigma: only for --model denoiser");
@@ -130,6 +142,8 @@ TrainOptions TrainFlags::finish() const {
   set(config.class_dropout, class_dropout_);
   set(config.ema_decay, ema_decay_);
   set(config.clip_norm, clip_norm_);
+  set(config.max_shift, max_shift_);
+  set(config.max_rotation, max_rotation_);
   config.seed = seed_;
   config.overfit_batch = overfit_batch_;
   return options;

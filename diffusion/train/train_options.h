@@ -40,6 +40,7 @@ class TrainFlags {
   std::optional<std::string> course_, objective_, input_;
   std::optional<int64_t> hidden_, batch_size_, epochs_, max_steps_, warmup_, timesteps_;
   std::optional<double> lr_, lr_decay_, sigma_, class_dropout_, ema_decay_, clip_norm_;
+  std::optional<double> max_shift_, max_rotation_;
   uint64_t seed_ = 0;
   bool overfit_batch_ = false;
 };

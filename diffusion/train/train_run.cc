@@ -7,6 +7,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "diffusion/metrics/judge.h"
 #include "diffusion/picture/plot.h"
 #include "diffusion/picture/png.h"
 #include "diffusion/progress.h"
@@ -29,12 +30,18 @@ TrainRun::TrainRun(Context& context, const TrainOptions& options)
     : context_(context),
       options_(options),
       data_(load_mnist(options.data, MnistSplit::kTrain)),
+      test_data_(options.config.model == TrainModel::kJudge
+                     ? load_mnist(options.data, MnistSplit::kTest)
+                     : MnistDataset{}),
       directory_(options.output),
       batches_(context, data_, options.config),
-      trainer_(context, make_network(options.config),
-               {.adam = {},
-                .ema_decay = options.config.ema_decay,
-                .clip_norm = options.config.clip_norm}) {
+      trainer_(
+          context, make_network(options.config),
+          {.loss = options.config.model == TrainModel::kJudge ? autograd::Loss::kSoftmaxCrossEntropy
+                                                              : autograd::Loss::kMse,
+           .adam = {},
+           .ema_decay = options.config.ema_decay,
+           .clip_norm = options.config.clip_norm}) {
   total_steps_ = options_.config.epochs * batches_.steps_per_epoch();
   if (options_.config.max_steps > 0) {
     total_steps_ = std::min(total_steps_, options_.config.max_steps);
@@ -51,9 +58,9 @@ void TrainRun::run() {
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   if (progress_.step > 0 && progress_.step % steps_per_epoch == 0) show_epoch();
   while (progress_.step < total_steps_) {
-    train_step();
+    const LogEntry last = train_step();
     if (progress_.step % steps_per_epoch == 0) {
-      close_epoch();
+      close_epoch(last);
       save();
       show_epoch();
     }
@@ -107,7 +114,7 @@ bool TrainRun::try_resume(const CheckpointFile& checkpoint) {
   return true;
 }
 
-void TrainRun::train_step() {
+LogEntry TrainRun::train_step() {
   const auto start = std::chrono::steady_clock::now();
   const Batch batch = batches_.batch(progress_.step);
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
@@ -116,23 +123,31 @@ void TrainRun::train_step() {
 
   const int64_t epoch = progress_.step / steps_per_epoch + 1;
   ++progress_.step;
-  const LogEntry entry{
-      .step = progress_.step,
-      .epoch = epoch,
-      .loss = result.loss,
-      .lr = lr,
-      .grad_norm = result.grad_norm,
-      .images_per_second = static_cast<double>(batch.images) / seconds_since(start),
-      .updated = result.updated};
+  LogEntry entry{.step = progress_.step,
+                 .epoch = epoch,
+                 .loss = result.loss,
+                 .lr = lr,
+                 .grad_norm = result.grad_norm,
+                 .images_per_second = static_cast<double>(batch.images) / seconds_since(start),
+                 .updated = result.updated};
+  const bool ends_epoch = progress_.step % steps_per_epoch == 0;
+  if (ends_epoch && test_data_.count > 0) entry.test_accuracy = test_accuracy();
   log_->append(entry);
   if (!result.updated) {
     skip_step(result);
-    return;
+    return entry;
   }
   skipped_in_a_row_ = 0;
   progress_.loss_sum += result.loss;
   ++progress_.loss_count;
   show_progress(entry);
+  return entry;
+}
+
+// With the weights that the final model would hold, through the inference graph.
+double TrainRun::test_accuracy() const {
+  Judge judge(context_, trainer_.network(), trainer_.params().final_weights());
+  return accuracy(judge(test_data_).labels, test_data_.labels);
 }
 
 void TrainRun::skip_step(const autograd::StepResult& result) {
@@ -161,7 +176,16 @@ void TrainRun::save() {
   directory_.remove_old_checkpoints(options_.keep_last);
 }
 
-void TrainRun::close_epoch() {
+void TrainRun::close_epoch(const LogEntry& last) {
+  if (last.test_accuracy) {
+    progress_.test_accuracies.push_back(*last.test_accuracy);
+    if (!options_.quiet) {
+      end_progress_line();
+      std::cerr << "epoch " << last.epoch << ": test accuracy " << std::fixed
+                << std::setprecision(2) << 100 * *last.test_accuracy << " %\n"
+                << std::defaultfloat << std::setprecision(6);
+    }
+  }
   progress_.epoch_losses.push_back(progress_.loss_sum / static_cast<double>(progress_.loss_count));
   progress_.loss_sum = 0;
   progress_.loss_count = 0;
@@ -180,6 +204,7 @@ void TrainRun::show_epoch() {
 }
 
 bool TrainRun::samples_due(int64_t epoch) const {
+  if (options_.config.model == TrainModel::kJudge) return false;  // it draws nothing
   if (options_.sample_every > 0) return epoch % options_.sample_every == 0;
   const auto shown = sample_epochs(options_.course, options_.config.epochs);
   return std::find(shown.begin(), shown.end(), epoch) != shown.end();

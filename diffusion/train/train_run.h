@@ -27,11 +27,12 @@ class TrainRun {
  private:
   void start_or_resume();
   bool try_resume(const CheckpointFile& checkpoint);
-  void train_step();
+  LogEntry train_step();
   void skip_step(const autograd::StepResult& result);
   void save();
-  void close_epoch();  // its mean loss
-  void show_epoch();   // its samples, where due
+  double test_accuracy() const;
+  void close_epoch(const LogEntry& last);  // its mean loss, the judge's accuracy
+  void show_epoch();                       // its samples, where due
   void show_progress(const LogEntry& entry);
   void end_progress_line();
   void write_model() const;
@@ -41,7 +42,8 @@ class TrainRun {
 
   Context& context_;
   TrainOptions options_;
-  MnistDataset data_;  // read first: without data no directory is made
+  MnistDataset data_;       // read first: without data no directory is made
+  MnistDataset test_data_;  // for the judge's accuracy; empty for other models
   RunDirectory directory_;
   BatchSource batches_;
   autograd::Trainer trainer_;

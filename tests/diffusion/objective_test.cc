@@ -16,7 +16,8 @@ TEST_CASE("every objective comes back from its JSON") {
       {.type = ObjectiveType::kDdpm, .timesteps = 77, .beta_start = 0.003, .beta_end = 0.3},
       {.type = ObjectiveType::kFlow},
       {.type = ObjectiveType::kDenoise, .sigma = 0.25},
-      {.type = ObjectiveType::kPureNoise}};
+      {.type = ObjectiveType::kPureNoise},
+      {.type = ObjectiveType::kClassify}};
   for (const Objective& objective : objectives) {
     CHECK(parse_objective(to_json(objective), "m") == objective);
   }

@@ -1,6 +1,7 @@
 #include "diffusion/train/batch_source.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "diffusion/schedule.h"
@@ -147,6 +148,27 @@ TEST_CASE("overfitting repeats the images of one batch under new noise") {
   const Batch first = source.batch(0), later = source.batch(13);
   CHECK(image_numbers(first) == image_numbers(later));
   CHECK(first.inputs.at("x").to_host() != later.inputs.at("x").to_host());
+}
+
+TEST_CASE("the judge sees moved pictures and their labels") {
+  const auto context = test::cpu_context();
+  TrainConfig config = config_of(TrainModel::kJudge);
+  config.max_shift = config.max_rotation = 0;
+  BatchSource batches(*context, numbered_images(), config);
+  const Batch batch = batches.batch(1);
+  CHECK(batch.images == 8);
+  CHECK(batch.inputs.size() == 1);
+  const std::vector<float> x = batch.inputs.at("x").to_host(), target = batch.target.to_host();
+  for (int64_t n = 0; n < 8; ++n) {
+    const auto number = static_cast<int64_t>(std::lround(x[n * MnistDataset::kPixels] * 255));
+    for (int64_t k = 0; k < 10; ++k) CHECK(target[n * 10 + k] == (number % 10 == k ? 1 : 0));
+  }
+  config.max_shift = 3;
+  BatchSource moved(*context, numbered_images(), config);
+  CHECK(moved.batch(1).target.to_host() == target);
+  CHECK(moved.batch(1).inputs.at("x").to_host() != x);
+  const int64_t epoch = batches.steps_per_epoch();
+  CHECK(moved.batch(1).inputs.at("x").to_host() != moved.batch(1 + epoch).inputs.at("x").to_host());
 }
 
 }  // namespace

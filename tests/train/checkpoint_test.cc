@@ -54,8 +54,11 @@ bool same_state(const autograd::ParamStore& a, const autograd::ParamStore& b) {
          equal(a.second_moments(), b.second_moments());
 }
 
-const TrainProgress kProgress{
-    .step = 3, .loss_sum = 0.1 + 0.2, .loss_count = 1, .epoch_losses = {1.0 / 3}};
+const TrainProgress kProgress{.step = 3,
+                              .loss_sum = 0.1 + 0.2,
+                              .loss_count = 1,
+                              .epoch_losses = {1.0 / 3},
+                              .test_accuracies = {0.25, 0.99}};
 
 TEST_CASE("a restored trainer goes on bit for bit") {
   const test::TempDir dir;

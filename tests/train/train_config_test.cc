@@ -37,6 +37,17 @@ TEST_CASE("an edition's settings are the assignment's") {
   }
 }
 
+TEST_CASE("the judge has settings of its own") {
+  const TrainConfig judge = course_config(TrainModel::kJudge, Course::kFa24);
+  CHECK(judge.objective.type == ObjectiveType::kClassify);
+  CHECK(output_shape(make_network(judge)) == Shape{10});
+  CHECK(command_line(judge) == "train_mnist --model judge --seed 0");
+  TrainConfig other = judge;
+  other.max_rotation = 3;
+  CHECK(command_line(other) == "train_mnist --model judge --max-rotation 3.0 --seed 0");
+  CHECK(describe_difference(to_json(other), to_json(judge)).starts_with("max_rotation is 3"));
+}
+
 TEST_CASE("samples are shown where the edition asks for them") {
   CHECK(sample_epochs(Course::kFa24, 20) == std::vector<int64_t>{1, 5, 20});
   CHECK(sample_epochs(Course::kSp25, 10) == std::vector<int64_t>{5, 10});

@@ -17,6 +17,7 @@ LogEntry entry_of(int64_t step) {
           .lr = 1e-3,
           .grad_norm = 2.5,
           .images_per_second = 100,
+          .test_accuracy = std::nullopt,
           .updated = true};
 }
 
@@ -29,13 +30,17 @@ TEST_CASE("a log gives back what was appended") {
   {
     TrainLog log(path, 0);
     log.append(entry_of(1));
-    log.append(entry_of(2));
+    LogEntry last = entry_of(2);
+    last.test_accuracy = 0.5;
+    log.append(last);
     log.append(skipped);
   }
   const auto entries = read_train_log(path);
   REQUIRE(entries.size() == 3);
   CHECK(entries[1].loss == 0.5);
   CHECK(entries[1].updated);
+  CHECK(entries[1].test_accuracy == 0.5);
+  CHECK_FALSE(entries[0].test_accuracy);
   CHECK(std::isnan(entries[2].loss));
   CHECK_FALSE(entries[2].updated);
 }

@@ -174,6 +174,31 @@ class TrainMnist(unittest.TestCase):
             entry = json.loads((self.root / output / "log.jsonl").read_text().splitlines()[0])
             self.assertLessEqual({"step", "loss", "lr", "grad_norm"}, entry.keys())
 
+    def test_the_judge_reports_its_accuracy_on_the_test_images_after_each_epoch(self) -> None:
+        flags = ["--epochs", "4", "--seed", "1"]
+        message = self.train("whole", *flags, model="judge")
+        entries = [json.loads(line)
+                   for line in (self.root / "whole" / "log.jsonl").read_text().splitlines()]
+        measured = [e["test_accuracy"] for e in entries if "test_accuracy" in e]
+        self.assertEqual([e["step"] for e in entries if "test_accuracy" in e], [6, 12, 18, 24])
+        content = self.model_bytes("whole")
+        header = json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])
+        training = json.loads(header["__metadata__"]["ebb.training"])
+        self.assertEqual(training["test_accuracies"], measured)
+        self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to tell apart
+        self.assertIn(f"epoch 4: test accuracy {100 * measured[-1]:.2f} %", message)
+        self.train("halves", *flags, "--max-steps", "9", model="judge")
+        self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="judge")
+        self.assertEqual(self.model_bytes("halves"), content)
+
+    def test_flags_that_do_not_fit_the_model_are_refused(self) -> None:
+        for model, flag in [("judge", ["--objective", "ddpm"]), ("judge", ["--course", "fa24"]),
+                            ("judge", ["--sigma", "0.5"]), ("judge", ["--class-dropout", "0.1"]),
+                            ("judge", ["--timesteps", "9"]), ("class", ["--max-shift", "1"]),
+                            ("time", ["--max-rotation", "1"])]:
+            self.assertIn(flag[0], self.train("run", *flag, model=model, code=2))
+            self.assertFalse((self.root / "run").exists())
+
     def test_an_existing_run_is_not_overwritten(self) -> None:
         self.train("run", "--max-steps", "2")
         message = self.train("run", "--max-steps", "2", code=2)

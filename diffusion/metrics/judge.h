@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "diffusion/mnist_dataset.h"
+#include "engine/executor.h"
+#include "nn/network.h"
+
+namespace ebb {
+
+// What a judge says of N images.
+struct Verdicts {
+  int64_t images = 0;
+  std::vector<float> logits;    // [N, classes]
+  std::vector<float> features;  // [N, features]: what the logits are a linear function of
+  std::vector<int64_t> labels;  // [N]: the class with the largest logit, the first of equals
+};
+
+// A classifier of 28x28 digits (nn/judge_mnist.h) in use: how well drawn digits can be read, and
+// the features in which sets of digits are compared. An image gets the same verdict in any batch.
+class Judge {
+ public:
+  // network: one that classifies; params: its parameters on the context's device.
+  Judge(Context& context, const Network& network, const TensorMap& params);
+
+  // images: [N, 28, 28] as models make them, 0 black to 1 white; values beyond are clamped, as in
+  // written pictures. DivergedError when a value is not finite.
+  Verdicts operator()(std::span<const float> images);
+  Verdicts operator()(const MnistDataset& data);
+
+  int64_t classes() const { return classes_; }
+  int64_t features() const { return features_; }
+  const std::string& path() const { return path_; }      // empty unless from load_judge()
+  const std::string& sha256() const { return sha256_; }  // of the file; likewise
+
+ private:
+  friend Judge load_judge(Context& context, const std::string& name);
+
+  // Appends the verdicts on the `count` images that batch_ starts with.
+  void judge_batch(int64_t count, Verdicts& verdicts);
+
+  Context& context_;
+  int64_t classes_, features_;
+  Executor executor_;
+  std::vector<float> batch_;  // [kBatch, 28, 28]
+  std::string path_, sha256_;
+};
+
+// The pretrained judge of this name, or in this file, as find_model() finds it. FormatError when
+// the file is damaged or no judge of ten digits, IoError when there is none.
+inline constexpr const char* kDefaultJudge = "mnist-judge";
+Judge load_judge(Context& context, const std::string& name = kDefaultJudge);
+
+// The share of images whose label is the expected one, 0..1. Both have N >= 1 entries.
+double accuracy(std::span<const int64_t> labels, std::span<const int64_t> expected);
+double accuracy(std::span<const int64_t> labels, std::span<const uint8_t> expected);
+
+}  // namespace ebb

@@ -1,0 +1,121 @@
+#include "diffusion/metrics/sample_figures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "engine/base/error.h"
+
+namespace ebb {
+
+ReportTable samples_table(bool classes, double near, int64_t samples,
+                          const std::vector<Figures>& rows) {
+  ReportTable table{.key = "samples",
+                    .title = "Drawn digits, read by the judge",
+                    .columns = {{"images", "images"}, {"steps", "steps"}},
+                    .rows = {},
+                    .notes = {}};
+  if (classes) {
+    table.columns.push_back({"guidance", "guidance", 1});
+    table.columns.push_back({"accuracy", "right %", 2, true});
+  }
+  table.columns.insert(table.columns.end(), {{"frechet", "Frechet", 3},
+                                             {"rarest_share", "rarest %", 1, true},
+                                             {"commonest_share", "commonest %", 1, true},
+                                             {"nearest", "nearest", 2},
+                                             {"near_share", "near %", 1, true}});
+  for (const Figures& f : rows) {
+    std::vector<Cell> row{f.name, f.drawn ? Cell(f.setting.steps) : Cell()};
+    if (classes) {
+      row.push_back(f.drawn ? Cell(f.setting.guidance) : Cell());
+      row.push_back(std::isnan(f.accuracy) ? Cell() : Cell(f.accuracy));
+    }
+    const auto count =
+        static_cast<double>(std::accumulate(f.read.begin(), f.read.end(), int64_t{0}));
+    const auto [rarest, commonest] = std::minmax_element(f.read.begin(), f.read.end());
+    row.insert(row.end(), {f.frechet, static_cast<double>(*rarest) / count,
+                           static_cast<double>(*commonest) / count, f.nearest, f.near_share});
+    table.rows.push_back(std::move(row));
+  }
+  const double share = 1.0 / kDigits;
+  const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(samples));
+  const auto percent = [](double value) { return std::round(1000 * value) / 10; };
+  table.notes = {
+      "right: read as the digit that was asked for",
+      "Frechet: distance from the training set in the judge's features; depends on the number of "
+      "images,",
+      "  so compare with the row of test images, the floor, and of noise, the ceiling",
+      cat("rarest, commonest: shares of a digit as read; chance alone leaves ",
+          percent(share - 3 * deviation), "..", percent(share + 3 * deviation), " (3 sigma)"),
+      cat("nearest: median distance to the nearest training image; near: nearer than ",
+          std::round(1000 * near) / 1000, ","),
+      "  as 1 % of the test images are. Many near ones mean copied training images"};
+  return table;
+}
+
+ReportTable digits_table(const std::vector<Figures>& rows) {
+  ReportTable table{
+      .key = "digits",
+      .title = "How often the judge reads each digit",
+      .columns = {{"images", "images"}, {"steps", "steps"}, {"guidance", "guidance", 1}},
+      .rows = {},
+      .notes = {}};
+  for (int64_t k = 0; k < kDigits; ++k) {
+    table.columns.push_back({cat("digit_", k), std::to_string(k)});
+  }
+  for (const Figures& f : rows) {
+    std::vector<Cell> row{f.name, f.drawn ? Cell(f.setting.steps) : Cell(),
+                          f.drawn ? Cell(f.setting.guidance) : Cell()};
+    for (const int64_t count : f.read) row.emplace_back(count);
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+std::vector<LossPlot> sample_plots(bool classes, const std::vector<Figures>& rows) {
+  std::map<std::string, std::vector<const Figures*>> curves;
+  for (const Figures& f : rows) {
+    if (!f.drawn) continue;
+    curves[classes ? cat(f.name, ", ", f.setting.steps, " steps") : f.name].push_back(&f);
+  }
+  LossPlot errors{.title = "Digits that the judge reads as another",
+                  .x_label = "guidance",
+                  .y_label = "misread, %",
+                  .x_step = 0,
+                  .series = {}};
+  LossPlot frechet{.title = "Frechet distance from the training set",
+                   .x_label = classes ? "guidance" : "steps",
+                   .y_label = "Frechet distance",
+                   .x_step = classes ? 0.0 : 1.0,
+                   .series = {}};
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (auto& [name, figures] : curves) {
+    const auto x_of = [&](const Figures* f) {
+      return classes ? f->setting.guidance : static_cast<double>(f->setting.steps);
+    };
+    std::sort(figures.begin(), figures.end(),
+              [&](const Figures* a, const Figures* b) { return x_of(a) < x_of(b); });
+    PlotSeries distance{.label = name, .x = {}, .y = {}}, misread = distance;
+    for (const Figures* f : figures) {
+      distance.x.push_back(x_of(f));
+      distance.y.push_back(f->frechet);
+      low = std::min(low, distance.x.back());
+      high = std::max(high, distance.x.back());
+      if (std::isnan(f->accuracy)) continue;
+      misread.x.push_back(x_of(f));
+      misread.y.push_back(100 * (1 - f->accuracy));
+    }
+    frechet.series.push_back(std::move(distance));
+    if (!misread.x.empty()) errors.series.push_back(std::move(misread));
+  }
+  for (const Figures& f : rows) {
+    if (!f.drawn) frechet.series.push_back({f.name, {low, high}, {f.frechet, f.frechet}});
+  }
+  std::vector<LossPlot> plots;
+  if (!errors.series.empty()) plots.push_back(std::move(errors));
+  plots.push_back(std::move(frechet));
+  return plots;
+}
+
+}  // namespace ebb
