@@ -3,8 +3,8 @@
 
   make_goldens.py [--venv DIR] [PART...]     all parts when none is named
 
-Needs torch, torchvision, diffusers, Pillow, numpy and safetensors. Where they are missing it makes
-a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so, and runs itself there.
+Needs torch, torchvision, diffusers, Pillow, scipy, scikit-image, numpy and safetensors. Where they
+are missing it makes a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so, and runs itself there.
 """
 
 import argparse
@@ -18,16 +18,25 @@ import peer_env
 
 peer_env.require_packages(
     usage=__doc__,
-    extra={"torchvision": "torchvision", "diffusers": "diffusers", "PIL": "Pillow"},
+    extra={
+        "torchvision": "torchvision",
+        "diffusers": "diffusers",
+        "PIL": "Pillow",
+        "scipy": "scipy",
+        "skimage": "scikit-image",
+    },
 )
 
 import diffusers  # noqa: E402
 import numpy as np  # noqa: E402
 import PIL  # noqa: E402
 import safetensors  # noqa: E402
+import scipy  # noqa: E402
+import skimage  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
 from command_goldens import write_command_goldens  # noqa: E402
+from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from picture_goldens import write_picture_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
@@ -36,7 +45,9 @@ from toolbox_goldens import write_toolbox_goldens  # noqa: E402
 from toolbox_networks import write_trained_networks  # noqa: E402
 
 
-PARTS = ("networks", "schedules", "samplers", "trained", "toolbox", "commands", "pictures")
+PARTS = (
+    "networks", "schedules", "samplers", "trained", "toolbox", "commands", "pictures", "metrics",
+)
 
 
 def main() -> None:
@@ -61,6 +72,7 @@ def main() -> None:
     torchvision_version = {"torchvision": torchvision.__version__}
     diffusers_version = {"diffusers": diffusers.__version__}
     pillow_version = {"pillow": PIL.__version__}
+    metric_versions = {"scipy": scipy.__version__, "scikit-image": skimage.__version__}
     writers = {
         "networks": lambda: write_network_goldens(torch_versions),
         "schedules": lambda: write_schedule_goldens(numpy_versions),
@@ -71,6 +83,7 @@ def main() -> None:
         "pictures": lambda: write_picture_goldens(
             torch_versions | torchvision_version | pillow_version
         ),
+        "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
     }
     for part in parts or PARTS:
         writers[part]()
