@@ -8,6 +8,24 @@
 #include "engine/base/error.h"
 
 namespace ebb {
+namespace {
+
+template <typename T>
+void add_if(std::vector<Cell>& row, bool known, const T& value) {
+  row.emplace_back();
+  if (known) row.back() = value;
+}
+
+// What was drawn: the cells that identify a row.
+std::vector<Cell> row_head(const Figures& f, bool guidance) {
+  std::vector<Cell> row;
+  row.emplace_back(f.name);
+  add_if(row, f.drawn, f.setting.steps);
+  if (guidance) add_if(row, f.drawn, f.setting.guidance);
+  return row;
+}
+
+}  // namespace
 
 ReportTable samples_table(bool classes, double near, int64_t samples,
                           const std::vector<Figures>& rows) {
@@ -26,16 +44,15 @@ ReportTable samples_table(bool classes, double near, int64_t samples,
                                              {"nearest", "nearest", 2},
                                              {"near_share", "near %", 1, true}});
   for (const Figures& f : rows) {
-    std::vector<Cell> row{f.name, f.drawn ? Cell(f.setting.steps) : Cell()};
-    if (classes) {
-      row.push_back(f.drawn ? Cell(f.setting.guidance) : Cell());
-      row.push_back(std::isnan(f.accuracy) ? Cell() : Cell(f.accuracy));
-    }
+    std::vector<Cell> row = row_head(f, classes);
+    if (classes) add_if(row, !std::isnan(f.accuracy), f.accuracy);
     const auto count =
         static_cast<double>(std::accumulate(f.read.begin(), f.read.end(), int64_t{0}));
     const auto [rarest, commonest] = std::minmax_element(f.read.begin(), f.read.end());
-    row.insert(row.end(), {f.frechet, static_cast<double>(*rarest) / count,
-                           static_cast<double>(*commonest) / count, f.nearest, f.near_share});
+    for (const double figure : {f.frechet, static_cast<double>(*rarest) / count,
+                                static_cast<double>(*commonest) / count, f.nearest, f.near_share}) {
+      row.emplace_back(figure);
+    }
     table.rows.push_back(std::move(row));
   }
   const double share = 1.0 / kDigits;
@@ -65,8 +82,7 @@ ReportTable digits_table(const std::vector<Figures>& rows) {
     table.columns.push_back({cat("digit_", k), std::to_string(k)});
   }
   for (const Figures& f : rows) {
-    std::vector<Cell> row{f.name, f.drawn ? Cell(f.setting.steps) : Cell(),
-                          f.drawn ? Cell(f.setting.guidance) : Cell()};
+    std::vector<Cell> row = row_head(f, /*guidance=*/true);
     for (const int64_t count : f.read) row.emplace_back(count);
     table.rows.push_back(std::move(row));
   }

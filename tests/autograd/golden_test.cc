@@ -175,7 +175,7 @@ TEST_CASE("ten Adam steps give PyTorch's losses and parameters", "[autograd]") {
     const Case c(test);
     const auto loss =
         test::classifies(c.network) ? autograd::Loss::kSoftmaxCrossEntropy : autograd::Loss::kMse;
-    Trainer trainer(*c.context, c.network, {.loss = loss});
+    Trainer trainer(*c.context, c.network, {.loss = loss, .adam = {}});
     c.load(trainer.params());
     for (size_t step = 0; step < 10; ++step) {
       const autograd::StepResult result = trainer.step(c.inputs, c.target, 1e-3);

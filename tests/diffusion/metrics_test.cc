@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "diffusion/image_noise.h"
 #include "diffusion/metrics/diffusion_classifier.h"
 #include "diffusion/metrics/frechet.h"
 #include "diffusion/metrics/image_quality.h"

@@ -4,7 +4,8 @@
   make_goldens.py [--venv DIR] [PART...]     all parts when none is named
 
 Needs torch, torchvision, diffusers, Pillow, scipy, scikit-image, numpy and safetensors. Where they
-are missing it makes a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so, and runs itself there.
+are missing it makes a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so,
+and runs itself there.
 """
 
 import argparse
