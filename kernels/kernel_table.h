@@ -3,16 +3,20 @@
 #include "kernels/activation.h"
 #include "kernels/avg_pool.h"
 #include "kernels/batch_norm.h"
+#include "kernels/blend.h"
 #include "kernels/broadcast.h"
 #include "kernels/conv.h"
 #include "kernels/copy_rows.h"
 #include "kernels/diffusion_batch.h"
 #include "kernels/digit_batch.h"
 #include "kernels/fold_batch_norm.h"
+#include "kernels/learned_noise.h"
+#include "kernels/line_filter.h"
 #include "kernels/linear_combination.h"
 #include "kernels/mse_loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/random.h"
+#include "kernels/signed_gather.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace ebb {
@@ -30,6 +34,7 @@ struct KernelTable {
   BatchNormInferFn* batch_norm_infer = nullptr;
   BatchNormBackwardFn* batch_norm_backward = nullptr;
   BatchNormWorkspaceBytesFn* batch_norm_workspace_bytes = nullptr;
+  BlendFn* blend = nullptr;
   BroadcastForwardFn* broadcast_forward = nullptr;
   BroadcastBackwardFn* broadcast_backward = nullptr;
   ConvPackedBytesFn* conv_packed_bytes = nullptr;
@@ -42,6 +47,8 @@ struct KernelTable {
   DiffusionBatchFn* diffusion_batch = nullptr;
   DigitBatchFn* digit_batch = nullptr;
   FoldBatchNormFn* fold_batch_norm = nullptr;
+  LearnedNoiseFn* learned_noise = nullptr;
+  LineFilterFn* line_filter = nullptr;
   LinearCombinationFn* linear_combination = nullptr;
   MseLossForwardFn* mse_loss_forward = nullptr;
   MseLossWorkspaceBytesFn* mse_loss_workspace_bytes = nullptr;
@@ -52,6 +59,7 @@ struct KernelTable {
   SumSquaresWorkspaceBytesFn* sum_squares_workspace_bytes = nullptr;
   RandomNormalFn* random_normal = nullptr;
   RandomUniformFn* random_uniform = nullptr;
+  SignedGatherFn* signed_gather = nullptr;
   SoftmaxCrossEntropyForwardFn* softmax_cross_entropy_forward = nullptr;
   SoftmaxCrossEntropyWorkspaceBytesFn* softmax_cross_entropy_workspace_bytes = nullptr;
   SoftmaxCrossEntropyBackwardFn* softmax_cross_entropy_backward = nullptr;
