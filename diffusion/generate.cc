@@ -7,43 +7,41 @@
 namespace ebb {
 namespace {
 
-// One-hot rows [N, classes]; a row of zeros for kNoClass.
-Tensor one_hot(Context& context, std::span<const int64_t> labels, int64_t classes) {
-  std::vector<float> rows(labels.size() * static_cast<size_t>(classes), 0.0f);
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] != kNoClass) rows[i * static_cast<size_t>(classes) + labels[i]] = 1;
-  }
-  return Tensor::from_host(context, {static_cast<int64_t>(labels.size()), classes},
-                           std::span<const float>(rows));
-}
-
-std::vector<Branch> branches_for(Context& context, const Network& network,
-                                 std::span<const int64_t> labels, double cfg_scale) {
-  if (!network.has_input("c")) return {Branch{}};
-  const int64_t classes = network.inputs.back().shape[0];
-  const std::vector<int64_t> none(labels.size(), kNoClass);
-  return guided(one_hot(context, labels, classes), one_hot(context, none, classes), cfg_scale);
+Tensor start_of(Context& context, const GenerateRequest& request, int64_t first, int64_t count,
+                const ImageNoise& noise, const Shape& image) {
+  const Tensor eps = Tensor::empty(context, with_batch(count, image));
+  noise.start(eps);
+  if (!request.start.defined()) return eps;
+  return add_noise(context, request.walk.front(),
+                   select_images(context, request.start, first, count), eps);
 }
 
 }  // namespace
 
-std::vector<float> generate(Context& context, const Network& network, const Objective& objective,
-                            const TensorMap& params, const GenerateRequest& request,
-                            const GenerateCallback& after_step) {
-  const auto sampler = make_sampler(context, request.sampler, objective, request.steps);
-  const auto images = static_cast<int64_t>(request.classes.size());
+int64_t move_count(const GenerateRequest& request) {
+  return static_cast<int64_t>(plan_moves(step_count(request.walk), request.resampling).size());
+}
+
+std::vector<float> generate(Context& context, const Network& network, const TensorMap& params,
+                            const GenerateRequest& request, const GenerateCallback& after_move) {
+  const auto sampler = make_sampler(context, request.sampler, request.walk);
+  std::unique_ptr<NetworkDenoiser> denoiser;
   std::vector<float> values;
-  for (int64_t first = 0; first < images; first += request.batch_size) {
-    const int64_t count = std::min(request.batch_size, images - first);
-    const auto labels = std::span(request.classes).subspan(first, count);
-    NetworkDenoiser denoiser(context, network, params, count,
-                             branches_for(context, network, labels, request.cfg_scale));
+  for (int64_t first = 0; first < request.images; first += request.batch_size) {
+    const int64_t count = std::min(request.batch_size, request.images - first);
+    // Weights are packed and memory is planned once for all batches of a size.
+    if (denoiser == nullptr || denoiser->images() != count) {
+      denoiser = nullptr;
+      denoiser = std::make_unique<NetworkDenoiser>(context, network, params, count, request.recipe);
+    }
+    denoiser->select(first);
     const ImageNoise noise(context, request.first_seed + static_cast<uint64_t>(first));
-    const Tensor x = Tensor::empty(context, with_batch(count, network.inputs[0].shape));
-    noise.start(x);
-    run_sampler(*sampler, denoiser, noise, x, [&](int64_t steps_done, const Tensor& state) {
-      after_step(first, steps_done, state);
-    });
+    const Tensor x = start_of(context, request, first, count, noise, network.inputs[0].shape);
+    if (request.constraint != nullptr) request.constraint->begin(first, count);
+    run_sampler(context, *sampler, request.walk, request.resampling, *denoiser,
+                request.constraint.get(), noise, x, [&](int64_t moves_done, const Tensor& state) {
+                  after_move(first, moves_done, state);
+                });
     const std::vector<float> batch = x.to_host();
     values.insert(values.end(), batch.begin(), batch.end());
   }

@@ -2,32 +2,39 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "diffusion/sampler.h"
 
 namespace ebb {
 
-inline constexpr int64_t kNoClass = -1;
-
-// What to draw. Image i has seed first_seed + i and class classes[i], and comes out the same in any
-// batch.
+// What to draw. Image i has seed first_seed + i and comes out the same in any batch.
 struct GenerateRequest {
-  SamplerKind sampler = SamplerKind::kDdpm;
-  int64_t steps = 300;
-  double cfg_scale = 1;          // of networks with classes; 1: no guidance
-  std::vector<int64_t> classes;  // one per image; kNoClass: unconditional
+  int64_t images = 1;
+  // What the network is asked; conditions hold all images, or one for all (recipes: denoiser.h).
+  Recipe recipe;
+  SamplerSettings sampler;
+  Walk walk;
+  Resampling resampling;
+  // Undefined: from pure noise. Else [images, H, W, C] or [1, H, W, C], clean: noised to the walk's
+  // first level.
+  Tensor start;
+  std::shared_ptr<Constraint> constraint;  // may be null
   uint64_t first_seed = 0;
   int64_t batch_size = 64;  // images computed at once
 };
 
-// The state of images [first, first + N) of the request after `steps_done` steps: x [N, H, W, C].
-using GenerateCallback =
-    std::function<void(int64_t first_image, int64_t steps_done, const Tensor& x)>;
+// Moves of the sampler for one batch.
+int64_t move_count(const GenerateRequest& request);
 
-// Draws all images; the values [images, H, W, C] as the network makes them, not clamped.
-std::vector<float> generate(Context& context, const Network& network, const Objective& objective,
-                            const TensorMap& params, const GenerateRequest& request,
-                            const GenerateCallback& after_step);
+// The state of images [first, first + N) of the request after `moves_done` moves: x [N, H, W, C].
+using GenerateCallback =
+    std::function<void(int64_t first_image, int64_t moves_done, const Tensor& x)>;
+
+// Draws all images; the values [images, H, W, C] as the network makes them, not clamped. Every
+// sampling in ebb comes through here.
+std::vector<float> generate(Context& context, const Network& network, const TensorMap& params,
+                            const GenerateRequest& request, const GenerateCallback& after_move);
 
 }  // namespace ebb

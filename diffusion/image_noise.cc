@@ -10,6 +10,10 @@ void ImageNoise::step(int64_t index, const Tensor& z) const {
   fill(RandomStream::kSampler, index, z);
 }
 
+void ImageNoise::reference(int64_t index, const Tensor& z) const {
+  fill(RandomStream::kReference, index, z);
+}
+
 void ImageNoise::fill(RandomStream stream, int64_t step, const Tensor& y) const {
   // The image's seed is its number under one key: seed s + 1 is the second image of seed s.
   context_.launch(&KernelTable::random_normal, "random_normal",

@@ -15,8 +15,9 @@ class ImageNoise {
 
   ImageNoise(Context& context, uint64_t first_seed) : context_(context), first_seed_(first_seed) {}
 
-  void start(const Tensor& x) const;                // x [N, H, W, C]: the state at full noise
-  void step(int64_t index, const Tensor& z) const;  // the noise that a sampler's step adds
+  void start(const Tensor& x) const;                     // x [N, H, W, C]: the state at full noise
+  void step(int64_t index, const Tensor& z) const;       // the noise that a sampler's step adds
+  void reference(int64_t index, const Tensor& z) const;  // that a known picture gets after a step
 
  private:
   void fill(RandomStream stream, int64_t step, const Tensor& y) const;

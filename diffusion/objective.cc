@@ -14,7 +14,12 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
                                ObjectiveType::kPureNoise, ObjectiveType::kClassify};
-constexpr const char* kTimeInput = "(k+1)/T";
+constexpr std::array kSchedules = {std::pair{"linear", BetaSchedule::kLinear},
+                                   std::pair{"squared_cosine", BetaSchedule::kSquaredCosine}};
+constexpr std::array kTimeInputs = {std::pair{"(k+1)/T", TimeInput::kFraction},
+                                    std::pair{"k", TimeInput::kIndex}};
+constexpr std::array kDataRanges = {std::pair{"0..1", DataRange::kZeroToOne},
+                                    std::pair{"-1..1", DataRange::kMinusOneToOne}};
 constexpr int64_t kMaxTimesteps = 100'000;
 
 // Reads the settings of one objective, naming file, key and value of what does not fit.
@@ -46,11 +51,15 @@ class Reader {
     return value.get<double>();
   }
 
-  // A file may leave the convention out, not choose another.
-  void check_time_input() const {
-    if (json_.contains("t_input") && json_["t_input"] != kTimeInput) {
-      fail("t_input", cat("expected \"", kTimeInput, "\" with k = 0..T-1"));
+  // One of the names; the first where the file leaves the key out.
+  template <typename T, size_t kCount>
+  T choice(const char* key, const std::array<std::pair<const char*, T>, kCount>& names) const {
+    std::string expected;
+    for (const auto& [name, value] : names) {
+      if (!json_.contains(key) || json_[key] == name) return value;
+      expected += cat(expected.empty() ? "" : " or ", '"', name, '"');
     }
+    fail(key, "expected " + expected);
   }
 
  private:
@@ -92,11 +101,18 @@ std::string to_json(const Objective& objective) {
   Json json = {{"type", to_string(objective.type)}};
   if (objective.type == ObjectiveType::kDdpm) {
     json["timesteps"] = objective.timesteps;
-    json["beta_start"] = objective.beta_start;
-    json["beta_end"] = objective.beta_end;
-    json["t_input"] = kTimeInput;
+    if (objective.schedule == BetaSchedule::kLinear) {
+      json["beta_start"] = objective.beta_start;
+      json["beta_end"] = objective.beta_end;
+    } else {
+      json["schedule"] = kSchedules[static_cast<size_t>(objective.schedule)].first;
+    }
+    json["t_input"] = kTimeInputs[static_cast<size_t>(objective.time_input)].first;
   }
   if (objective.type == ObjectiveType::kDenoise) json["sigma"] = objective.sigma;
+  if (objective.data_range != DataRange::kZeroToOne) {
+    json["data_range"] = kDataRanges[static_cast<size_t>(objective.data_range)].first;
+  }
   return json.dump();
 }
 
@@ -108,10 +124,14 @@ Objective parse_objective(const std::string& text, const std::string& where) {
   Objective objective{.type = reader.type()};
   if (objective.type == ObjectiveType::kDdpm) {
     objective.timesteps = reader.integer("timesteps", 1, kMaxTimesteps);
-    objective.beta_end = reader.number("beta_end", 0, 0.999);
-    objective.beta_start = reader.number("beta_start", 0, objective.beta_end);
-    reader.check_time_input();
+    objective.schedule = reader.choice("schedule", kSchedules);
+    if (objective.schedule == BetaSchedule::kLinear) {
+      objective.beta_end = reader.number("beta_end", 0, 0.999);
+      objective.beta_start = reader.number("beta_start", 0, objective.beta_end);
+    }
+    objective.time_input = reader.choice("t_input", kTimeInputs);
   }
+  objective.data_range = reader.choice("data_range", kDataRanges);
   if (objective.type == ObjectiveType::kDenoise) objective.sigma = reader.number("sigma", 0, 1000);
   return objective;
 }

@@ -16,15 +16,28 @@ enum class ObjectiveType {
 
 const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_noise", "classify"
 
+// How beta grows with the timestep k = 0..T-1 of kDdpm (diffusion/schedule.h).
+enum class BetaSchedule { kLinear, kSquaredCosine };
+
+// What kDdpm tells the network of timestep k.
+enum class TimeInput {
+  kFraction,  // (k + 1) / T
+  kIndex,     // k
+};
+
+// The values that the data, and so the pictures, have.
+enum class DataRange { kZeroToOne, kMinusOneToOne };
+
 // The objective with its settings; a type ignores the settings of the others.
-//
-// kDdpm numbers its timesteps k = 0..timesteps-1 and tells the network t = (k + 1) / timesteps.
 struct Objective {
   ObjectiveType type = ObjectiveType::kDdpm;
-  int64_t timesteps = 300;   // kDdpm: T
-  double beta_start = 1e-4;  // kDdpm: beta of k = 0, linear up to
-  double beta_end = 0.02;    // kDdpm: beta of k = T - 1
-  double sigma = 0.5;        // kDenoise
+  int64_t timesteps = 300;                        // kDdpm: T
+  BetaSchedule schedule = BetaSchedule::kLinear;  // kDdpm
+  double beta_start = 1e-4;                       // kDdpm, kLinear: beta of k = 0
+  double beta_end = 0.02;                         // kDdpm, kLinear: beta of k = T - 1
+  TimeInput time_input = TimeInput::kFraction;    // kDdpm
+  double sigma = 0.5;                             // kDenoise
+  DataRange data_range = DataRange::kZeroToOne;
 
   friend bool operator==(const Objective&, const Objective&) = default;
 };

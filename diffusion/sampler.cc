@@ -4,93 +4,46 @@
 #include <cmath>
 
 #include "diffusion/combine.h"
+#include "diffusion/schedule.h"
+#include "diffusion/solvers.h"
 #include "engine/base/text.h"
 
 namespace ebb {
 namespace {
 
-constexpr std::array kKinds = {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kEuler,
-                               SamplerKind::kHeun};
+constexpr std::array kKinds = {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp,
+                               SamplerKind::kEuler, SamplerKind::kHeun};
+constexpr std::array kVariances = {DdpmVariance::kFixedLarge, DdpmVariance::kFixedSmall,
+                                   DdpmVariance::kLearnedRange};
 
-// A step as the device needs it.
-struct DeviceStep {
-  Tensor t;             // [1, 1]
-  Tensor coefficients;  // of x, prediction and, with noise, z
-};
-
-Tensor time_tensor(Context& context, double t) {
-  return coefficients(context, std::array{t}).reshape({1, 1});
+template <typename T, size_t kCount>
+T parse_name(const std::array<T, kCount>& values, const std::string& name,
+             const std::string& flag) {
+  std::string expected;
+  for (const T value : values) {
+    if (name == to_string(value)) return value;
+    expected += (expected.empty() ? "" : ", ") + std::string(to_string(value));
+  }
+  throw UsageError(cat(flag, " ", terminal_safe(name), ": must be one of ", expected));
 }
 
-class LinearSampler final : public Sampler {
- public:
-  LinearSampler(Context& context, const std::vector<LinearStep>& steps) : context_(context) {
-    for (const LinearStep& step : steps) {
-      std::vector<double> factors{step.x_factor, step.prediction_factor};
-      if (step.noise_factor != 0) factors.push_back(step.noise_factor);
-      steps_.push_back({time_tensor(context, step.t), coefficients(context, factors)});
-    }
-  }
-
-  int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
-
-  void step(int64_t index, Denoiser& denoiser, const ImageNoise& noise, const Tensor& x) override {
-    const DeviceStep& step = steps_[index];
-    std::vector<Tensor> terms{x, denoiser.predict(x, step.t)};
-    if (step.coefficients.elements() == 3) {
-      terms.push_back(Tensor::empty(context_, x.shape()));
-      noise.step(index, terms.back());
-    }
-    combine(context_, terms, step.coefficients, x);
-  }
-
- private:
-  Context& context_;
-  std::vector<DeviceStep> steps_;
-};
-
-// Heun's method for dx/dt = u(x, t): the mean of the slopes at both ends of an Euler step. The last
-// step asks for t = 1, the limit of the times in training.
-class HeunSampler final : public Sampler {
- public:
-  HeunSampler(Context& context, int64_t steps) : context_(context) {
-    const double h = 1.0 / static_cast<double>(steps);
-    euler_ = coefficients(context, std::array{1.0, h});
-    average_ = coefficients(context, std::array{1.0, h / 2, h / 2});
-    for (int64_t i = 0; i <= steps; ++i) {
-      times_.push_back(time_tensor(context, static_cast<double>(i) / static_cast<double>(steps)));
-    }
-  }
-
-  int64_t steps() const override { return static_cast<int64_t>(times_.size()) - 1; }
-
-  void step(int64_t index, Denoiser& denoiser, const ImageNoise&, const Tensor& x) override {
-    const Tensor slope = Tensor::empty(context_, x.shape());
-    slope.copy_from(denoiser.predict(x, times_[index]));
-    const Tensor ahead = Tensor::empty(context_, x.shape());
-    combine(context_, std::array{x, slope}, euler_, ahead);
-    const Tensor& slope_ahead = denoiser.predict(ahead, times_[index + 1]);
-    combine(context_, std::array{x, slope, slope_ahead}, average_, x);
-  }
-
- private:
-  Context& context_;
-  Tensor euler_, average_;
-  std::vector<Tensor> times_;  // steps + 1 of [1, 1]
-};
-
-double network_time(const NoiseSchedule& schedule, int64_t k) {
-  return static_cast<double>(k + 1) / static_cast<double>(schedule.timesteps());
-}
-
-// Calls make(k, k_next) for consecutive timesteps of a walk of `steps` steps down to -1.
+// Calls make(level, next level) for each step of the walk.
 template <typename Make>
-std::vector<LinearStep> walk(const NoiseSchedule& schedule, int64_t steps, const Make& make) {
-  std::vector<int64_t> ks = strided_timesteps(schedule.timesteps(), steps);
-  ks.push_back(-1);
-  std::vector<LinearStep> result;
-  for (size_t i = 0; i + 1 < ks.size(); ++i) result.push_back(make(ks[i], ks[i + 1]));
-  return result;
+std::vector<LinearStep> steps_of(const Walk& walk, const Make& make) {
+  std::vector<LinearStep> steps;
+  for (size_t i = 0; i + 1 < walk.size(); ++i) steps.push_back(make(walk[i], walk[i + 1]));
+  return steps;
+}
+
+// Back from `level` to the noisier `before`, as the forward process goes there.
+void add_noise_again(Context& context, const NoiseLevel& level, const NoiseLevel& before,
+                     const ImageNoise& noise, int64_t move, const Tensor& x) {
+  const double ratio = before.signal() / level.signal();
+  const double variance = before.noise_power - ratio * ratio * level.noise_power;
+  const Tensor eps = Tensor::empty(context, x.shape());
+  noise.step(move, eps);
+  combine(context, std::array{x, eps},
+          coefficients(context, std::array{ratio, std::sqrt(std::max(variance, 0.0))}), x);
 }
 
 }  // namespace
@@ -101,6 +54,8 @@ const char* to_string(SamplerKind kind) {
       return "ddpm";
     case SamplerKind::kDdim:
       return "ddim";
+    case SamplerKind::kDpmpp:
+      return "dpm++";
     case SamplerKind::kEuler:
       return "euler";
     case SamplerKind::kHeun:
@@ -110,12 +65,23 @@ const char* to_string(SamplerKind kind) {
 }
 
 SamplerKind parse_sampler(const std::string& name, const std::string& flag) {
-  std::string expected;
-  for (const SamplerKind kind : kKinds) {
-    if (name == to_string(kind)) return kind;
-    expected += (expected.empty() ? "" : ", ") + std::string(to_string(kind));
+  return parse_name(kKinds, name, flag);
+}
+
+const char* to_string(DdpmVariance variance) {
+  switch (variance) {
+    case DdpmVariance::kFixedLarge:
+      return "fixed_large";
+    case DdpmVariance::kFixedSmall:
+      return "fixed_small";
+    case DdpmVariance::kLearnedRange:
+      return "learned_range";
   }
-  throw UsageError(cat(flag, " ", terminal_safe(name), ": must be one of ", expected));
+  return "unknown";
+}
+
+DdpmVariance parse_variance(const std::string& name, const std::string& flag) {
+  return parse_name(kVariances, name, flag);
 }
 
 bool fits(SamplerKind kind, const Objective& objective) {
@@ -132,64 +98,111 @@ SamplerKind default_sampler(const Objective& objective, const std::string& where
 }
 
 // In terms of x and the predicted noise eps, with x0 = (x - sqrt(1 - ab) eps) / sqrt(ab).
-std::vector<LinearStep> ddpm_steps(const NoiseSchedule& schedule, int64_t steps) {
-  return walk(schedule, steps, [&](int64_t k, int64_t k_next) {
-    const AncestralStep step = ancestral_step(schedule, k, k_next);
-    const double signal = schedule.signal(k);
-    return LinearStep{.t = network_time(schedule, k),
+std::vector<LinearStep> ddpm_steps(const Walk& walk, DdpmVariance variance) {
+  return steps_of(walk, [&](const NoiseLevel& level, const NoiseLevel& next) {
+    const double signal = level.signal_power;
+    const AncestralStep step = ancestral_step(signal, next.signal_power);
+    LinearStep result{.t = level.time,
                       .x_factor = step.c_xt + step.c_x0 / std::sqrt(signal),
-                      .prediction_factor = -step.c_x0 * std::sqrt((1 - signal) / signal),
-                      .noise_factor = k_next < 0 ? 0 : std::sqrt(step.beta)};
+                      .prediction_factor = -step.c_x0 * std::sqrt((1 - signal) / signal)};
+    if (next.noise_power == 0) return result;
+    const double small = next.noise_power / level.noise_power * step.beta;
+    switch (variance) {
+      case DdpmVariance::kFixedLarge:
+        result.noise_factor = std::sqrt(step.beta);
+        break;
+      case DdpmVariance::kFixedSmall:
+        result.noise_factor = std::sqrt(small);
+        break;
+      case DdpmVariance::kLearnedRange: {
+        // Half of log(variance) = log(small) + (v + 1) / 2 * (log(beta) - log(small)).
+        const double low = std::log(small), high = std::log(step.beta);
+        result.is_learned = true;
+        result.log_deviation[0] = (low + high) / 4;
+        result.log_deviation[1] = (high - low) / 4;
+        break;
+      }
+    }
+    return result;
   });
 }
 
-std::vector<LinearStep> ddim_steps(const NoiseSchedule& schedule, int64_t steps) {
-  return walk(schedule, steps, [&](int64_t k, int64_t k_next) {
-    const double signal = schedule.signal(k), next = schedule.signal(k_next);
-    const double x_factor = std::sqrt(next / signal);
-    return LinearStep{.t = network_time(schedule, k),
+std::vector<LinearStep> ddim_steps(const Walk& walk, double eta) {
+  return steps_of(walk, [&](const NoiseLevel& level, const NoiseLevel& next) {
+    const double signal = level.signal_power, next_signal = next.signal_power;
+    const double x_factor = std::sqrt(next_signal / signal);
+    const double variance =
+        eta * eta * (1 - next_signal) / (1 - signal) * (1 - signal / next_signal);
+    return LinearStep{.t = level.time,
                       .x_factor = x_factor,
-                      .prediction_factor = std::sqrt(1 - next) - x_factor * std::sqrt(1 - signal),
+                      .prediction_factor =
+                          std::sqrt(1 - next_signal - variance) - x_factor * std::sqrt(1 - signal),
+                      .noise_factor = std::sqrt(variance)};
+  });
+}
+
+std::vector<LinearStep> euler_steps(const Walk& walk) {
+  return steps_of(walk, [&](const NoiseLevel& level, const NoiseLevel& next) {
+    return LinearStep{.t = level.time,
+                      .x_factor = 1,
+                      .prediction_factor = next.time - level.time,
                       .noise_factor = 0};
   });
 }
 
-std::vector<LinearStep> euler_steps(int64_t steps) {
-  const double h = 1.0 / static_cast<double>(steps);
-  std::vector<LinearStep> result;
-  for (int64_t i = 0; i < steps; ++i) {
-    result.push_back({.t = static_cast<double>(i) * h,
-                      .x_factor = 1,
-                      .prediction_factor = h,
-                      .noise_factor = 0});
-  }
-  return result;
-}
-
-std::unique_ptr<Sampler> make_sampler(Context& context, SamplerKind kind,
-                                      const Objective& objective, int64_t steps) {
-  EBB_CHECK(fits(kind, objective) && steps >= 1, Error, "make_sampler: ", to_string(kind), " with ",
-            steps, " steps on ", to_string(objective.type));
-  switch (kind) {
+std::unique_ptr<Sampler> make_sampler(Context& context, const SamplerSettings& settings,
+                                      const Walk& walk) {
+  EBB_CHECK(step_count(walk) >= 1, Error, "make_sampler: a walk of ", walk.size(), " levels");
+  switch (settings.kind) {
     case SamplerKind::kDdpm:
-      return std::make_unique<LinearSampler>(context, ddpm_steps(ddpm_schedule(objective), steps));
+      return make_linear_sampler(context, ddpm_steps(walk, settings.variance));
     case SamplerKind::kDdim:
-      return std::make_unique<LinearSampler>(context, ddim_steps(ddpm_schedule(objective), steps));
+      return make_linear_sampler(context, ddim_steps(walk, settings.eta));
+    case SamplerKind::kDpmpp:
+      return make_dpmpp_sampler(context, walk);
     case SamplerKind::kEuler:
-      return std::make_unique<LinearSampler>(context, euler_steps(steps));
+      return make_linear_sampler(context, euler_steps(walk));
     case SamplerKind::kHeun:
-      return std::make_unique<HeunSampler>(context, steps);
+      return make_heun_sampler(context, walk);
   }
   throw Error("make_sampler: unknown sampler");
 }
 
-void run_sampler(Sampler& sampler, Denoiser& denoiser, const ImageNoise& noise, const Tensor& x,
-                 const StepCallback& after_step) {
-  after_step(0, x);
-  for (int64_t i = 0; i < sampler.steps(); ++i) {
-    sampler.step(i, denoiser, noise, x);
-    after_step(i + 1, x);
+std::vector<Move> plan_moves(int64_t steps, const Resampling& resampling) {
+  // Stretches end where a multiple of `jump` steps, and one, are left: the paper's time 0, jump,
+  // ... The last of them is too close to the start to go back from.
+  std::vector<int64_t> jumps_left(static_cast<size_t>(steps) + 1, 0);
+  for (int64_t left = 0; left < steps - resampling.jump; left += resampling.jump) {
+    jumps_left[steps - 1 - left] = resampling.times - 1;
   }
+  std::vector<Move> moves;
+  for (int64_t done = 0; done < steps;) {
+    moves.push_back({.index = done++, .is_back = false});
+    if (jumps_left[done] == 0) continue;
+    --jumps_left[done];
+    for (int64_t k = 0; k < resampling.jump; ++k) {
+      moves.push_back({.index = --done, .is_back = true});
+    }
+  }
+  return moves;
+}
+
+void run_sampler(Context& context, Sampler& sampler, const Walk& walk, const Resampling& resampling,
+                 Denoiser& denoiser, Constraint* constraint, const ImageNoise& noise,
+                 const Tensor& x, const StepCallback& after_move) {
+  after_move(0, x);
+  int64_t number = 0;
+  for (const Move& move : plan_moves(sampler.steps(), resampling)) {
+    const NoiseLevel &before = walk[move.index], &after = walk[move.index + 1];
+    if (move.is_back) {
+      add_noise_again(context, after, before, noise, number, x);
+    } else {
+      sampler.step(move.index, number, denoiser, noise, x);
+      if (constraint != nullptr) constraint->after_step(after, number, noise, x);
+    }
+    after_move(++number, x);
+  }
+  if (constraint != nullptr) constraint->at_end(x);
 }
 
 }  // namespace ebb

@@ -49,6 +49,9 @@ NoiseSchedule squared_cosine_schedule(int64_t timesteps) {
 NoiseSchedule ddpm_schedule(const Objective& objective) {
   EBB_CHECK(objective.type == ObjectiveType::kDdpm, Error, "ddpm_schedule: objective is ",
             to_string(objective.type));
+  if (objective.schedule == BetaSchedule::kSquaredCosine) {
+    return squared_cosine_schedule(objective.timesteps);
+  }
   return linear_schedule(objective.timesteps, objective.beta_start, objective.beta_end);
 }
 
@@ -65,12 +68,15 @@ std::vector<int64_t> strided_timesteps(int64_t timesteps, int64_t steps) {
 }
 
 AncestralStep ancestral_step(const NoiseSchedule& schedule, int64_t k, int64_t k_next) {
-  const double signal = schedule.signal(k), next = schedule.signal(k_next);
+  return ancestral_step(schedule.signal(k), schedule.signal(k_next));
+}
+
+AncestralStep ancestral_step(double alpha_bar, double alpha_bar_next) {
   AncestralStep step;
-  step.alpha = signal / next;
+  step.alpha = alpha_bar / alpha_bar_next;
   step.beta = 1 - step.alpha;
-  step.c_x0 = std::sqrt(next) * step.beta / (1 - signal);
-  step.c_xt = std::sqrt(step.alpha) * (1 - next) / (1 - signal);
+  step.c_x0 = std::sqrt(alpha_bar_next) * step.beta / (1 - alpha_bar);
+  step.c_xt = std::sqrt(step.alpha) * (1 - alpha_bar_next) / (1 - alpha_bar);
   return step;
 }
 

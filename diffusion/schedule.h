@@ -42,5 +42,7 @@ struct AncestralStep {
   double c_x0, c_xt;
 };
 AncestralStep ancestral_step(const NoiseSchedule& schedule, int64_t k, int64_t k_next);
+// The same from the two alpha_bar.
+AncestralStep ancestral_step(double alpha_bar, double alpha_bar_next);
 
 }  // namespace ebb

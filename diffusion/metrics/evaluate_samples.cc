@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "diffusion/classes.h"
 #include "diffusion/generate.h"
 #include "diffusion/metrics/diffusion_classifier.h"
 #include "diffusion/metrics/evaluate.h"
@@ -86,14 +87,15 @@ Figures measure_setting(Context& context, const LoadedModel& model, const Real& 
   std::vector<int64_t> digits;
   for (int64_t i = 0; i < request.samples; ++i) digits.push_back(asks ? i % kDigits : kNoClass);
   const double total = static_cast<double>(request.samples * setting.steps);
+  GenerateRequest drawing;
+  drawing.images = request.samples;
+  drawing.recipe = class_recipe(context, model.network, digits, asks ? setting.guidance : 1);
+  drawing.sampler.kind = setting.sampler;
+  drawing.walk = full_walk(model.objective, setting.steps);
+  drawing.first_seed = request.seed;
+  drawing.batch_size = request.batch_size;
   const std::vector<float> images = generate(
-      context, model.network, model.objective, model.params,
-      {.sampler = setting.sampler,
-       .steps = setting.steps,
-       .cfg_scale = asks ? setting.guidance : 1,
-       .classes = digits,
-       .first_seed = request.seed,
-       .batch_size = request.batch_size},
+      context, model.network, model.params, drawing,
       [&](int64_t first, int64_t steps_done, const Tensor& x) {
         progress(static_cast<double>(first * setting.steps + x.shape()[0] * steps_done) / total);
       });

@@ -3,6 +3,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "diffusion/classes.h"
 #include "diffusion/generate.h"
 #include "diffusion/mnist_dataset.h"
 #include "diffusion/picture/labelled_grid.h"
@@ -156,18 +157,19 @@ void write_sample_grid(Context& context, const autograd::Trainer& trainer,
   }
   const bool classes = config.model == TrainModel::kClass;
   const bool flow = config.objective.type == ObjectiveType::kFlow;
-  GenerateRequest request{.sampler = flow ? SamplerKind::kEuler : SamplerKind::kDdpm,
-                          .steps = !flow     ? config.objective.timesteps
-                                   : classes ? kFlowStepsClass
-                                             : kFlowStepsTime,
-                          .cfg_scale = classes ? kGuidanceScale : 1,
-                          .classes = {},
-                          .first_seed = 0,
-                          .batch_size = kSamples};
-  for (int i = 0; i < kSamples; ++i) request.classes.push_back(classes ? i % kColumns : kNoClass);
+  const int64_t steps = !flow     ? config.objective.timesteps
+                        : classes ? kFlowStepsClass
+                                  : kFlowStepsTime;
+  std::vector<int64_t> labels;
+  for (int i = 0; i < kSamples; ++i) labels.push_back(classes ? i % kColumns : kNoClass);
+  GenerateRequest request;
+  request.images = request.batch_size = kSamples;
+  request.recipe = class_recipe(context, trainer.network(), labels, kGuidanceScale);
+  request.sampler.kind = flow ? SamplerKind::kEuler : SamplerKind::kDdpm;
+  request.walk = full_walk(config.objective, steps);
   const std::vector<float> pixels =
-      generate(context, trainer.network(), config.objective, trainer.params().final_weights(),
-               request, [](int64_t, int64_t, const Tensor&) {});
+      generate(context, trainer.network(), trainer.params().final_weights(), request,
+               [](int64_t, int64_t, const Tensor&) {});
   save(path, make_grid(to_images(pixels), kColumns));
 }
 

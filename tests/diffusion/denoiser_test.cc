@@ -41,7 +41,7 @@ TEST_CASE("guidance in one run is the combination of two plain runs") {
     NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages,
                              guided(cond, uncond, scale));
     const std::vector<float> guided_values =
-        denoiser.predict(test.inputs.at("x"), test.time()).to_host();
+        denoiser.predict(test.inputs.at("x"), test.time()).value.to_host();
     const std::vector<float> c = test.plain(cond).to_host(), u = test.plain(uncond).to_host();
     std::vector<double> expected;
     for (size_t i = 0; i < c.size(); ++i) {
@@ -57,17 +57,20 @@ TEST_CASE("guidance asks once at scale 1 and twice otherwise") {
   const auto context = test::cpu_context();
   const Tensor c = Tensor::zeros(*context, {2, 10});
   CHECK(guided(c, c, 1).size() == 1);
-  const std::vector<Branch> two = guided(c, c, 5);
+  const Recipe two = guided(c, c, 5);
   REQUIRE(two.size() == 2);
   CHECK(two[0].weight == -4);
   CHECK(two[1].weight == 5);
+  // The variance is the condition's alone, whatever the scale.
+  CHECK(two[0].variance_weight == 0);
+  CHECK(two[1].variance_weight == 1);
 }
 
 TEST_CASE("a network without classes predicts as it is, additive or multiplicative in time") {
   for (const char* fusion : {"add", "multiply"}) {
     Case test(test::mnist_config("time", fusion, 4));
-    NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages, {Branch{}});
-    const Tensor& prediction = denoiser.predict(test.inputs.at("x"), test.time());
+    NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages, {Term{}});
+    const Tensor prediction = denoiser.predict(test.inputs.at("x"), test.time()).value;
     CHECK(test::nmse(prediction, test.plain({})) < 1e-11);
   }
 }
@@ -85,8 +88,203 @@ TEST_CASE("a second call sees its own image and time") {
   const auto used = make(), fresh = make();
   used->predict(test.inputs.at("x"), test.time());
   for (const Tensor& t : {other_t, test.time()}) {
-    CHECK(test::compare_bits(used->predict(other_x, t), fresh->predict(other_x, t)) == "");
+    CHECK(test::compare_bits(used->predict(other_x, t).value, fresh->predict(other_x, t).value) ==
+          "");
   }
+}
+
+// x [N, 28, 28, 1] upside down.
+Tensor flipped(Context& context, const Tensor& x) {
+  std::vector<float> values = x.to_host(), result(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const size_t image = i / 784, row = i % 784 / 28, column = i % 28;
+    result[image * 784 + (27 - row) * 28 + column] = values[i];
+  }
+  return test::tensor_of(context, x.shape(), result);
+}
+
+// What Case::plain says of another picture, as doubles.
+std::vector<double> plain_answer(Case& test, const Tensor& x, const Tensor& condition) {
+  const Tensor own = test.inputs.at("x");
+  test.inputs["x"] = x;
+  const Tensor answer = test.plain(condition);
+  test.inputs["x"] = own;
+  return test::to_double(answer.to_host());
+}
+
+// uncond + scale * (cond - uncond)
+std::vector<double> guided_answer(Case& test, const Tensor& x, const Tensor& cond, double scale) {
+  const std::vector<double> c = plain_answer(test, x, cond),
+                            u = plain_answer(test, x, Tensor::zeros(*test.context, cond.shape()));
+  std::vector<double> result;
+  for (size_t i = 0; i < c.size(); ++i) result.push_back(u[i] + scale * (c[i] - u[i]));
+  return result;
+}
+
+TEST_CASE("an anagram is the mean of two guided answers, each for its own view, in one run") {
+  Case test(test::mnist_config("class", "add", 4));
+  const Tensor first = test.inputs.at("c");
+  const Tensor second = test::random_inputs(*test.context, test.network, kImages, 5).at("c");
+  const Tensor none = Tensor::zeros(*test.context, {1, 10});
+  const View flip = make_view("flip", 28, 28, "--view");
+  NetworkDenoiser denoiser(
+      *test.context, test.network, test.params, kImages,
+      mean_of_views({{View{}, guided(first, none, 5)}, {flip, guided(second, none, 5)}}));
+  CHECK(denoiser.questions() == 4);
+  const Tensor x = test.inputs.at("x"), upside_down = flipped(*test.context, x);
+  const std::vector<double> upright = guided_answer(test, x, first, 5);
+  const std::vector<double> other = guided_answer(test, upside_down, second, 5);
+  const Tensor turned_back = flipped(
+      *test.context, test::tensor_of(*test.context, x.shape(), {other.begin(), other.end()}));
+  std::vector<double> expected;
+  for (size_t i = 0; i < upright.size(); ++i) {
+    expected.push_back((upright[i] + turned_back.to_host()[i]) / 2);
+  }
+  CHECK(test::nmse(denoiser.predict(x, test.time()).value.to_host(), expected) < 1e-11);
+}
+
+TEST_CASE("a hybrid is the sum of the low band of one guided answer and the high band of another") {
+  Case test(test::mnist_config("class", "add", 4));
+  const Tensor far = test.inputs.at("c");
+  const Tensor near = test::random_inputs(*test.context, test.network, kImages, 5).at("c");
+  const Tensor none = Tensor::zeros(*test.context, {1, 10});
+  NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages,
+                           sum_of_parts({{low_pass(33, 2), guided(far, none, 5)},
+                                         {high_pass(33, 2), guided(near, none, 5)}}));
+  CHECK(denoiser.questions() == 3);  // both share the unconditional one
+  const Tensor x = test.inputs.at("x");
+  const auto filtered = [&](const Filter& filter, const std::vector<double>& values) {
+    const Tensor tensor = test::tensor_of(*test.context, x.shape(), {values.begin(), values.end()});
+    return FilterRunner(*test.context, filter).run(tensor).to_host();
+  };
+  const std::vector<float> low = filtered(low_pass(33, 2), guided_answer(test, x, far, 5));
+  const std::vector<float> high = filtered(high_pass(33, 2), guided_answer(test, x, near, 5));
+  std::vector<double> expected;
+  for (size_t i = 0; i < low.size(); ++i) expected.push_back(double{low[i]} + high[i]);
+  CHECK(test::nmse(denoiser.predict(x, test.time()).value.to_host(), expected) < 1e-11);
+}
+
+TEST_CASE("views that are asked unequally many questions each bring their own picture") {
+  Case test(test::mnist_config("class", "add", 4));
+  const Tensor cond = test.inputs.at("c"), none = Tensor::zeros(*test.context, {1, 10});
+  const View flip = make_view("flip", 28, 28, "--view");
+  NetworkDenoiser denoiser(
+      *test.context, test.network, test.params, kImages,
+      mean_of_views({{View{}, guided(cond, none, 5)}, {flip, guided(cond, none, 1)}}));
+  CHECK(denoiser.questions() == 3);
+  const Tensor x = test.inputs.at("x");
+  const std::vector<double> upright = guided_answer(test, x, cond, 5);
+  const std::vector<double> other = guided_answer(test, flipped(*test.context, x), cond, 1);
+  const std::vector<float> turned_back =
+      flipped(*test.context,
+              test::tensor_of(*test.context, x.shape(), {other.begin(), other.end()}))
+          .to_host();
+  std::vector<double> expected;
+  for (size_t i = 0; i < upright.size(); ++i) {
+    expected.push_back((upright[i] + turned_back[i]) / 2);
+  }
+  CHECK(test::nmse(denoiser.predict(x, test.time()).value.to_host(), expected) < 1e-11);
+}
+
+TEST_CASE("equal questions are asked once, however they were made") {
+  Case test(test::mnist_config("class", "add", 4));
+  const Tensor cond = test.inputs.at("c");
+  const auto zeros = [&] { return Tensor::zeros(*test.context, {1, 10}); };
+  const Recipe recipe = sum_of_parts(
+      {{low_pass(33, 2), guided(cond, zeros(), 5)}, {high_pass(33, 2), guided(cond, zeros(), 5)}});
+  NetworkDenoiser hybrid(*test.context, test.network, test.params, kImages, recipe);
+  CHECK(hybrid.questions() == 2);
+  NetworkDenoiser plain(*test.context, test.network, test.params, kImages,
+                        guided(cond, zeros(), 5));
+  const Tensor x = test.inputs.at("x");
+  const std::vector<float> once = plain.predict(x, test.time()).value.to_host();
+  CHECK(test::nmse(hybrid.predict(x, test.time()).value.to_host(), test::to_double(once)) < 1e-12);
+}
+
+TEST_CASE("a denoiser answers for the images that were selected") {
+  Case test(test::mnist_config("class", "add", 4));
+  const std::vector<float> rows = [] {
+    std::vector<float> values(50, 0.0f);
+    for (size_t i = 0; i < 5; ++i) values[i * 10 + i] = 1;
+    return values;
+  }();
+  const Tensor five = test::tensor_of(*test.context, {5, 10}, rows);
+  NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages, conditioned(five));
+  const Tensor x = test.inputs.at("x");
+  for (const int64_t first : {2, 0}) {
+    denoiser.select(first);
+    CHECK(test::nmse(denoiser.predict(x, test.time()).value,
+                     test.plain(five.range(first * 10, {kImages, 10}))) < 1e-11);
+  }
+}
+
+// Three channels in, six out, on pictures of another size: what DeepFloyd IF is to the samplers.
+Network six_channel_network() {
+  Network network;
+  network.inputs = {{"x", {6, 8, 3}}, {"t", {1}}, {"c", {4}}};
+  network.forward = [](Ops& ops, const std::vector<Value>& in) {
+    const Scope s;
+    const Value h = ops.conv2d(s / "conv", in[0], 6, 3, 1, 1);
+    const Value timed = ops.add(s / "timed", h, ops.linear(s / "time", in[1], 6));
+    return ops.multiply(s / "classed", timed, ops.linear(s / "class", in[2], 6));
+  };
+  return network;
+}
+
+TEST_CASE("variances are the conditions' alone, seen upright, averaged and never negated") {
+  const auto context = test::cpu_context();
+  const Network network = six_channel_network();
+  CHECK(predicts_variance(network));
+  CHECK_FALSE(predicts_variance(make_network(test::mnist_config("class", "add", 4), "t")));
+  const TensorMap params = test::random_params(*context, network, 1);
+  test::RandomData random(3);
+  const Tensor x = test::normal_tensor(*context, {2, 6, 8, 3}, random);
+  const Tensor first = test::normal_tensor(*context, {2, 4}, random),
+               second = test::normal_tensor(*context, {2, 4}, random),
+               none = Tensor::zeros(*context, {1, 4});
+  const Tensor t = test::tensor_of(*context, {1, 1}, {0.4f});
+  const View negate = make_view("negate", 6, 8, "--view");
+  NetworkDenoiser denoiser(
+      *context, network, params, 2,
+      mean_of_views({{View{}, guided(first, none, 7)}, {negate, guided(second, none, 7)}}));
+  const Prediction prediction = denoiser.predict(x, t);
+
+  // Six channels of each question, layer by layer.
+  const auto ask = [&](const std::vector<float>& image, const Tensor& condition) {
+    EagerOps ops(*context, params);
+    const Tensor all = select_images(*context, condition, 0, 2);
+    return ops
+        .tensor(test::forward(ops, network,
+                              {{"x", test::tensor_of(*context, x.shape(), image)},
+                               {"t", test::tensor_of(*context, {2, 1}, {0.4f, 0.4f})},
+                               {"c", all}}))
+        .to_host();
+  };
+  std::vector<float> negated = x.to_host();
+  for (float& value : negated) value = -value;
+  const std::vector<float> c1 = ask(x.to_host(), first), u1 = ask(x.to_host(), none),
+                           c2 = ask(negated, second), u2 = ask(negated, none);
+  std::vector<double> value, variance;
+  for (size_t pixel = 0; pixel < 2 * 6 * 8; ++pixel) {
+    for (size_t c = 0; c < 3; ++c) {
+      const size_t i = pixel * 6 + c, v = i + 3;
+      const double one = u1[i] + 7 * (double{c1[i]} - u1[i]);
+      const double two = u2[i] + 7 * (double{c2[i]} - u2[i]);
+      value.push_back((one - two) / 2);
+      variance.push_back((double{c1[v]} + c2[v]) / 2);
+    }
+  }
+  CHECK(test::nmse(prediction.value.to_host(), value) < 1e-11);
+  REQUIRE(prediction.variance.defined());
+  CHECK(test::nmse(prediction.variance.to_host(), variance) < 1e-11);
+}
+
+TEST_CASE("recipes that cannot be combined are refused") {
+  const Recipe plain = {Term{}};
+  const View flip = make_view("flip", 4, 4, "--view");
+  CHECK_THROWS_AS(mean_of_views({{flip, mean_of_views({{flip, plain}})}}), Error);
+  CHECK_THROWS_AS(sum_of_parts({{low_pass(5, 1), plain}}), Error);
+  CHECK_THROWS_AS(sum_of_parts({{low_pass(5, 1), plain}, {low_pass(5, 1), plain}}), Error);
 }
 
 }  // namespace

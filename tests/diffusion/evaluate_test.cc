@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "diffusion/classes.h"
 #include "diffusion/generate.h"
 #include "diffusion/metrics/frechet.h"
 #include "diffusion/metrics/image_quality.h"
@@ -187,15 +188,14 @@ TEST_CASE("drawn digits are judged with the class they were asked for") {
     const bool guided = setting == 0;
     std::vector<int64_t> classes;
     for (int64_t i = 0; i < 25; ++i) classes.push_back(guided ? i % 10 : kNoClass);
-    const std::vector<float> images =
-        generate(*bench.context, model.network, objective, model.params,
-                 {.sampler = guided ? SamplerKind::kDdim : SamplerKind::kDdpm,
-                  .steps = guided ? 2 : 3,
-                  .cfg_scale = guided ? 3.0 : 1.0,
-                  .classes = classes,
-                  .first_seed = 5,
-                  .batch_size = 25},
-                 [](int64_t, int64_t, const Tensor&) {});
+    GenerateRequest drawing;
+    drawing.images = drawing.batch_size = 25;
+    drawing.recipe = class_recipe(*bench.context, model.network, classes, guided ? 3 : 1);
+    drawing.sampler.kind = guided ? SamplerKind::kDdim : SamplerKind::kDdpm;
+    drawing.walk = full_walk(objective, guided ? 2 : 3);
+    drawing.first_seed = 5;
+    const std::vector<float> images = generate(*bench.context, model.network, model.params, drawing,
+                                               [](int64_t, int64_t, const Tensor&) {});
     const Verdicts verdicts = bench.judge(images);
     const size_t row = 2 + setting;
     CHECK(number(table, row, "frechet") ==

@@ -16,8 +16,12 @@ TEST_CASE("every objective comes back from its JSON") {
       {.type = ObjectiveType::kDdpm, .timesteps = 77, .beta_start = 0.003, .beta_end = 0.3},
       {.type = ObjectiveType::kFlow},
       {.type = ObjectiveType::kDenoise, .sigma = 0.25},
-      {.type = ObjectiveType::kPureNoise},
-      {.type = ObjectiveType::kClassify}};
+      {.type = ObjectiveType::kPureNoise, .data_range = DataRange::kMinusOneToOne},
+      {.type = ObjectiveType::kClassify},
+      {.timesteps = 1000,
+       .schedule = BetaSchedule::kSquaredCosine,
+       .time_input = TimeInput::kIndex,
+       .data_range = DataRange::kMinusOneToOne}};
   for (const Objective& objective : objectives) {
     CHECK(parse_objective(to_json(objective), "m") == objective);
   }
@@ -60,6 +64,8 @@ TEST_CASE("an objective that does not fit names file, key and value") {
       {R"({"type": "ddpm", "timesteps": 300, "beta_start": 1e-4, "beta_end": 1})", "beta_end", "1"},
       {R"({"type": "ddpm", "timesteps": 300, "beta_start": 1e-4, "beta_end": "x"})", "beta_end",
        "\"x\""},
+      {R"({"type": "ddpm", "timesteps": 9, "schedule": "cubic"})", "schedule", "\"cubic\""},
+      {R"({"type": "flow", "data_range": "0..255"})", "data_range", "\"0..255\""},
       {R"({"type": "denoise"})", "sigma", "missing"},
       {R"({"type": "denoise", "sigma": -1})", "sigma", "-1"},
   };

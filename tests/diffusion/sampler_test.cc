@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "diffusion/schedule.h"
 #include "tests/diffusion/golden_f64.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
@@ -20,13 +21,15 @@ class FormulaDenoiser final : public Denoiser {
   FormulaDenoiser(Context& context, Formula formula)
       : context_(context), formula_(std::move(formula)) {}
 
-  const Tensor& predict(const Tensor& x, const Tensor& t) override {
+  Prediction predict(const Tensor& x, const Tensor& t) override {
     times.push_back(t.item());
     std::vector<float> values = x.to_host();
     for (float& value : values) value = static_cast<float>(formula_(value, times.back()));
     result_ = test::tensor_of(context_, x.shape(), values);
-    return result_;
+    return {.value = result_, .variance = variance};
   }
+
+  Tensor variance;
 
   std::vector<float> times;
 
@@ -35,6 +38,14 @@ class FormulaDenoiser final : public Denoiser {
   Formula formula_;
   Tensor result_;
 };
+
+// All steps of a walk on x, in place.
+void run(
+    Context& context, SamplerKind kind, const Walk& walk, Denoiser& denoiser, uint64_t seed,
+    const Tensor& x, const StepCallback& after = [](int64_t, const Tensor&) {}) {
+  const auto sampler = make_sampler(context, {.kind = kind}, walk);
+  run_sampler(context, *sampler, walk, {}, denoiser, nullptr, ImageNoise(context, seed), x, after);
+}
 
 // The update of a step by the golden file's f32 inputs, in double.
 std::vector<double> apply(const LinearStep& step, const test::Golden& golden) {
@@ -63,7 +74,8 @@ LinearStep step_at(const std::vector<LinearStep>& steps, int64_t k) {
 TEST_CASE("DDPM steps are the golden ones") {
   const test::GoldenF64 expected("sampler_steps");
   const test::Golden inputs("sampler_steps");
-  const std::vector<LinearStep> steps = ddpm_steps(ddpm_schedule(Objective{}), 300);
+  const std::vector<LinearStep> steps =
+      ddpm_steps(full_walk(Objective{}, 300), DdpmVariance::kFixedLarge);
   REQUIRE(steps.size() == 300);
   for (const int64_t k : {299, 120, 0}) {
     CHECK(compare_exact(apply(step_at(steps, k), inputs), expected[cat("ddpm.from_", k)]) == "");
@@ -74,32 +86,27 @@ TEST_CASE("DDPM steps are the golden ones") {
 TEST_CASE("DDIM steps are the golden ones") {
   const test::GoldenF64 expected("sampler_steps");
   const test::Golden inputs("sampler_steps");
-  const NoiseSchedule schedule = ddpm_schedule(Objective{});
-  const std::vector<LinearStep> ten = ddim_steps(schedule, 10);
-  CHECK(compare_exact(apply(step_at(ten, 299), inputs), expected["ddim.from_299_to_269"]) == "");
-  // Schedules cut off behind k stride from there.
-  const auto cut = [&](int64_t timesteps) {
-    NoiseSchedule result = schedule;
-    for (auto* table : {&result.beta, &result.alpha, &result.alpha_bar}) table->resize(timesteps);
-    return result;
+  const auto step = [](int64_t k, int64_t k_next) {
+    return ddim_steps({timestep_level(Objective{}, k), timestep_level(Objective{}, k_next)}, 0)[0];
   };
-  CHECK(compare_exact(apply(ddim_steps(cut(21), 1)[0], inputs),
-                      expected["ddim.from_20_to_clean"]) == "");
-  const std::vector<LinearStep> four = ddim_steps(cut(121), 4);  // 120, 90, 60, 29
-  CHECK(compare_exact(apply(four[0], inputs), expected["ddim.from_120_to_90"]) == "");
+  CHECK(compare_exact(apply(step(299, 269), inputs), expected["ddim.from_299_to_269"]) == "");
+  CHECK(compare_exact(apply(step(20, -1), inputs), expected["ddim.from_20_to_clean"]) == "");
+  CHECK(compare_exact(apply(step(120, 90), inputs), expected["ddim.from_120_to_90"]) == "");
 }
 
 TEST_CASE("an Euler step is the golden one") {
   const test::GoldenF64 expected("sampler_steps");
   const test::Golden inputs("sampler_steps");
-  CHECK(compare_exact(apply(euler_steps(50)[7], inputs), expected["flow.euler"]) == "");
+  CHECK(compare_exact(apply(euler_steps(full_walk({.type = ObjectiveType::kFlow}, 50))[7], inputs),
+                      expected["flow.euler"]) == "");
 }
 
 TEST_CASE("DDPM tells the network (k + 1) / T, Euler i / N and never 1") {
-  const std::vector<LinearStep> ddpm = ddpm_steps(ddpm_schedule(Objective{}), 300);
+  const std::vector<LinearStep> ddpm =
+      ddpm_steps(full_walk(Objective{}, 300), DdpmVariance::kFixedLarge);
   CHECK(ddpm.front().t == 1);
   CHECK(ddpm.back().t == Approx(1.0 / 300).epsilon(1e-15));
-  const std::vector<LinearStep> euler = euler_steps(50);
+  const std::vector<LinearStep> euler = euler_steps(full_walk({.type = ObjectiveType::kFlow}, 50));
   CHECK(euler.front().t == 0);
   CHECK(euler.back().t == Approx(49.0 / 50).epsilon(1e-15));
 }
@@ -115,13 +122,11 @@ TEST_CASE("fewer DDPM steps use the proper alpha ratio") {
       const double signal = schedule.signal(std::llround(t * 300) - 1);
       return (x - std::sqrt(signal) * kClean) / std::sqrt(1 - signal);
     };
-    for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim}) {
+    for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp}) {
       FormulaDenoiser denoiser(*context, noise_of);
-      const auto sampler = make_sampler(*context, kind, Objective{}, steps);
-      const ImageNoise noise(*context, 5);
       const Tensor x = Tensor::empty(*context, {2, 4, 4, 1});
-      noise.start(x);
-      run_sampler(*sampler, denoiser, noise, x, [](int64_t, const Tensor&) {});
+      ImageNoise(*context, 5).start(x);
+      run(*context, kind, full_walk(Objective{}, steps), denoiser, 5, x);
       for (const float value : x.to_host()) CHECK(value == Approx(kClean).margin(2e-4));
       CHECK(denoiser.times.size() == static_cast<size_t>(steps));
     }
@@ -136,11 +141,9 @@ TEST_CASE("DDPM keeps the variance that its schedule prescribes") {
   FormulaDenoiser denoiser(*context, [&](double x, double t) {
     return std::sqrt(1 - schedule.signal(std::llround(t * 300) - 1)) * x;
   });
-  const auto sampler = make_sampler(*context, SamplerKind::kDdpm, Objective{}, 300);
-  const ImageNoise noise(*context, 9);
   const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
-  noise.start(x);
-  run_sampler(*sampler, denoiser, noise, x, [](int64_t, const Tensor&) {});
+  ImageNoise(*context, 9).start(x);
+  run(*context, SamplerKind::kDdpm, full_walk(Objective{}, 300), denoiser, 9, x);
   double sum = 0, squares = 0;
   const std::vector<float> values = x.to_host();
   for (const float value : values) {
@@ -158,9 +161,8 @@ TEST_CASE("Heun is of second order where Euler is of first") {
   const Objective flow{.type = ObjectiveType::kFlow};
   const auto error_of = [&](SamplerKind kind, int64_t steps) {
     FormulaDenoiser denoiser(*context, [](double x, double t) { return -x + t; });
-    const auto sampler = make_sampler(*context, kind, flow, steps);
     const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {2});
-    run_sampler(*sampler, denoiser, ImageNoise(*context, 1), x, [](int64_t, const Tensor&) {});
+    run(*context, kind, full_walk(flow, steps), denoiser, 1, x);
     return std::fabs(double{x.item()} - 3 / std::exp(1.0));
   };
   CHECK(error_of(SamplerKind::kEuler, 20) / error_of(SamplerKind::kEuler, 40) ==
@@ -172,15 +174,13 @@ TEST_CASE("Heun is of second order where Euler is of first") {
 TEST_CASE("the callback sees the start, every step and the end") {
   const auto context = test::cpu_context();
   FormulaDenoiser denoiser(*context, [](double, double) { return 1.0; });
-  const auto sampler =
-      make_sampler(*context, SamplerKind::kEuler, {.type = ObjectiveType::kFlow}, 4);
   const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {3});
   std::vector<float> seen;
-  run_sampler(*sampler, denoiser, ImageNoise(*context, 1), x,
-              [&](int64_t done, const Tensor& state) {
-                CHECK(done == static_cast<int64_t>(seen.size()));
-                seen.push_back(state.item());
-              });
+  run(*context, SamplerKind::kEuler, full_walk({.type = ObjectiveType::kFlow}, 4), denoiser, 1, x,
+      [&](int64_t done, const Tensor& state) {
+        CHECK(done == static_cast<int64_t>(seen.size()));
+        seen.push_back(state.item());
+      });
   CHECK(seen == std::vector<float>{3, 3.25, 3.5, 3.75, 4});
 }
 
@@ -217,12 +217,193 @@ TEST_CASE("samplers go with the objective that trained their path") {
 }
 
 TEST_CASE("sampler names are read back, others are refused by flag") {
-  for (const SamplerKind kind :
-       {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kEuler, SamplerKind::kHeun}) {
+  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp,
+                                 SamplerKind::kEuler, SamplerKind::kHeun}) {
     CHECK(parse_sampler(to_string(kind), "--sampler") == kind);
   }
   CHECK_THAT(test::message_of<UsageError>([] { parse_sampler("plms", "--sampler"); }),
              Contains("--sampler plms") && Contains("heun"));
+}
+
+// --- the assignment's strided loop on its own schedule ---
+
+const Objective kFloyd{
+    .timesteps = 1000, .schedule = BetaSchedule::kSquaredCosine, .time_input = TimeInput::kIndex};
+
+TEST_CASE("a learned variance lies between its bounds at the step's start, by the golden table") {
+  // log variances of the 33 steps: index, smallest, largest.
+  const struct {
+    size_t i;
+    double low, high;
+  } table[] = {{0, -0.0583, -0.0548},  {10, -1.9112, -1.8595}, {20, -2.9216, -2.7843},
+               {25, -3.5960, -3.3505}, {31, -6.0143, -4.8463}, {32, -10.1067, -5.6570}};
+  const std::vector<LinearStep> steps =
+      ddpm_steps(course_walk(kFloyd), DdpmVariance::kLearnedRange);
+  REQUIRE(steps.size() == 33);
+  for (const auto& row : table) {
+    const LinearStep& step = steps[row.i];
+    INFO("step " << row.i);
+    CHECK(step.is_learned);
+    CHECK(step.noise_factor == 0);
+    // Deviations, half the log variance, at codes -1 and 1.
+    CHECK(2 * (step.log_deviation[0] - step.log_deviation[1]) == Approx(row.low).margin(6e-5));
+    CHECK(2 * (step.log_deviation[0] + step.log_deviation[1]) == Approx(row.high).margin(6e-5));
+  }
+}
+
+TEST_CASE("a learned variance reaches every element of the images") {
+  const auto context = test::cpu_context();
+  test::RandomData random(12);
+  const Shape shape{2, 4, 3, 3};
+  FormulaDenoiser denoiser(*context, [](double x, double) { return 0.5 * x; });
+  denoiser.variance = test::normal_tensor(*context, shape, random);
+  const Tensor x = test::normal_tensor(*context, shape, random);
+  const Walk whole = course_walk(kFloyd), last = {whole[32], whole[33]};
+  const std::vector<float> before = x.to_host(), code = denoiser.variance.to_host();
+  const auto sampler = make_sampler(*context, {.variance = DdpmVariance::kLearnedRange}, last);
+  run_sampler(*context, *sampler, last, {}, denoiser, nullptr, ImageNoise(*context, 3), x,
+              [](int64_t, const Tensor&) {});
+  const Tensor eps = Tensor::empty(*context, shape);
+  ImageNoise(*context, 3).step(0, eps);
+  const std::vector<float> z = eps.to_host();
+  // The assignment's formulas for t = 30 -> 0, in double.
+  const double ab = whole[32].signal_power, ab_next = whole[33].signal_power;
+  const double beta = 1 - ab / ab_next;
+  std::vector<double> expected;
+  for (size_t i = 0; i < before.size(); ++i) {
+    const double x0 = (before[i] - std::sqrt(1 - ab) * 0.5 * before[i]) / std::sqrt(ab);
+    const double mean = std::sqrt(ab_next) * beta / (1 - ab) * x0 +
+                        std::sqrt(ab / ab_next) * (1 - ab_next) / (1 - ab) * before[i];
+    const double share = (code[i] + 1) / 2;
+    const double log_variance =
+        share * std::log(beta) + (1 - share) * std::log((1 - ab_next) / (1 - ab) * beta);
+    expected.push_back(mean + std::exp(log_variance / 2) * z[i]);
+  }
+  CHECK(test::compare(x.to_host(), expected, {.absolute = 2e-6}) == "");
+}
+
+TEST_CASE("a learned variance needs a model that predicts it") {
+  const auto context = test::cpu_context();
+  FormulaDenoiser denoiser(*context, [](double x, double) { return x; });
+  const Walk walk = course_walk(kFloyd);
+  const auto sampler = make_sampler(*context, {.variance = DdpmVariance::kLearnedRange}, walk);
+  CHECK_THROWS_AS(
+      sampler->step(0, 0, denoiser, ImageNoise(*context, 1), Tensor::zeros(*context, {1, 2, 2, 1})),
+      Error);
+}
+
+TEST_CASE("the small variance is the posterior's") {
+  const Walk walk = full_walk(Objective{}, 300);
+  const NoiseSchedule schedule = ddpm_schedule(Objective{});
+  const std::vector<LinearStep> small = ddpm_steps(walk, DdpmVariance::kFixedSmall);
+  const int64_t k = 120, i = 299 - k;
+  const double expected =
+      (1 - schedule.alpha_bar[k - 1]) / (1 - schedule.alpha_bar[k]) * schedule.beta[k];
+  CHECK(small[i].noise_factor == Approx(std::sqrt(expected)).epsilon(1e-10));
+  CHECK(small.back().noise_factor == 0);
+}
+
+TEST_CASE("DDIM with eta 1 adds DDPM's small variance, with eta 0 nothing") {
+  const Walk walk = full_walk(Objective{}, 20);
+  const std::vector<LinearStep> ddim = ddim_steps(walk, 1),
+                                ddpm = ddpm_steps(walk, DdpmVariance::kFixedSmall);
+  for (size_t i = 0; i < ddim.size(); ++i) {
+    CHECK(ddim[i].noise_factor == Approx(ddpm[i].noise_factor).epsilon(1e-9));
+    CHECK(ddim[i].x_factor + 1 == Approx(ddpm[i].x_factor + 1).epsilon(1e-9));
+    CHECK(ddim[i].prediction_factor ==
+          Approx(ddpm[i].prediction_factor).epsilon(1e-7).margin(1e-12));
+    CHECK(ddim_steps(walk, 0)[i].noise_factor == 0);
+  }
+}
+
+TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
+  // Data N(0, s^2) on a fine schedule: the probability flow is known, x_end = x s / deviation.
+  constexpr double kDeviation = 0.5;
+  const Objective fine{.timesteps = 4000, .beta_start = 2.5e-5, .beta_end = 5e-3};
+  const NoiseSchedule schedule = ddpm_schedule(fine);
+  const auto deviation = [&](int64_t k) {
+    return std::sqrt(schedule.signal(k) * kDeviation * kDeviation + 1 - schedule.signal(k));
+  };
+  const auto context = test::cpu_context();
+  const auto error_of = [&](SamplerKind kind, int64_t steps) {
+    // Uniform in log(signal / noise) over a stretch that ends in noise: the solver's own variable.
+    Walk walk;
+    const auto lambda = [&](int64_t k) {
+      return 0.5 * std::log(schedule.signal(k) / (1 - schedule.signal(k)));
+    };
+    const int64_t start = 3000, end = 400;
+    int64_t k = start;
+    for (int64_t i = 0; i <= steps; ++i) {
+      const double wanted = lambda(start) + (lambda(end) - lambda(start)) * static_cast<double>(i) /
+                                                static_cast<double>(steps);
+      while (k > end && lambda(k) < wanted - 1e-12) --k;
+      walk.push_back(timestep_level(fine, k));
+    }
+    FormulaDenoiser denoiser(*context, [&](double x, double t) {
+      const int64_t at = std::llround(t * 4000) - 1;
+      return std::sqrt(1 - schedule.signal(at)) * x / (deviation(at) * deviation(at));
+    });
+    const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {1});
+    run(*context, kind, walk, denoiser, 1, x);
+    return std::fabs(double{x.item()} - deviation(end) / deviation(start));
+  };
+  const double ddim = error_of(SamplerKind::kDdim, 16) / error_of(SamplerKind::kDdim, 32);
+  const double dpmpp = error_of(SamplerKind::kDpmpp, 16) / error_of(SamplerKind::kDpmpp, 32);
+  CHECK(ddim == Approx(2).margin(0.5));
+  CHECK(dpmpp > 3);
+  CHECK(error_of(SamplerKind::kDpmpp, 16) < error_of(SamplerKind::kDdim, 16) / 4);
+}
+
+TEST_CASE("without resampling the moves are the steps") {
+  CHECK(plan_moves(3, {}) == std::vector<Move>{{0, false}, {1, false}, {2, false}});
+}
+
+TEST_CASE("resampling goes back as RePaint's schedule does") {
+  // Their times for 6 steps, jumps of 2 and 2 walks: 5 4 3 2 3 4 3 2 1 0 1 2 1 0 -1.
+  std::vector<int64_t> times = {5};
+  for (const Move& move : plan_moves(6, {.jump = 2, .times = 2})) {
+    times.push_back(move.is_back ? 5 - move.index : 5 - move.index - 1);
+  }
+  CHECK(times == std::vector<int64_t>{5, 4, 3, 2, 3, 4, 3, 2, 1, 0, 1, 2, 1, 0, -1});
+  CHECK(plan_moves(2, {.jump = 10, .times = 5}).size() == 2);
+}
+
+TEST_CASE(
+    "going back noises as the forward process: variance 1 stays 1, each time with new noise") {
+  // For data N(0, 1) every state is N(0, 1), forwards and backwards.
+  const auto context = test::cpu_context();
+  for (const Objective& objective : {Objective{}, kFloyd}) {
+    const Walk walk = full_walk(objective, 12);
+    FormulaDenoiser denoiser(*context, [&](double x, double t) {
+      for (const NoiseLevel& level : walk) {
+        if (std::fabs(level.time - t) < 1e-6 * std::max(1.0, t)) return level.noise() * x;
+      }
+      throw Error("no such time");
+    });
+    const auto sampler = make_sampler(*context, {}, walk);
+    const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
+    ImageNoise(*context, 9).start(x);
+    int64_t moves = 0;
+    run_sampler(*context, *sampler, walk, {.jump = 3, .times = 3}, denoiser, nullptr,
+                ImageNoise(*context, 9), x, [&](int64_t done, const Tensor& state) {
+                  moves = done;
+                  if (done == 0) return;
+                  double squares = 0;
+                  for (const float value : state.to_host()) squares += double{value} * value;
+                  CHECK(squares / (4 * 64 * 64) == Approx(1).margin(0.06));
+                });
+    CHECK(moves == static_cast<int64_t>(plan_moves(12, {.jump = 3, .times = 3}).size()));
+    CHECK(moves > 12);
+  }
+}
+
+TEST_CASE("variance names are read back, others are refused by flag") {
+  for (const DdpmVariance variance :
+       {DdpmVariance::kFixedLarge, DdpmVariance::kFixedSmall, DdpmVariance::kLearnedRange}) {
+    CHECK(parse_variance(to_string(variance), "--variance") == variance);
+  }
+  CHECK_THAT(test::message_of<UsageError>([] { parse_variance("tiny", "--variance"); }),
+             Contains("--variance tiny") && Contains("fixed_small"));
 }
 
 }  // namespace

@@ -1,0 +1,148 @@
+#include "diffusion/constraint.h"
+
+#include "diffusion/generate.h"
+#include "tests/support/catch.h"
+#include "tests/support/contexts.h"
+#include "tests/support/networks.h"
+
+namespace ebb {
+namespace {
+
+constexpr int64_t kPixels = 28 * 28;
+
+struct Setup {
+  std::unique_ptr<Context> context = test::cpu_context();
+  test::RandomData random{6};
+  Shape shape{3, 6, 5, 2};
+  Tensor x = test::normal_tensor(*context, shape, random);
+  ImageNoise noise{*context, 11};
+  NoiseLevel level = timestep_level(Objective{}, 120);
+
+  Tensor drawn(int64_t move) const {
+    const Tensor z = Tensor::empty(*context, shape);
+    noise.reference(move, z);
+    return z;
+  }
+};
+
+TEST_CASE("known pixels are the original noised to the level, new ones stay") {
+  Setup setup;
+  const std::vector<float> mask_values = [&] {
+    std::vector<float> values;
+    for (int64_t i = 0; i < 60; ++i) values.push_back(i % 3 == 0 ? 1.0f : 0.0f);
+    return values;
+  }();
+  const Tensor mask = test::tensor_of(*setup.context, {1, 6, 5, 2}, mask_values);
+  const Tensor original = test::normal_tensor(*setup.context, {1, 6, 5, 2}, setup.random);
+  KnownPixels constraint(*setup.context, mask, original);
+  constraint.begin(0, 3);
+  const std::vector<float> before = setup.x.to_host(), z = setup.drawn(4).to_host(),
+                           known = original.to_host();
+  constraint.after_step(setup.level, 4, setup.noise, setup.x);
+  std::vector<double> expected;
+  for (size_t i = 0; i < before.size(); ++i) {
+    const double noised = setup.level.signal() * known[i % 60] + setup.level.noise() * z[i];
+    expected.push_back(mask_values[i % 60] == 1 ? before[i] : noised);
+  }
+  CHECK(test::compare(setup.x.to_host(), expected, {.absolute = 1e-6}) == "");
+  constraint.at_end(setup.x);
+  const std::vector<float> after = setup.x.to_host();
+  for (size_t i = 0; i < after.size(); ++i) {
+    if (mask_values[i % 60] == 0) REQUIRE(after[i] == known[i % 60]);
+  }
+}
+
+TEST_CASE("a known part replaces its band and leaves the rest") {
+  Setup setup;
+  const Tensor reference = test::normal_tensor(*setup.context, {1, 6, 5, 2}, setup.random);
+  KnownPart constraint(*setup.context, low_pass(5, 1.5), reference);
+  constraint.begin(0, 3);
+  const Tensor before = Tensor::empty(*setup.context, setup.shape);
+  before.copy_from(setup.x);
+  constraint.after_step(setup.level, 2, setup.noise, setup.x);
+  const FilterRunner low(*setup.context, low_pass(5, 1.5)), high(*setup.context, high_pass(5, 1.5));
+  const std::vector<float> z = setup.drawn(2).to_host(), clean = reference.to_host();
+  std::vector<float> noised;
+  for (size_t i = 0; i < z.size(); ++i) {
+    noised.push_back(
+        static_cast<float>(setup.level.signal() * clean[i % 60] + setup.level.noise() * z[i]));
+  }
+  const std::vector<float> low_part =
+      low.run(test::tensor_of(*setup.context, setup.shape, noised)).to_host();
+  const std::vector<float> high_part = high.run(before).to_host();
+  std::vector<double> expected;
+  for (size_t i = 0; i < z.size(); ++i) expected.push_back(double{low_part[i]} + high_part[i]);
+  CHECK(test::compare(setup.x.to_host(), expected, {.absolute = 3e-6}) == "");
+}
+
+// A request on a small network with a picture as start or constraint.
+struct Drawing {
+  std::unique_ptr<Context> context = test::cpu_context();
+  Network network = make_network(test::mnist_config("time", "add", 4), "test");
+  TensorMap params = test::random_params(*context, network, 3);
+  test::RandomData random{8};
+  Tensor original = test::tensor_of(*context, {1, 28, 28, 1}, random.uniform(kPixels));
+
+  GenerateRequest request(int64_t images) const {
+    GenerateRequest request;
+    request.images = images;
+    request.recipe = {Term{}};
+    request.walk = full_walk(Objective{}, 6);
+    request.first_seed = 20;
+    return request;
+  }
+
+  std::vector<float> run(const GenerateRequest& request) const {
+    return generate(*context, network, params, request, [](int64_t, int64_t, const Tensor&) {});
+  }
+};
+
+TEST_CASE("inpainting keeps the known pixels to the last bit, in any batch, and makes the others") {
+  const Drawing drawing;
+  std::vector<float> mask(kPixels, 0.0f);
+  for (size_t p = 0; p < mask.size(); ++p) mask[p] = p % 28 < 14 ? 1.0f : 0.0f;
+  GenerateRequest request = drawing.request(3);
+  request.constraint = std::make_shared<KnownPixels>(
+      *drawing.context, test::tensor_of(*drawing.context, {1, 28, 28, 1}, mask), drawing.original);
+  for (const int64_t times : {1, 2}) {
+    request.resampling = {.jump = 2, .times = times};
+    request.batch_size = 3;
+    const std::vector<float> together = drawing.run(request);
+    request.batch_size = 2;
+    CHECK(test::compare_bits(drawing.run(request), together) == "");
+    const std::vector<float> known = drawing.original.to_host();
+    int64_t changed = 0;
+    for (size_t i = 0; i < together.size(); ++i) {
+      if (mask[i % kPixels] == 0) REQUIRE(together[i] == known[i % kPixels]);
+      if (together[i] != known[i % kPixels]) ++changed;
+    }
+    CHECK(changed > 3 * kPixels / 2 - 10);
+  }
+}
+
+TEST_CASE("a start image is noised to the walk's first level by its picture's own noise") {
+  const Drawing drawing;
+  GenerateRequest request = drawing.request(2);
+  request.start = drawing.original;
+  request.walk = walk_from(Objective{}, scale_level(Objective{}, 400), 3);
+  std::vector<float> first_state;
+  generate(*drawing.context, drawing.network, drawing.params, request,
+           [&](int64_t, int64_t done, const Tensor& x) {
+             if (done == 0) first_state = x.to_host();
+           });
+  const Tensor eps = Tensor::empty(*drawing.context, {2, 28, 28, 1});
+  ImageNoise(*drawing.context, 20).start(eps);
+  const std::vector<float> z = eps.to_host(), clean = drawing.original.to_host();
+  std::vector<double> expected;
+  for (size_t i = 0; i < z.size(); ++i) {
+    expected.push_back(request.walk[0].signal() * clean[i % kPixels] +
+                       request.walk[0].noise() * z[i]);
+  }
+  CHECK(test::compare(first_state, expected, {.absolute = 1e-6}) == "");
+  const std::vector<float> together = drawing.run(request);
+  request.batch_size = 1;
+  CHECK(test::compare_bits(drawing.run(request), together) == "");
+}
+
+}  // namespace
+}  // namespace ebb
