@@ -3,6 +3,7 @@
 #include <array>
 
 #include "diffusion/combine.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/passes.h"
+#include "kernels/kernel_table.h"
 #include "nn/graph_builder.h"
 #include "nn/param_collector.h"
 

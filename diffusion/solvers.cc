@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "diffusion/combine.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb {
 namespace {

@@ -1,4 +1,5 @@
 #include "engine/ops/ops.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb::ops {
 namespace {
