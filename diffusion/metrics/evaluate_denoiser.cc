@@ -116,8 +116,8 @@ void denoise_sweep(NoisyTest& test, const EvaluateRequest& request, double train
   report.plots.push_back({.title = cat("MSE on test images, trained at sigma ", trained_sigma),
                           .x_label = "sigma",
                           .y_label = "MSE",
-                          .x_step = 0,
-                          .series = {denoised, noisy}});
+                          .series = {denoised, noisy},
+                          .x_step = 0});
 }
 
 std::vector<float> mean_image(const MnistDataset& data) {

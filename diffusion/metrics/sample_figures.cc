@@ -98,13 +98,13 @@ std::vector<LossPlot> sample_plots(bool classes, const std::vector<Figures>& row
   LossPlot errors{.title = "Digits that the judge reads as another",
                   .x_label = "guidance",
                   .y_label = "misread, %",
-                  .x_step = 0,
-                  .series = {}};
+                  .series = {},
+                  .x_step = 0};
   LossPlot frechet{.title = "Frechet distance from the training set",
                    .x_label = classes ? "guidance" : "steps",
                    .y_label = "Frechet distance",
-                   .x_step = classes ? 0.0 : 1.0,
-                   .series = {}};
+                   .series = {},
+                   .x_step = classes ? 0.0 : 1.0};
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (auto& [name, figures] : curves) {
     const auto x_of = [&](const Figures* f) {

@@ -7,8 +7,8 @@
 
 namespace ebb {
 
-// One curve; x (steps, epochs, ascending) and y are equally long. A y that is not
-// finite or not above zero has no place on a logarithmic axis: the line breaks there.
+// One curve; x (steps, epochs, ascending) and y are equally long. A y that is not finite or not
+// above zero has no place on a logarithmic axis: the line breaks there.
 struct PlotSeries {
   std::string label;
   std::vector<double> x;
@@ -19,8 +19,8 @@ struct LossPlot {
   std::string title;
   std::string x_label = "step";
   std::string y_label = "loss";
-  double x_step = 1;  // smallest distance of labelled x; 0: any, when x are no whole numbers
   std::vector<PlotSeries> series;
+  double x_step = 1;  // smallest distance of labelled x; 0: any, when x are no whole numbers
 };
 
 // Curves over a linear x and a logarithmic y axis: each value as a light line, the centred running
