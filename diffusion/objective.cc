@@ -37,7 +37,7 @@ class Reader {
   }
 
   int64_t integer(const char* key, int64_t low, int64_t high) const {
-    const Json& value = json_.contains(key) ? json_[key] : Json();
+    const Json& value = value_of(key);
     const bool valid = value.is_number_integer() && value >= low && value <= high;
     if (!valid) fail(key, cat("expected ", low, "..", high));
     return value.get<int64_t>();
@@ -45,7 +45,7 @@ class Reader {
 
   // A number in (low, high].
   double number(const char* key, double low, double high) const {
-    const Json& value = json_.contains(key) ? json_[key] : Json();
+    const Json& value = value_of(key);
     const bool valid = value.is_number() && value > low && value <= high;
     if (!valid) fail(key, cat("expected a number above ", low, " and up to ", high));
     return value.get<double>();
@@ -68,7 +68,13 @@ class Reader {
                           ", ", expected, ". Correct the file's metadata."));
   }
 
-  // A file may nest deeper than the stack, and the JSON library prints by recursion.
+  // Not a copy: a file may nest deeper than the stack, and the JSON library copies by recursion.
+  const Json& value_of(const char* key) const {
+    static const Json kNull;
+    return json_.contains(key) ? json_[key] : kNull;
+  }
+
+  // It prints by recursion, too.
   std::string found(const char* key) const {
     if (!json_.contains(key)) return "missing";
     const Json& value = json_[key];
