@@ -83,8 +83,9 @@ void print_text(std::ostream& out, const Report& report) {
   size_t width = 0;
   for (const auto& [name, value] : report.facts) width = std::max(width, name.size());
   for (const auto& [name, value] : report.facts) {
-    const ReportColumn column{.key = name, .title = name, .decimals = 4};
-    out << std::left << std::setw(static_cast<int>(width)) << name << "  " << text_of(value, column)
+    const double* number = std::get_if<double>(&value);
+    out << std::left << std::setw(static_cast<int>(width)) << name << "  "
+        << (number != nullptr ? cat(*number) : text_of(value, {.key = name, .title = name}))
         << '\n';
   }
   for (const ReportTable& table : report.tables) print_table(out, table);
