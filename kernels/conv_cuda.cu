@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <limits>
+
+#include "kernels/conv.h"
+#include "kernels/cuda/conv_pass.h"
+#include "kernels/cuda/conv_plan.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+namespace {
+
+// The kernels count grid points and sums in 32 bits.
+void require_32_bits(const ConvGeometry& g) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / 2;
+  const int64_t points = std::max(g.n * g.h * g.w, g.n * g.ho * g.wo);
+  const int64_t depth = g.kh * g.kw * std::max(g.c, g.o);
+  EBB_CHECK(points <= kMost && depth <= kMost, ShapeError, "cuda kernels: a convolution of ",
+            points, " pixels and ", depth, " terms, at most ", kMost,
+            " of either. Use smaller batches");
+}
+
+// packed[n, position, channel] of one pass from w [O, KH, KW, C]; channels beyond the last are 0.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    conv_pack_kernel(ConvGeometry g, bool transposed, int64_t channels, const float* w, T* packed) {
+  const int64_t positions = g.kh * g.kw, rows = transposed ? g.c : g.o;
+  const int64_t used = transposed ? g.o : g.c;
+  for (int64_t i = global_thread(); i < rows * positions * channels; i += global_threads()) {
+    const int64_t row = i / channels / positions, position = i / channels % positions;
+    const int64_t channel = i % channels;
+    const int64_t o = transposed ? channel : row, c = transposed ? row : channel;
+    packed[i] = from_float<T>(channel < used ? w[(o * positions + position) * g.c + c] : 0.0f);
+  }
+}
+
+// sums[chunk, channel] of kBiasRows rows of dy each. threadIdx.x: channel, threadIdx.y: every 8th
+// row.
+constexpr int kBiasChannels = 32, kBiasLanes = 8;
+template <class T>
+__global__ void __launch_bounds__(kBiasChannels* kBiasLanes)
+    conv_bias_sums_kernel(int64_t rows, int64_t channels, int64_t pitch, const T* dy, float* sums) {
+  SIMT_SHARED(float, lanes, [kBiasLanes][kBiasChannels]);
+  const int64_t channel = int64_t{blockIdx.x} * kBiasChannels + threadIdx.x;
+  const int64_t first = int64_t{blockIdx.y} * kBiasRows, last = min(first + kBiasRows, rows);
+  float sum = 0;
+  if (channel < channels) {
+    for (int64_t r = first + threadIdx.y; r < last; r += kBiasLanes) {
+      sum += to_float(dy[r * pitch + channel]);
+    }
+  }
+  lanes[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y != 0 || channel >= channels) return;
+  for (int lane = 1; lane < kBiasLanes; ++lane) sum += lanes[lane][threadIdx.x];
+  sums[blockIdx.y * channels + channel] = sum;
+}
+
+// Sums are [taps, a, b]; a result lies at tap * tap_step + a * a_step + b * b_step.
+struct PartialSums {
+  int64_t taps, a, b;
+  int64_t tap_step, a_step, b_step;
+};
+
+// result = sum over chunks, in order.
+__global__ void __launch_bounds__(kThreads)
+    add_partials_kernel(PartialSums s, int64_t chunks, const float* sums, float* result) {
+  const int64_t count = s.taps * s.a * s.b;
+  for (int64_t i = global_thread(); i < count; i += global_threads()) {
+    float sum = sums[i];
+    for (int64_t chunk = 1; chunk < chunks; ++chunk) sum += sums[chunk * count + i];
+    const int64_t tap = i / s.b / s.a, a = i / s.b % s.a, b = i % s.b;
+    result[tap * s.tap_step + a * s.a_step + b * s.b_step] = sum;
+  }
+}
+
+void add_partials(const PartialSums& s, int64_t chunks, const float* sums, float* result,
+                  StreamHandle stream) {
+  simt::launch({.name = "conv_add_partials",
+                .grid = dim3(blocks_for(s.taps * s.a * s.b)),
+                .block = dim3(kThreads),
+                .stream = stream},
+               add_partials_kernel, s, chunks, sums, result);
+}
+
+int64_t bias_chunks(const ConvGeometry& g) { return ceil_div(g.n * g.ho * g.wo, kBiasRows); }
+
+template <class T>
+void bias_gradient(const ConvBackwardWeightArgs& args, StreamHandle stream) {
+  const ConvGeometry& g = args.geometry;
+  float* sums = static_cast<float*>(args.workspace);
+  simt::launch({.name = "conv_bias_sums",
+                .grid = dim3(static_cast<unsigned>(ceil_div(g.o, kBiasChannels)),
+                             static_cast<unsigned>(bias_chunks(g))),
+                .block = dim3(kBiasChannels, kBiasLanes),
+                .stream = stream},
+               conv_bias_sums_kernel<T>, g.n * g.ho * g.wo, g.o, g.y_pitch,
+               static_cast<const T*>(args.dy), sums);
+  add_partials({1, 1, g.o, 0, 0, 1}, bias_chunks(g), sums, args.db, stream);
+}
+
+template <class T>
+void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, Activation activation,
+              ConvPassArgs<T> args, StreamHandle stream) {
+  require_32_bits(geometry);
+  args.list = tap_list(geometry, pass);
+  args.channels_packed = static_cast<int>(channels_packed(geometry, pass, dtype));
+  switch (conv_algorithm(geometry, pass, dtype)) {
+    case ConvAlgorithm::kNaive:
+      return conv_naive(args, activation, stream);
+    case ConvAlgorithm::kSimt:
+      if constexpr (std::is_same_v<T, float>) return conv_simt(args, activation, stream);
+      break;
+    case ConvAlgorithm::kMma:
+      return conv_mma(args, activation, stream);
+  }
+}
+
+}  // namespace
+
+int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+  const int64_t rows = tap_list(geometry, pass).out.c;
+  return rows * geometry.kh * geometry.kw * channels_packed(geometry, pass, dtype) * size_of(dtype);
+}
+
+void conv_pack(const ConvPackArgs& args, StreamHandle stream) {
+  const ConvGeometry& g = args.geometry;
+  for_dtype("conv", args.dtype, [&](auto type) {
+    using T = decltype(type);
+    const int64_t channels = channels_packed(g, args.pass, args.dtype);
+    const int64_t rows = tap_list(g, args.pass).out.c;
+    simt::launch({.name = "conv_pack",
+                  .grid = dim3(blocks_for(rows * g.kh * g.kw * channels)),
+                  .block = dim3(kThreads),
+                  .stream = stream},
+                 conv_pack_kernel<T>, g, args.pass == ConvPass::kBackwardInput, channels, args.w,
+                 static_cast<T*>(args.packed));
+  });
+}
+
+int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType, int) {
+  if (pass != ConvPass::kBackwardWeight) return 0;
+  const int64_t weights = geometry.o * geometry.kh * geometry.kw * geometry.c;
+  // The bias gradient is done with its sums before the weight gradient begins.
+  const int64_t sums =
+      std::max(conv_splits(geometry).splits * weights, bias_chunks(geometry) * geometry.o);
+  return sums * static_cast<int64_t>(sizeof(float));
+}
+
+void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
+  for_dtype("conv", args.dtype, [&](auto type) {
+    using T = decltype(type);
+    ConvPassArgs<T> pass{};
+    pass.in = static_cast<const T*>(args.x);
+    pass.packed = static_cast<const T*>(args.packed);
+    pass.bias = args.bias;
+    pass.residual = static_cast<const T*>(args.residual);
+    pass.residual_n = args.residual_n;
+    pass.out = static_cast<T*>(args.y);
+    run_pass(args.geometry, ConvPass::kForward, args.dtype, args.activation, pass, stream);
+  });
+}
+
+void conv_backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {
+  for_dtype("conv", args.dtype, [&](auto type) {
+    using T = decltype(type);
+    ConvPassArgs<T> pass{};
+    pass.in = static_cast<const T*>(args.dy);
+    pass.packed = static_cast<const T*>(args.packed);
+    pass.out = static_cast<T*>(args.dx);
+    run_pass(args.geometry, ConvPass::kBackwardInput, args.dtype, Activation::kNone, pass, stream);
+  });
+}
+
+void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
+  require_32_bits(args.geometry);
+  for_dtype("conv", args.dtype, [&](auto type) {
+    using T = decltype(type);
+    if (args.db != nullptr) bias_gradient<T>(args, stream);
+    const ConvGeometry& g = args.geometry;
+    const ConvSplits plan = conv_splits(g);
+    ConvWgradArgs<T> wgrad{};
+    wgrad.list = tap_list(g, ConvPass::kBackwardWeight);
+    wgrad.in = static_cast<const T*>(g.transposed ? args.dy : args.x);
+    wgrad.out = static_cast<const T*>(g.transposed ? args.x : args.dy);
+    wgrad.splits = plan.splits;
+    wgrad.points_per_split = plan.points_per_split;
+    wgrad.partials = static_cast<float*>(args.workspace);
+    switch (conv_algorithm(g, ConvPass::kBackwardWeight, args.dtype)) {
+      case ConvAlgorithm::kNaive:
+        conv_wgrad_naive(wgrad, stream);
+        break;
+      case ConvAlgorithm::kSimt:
+        if constexpr (std::is_same_v<T, float>) conv_wgrad_simt(wgrad, stream);
+        break;
+      case ConvAlgorithm::kMma:
+        if constexpr (!std::is_same_v<T, float>) conv_wgrad_mma(wgrad, stream);
+        break;
+    }
+    // -> [O, taps, C]. The sums have the channels of `in` before those of `out`.
+    const int64_t taps = g.kh * g.kw;
+    const PartialSums sums = g.transposed ? PartialSums{taps, g.o, g.c, g.c, taps * g.c, 1}
+                                          : PartialSums{taps, g.c, g.o, g.c, 1, taps * g.c};
+    add_partials(sums, plan.splits, wgrad.partials, args.dw, stream);
+  });
+}
+
+}  // namespace ebb::EBB_GPU_NAMESPACE

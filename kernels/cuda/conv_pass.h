@@ -1,0 +1,159 @@
+#pragma once
+
+// What the convolution kernels of all kinds share: where the rows and columns of the matrix product
+// of a pass lie in memory.
+
+#include "kernels/cuda/activate.h"
+#include "kernels/cuda/elements.h"
+#include "kernels/cuda/grid.h"
+#include "kernels/tap_list.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+
+// Forward or backward input. For each phase of the tap list a product of
+//   A [M, K]: row m is the grid point (image, gy, gx), column k = tap * in.c + channel
+//   B [K, N]: packed weights, [N, kernel position, channels_packed] in memory
+// with M = n * grid points, N = out.c.
+template <class T>
+struct ConvPassArgs {
+  TapList list;
+  int channels_packed;  // in.c, rounded up for 16-byte loads where the kernel wants it
+  const T* in;
+  const T* packed;
+  const float* bias;  // [N] or null
+  const T* residual;  // [residual_n, out.h, out.w, N] or null
+  int64_t residual_n;
+  T* out;
+};
+
+// One axis of a phase in 32 bits.
+struct Axis32 {
+  int grid, out_step, out_offset, in_step, in_first, taps, k_first, k_delta;
+};
+SIMT_DEVICE Axis32 narrow(const TapAxis& a) {
+  return {static_cast<int>(a.grid),    static_cast<int>(a.out_step), static_cast<int>(a.out_offset),
+          static_cast<int>(a.in_step), static_cast<int>(a.in_first), static_cast<int>(a.taps),
+          static_cast<int>(a.k_first), static_cast<int>(a.k_delta)};
+}
+
+struct Phase32 {
+  Axis32 y, x;
+  int images, points;  // grid points of an image
+
+  SIMT_DEVICE int rows() const { return images * points; }
+  SIMT_DEVICE int taps() const { return y.taps * x.taps; }
+  // Kernel position (ky * kw + kx) of a tap.
+  SIMT_DEVICE int position(int tap, int kw) const {
+    return (y.k_first + tap / x.taps * y.k_delta) * kw + x.k_first + tap % x.taps * x.k_delta;
+  }
+};
+SIMT_DEVICE Phase32 phase_of(const TapList& list, int phase) {
+  const TapPhase p = list.phase(phase);
+  return {narrow(p.y), narrow(p.x), static_cast<int>(list.n), static_cast<int>(p.pixels())};
+}
+
+// A grid point's place in the input: tap (0, 0) reads pixel (y, x) of the image at `image`.
+struct InputPoint {
+  int64_t image;  // offset in elements
+  int y, x;
+};
+// Rows beyond the last read nothing.
+SIMT_DEVICE InputPoint input_point(const TapImage& in, const Phase32& phase, int row) {
+  constexpr int kNowhere = -(1 << 30);
+  if (row >= phase.rows()) return {0, kNowhere, kNowhere};
+  const int image = row / phase.points, point = row % phase.points;
+  return {image * in.elements(), point / phase.x.grid * phase.y.in_step + phase.y.in_first,
+          point % phase.x.grid * phase.x.in_step + phase.x.in_first};
+}
+
+// Offset of the pixel that a tap of the point reads, or -1 outside the image.
+SIMT_DEVICE int64_t input_offset(const TapImage& in, const InputPoint& point, int taps_x, int tap) {
+  const int y = point.y + tap / taps_x, x = point.x + tap % taps_x;
+  const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(in.h) &&
+                      static_cast<unsigned>(x) < static_cast<unsigned>(in.w);
+  return inside ? point.image + (int64_t{y} * static_cast<int>(in.w) + x) * in.pitch : -1;
+}
+
+// A grid point's place in the output.
+struct OutputPoint {
+  int image;
+  int64_t pixel;  // of the image
+};
+SIMT_DEVICE OutputPoint output_point(const TapImage& out, const Phase32& phase, int row) {
+  const int image = row / phase.points, point = row % phase.points;
+  const int y = point / phase.x.grid * phase.y.out_step + phase.y.out_offset;
+  const int x = point % phase.x.grid * phase.x.out_step + phase.x.out_offset;
+  return {image, int64_t{y} * static_cast<int>(out.w) + x};
+}
+
+// out = act(sum + bias + residual) for kCount neighbouring channels of one pixel, of which `count`
+// exist.
+template <Activation kActivation, int kCount, class T>
+SIMT_DEVICE void finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at, int channel,
+                              int count, bool wide, const float (&sum)[kCount]) {
+  const TapImage& out = args.list.out;
+  const int64_t pixels = out.h * out.w;
+  Pack<T, kCount> result, residual;
+  const T* from = nullptr;
+  if (args.residual != nullptr) {
+    from = args.residual + (at.image % args.residual_n * pixels + at.pixel) * out.c + channel;
+    if (wide) residual = load_pack<kCount>(from);
+  }
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    if (i >= count) break;
+    float v = sum[i];
+    if (args.bias != nullptr) v += args.bias[channel + i];
+    if (from != nullptr) v += to_float(wide ? residual.v[i] : from[i]);
+    result.v[i] = from_float<T>(activate<kActivation>(v));
+  }
+  T* to = args.out + at.image * out.elements() + at.pixel * out.pitch + channel;
+  if (wide) {
+    store_pack<kCount>(to, result);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    if (i < count) to[i] = result.v[i];
+  }
+}
+
+// Whether packs of kCount channels can be written: all rows of out and residual are aligned.
+template <int kCount, class T>
+bool output_packs_fit(const ConvPassArgs<T>& args) {
+  const TapImage& out = args.list.out;
+  constexpr uintptr_t kBytes = sizeof(T) * kCount;
+  return out.c % kCount == 0 && out.pitch % kCount == 0 &&
+         reinterpret_cast<uintptr_t>(args.out) % kBytes == 0 &&
+         reinterpret_cast<uintptr_t>(args.residual) % kBytes == 0;
+}
+
+// Weight gradient: for every tap the product over all grid points p
+//   sum[tap * in.c + ci, co] = sum over p of in[p + tap, ci] * out[p, co]
+// in `splits` ranges of points, each with its own partial sums, which are added in order.
+template <class T>
+struct ConvWgradArgs {
+  TapList list;
+  const T* in;
+  const T* out;
+  int splits;
+  int points_per_split;  // a multiple of the kernels' step
+  float* partials;       // [splits, taps * in.c, out.c]
+};
+
+// M of the largest phase.
+int64_t most_rows(const TapList& list);
+
+// One direct loop per output element: the reference of the others, for any shape.
+template <class T>
+void conv_naive(const ConvPassArgs<T>& args, Activation activation, StreamHandle stream);
+void conv_simt(const ConvPassArgs<float>& args, Activation activation, StreamHandle stream);
+template <class T>
+void conv_mma(const ConvPassArgs<T>& args, Activation activation, StreamHandle stream);
+template <class T>
+void conv_wgrad_naive(const ConvWgradArgs<T>& args, StreamHandle stream);
+void conv_wgrad_simt(const ConvWgradArgs<float>& args, StreamHandle stream);
+template <class T>
+void conv_wgrad_mma(const ConvWgradArgs<T>& args, StreamHandle stream);  // 16-bit types
+
+}  // namespace ebb::EBB_GPU_NAMESPACE

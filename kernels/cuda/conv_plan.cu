@@ -1,0 +1,46 @@
+#include <algorithm>
+#include <limits>
+
+#include "kernels/cuda/conv_plan.h"
+#include "kernels/cuda/grid.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+namespace {
+
+ConvAlgorithms allowed = ConvAlgorithms::kDefault;
+
+}  // namespace
+
+void set_conv_algorithms(ConvAlgorithms algorithms) { allowed = algorithms; }
+
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+  if (allowed == ConvAlgorithms::kNaiveOnly) return ConvAlgorithm::kNaive;
+  if (dtype != DType::kF32) return ConvAlgorithm::kMma;
+  // Tensor cores take weights in copies of 16 bytes: four channels at a time.
+  const bool tf32 = allowed == ConvAlgorithms::kTf32 && pass != ConvPass::kBackwardWeight &&
+                    tap_list(geometry, pass).in.c % 4 == 0;
+  return tf32 ? ConvAlgorithm::kMma : ConvAlgorithm::kSimt;
+}
+
+int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+  const int64_t channels = tap_list(geometry, pass).in.c;
+  constexpr int64_t kOf16Bytes = 8;
+  return dtype == DType::kF32 ? channels : ceil_div(channels, kOf16Bytes) * kOf16Bytes;
+}
+
+ConvSplits conv_splits(const ConvGeometry& geometry) {
+  // Blocks for two waves on 132 SMs, each with enough points to pay for its partial sums.
+  constexpr int64_t kWantedBlocks = 264, kTile = 64, kFewestPoints = 512, kStep = 64;
+  constexpr int64_t kMaxPartialBytes = int64_t{64} << 20;
+  const TapList list = tap_list(geometry, ConvPass::kBackwardWeight);
+  const int64_t points = list.n * list.out.h * list.out.w;
+  const int64_t rows = list.kh * list.kw * list.in.c;
+  const int64_t tiles = ceil_div(rows, kTile) * ceil_div(list.out.c, kTile);
+  const int64_t by_memory = kMaxPartialBytes / (rows * list.out.c * int64_t{sizeof(float)});
+  const int64_t wanted = std::min(ceil_div(kWantedBlocks, tiles), by_memory);
+  const int64_t splits = std::clamp<int64_t>(wanted, 1, ceil_div(points, kFewestPoints));
+  const int64_t per_split = ceil_div(ceil_div(points, splits), kStep) * kStep;
+  return {static_cast<int>(ceil_div(points, per_split)), static_cast<int>(per_split)};
+}
+
+}  // namespace ebb::EBB_GPU_NAMESPACE

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/simt.h"
+#include "kernels/tap_list.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+
+// How convolutions are computed.
+//   kNaive     one loop per output element, for reference
+//   kSimt      f32 on ordinary units
+//   kMma       tensor cores by mma.sync; f32 is rounded to tf32
+enum class ConvAlgorithm { kNaive, kSimt, kMma };
+
+// Restricts or widens the choice for the whole process; packed weights made before the call are not
+// valid after it. For tests and measurements, not while kernels run. kTf32 lets tensor cores round
+// f32 operands to 10 bits of mantissa; weight gradients stay in f32.
+enum class ConvAlgorithms { kDefault, kTf32, kNaiveOnly };
+void set_conv_algorithms(ConvAlgorithms algorithms);
+
+// Never depends on geometry.n, because packed weights serve every batch size.
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype);
+
+// Channels of one kernel position in packed weights.
+int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype);
+
+// How the weight gradient splits its sum over grid points; depends on the shape alone.
+struct ConvSplits {
+  int splits;
+  int points_per_split;
+};
+ConvSplits conv_splits(const ConvGeometry& geometry);
+
+// Bias gradient: rows of dy per partial sum.
+inline constexpr int kBiasRows = 1024;
+
+}  // namespace ebb::EBB_GPU_NAMESPACE

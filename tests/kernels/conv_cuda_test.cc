@@ -1,0 +1,238 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "tests/kernels/conv_cuda_case.h"
+#include "tests/support/catch.h"
+
+namespace ebb {
+namespace {
+
+using emu::ConvAlgorithms;
+
+// Ragged against every tile: channels around 1, 8, 16, 64, 128; images of the sizes of the models
+// (28, 14, 7, 1) and odd ones; strides that leave rows unread; phases without taps; pitches.
+const ConvShape kShapes[] = {
+    {"first layer", 1, 28, 28, 1, 64, 3, 3, 1, 1},
+    {"last layer", 1, 28, 28, 32, 1, 3, 3, 1, 1},
+    {"two outputs, pitched", 3, 7, 9, 32, 2, 3, 3, 1, 1, false, 5, 3},
+    {"one output, transposed", 2, 5, 3, 16, 1, 4, 4, 2, 1, true},
+    {"one to one", 3, 5, 3, 1, 1, 3, 3, 1, 1},
+    {"7 to 17, pitched", 3, 7, 7, 7, 17, 3, 3, 1, 1, false, 2, 7},
+    {"3 to 24, one pixel", 2, 1, 1, 3, 24, 3, 3, 1, 1},
+    {"24 to 64", 2, 14, 14, 24, 64, 3, 3, 1, 1},
+    {"64 to 80, pitched by packs", 1, 7, 7, 64, 80, 3, 3, 1, 1, false, 64, 16},
+    {"16 to 136, no pad", 2, 8, 7, 16, 136, 3, 3, 1, 0},
+    {"32 to 16, pad 2", 2, 5, 8, 32, 16, 3, 3, 1, 2},
+    {"40 to 72, odd sides", 2, 9, 13, 40, 72, 3, 3, 1, 1},
+    {"strided", 2, 14, 14, 16, 32, 3, 3, 2, 1},
+    {"strided, odd sides", 3, 7, 5, 10, 13, 3, 3, 2, 1, false, 1, 0},
+    {"rows never read", 2, 8, 9, 6, 5, 3, 3, 4, 0},
+    {"1x1", 2, 7, 7, 10, 6, 1, 1, 1, 0},
+    {"1x1 strided", 2, 7, 6, 10, 33, 1, 1, 2, 0},
+    {"linear", 130, 1, 1, 24, 128, 1, 1, 1, 0},
+    {"linear of one feature", 37, 1, 1, 1, 64, 1, 1, 1, 0},
+    {"linear of 13 features, pitched", 5, 1, 1, 13, 3, 1, 1, 1, 0, false, 4, 2},
+    {"transposed 4x4 s2", 3, 7, 7, 12, 10, 4, 4, 2, 1, true},
+    {"transposed 4x4 s2, wide, pitched", 1, 7, 5, 48, 72, 4, 4, 2, 1, true, 3, 56},
+    {"transposed 7x7 s7", 9, 1, 1, 20, 18, 7, 7, 7, 0, true},
+    {"transposed 3x3 s1", 2, 6, 5, 9, 6, 3, 3, 1, 1, true},
+    {"transposed 2x2 s3 with gaps", 2, 4, 3, 5, 6, 2, 2, 3, 0, true},
+    {"transposed 2x5 s3", 2, 4, 3, 5, 16, 2, 5, 3, 1, true},
+    {"2x5 s3 with pad 3", 2, 9, 8, 5, 7, 2, 5, 3, 3},
+    {"5x5", 2, 9, 6, 17, 18, 5, 5, 1, 2},
+};
+
+const ConvOptions kOptions[] = {
+    {.bias = false},
+    {.residual_n = 1, .activation = Activation::kGelu},
+    {.residual_n = 2, .activation = Activation::kSilu},
+};
+
+std::string name_of(DType dtype, ConvAlgorithms algorithms) {
+  return cat(to_string(dtype), ", algorithms ", static_cast<int>(algorithms));
+}
+
+// Runs a test for every stored type and choice of kernels, checked in forward order and plain in
+// the others (the naive kernels have no order to depend on). test(dtype) returns the bits it
+// computed, which no order may change.
+void for_each_kernel(const std::function<std::vector<float>(DType)>& test) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const ConvAlgorithms algorithms : {ConvAlgorithms::kDefault, ConvAlgorithms::kNaiveOnly}) {
+      emu::set_conv_algorithms(algorithms);
+      INFO(name_of(dtype, algorithms));
+      std::vector<float> first;
+      if (algorithms == ConvAlgorithms::kNaiveOnly) {
+        const test::EmulatorOptions options({.check = simt::emulator::checker_available()});
+        test(dtype);
+        continue;
+      }
+      test::for_each_order([&] {
+        const std::vector<float> result = test(dtype);
+        if (first.empty()) first = result;
+        CHECK(test::compare_bits(result, first) == "");
+      });
+    }
+  }
+  emu::set_conv_algorithms(ConvAlgorithms::kDefault);
+}
+
+// Unit roundoff of a stored type beyond that of f32 arithmetic.
+double storage_eps(DType dtype) {
+  return dtype == DType::kF32 ? 0 : dtype == DType::kBF16 ? 0x1p-8 : 0x1p-11;
+}
+
+// Rounding of a sum of `terms` products grows like sqrt(terms) (Higham & Mary 2019), in units of
+// roundoff of the sum of magnitudes; the factor covers unlucky sums. Storing rounds once more (f16
+// below 2^-14 to a multiple of 2^-24).
+double sum_limit(const reference::Sum& sum, int64_t terms, DType dtype) {
+  constexpr double kFactor = 4;
+  return kFactor * std::sqrt(static_cast<double>(terms)) * test::kEps32 * sum.magnitude +
+         storage_eps(dtype) * std::abs(sum.value) + 1e-30 + (dtype == DType::kF16 ? 0x1p-25 : 0);
+}
+
+std::string compare_sums(const std::vector<float>& actual,
+                         const std::vector<reference::Sum>& expected, int64_t terms, DType dtype) {
+  std::vector<double> values;
+  for (const reference::Sum& sum : expected) values.push_back(sum.value);
+  return test::compare_with<float>(actual, values,
+                                   [&](size_t i) { return sum_limit(expected[i], terms, dtype); });
+}
+
+// Rows of `row` values `pitch` apart, without the gaps; the gaps must be as they were.
+std::vector<float> dense(const std::vector<float>& data, int64_t row, int64_t pitch, DType dtype) {
+  const float gap = round_to({kGap}, dtype)[0];
+  std::vector<float> values;
+  for (size_t i = 0; i < data.size(); ++i) {
+    if (static_cast<int64_t>(i) % pitch < row) {
+      values.push_back(data[i]);
+    } else if (data[i] != gap) {
+      return {};  // fails by its size
+    }
+  }
+  return values;
+}
+
+void check_forward(const ConvCudaCase& conv, DType dtype, const std::vector<reference::Sum>& sums,
+                   const ConvOptions& options, const std::vector<float>& y) {
+  const ConvGeometry& g = conv.g;
+  const int64_t image = g.ho * g.wo * g.o;
+  std::vector<double> expected, limits;
+  for (int64_t i = 0; i < g.n * image; ++i) {
+    reference::Sum sum = sums[i];
+    if (options.bias) sum.add(conv.data.bias[i % g.o]);
+    if (options.residual_n > 0) {
+      sum.add(conv.data.residual[i / image % options.residual_n * image + i % image]);
+    }
+    // Activations have slope at most 1.13 and an error of their own of 4e-7.
+    const bool activated = options.activation != Activation::kNone;
+    limits.push_back(1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2, dtype) +
+                     (activated ? 4e-7 * std::max(1.0, std::abs(sum.value)) : 0));
+    expected.push_back(reference::activate(options.activation, sum.value));
+  }
+  CHECK(test::compare_with<float>(dense(y, g.o, g.y_pitch, dtype), expected,
+                                  [&](size_t i) { return limits[i]; }) == "");
+}
+
+TEST_CASE("CUDA convolution agrees with its definition in double precision") {
+  for (const ConvShape& shape : kShapes) {
+    INFO(shape.name);
+    for_each_kernel([&](DType dtype) {
+      const ConvCudaCase conv(shape.geometry(), dtype);
+      const auto sums = reference::conv_forward(conv.g, conv.data.x.data(), conv.weights().data());
+      std::vector<float> all;
+      for (ConvOptions options : kOptions) {
+        options.residual_n = std::min(options.residual_n, conv.g.n);
+        const std::vector<float> y = conv.forward(options);
+        check_forward(conv, dtype, sums, options, y);
+        all.insert(all.end(), y.begin(), y.end());
+      }
+      return all;
+    });
+  }
+}
+
+TEST_CASE("the CUDA input gradient agrees with its definition in double precision") {
+  for (const ConvShape& shape : kShapes) {
+    INFO(shape.name);
+    for_each_kernel([&](DType dtype) {
+      const ConvCudaCase conv(shape.geometry(), dtype);
+      const ConvGeometry& g = conv.g;
+      const std::vector<float> dx = conv.backward_input();
+      CHECK(compare_sums(
+                dense(dx, g.c, g.x_pitch, dtype),
+                reference::conv_backward_input(g, conv.data.dy.data(), conv.weights().data()),
+                g.kh * g.kw * g.o, dtype) == "");
+      return dx;
+    });
+  }
+}
+
+TEST_CASE("the CUDA weight and bias gradients agree with their definition in double precision") {
+  for (const ConvShape& shape : kShapes) {
+    INFO(shape.name);
+    for_each_kernel([&](DType dtype) {
+      const ConvCudaCase conv(shape.geometry(), dtype);
+      const ConvGeometry& g = conv.g;
+      const ConvCase::WeightGradient grad = conv.backward_weight();
+      const int64_t terms = g.n * g.ho * g.wo;
+      CHECK(
+          compare_sums(grad.dw,
+                       reference::conv_backward_weight(g, conv.data.x.data(), conv.data.dy.data()),
+                       std::max(terms, g.n * g.h * g.w), DType::kF32) == "");
+      CHECK(compare_sums(grad.db, reference::conv_backward_bias(g, conv.data.dy.data()), terms,
+                         DType::kF32) == "");
+      std::vector<float> all = grad.dw;
+      all.insert(all.end(), grad.db.begin(), grad.db.end());
+      return all;
+    });
+  }
+}
+
+TEST_CASE("CUDA convolution gives an image the same bits alone and in a batch") {
+  for (const ConvShape& shape : kShapes) {
+    if (shape.n < 2) continue;
+    const ConvCudaCase conv(shape.geometry(), DType::kF32);
+    const ConvGeometry& g = conv.g;
+    const auto y = conv.forward({}), dx = conv.backward_input();
+    for (int64_t k = 0; k < g.n; k += 1 + g.n / 2) {
+      INFO(shape.name << ", image " << k);
+      ConvCudaCase one = conv;
+      one.data = conv.data.image(k);
+      one.g = one.data.g;
+      CHECK(test::compare_bits(one.forward({}),
+                               ConvCase::slice(y, k, g.ho * g.wo, g.o, g.y_pitch)) == "");
+      CHECK(test::compare_bits(one.backward_input(),
+                               ConvCase::slice(dx, k, g.h * g.w, g.c, g.x_pitch)) == "");
+    }
+  }
+}
+
+TEST_CASE("the weight gradient of a large batch is split, and every split is added") {
+  const ConvShape shape{"", 3, 28, 28, 3, 5, 3, 3, 1, 1};
+  CHECK(emu::conv_splits(shape.geometry()).splits > 3);
+  const ConvCudaCase conv(shape.geometry(), DType::kF32);
+  CHECK(
+      compare_sums(conv.backward_weight().dw,
+                   reference::conv_backward_weight(conv.g, conv.data.x.data(), conv.data.dy.data()),
+                   3 * 28 * 28, DType::kF32) == "");
+}
+
+TEST_CASE("CUDA convolution refuses what it cannot count or store") {
+  const ConvGeometry g = conv_geometry(1, 4, 4, 2, 2, 3, 3, 1, 1, false);
+  ConvForwardArgs args{};
+  args.geometry = g;
+  args.dtype = DType::kI32;
+  CHECK_THROWS_AS(emu::conv_forward(args, {}), ShapeError);
+  const ConvGeometry huge = conv_geometry(1 << 20, 64, 64, 1, 1, 1, 1, 1, 0, false);
+  args.geometry = huge;
+  args.dtype = DType::kF32;
+  CHECK_THROWS_AS(emu::conv_forward(args, {}), ShapeError);
+}
+
+}  // namespace
+}  // namespace ebb
