@@ -98,19 +98,25 @@ void bias_gradient(const ConvBackwardWeightArgs& args, StreamHandle stream) {
 }
 
 template <class T>
-void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, Activation activation,
-              ConvPassArgs<T> args, StreamHandle stream) {
+void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, ConvPassArgs<T> args,
+              StreamHandle stream) {
   require_32_bits(geometry);
   args.list = tap_list(geometry, pass);
   args.channels_packed = static_cast<int>(channels_packed(geometry, pass, dtype));
   switch (conv_algorithm(geometry, pass, dtype)) {
     case ConvAlgorithm::kNaive:
-      return conv_naive(args, activation, stream);
+      return conv_naive(args, stream);
     case ConvAlgorithm::kSimt:
-      if constexpr (std::is_same_v<T, float>) return conv_simt(args, activation, stream);
+      if constexpr (std::is_same_v<T, float>) return conv_simt(args, stream);
       break;
     case ConvAlgorithm::kMma:
-      return conv_mma(args, activation, stream);
+      return conv_mma(args, stream);
+    case ConvAlgorithm::kWgmma:
+      if constexpr (!std::is_same_v<T, float>) {
+        // A slice of channels may begin between two 16-byte chunks.
+        return packs_fit(args.in) ? conv_wgmma(args, stream) : conv_mma(args, stream);
+      }
+      break;
   }
 }
 
@@ -154,8 +160,9 @@ void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
     pass.bias = args.bias;
     pass.residual = static_cast<const T*>(args.residual);
     pass.residual_n = args.residual_n;
+    pass.activation = args.activation;
     pass.out = static_cast<T*>(args.y);
-    run_pass(args.geometry, ConvPass::kForward, args.dtype, args.activation, pass, stream);
+    run_pass(args.geometry, ConvPass::kForward, args.dtype, pass, stream);
   });
 }
 
@@ -166,7 +173,7 @@ void conv_backward_input(const ConvBackwardInputArgs& args, StreamHandle stream)
     pass.in = static_cast<const T*>(args.dy);
     pass.packed = static_cast<const T*>(args.packed);
     pass.out = static_cast<T*>(args.dx);
-    run_pass(args.geometry, ConvPass::kBackwardInput, args.dtype, Activation::kNone, pass, stream);
+    run_pass(args.geometry, ConvPass::kBackwardInput, args.dtype, pass, stream);
   });
 }
 
@@ -192,6 +199,7 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle strea
         if constexpr (std::is_same_v<T, float>) conv_wgrad_simt(wgrad, stream);
         break;
       case ConvAlgorithm::kMma:
+      case ConvAlgorithm::kWgmma:
         if constexpr (!std::is_same_v<T, float>) conv_wgrad_mma(wgrad, stream);
         break;
     }

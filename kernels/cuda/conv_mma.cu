@@ -87,7 +87,7 @@ class Loader {
   InputPoint points_[kRowsA];
 };
 
-template <Activation kActivation, class T, class S, bool kWide>
+template <class T, class S, bool kWide>
 __global__ void __launch_bounds__(S::kThreads)
     conv_mma_kernel(ConvPassArgs<T> args, bool wide_output) {
   SIMT_DYNAMIC_SHARED(Stage<S>, stages);
@@ -131,46 +131,41 @@ __global__ void __launch_bounds__(S::kThreads)
     const int row = row0 + warp_row + m, channel = column0 + warp_column + n;
     const int count = static_cast<int>(args.list.out.c) - channel;
     if (row >= phase.rows() || count <= 0) return;
-    finish_pixel<kActivation>(args, output_point(args.list.out, phase, row), channel, count,
-                              wide_output, sums);
+    finish_pixel(args, output_point(args.list.out, phase, row), channel, count, wide_output, sums);
   });
 }
 
-template <Activation kActivation, class S, class T>
+template <class S, class T>
 void run(const ConvPassArgs<T>& args, StreamHandle stream) {
   const TapImage& in = args.list.in;
   const bool wide =
       packs_fit(args.in) && in.c % kChunkElements<T> == 0 && in.pitch % kChunkElements<T> == 0;
-  simt::launch(
-      {.name = "conv_mma",
-       .grid = dim3(static_cast<unsigned>(ceil_div(most_rows(args.list), S::kBM)),
-                    static_cast<unsigned>(ceil_div(args.list.out.c, S::kBN)),
-                    static_cast<unsigned>(args.list.phases())),
-       .block = dim3(S::kThreads),
-       .shared_bytes = S::kStages * static_cast<int64_t>(sizeof(Stage<S>)),
-       .stream = stream},
-      wide ? conv_mma_kernel<kActivation, T, S, true> : conv_mma_kernel<kActivation, T, S, false>,
-      args, output_packs_fit<2>(args));
+  simt::launch({.name = "conv_mma",
+                .grid = dim3(static_cast<unsigned>(ceil_div(most_rows(args.list), S::kBM)),
+                             static_cast<unsigned>(ceil_div(args.list.out.c, S::kBN)),
+                             static_cast<unsigned>(args.list.phases())),
+                .block = dim3(S::kThreads),
+                .shared_bytes = S::kStages * static_cast<int64_t>(sizeof(Stage<S>)),
+                .stream = stream},
+               wide ? conv_mma_kernel<T, S, true> : conv_mma_kernel<T, S, false>, args,
+               output_packs_fit<2>(args));
 }
 
 }  // namespace
 
 template <class T>
-void conv_mma(const ConvPassArgs<T>& args, Activation activation, StreamHandle stream) {
+void conv_mma(const ConvPassArgs<T>& args, StreamHandle stream) {
   const int64_t channels = args.list.out.c;
-  for_activation(activation, [&](auto tag) {
-    constexpr Activation kActivation = decltype(tag)::value;
-    if (channels <= 16) {
-      run<kActivation, Shape<128, 16, 4, 1>>(args, stream);
-    } else if (ceil_div(channels, 64) % 2 != 0) {
-      run<kActivation, Shape<128, 64, 2, 2>>(args, stream);
-    } else {
-      run<kActivation, Shape<128, 128, 2, 4>>(args, stream);
-    }
-  });
+  if (channels <= 16) {
+    run<Shape<128, 16, 4, 1>>(args, stream);
+  } else if (ceil_div(channels, 64) % 2 != 0) {
+    run<Shape<128, 64, 2, 2>>(args, stream);
+  } else {
+    run<Shape<128, 128, 2, 4>>(args, stream);
+  }
 }
-template void conv_mma(const ConvPassArgs<float>&, Activation, StreamHandle);
-template void conv_mma(const ConvPassArgs<__nv_bfloat16>&, Activation, StreamHandle);
-template void conv_mma(const ConvPassArgs<__half>&, Activation, StreamHandle);
+template void conv_mma(const ConvPassArgs<float>&, StreamHandle);
+template void conv_mma(const ConvPassArgs<__nv_bfloat16>&, StreamHandle);
+template void conv_mma(const ConvPassArgs<__half>&, StreamHandle);
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

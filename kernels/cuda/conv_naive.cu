@@ -5,7 +5,7 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-template <Activation kActivation, class T>
+template <class T>
 __global__ void __launch_bounds__(kThreads) conv_naive_kernel(ConvPassArgs<T> args) {
   const TapList& list = args.list;
   const Phase32 phase = phase_of(list, static_cast<int>(blockIdx.z));
@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kThreads) conv_naive_kernel(ConvPassArgs<T> ar
       for (int c = 0; c < list.in.c; ++c) sum += to_float(args.in[offset + c]) * to_float(w[c]);
     }
     const float sums[1] = {sum};
-    finish_pixel<kActivation>(args, output_point(list.out, phase, row), channel, 1, false, sums);
+    finish_pixel(args, output_point(list.out, phase, row), channel, 1, false, sums);
   }
 }
 
@@ -58,19 +58,17 @@ int64_t most_rows(const TapList& list) {
 }
 
 template <class T>
-void conv_naive(const ConvPassArgs<T>& args, Activation activation, StreamHandle stream) {
-  for_activation(activation, [&](auto tag) {
-    simt::launch({.name = "conv_naive",
-                  .grid = dim3(blocks_for(most_rows(args.list) * args.list.out.c), 1,
-                               static_cast<unsigned>(args.list.phases())),
-                  .block = dim3(kThreads),
-                  .stream = stream},
-                 conv_naive_kernel<decltype(tag)::value, T>, args);
-  });
+void conv_naive(const ConvPassArgs<T>& args, StreamHandle stream) {
+  simt::launch({.name = "conv_naive",
+                .grid = dim3(blocks_for(most_rows(args.list) * args.list.out.c), 1,
+                             static_cast<unsigned>(args.list.phases())),
+                .block = dim3(kThreads),
+                .stream = stream},
+               conv_naive_kernel<T>, args);
 }
-template void conv_naive(const ConvPassArgs<float>&, Activation, StreamHandle);
-template void conv_naive(const ConvPassArgs<__nv_bfloat16>&, Activation, StreamHandle);
-template void conv_naive(const ConvPassArgs<__half>&, Activation, StreamHandle);
+template void conv_naive(const ConvPassArgs<float>&, StreamHandle);
+template void conv_naive(const ConvPassArgs<__nv_bfloat16>&, StreamHandle);
+template void conv_naive(const ConvPassArgs<__half>&, StreamHandle);
 
 template <class T>
 void conv_wgrad_naive(const ConvWgradArgs<T>& args, StreamHandle stream) {

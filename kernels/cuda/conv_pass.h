@@ -23,6 +23,7 @@ struct ConvPassArgs {
   const float* bias;  // [N] or null
   const T* residual;  // [residual_n, out.h, out.w, N] or null
   int64_t residual_n;
+  Activation activation;
   T* out;
 };
 
@@ -86,9 +87,16 @@ SIMT_DEVICE OutputPoint output_point(const TapImage& out, const Phase32& phase, 
   return {image, int64_t{y} * static_cast<int>(out.w) + x};
 }
 
+// The same for all threads, so a branch costs little, and kernels are compiled once for all.
+SIMT_DEVICE float activate(Activation activation, float x) {
+  if (activation == Activation::kGelu) return gelu(x);
+  if (activation == Activation::kSilu) return silu(x);
+  return x;
+}
+
 // out = act(sum + bias + residual) for kCount neighbouring channels of one pixel, of which `count`
 // exist.
-template <Activation kActivation, int kCount, class T>
+template <int kCount, class T>
 SIMT_DEVICE void finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at, int channel,
                               int count, bool wide, const float (&sum)[kCount]) {
   const TapImage& out = args.list.out;
@@ -105,7 +113,7 @@ SIMT_DEVICE void finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at
     float v = sum[i];
     if (args.bias != nullptr) v += args.bias[channel + i];
     if (from != nullptr) v += to_float(wide ? residual.v[i] : from[i]);
-    result.v[i] = from_float<T>(activate<kActivation>(v));
+    result.v[i] = from_float<T>(activate(args.activation, v));
   }
   T* to = args.out + at.image * out.elements() + at.pixel * out.pitch + channel;
   if (wide) {
@@ -146,10 +154,12 @@ int64_t most_rows(const TapList& list);
 
 // One direct loop per output element: the reference of the others, for any shape.
 template <class T>
-void conv_naive(const ConvPassArgs<T>& args, Activation activation, StreamHandle stream);
-void conv_simt(const ConvPassArgs<float>& args, Activation activation, StreamHandle stream);
+void conv_naive(const ConvPassArgs<T>& args, StreamHandle stream);
+void conv_simt(const ConvPassArgs<float>& args, StreamHandle stream);
 template <class T>
-void conv_mma(const ConvPassArgs<T>& args, Activation activation, StreamHandle stream);
+void conv_mma(const ConvPassArgs<T>& args, StreamHandle stream);
+template <class T>
+void conv_wgmma(const ConvPassArgs<T>& args, StreamHandle stream);  // 16-bit types, sm_90a
 template <class T>
 void conv_wgrad_naive(const ConvWgradArgs<T>& args, StreamHandle stream);
 void conv_wgrad_simt(const ConvWgradArgs<float>& args, StreamHandle stream);

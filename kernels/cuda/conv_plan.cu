@@ -15,7 +15,14 @@ void set_conv_algorithms(ConvAlgorithms algorithms) { allowed = algorithms; }
 
 ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
   if (allowed == ConvAlgorithms::kNaiveOnly) return ConvAlgorithm::kNaive;
-  if (dtype != DType::kF32) return ConvAlgorithm::kMma;
+  if (dtype != DType::kF32) {
+    // The accelerator wants strides of 16 bytes. Few channels would fill little of a step of 64.
+    const TapImage in = tap_list(geometry, pass).in;
+    const bool fits = in.c % 8 == 0 && in.pitch % 8 == 0 && in.c >= 32;
+    const bool hopper = allowed == ConvAlgorithms::kHopper && fits;
+    return hopper && pass != ConvPass::kBackwardWeight ? ConvAlgorithm::kWgmma
+                                                       : ConvAlgorithm::kMma;
+  }
   // Tensor cores take weights in copies of 16 bytes: four channels at a time.
   const bool tf32 = allowed == ConvAlgorithms::kTf32 && pass != ConvPass::kBackwardWeight &&
                     tap_list(geometry, pass).in.c % 4 == 0;

@@ -10,12 +10,14 @@ namespace ebb::EBB_GPU_NAMESPACE {
 //   kNaive     one loop per output element, for reference
 //   kSimt      f32 on ordinary units
 //   kMma       tensor cores by mma.sync; f32 is rounded to tf32
-enum class ConvAlgorithm { kNaive, kSimt, kMma };
+//   kWgmma     tensor cores of Hopper, sm_90a
+enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma };
 
 // Restricts or widens the choice for the whole process; packed weights made before the call are not
 // valid after it. For tests and measurements, not while kernels run. kTf32 lets tensor cores round
-// f32 operands to 10 bits of mantissa; weight gradients stay in f32.
-enum class ConvAlgorithms { kDefault, kTf32, kNaiveOnly };
+// f32 operands to 10 bits of mantissa; weight gradients stay in f32. kHopper uses kWgmma where it
+// can; only for GPUs of compute capability 9.0.
+enum class ConvAlgorithms { kDefault, kTf32, kHopper, kNaiveOnly };
 void set_conv_algorithms(ConvAlgorithms algorithms);
 
 // Never depends on geometry.n, because packed weights serve every batch size.

@@ -74,7 +74,7 @@ SIMT_DEVICE void store(Stage<kBN>& stage, int thread, const Loaded<kBN>& from) {
   }
 }
 
-template <Activation kActivation, int kBN, int kRows, int kColumns, bool kWide>
+template <int kBN, int kRows, int kColumns, bool kWide>
 __global__ void __launch_bounds__(kBlockThreads)
     conv_simt_kernel(ConvPassArgs<float> args, bool wide_output) {
   using Tile = ThreadTile<kBM, kBN, kRows, kColumns>;
@@ -119,12 +119,12 @@ __global__ void __launch_bounds__(kBlockThreads)
       float sums[Tile::kColumnGroup];
 #pragma unroll
       for (int e = 0; e < Tile::kColumnGroup; ++e) sums[e] = tile.sum[i][j + e];
-      finish_pixel<kActivation>(args, at, channel, count, wide_output, sums);
+      finish_pixel(args, at, channel, count, wide_output, sums);
     }
   }
 }
 
-template <Activation kActivation, int kBN, int kRows, int kColumns>
+template <int kBN, int kRows, int kColumns>
 void run(const ConvPassArgs<float>& args, StreamHandle stream) {
   const TapImage& in = args.list.in;
   const bool wide = packs_fit(args.in, args.packed) && in.c % 4 == 0 && in.pitch % 4 == 0;
@@ -134,22 +134,20 @@ void run(const ConvPassArgs<float>& args, StreamHandle stream) {
                              static_cast<unsigned>(args.list.phases())),
                 .block = dim3(kBlockThreads),
                 .stream = stream},
-               wide ? conv_simt_kernel<kActivation, kBN, kRows, kColumns, true>
-                    : conv_simt_kernel<kActivation, kBN, kRows, kColumns, false>,
+               wide ? conv_simt_kernel<kBN, kRows, kColumns, true>
+                    : conv_simt_kernel<kBN, kRows, kColumns, false>,
                args, output_packs_fit<4>(args));
 }
 
 }  // namespace
 
-void conv_simt(const ConvPassArgs<float>& args, Activation activation, StreamHandle stream) {
+void conv_simt(const ConvPassArgs<float>& args, StreamHandle stream) {
   constexpr int kFew = 16;
-  for_activation(activation, [&](auto tag) {
-    if (args.list.out.c <= kFew) {
-      run<decltype(tag)::value, kFew, 4, 4>(args, stream);
-    } else {
-      run<decltype(tag)::value, 64, 8, 8>(args, stream);
-    }
-  });
+  if (args.list.out.c <= kFew) {
+    run<kFew, 4, 4>(args, stream);
+  } else {
+    run<64, 8, 8>(args, stream);
+  }
 }
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

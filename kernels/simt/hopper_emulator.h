@@ -22,6 +22,9 @@ struct TensorMap {
   bool swizzle_128 = false;
 };
 
+// Throws DeviceError where the driver would refuse to encode the map.
+void check_map(const TensorMap& map);
+
 void mbarrier_init(uint64_t* barrier, uint32_t arrivals, Site site);
 void mbarrier_arrive(uint64_t* barrier, uint32_t expected_bytes, Site site);
 void mbarrier_wait(uint64_t* barrier, uint32_t parity, Site site);

@@ -3,14 +3,57 @@
 // mbarriers, the tensor memory accelerator and wgmma on the host; see hopper_device.h for what the
 // functions mean.
 
-#include "kernels/simt/host.h"
 #include "kernels/simt/hopper_emulator.h"
+#include "kernels/simt/host.h"
 #include "kernels/simt/matrix_descriptor.h"
+#include "kernels/simt/tensor_map.h"
 
 namespace ebb::simt {
 inline namespace EBB_GPU_NAMESPACE {
 
 using TensorMap = emulator::TensorMap;
+
+// rows of `columns` elements, `pitch` apart; a copy takes box_rows x box_columns.
+inline TensorMap tensor_map_2d(const void* base, MapElement, int64_t columns, int64_t rows,
+                               int64_t pitch, int box_columns, int box_rows) {
+  TensorMap map;
+  map.base = base;
+  map.element_bytes = 2;
+  map.rank = 2;
+  map.sizes[0] = static_cast<uint64_t>(columns);
+  map.sizes[1] = static_cast<uint64_t>(rows);
+  map.strides[0] = static_cast<uint64_t>(pitch) * 2;
+  map.box[0] = static_cast<uint32_t>(box_columns);
+  map.box[1] = static_cast<uint32_t>(box_rows);
+  map.element_strides[0] = map.element_strides[1] = 1;
+  map.swizzle_128 = true;
+  emulator::check_map(map);
+  return map;
+}
+
+inline TensorMap tensor_map_im2col(const void* base, MapElement, const Im2colShape& s) {
+  TensorMap map;
+  map.base = base;
+  map.element_bytes = 2;
+  map.rank = 4;
+  const int64_t sizes[] = {s.c, s.w, s.h, s.n};
+  const int64_t strides[] = {s.pitch * 2, s.w * s.pitch * 2, s.h * s.w * s.pitch * 2};
+  for (int i = 0; i < 4; ++i) map.sizes[i] = static_cast<uint64_t>(sizes[i]);
+  for (int i = 0; i < 3; ++i) map.strides[i] = static_cast<uint64_t>(strides[i]);
+  map.im2col = true;
+  map.lower[0] = s.lower_w;
+  map.lower[1] = s.lower_h;
+  map.upper[0] = s.upper_w;
+  map.upper[1] = s.upper_h;
+  map.element_strides[0] = map.element_strides[3] = 1;
+  map.element_strides[1] = static_cast<uint32_t>(s.step_w);
+  map.element_strides[2] = static_cast<uint32_t>(s.step_h);
+  map.channels = static_cast<uint32_t>(s.channels);
+  map.pixels = static_cast<uint32_t>(s.pixels);
+  map.swizzle_128 = true;
+  emulator::check_map(map);
+  return map;
+}
 
 inline void mbarrier_init(uint64_t* barrier, uint32_t arrivals, Site site = Site::current()) {
   emulator::mbarrier_init(barrier, arrivals, site);

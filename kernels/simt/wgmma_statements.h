@@ -4,7 +4,7 @@
 // accumulator registers per thread. Inline assembly wants every register named, so these are lists.
 
 #define EBB_WGMMA_64(d, a, b, accumulate, shape_and_types, tail)                                  \
-  asm volatile(                                                                                   \
+  EBB_SM90A(                                                                                      \
       "{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"                                                \
       "wgmma.mma_async.sync.aligned." shape_and_types                                             \
       " {"                                                                                        \
@@ -22,7 +22,7 @@
       : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
 
 #define EBB_WGMMA_96(d, a, b, accumulate, shape_and_types, tail)                                  \
-  asm volatile(                                                                                   \
+  EBB_SM90A(                                                                                      \
       "{\n.reg .pred p;\nsetp.ne.b32 p, %50, 0;\n"                                                \
       "wgmma.mma_async.sync.aligned." shape_and_types                                             \
       " {"                                                                                        \
@@ -44,7 +44,7 @@
       : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
 
 #define EBB_WGMMA_128(d, a, b, accumulate, shape_and_types, tail)                                 \
-  asm volatile(                                                                                   \
+  EBB_SM90A(                                                                                      \
       "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                                \
       "wgmma.mma_async.sync.aligned." shape_and_types                                             \
       " {"                                                                                        \
@@ -71,7 +71,7 @@
       : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
 
 #define EBB_WGMMA_192(d, a, b, accumulate, shape_and_types, tail)                                 \
-  asm volatile(                                                                                   \
+  EBB_SM90A(                                                                                      \
       "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"                                                \
       "wgmma.mma_async.sync.aligned." shape_and_types                                             \
       " {"                                                                                        \
@@ -107,7 +107,7 @@
       : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
 
 #define EBB_WGMMA_256(d, a, b, accumulate, shape_and_types, tail)                                 \
-  asm volatile(                                                                                   \
+  EBB_SM90A(                                                                                      \
       "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"                                               \
       "wgmma.mma_async.sync.aligned." shape_and_types                                             \
       " {"                                                                                        \

@@ -53,33 +53,40 @@ const ConvOptions kOptions[] = {
     {.residual_n = 2, .activation = Activation::kSilu},
 };
 
-std::string name_of(DType dtype, ConvAlgorithms algorithms) {
-  return cat(to_string(dtype), ", algorithms ", static_cast<int>(algorithms));
-}
+struct Kernels {
+  DType dtype;
+  ConvAlgorithms algorithms;
+};
+const Kernels kKernels[] = {
+    {DType::kF32, ConvAlgorithms::kDefault},   {DType::kF32, ConvAlgorithms::kTf32},
+    {DType::kBF16, ConvAlgorithms::kDefault},  {DType::kF16, ConvAlgorithms::kDefault},
+    {DType::kBF16, ConvAlgorithms::kHopper},   {DType::kF16, ConvAlgorithms::kHopper},
+    {DType::kF32, ConvAlgorithms::kNaiveOnly}, {DType::kBF16, ConvAlgorithms::kNaiveOnly},
+};
 
-// Runs a test for every stored type and choice of kernels, checked in forward order and plain in
-// the others (the naive kernels have no order to depend on). test(dtype) returns the bits it
-// computed, which no order may change.
-void for_each_kernel(const std::function<std::vector<float>(DType)>& test) {
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-    for (const ConvAlgorithms algorithms : {ConvAlgorithms::kDefault, ConvAlgorithms::kNaiveOnly}) {
-      emu::set_conv_algorithms(algorithms);
-      INFO(name_of(dtype, algorithms));
-      std::vector<float> first;
-      if (algorithms == ConvAlgorithms::kNaiveOnly) {
-        const test::EmulatorOptions options({.check = simt::emulator::checker_available()});
-        test(dtype);
-        continue;
-      }
-      test::for_each_order([&] {
-        const std::vector<float> result = test(dtype);
-        if (first.empty()) first = result;
-        CHECK(test::compare_bits(result, first) == "");
-      });
+// Runs a test with every choice of kernels, checked in forward order and plain in the others (the
+// naive kernels have no order to depend on). test(kernels) returns the bits it computed, which no
+// order may change.
+void for_each_kernel(const std::function<std::vector<float>(const Kernels&)>& test) {
+  for (const Kernels& kernels : kKernels) {
+    emu::set_conv_algorithms(kernels.algorithms);
+    INFO(to_string(kernels.dtype) << ", algorithms " << static_cast<int>(kernels.algorithms));
+    if (kernels.algorithms == ConvAlgorithms::kNaiveOnly) {
+      const test::EmulatorOptions options({.check = simt::emulator::checker_available()});
+      test(kernels);
+      continue;
     }
+    std::vector<float> first;
+    test::for_each_order([&] {
+      const std::vector<float> result = test(kernels);
+      if (first.empty()) first = result;
+      CHECK(test::compare_bits(result, first) == "");
+    });
   }
   emu::set_conv_algorithms(ConvAlgorithms::kDefault);
 }
+
+constexpr Kernels kF32{DType::kF32, ConvAlgorithms::kDefault};  // weight gradients are f32 sums
 
 // Unit roundoff of a stored type beyond that of f32 arithmetic.
 double storage_eps(DType dtype) {
@@ -89,18 +96,23 @@ double storage_eps(DType dtype) {
 // Rounding of a sum of `terms` products grows like sqrt(terms) (Higham & Mary 2019), in units of
 // roundoff of the sum of magnitudes; the factor covers unlucky sums. Storing rounds once more (f16
 // below 2^-14 to a multiple of 2^-24).
-double sum_limit(const reference::Sum& sum, int64_t terms, DType dtype) {
+double sum_limit(const reference::Sum& sum, int64_t terms, const Kernels& kernels) {
   constexpr double kFactor = 4;
-  return kFactor * std::sqrt(static_cast<double>(terms)) * test::kEps32 * sum.magnitude +
-         storage_eps(dtype) * std::abs(sum.value) + 1e-30 + (dtype == DType::kF16 ? 0x1p-25 : 0);
+  // Both factors of a product rounded to 11 significant bits: 2^-11 each.
+  const double products = kernels.algorithms == ConvAlgorithms::kTf32 ? 0x1p-10 : 0;
+  return (kFactor * std::sqrt(static_cast<double>(terms)) * test::kEps32 + products) *
+             sum.magnitude +
+         storage_eps(kernels.dtype) * std::abs(sum.value) + 1e-30 +
+         (kernels.dtype == DType::kF16 ? 0x1p-25 : 0);
 }
 
 std::string compare_sums(const std::vector<float>& actual,
-                         const std::vector<reference::Sum>& expected, int64_t terms, DType dtype) {
+                         const std::vector<reference::Sum>& expected, int64_t terms,
+                         const Kernels& kernels) {
   std::vector<double> values;
   for (const reference::Sum& sum : expected) values.push_back(sum.value);
-  return test::compare_with<float>(actual, values,
-                                   [&](size_t i) { return sum_limit(expected[i], terms, dtype); });
+  return test::compare_with<float>(
+      actual, values, [&](size_t i) { return sum_limit(expected[i], terms, kernels); });
 }
 
 // Rows of `row` values `pitch` apart, without the gaps; the gaps must be as they were.
@@ -117,8 +129,9 @@ std::vector<float> dense(const std::vector<float>& data, int64_t row, int64_t pi
   return values;
 }
 
-void check_forward(const ConvCudaCase& conv, DType dtype, const std::vector<reference::Sum>& sums,
-                   const ConvOptions& options, const std::vector<float>& y) {
+void check_forward(const ConvCudaCase& conv, const Kernels& kernels,
+                   const std::vector<reference::Sum>& sums, const ConvOptions& options,
+                   const std::vector<float>& y) {
   const ConvGeometry& g = conv.g;
   const int64_t image = g.ho * g.wo * g.o;
   std::vector<double> expected, limits;
@@ -130,25 +143,25 @@ void check_forward(const ConvCudaCase& conv, DType dtype, const std::vector<refe
     }
     // Activations have slope at most 1.13 and an error of their own of 4e-7.
     const bool activated = options.activation != Activation::kNone;
-    limits.push_back(1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2, dtype) +
+    limits.push_back(1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2, kernels) +
                      (activated ? 4e-7 * std::max(1.0, std::abs(sum.value)) : 0));
     expected.push_back(reference::activate(options.activation, sum.value));
   }
-  CHECK(test::compare_with<float>(dense(y, g.o, g.y_pitch, dtype), expected,
+  CHECK(test::compare_with<float>(dense(y, g.o, g.y_pitch, kernels.dtype), expected,
                                   [&](size_t i) { return limits[i]; }) == "");
 }
 
 TEST_CASE("CUDA convolution agrees with its definition in double precision") {
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
-    for_each_kernel([&](DType dtype) {
-      const ConvCudaCase conv(shape.geometry(), dtype);
+    for_each_kernel([&](const Kernels& kernels) {
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
       const auto sums = reference::conv_forward(conv.g, conv.data.x.data(), conv.weights().data());
       std::vector<float> all;
       for (ConvOptions options : kOptions) {
         options.residual_n = std::min(options.residual_n, conv.g.n);
         const std::vector<float> y = conv.forward(options);
-        check_forward(conv, dtype, sums, options, y);
+        check_forward(conv, kernels, sums, options, y);
         all.insert(all.end(), y.begin(), y.end());
       }
       return all;
@@ -159,14 +172,14 @@ TEST_CASE("CUDA convolution agrees with its definition in double precision") {
 TEST_CASE("the CUDA input gradient agrees with its definition in double precision") {
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
-    for_each_kernel([&](DType dtype) {
-      const ConvCudaCase conv(shape.geometry(), dtype);
+    for_each_kernel([&](const Kernels& kernels) {
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
       const ConvGeometry& g = conv.g;
       const std::vector<float> dx = conv.backward_input();
       CHECK(compare_sums(
-                dense(dx, g.c, g.x_pitch, dtype),
+                dense(dx, g.c, g.x_pitch, kernels.dtype),
                 reference::conv_backward_input(g, conv.data.dy.data(), conv.weights().data()),
-                g.kh * g.kw * g.o, dtype) == "");
+                g.kh * g.kw * g.o, kernels) == "");
       return dx;
     });
   }
@@ -175,17 +188,17 @@ TEST_CASE("the CUDA input gradient agrees with its definition in double precisio
 TEST_CASE("the CUDA weight and bias gradients agree with their definition in double precision") {
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
-    for_each_kernel([&](DType dtype) {
-      const ConvCudaCase conv(shape.geometry(), dtype);
+    for_each_kernel([&](const Kernels& kernels) {
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
       const ConvGeometry& g = conv.g;
       const ConvCase::WeightGradient grad = conv.backward_weight();
       const int64_t terms = g.n * g.ho * g.wo;
       CHECK(
           compare_sums(grad.dw,
                        reference::conv_backward_weight(g, conv.data.x.data(), conv.data.dy.data()),
-                       std::max(terms, g.n * g.h * g.w), DType::kF32) == "");
+                       std::max(terms, g.n * g.h * g.w), kF32) == "");
       CHECK(compare_sums(grad.db, reference::conv_backward_bias(g, conv.data.dy.data()), terms,
-                         DType::kF32) == "");
+                         kF32) == "");
       std::vector<float> all = grad.dw;
       all.insert(all.end(), grad.db.begin(), grad.db.end());
       return all;
@@ -219,7 +232,7 @@ TEST_CASE("the weight gradient of a large batch is split, and every split is add
   CHECK(
       compare_sums(conv.backward_weight().dw,
                    reference::conv_backward_weight(conv.g, conv.data.x.data(), conv.data.dy.data()),
-                   3 * 28 * 28, DType::kF32) == "");
+                   3 * 28 * 28, kF32) == "");
 }
 
 TEST_CASE("CUDA convolution refuses what it cannot count or store") {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/base/dtype.h"
+#include "engine/base/error.h"
 #include "tests/simt/primitives.h"
 #include "tests/support/catch.h"
 #include "tests/support/emulated.h"
@@ -158,6 +159,31 @@ TEST_CASE("a ring of stages filled by TMA hands over every row") {
       CHECK(got[t] == sum);
     }
   });
+}
+
+TEST_CASE("tensor maps that the driver would refuse are refused") {
+  alignas(16) static uint16_t data[1024];
+  const auto tile = [](const void* base, int64_t pitch, int columns, int rows) {
+    return simt::tensor_map_2d(base, simt::MapElement::kBf16, 64, 8, pitch, columns, rows);
+  };
+  CHECK_NOTHROW(tile(data, 64, 64, 8));
+  CHECK_THROWS_AS(tile(data + 1, 64, 64, 8), DeviceError);  // base between two chunks
+  CHECK_THROWS_AS(tile(data, 68, 64, 8), DeviceError);      // stride of 136 bytes
+  CHECK_THROWS_AS(tile(data, 64, 128, 8), DeviceError);     // a row of 256 bytes
+  CHECK_THROWS_AS(tile(data, 64, 64, 257), DeviceError);    // too many rows
+  simt::Im2colShape shape{.c = 8, .w = 4, .h = 4, .n = 1, .pitch = 8};
+  shape.channels = 8;
+  shape.pixels = 16;
+  const auto image = [&] { return simt::tensor_map_im2col(data, simt::MapElement::kF16, shape); };
+  CHECK_NOTHROW(image());
+  shape.lower_w = -129;
+  CHECK_THROWS_AS(image(), DeviceError);
+  shape.lower_w = 0;
+  shape.step_h = 9;
+  CHECK_THROWS_AS(image(), DeviceError);
+  shape.step_h = 1;
+  shape.pixels = 1025;
+  CHECK_THROWS_AS(image(), DeviceError);
 }
 
 // Shared memory with operand tiles in it, written element by element as the layouts are documented.

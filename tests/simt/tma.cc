@@ -84,6 +84,35 @@ void run_copy(const BulkCopy& copy) {
 
 namespace ebb::simt::emulator {
 
+// CUDA driver API, cuTensorMapEncodeTiled and cuTensorMapEncodeIm2col.
+void check_map(const TensorMap& map) {
+  const auto require = [](bool condition, const char* what) {
+    EBB_CHECK(condition, DeviceError, "tensor map: ", what, ". Correct the map");
+  };
+  require(reinterpret_cast<uintptr_t>(map.base) % 16 == 0, "the base is not 16-byte aligned");
+  for (int i = 0; i < map.rank; ++i) {
+    require(map.sizes[i] >= 1 && map.sizes[i] <= uint64_t{1} << 32, "a size is not 1..2^32");
+    require(map.element_strides[i] >= 1 && map.element_strides[i] <= 8, "a step is not 1..8");
+    require(map.im2col || (map.box[i] >= 1 && map.box[i] <= 256), "a box side is not 1..256");
+  }
+  for (int i = 0; i + 1 < map.rank; ++i) {
+    require(map.strides[i] % 16 == 0 && map.strides[i] < uint64_t{1} << 40,
+            "a stride is no multiple of 16 bytes below 2^40");
+  }
+  const uint32_t inner = map.im2col ? map.channels : map.box[0];
+  require(!map.swizzle_128 || inner * static_cast<uint32_t>(map.element_bytes) <= 128,
+          "a swizzled row is longer than 128 bytes");
+  if (!map.im2col) return;
+  require(map.rank == 4, "im2col knows images alone");
+  require(map.channels >= 1 && map.channels <= 256, "channels per pixel are not 1..256");
+  require(map.pixels >= 1 && map.pixels <= 1024, "pixels per copy are not 1..1024");
+  for (int i = 0; i < 2; ++i) {
+    require(
+        map.lower[i] >= -128 && map.lower[i] <= 127 && map.upper[i] >= -128 && map.upper[i] <= 127,
+        "a corner is not -128..127");
+  }
+}
+
 void tma_load(void* dst, const TensorMap* map, uint64_t* barrier, int rank, const int32_t* at,
               const uint16_t* offset, Site site) {
   using engine::to_string;

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""check_kernels.py must be able to fail: every gate against an example that violates it."""
+
+import unittest
+
+import check_kernels
+from check_kernels import Kernel, parse_ptx, parse_ptxas, problems_of
+
+PTXAS = """\
+ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function '_Z4goodv' for 'sm_80'
+ptxas info    : Function properties for _Z4goodv
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 40 registers, used 1 barriers, 9472 bytes smem, 400 bytes cmem[0]
+ptxas info    : Compiling entry function '_Z3badv' for 'sm_80'
+ptxas info    : Function properties for _Z3badv
+    16 bytes stack frame, 12 bytes spill stores, 8 bytes spill loads
+ptxas info    : Used 255 registers, used 0 barriers
+"""
+
+PTX = """\
+.visible .entry _Z4goodv(
+\t.param .u64 _Z4goodv_param_0
+)
+.maxntid 128, 1, 1
+{
+\tmma.sync.aligned;
+}
+.entry _Z3badv()
+{
+\tatom.global.add.f32 %f1, [%rd1], %f2;
+}
+"""
+
+FINE = Kernel("conv_simt_kernel", "80", 128, 0, 1024, 256)
+
+
+class Gates(unittest.TestCase):
+    def test_ptxas_output_is_read(self):
+        self.assertEqual(parse_ptxas(PTXAS), {"_Z4goodv": [40, 0, 9472], "_Z3badv": [255, 20, 0]})
+
+    def test_ptx_is_read(self):
+        kernels = parse_ptx(PTX)
+        self.assertEqual(kernels["_Z4goodv"][0], 128)
+        self.assertIn("mma.sync", kernels["_Z4goodv"][1])
+        self.assertNotIn("atom", kernels["_Z4goodv"][1])
+        self.assertEqual(kernels["_Z3badv"][0], 0)
+
+    def test_a_good_kernel_passes(self):
+        self.assertEqual(problems_of(FINE, "fma.rn.f32"), [])
+
+    def test_every_gate_fails(self):
+        for kernel, body, what in (
+            (FINE._replace(spilled=4), "fma.rn.f32", "spills"),
+            (FINE._replace(threads=0), "fma.rn.f32", "launch_bounds"),
+            (FINE._replace(registers=255, threads=512), "fma.rn.f32", "do not fit"),
+            (FINE._replace(shared=49153), "fma.rn.f32", "static shared"),
+            (FINE, "add.f32", "no fma.rn.f32"),
+            (FINE, "fma.rn.f32 red.global.add.f32", "red.global.add.f32 in"),
+        ):
+            found = problems_of(kernel, body)
+            self.assertEqual(len(found), 1, found)
+            self.assertIn(what, found[0])
+
+    def test_serialized_wgmma_is_seen(self):
+        text = "(C7515) Potential Performance Loss: wgmma.mma_async instructions are serialized due to"
+        self.assertTrue(check_kernels.SERIALIZED.search(text))
+
+
+if __name__ == "__main__":
+    unittest.main()
