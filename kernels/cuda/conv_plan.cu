@@ -16,9 +16,13 @@ void set_conv_algorithms(ConvAlgorithms algorithms) { allowed = algorithms; }
 ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
   if (allowed == ConvAlgorithms::kNaiveOnly) return ConvAlgorithm::kNaive;
   if (dtype != DType::kF32) {
-    // The accelerator wants strides of 16 bytes. Few channels would fill little of a step of 64.
+    // The accelerator wants strides of 16 bytes, steps up to 8 pixels and corners of a byte. Few
+    // channels would fill little of a step of 64.
+    constexpr int64_t kMostStep = 8, kMostReach = 64;
     const TapImage in = tap_list(geometry, pass).in;
-    const bool fits = in.c % 8 == 0 && in.pitch % 8 == 0 && in.c >= 32;
+    const bool fits = in.c % 8 == 0 && in.pitch % 8 == 0 && in.c >= 32 &&
+                      geometry.stride <= kMostStep &&
+                      std::max({geometry.kh, geometry.kw, geometry.pad}) <= kMostReach;
     const bool hopper = allowed == ConvAlgorithms::kHopper && fits;
     return hopper && pass != ConvPass::kBackwardWeight ? ConvAlgorithm::kWgmma
                                                        : ConvAlgorithm::kMma;

@@ -7,6 +7,7 @@
 
 #include "engine/base/dtype.h"
 #include "kernels/cuda/conv_plan.h"
+#include "kernels/cuda/kernels.h"
 #include "tests/kernels/conv_case.h"
 #include "tests/reference/conv.h"
 #include "tests/support/compare.h"
@@ -14,15 +15,6 @@
 
 // A convolution on the emulator: the data of a ConvCase in a stored type, in device memory, and the
 // double-precision reference of what was stored.
-namespace ebb::emu {
-ConvPackedBytesFn conv_packed_bytes;
-ConvPackFn conv_pack;
-ConvWorkspaceBytesFn conv_workspace_bytes;
-ConvForwardFn conv_forward;
-ConvBackwardInputFn conv_backward_input;
-ConvBackwardWeightFn conv_backward_weight;
-}  // namespace ebb::emu
-
 namespace ebb {
 
 using Bytes = std::vector<uint8_t>;

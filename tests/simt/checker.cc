@@ -321,6 +321,17 @@ void check_acquired(const void* object, int thread) {
   if (past != c.object_past.end()) join(row(c, thread), past->second.data(), c.threads);
 }
 
+void check_done_for(int first, int count) {
+  Checker& c = checker();
+  if (!c.on) return;
+  const size_t reader = static_cast<size_t>(first);
+  for (int t = first; t < first + count; ++t) {
+    uint16_t* seen = row(c, t);
+    seen[reader] = std::max(seen[reader], c.clock[reader]);
+  }
+  advance(c, first);
+}
+
 void check_block_released(const void* counter) {
   Checker& c = checker();
   if (c.on) c.block_releases[counter].push_back({c.block_starts.size() - 1, c.epoch});

@@ -137,6 +137,17 @@ void give_back_accumulators(WarpGroup& wg, const std::shared_ptr<Accumulators>& 
   std::erase(wg.busy, a);
 }
 
+// The products read their operands as a group. The checker takes the group's first thread for the
+// reader; check_done_for() passes on to the others that it is done.
+void read_as_first_thread(uint32_t group, const char* chunk) {
+  Engine& e = engine();
+  const int me = e.current;
+  e.current = static_cast<int>(group) * kWarpGroupSize;
+  require_shared(chunk, 16, 16, "wgmma operand");
+  check_access(chunk, 16, Access::kRead, nullptr);
+  e.current = me;
+}
+
 void run_issue(void* const* arguments, uint32_t group) {
   WarpGroup& wg = groups()[group];
   const auto& first = *static_cast<const WgmmaArguments*>(arguments[0]);
@@ -151,10 +162,7 @@ void run_issue(void* const* arguments, uint32_t group) {
            " of the warpgroup have different operands");
     }
   }
-  for_each_operand_chunk(first, [](const char* chunk) {
-    require_shared(chunk, 16, 16, "wgmma operand");
-    check_access(chunk, 16, Access::kRead, nullptr);
-  });
+  for_each_operand_chunk(first, [&](const char* chunk) { read_as_first_thread(group, chunk); });
   Product product{first, take_accumulators(wg, arguments), site};
   ++product.accumulators->pending;
   wg.open.push_back(std::move(product));
@@ -202,6 +210,7 @@ void run_wait(void* const* arguments, uint32_t group) {
     wg.committed.erase(wg.committed.begin());
   }
   wg.fenced = false;
+  check_done_for(static_cast<int>(group) * kWarpGroupSize, kWarpGroupSize);
 }
 constexpr Collective kWait{"wgmma.wait_group", true, run_wait};
 
