@@ -202,8 +202,8 @@ void run_wait(void* const* arguments, uint32_t group) {
   const int pending = *static_cast<const int*>(arguments[0]);
   while (static_cast<int>(wg.committed.size()) > pending) {
     for (const Product& p : wg.committed.front()) {
-      for_each_operand_chunk(
-          p.arguments, [](const char* chunk) { check_access(chunk, 16, Access::kRead, nullptr); });
+      for_each_operand_chunk(p.arguments,
+                             [&](const char* chunk) { read_as_first_thread(group, chunk); });
       compute(p);
       if (--p.accumulators->pending == 0) give_back_accumulators(wg, p.accumulators);
     }
