@@ -71,7 +71,7 @@ SIMT_DEVICE void produce(Ring<T, kBN>& ring, const simt::TensorMap& input,
 }
 
 template <class T, int kBN>
-__global__ void __launch_bounds__(kBlockThreads)
+__global__ void __launch_bounds__(kBlockThreads, 1)
     conv_wgmma_kernel(const __grid_constant__ simt::TensorMap input,
                       const __grid_constant__ simt::TensorMap weights, ConvPassArgs<T> args,
                       int phase_number, bool wide_output) {

@@ -38,7 +38,7 @@ EXPECTED = {
 # No kernel may use these: results would depend on the order of threads.
 FORBIDDEN = ("atom.global.add.f32", "atom.add.f32", "red.global.add.f32", "red.add.f32")
 
-SERIALIZED = re.compile(r"wgmma\.mma_async instructions are serialized")
+SERIALIZED = re.compile(r"wgmma\.mma_async instructions are serialized|'setmaxnreg' ignored")
 COMPILING = re.compile(r"Compiling entry function '([^']+)' for 'sm_(\w+)'")
 SPILLS = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
@@ -119,7 +119,7 @@ def compile_file(nvcc: str, root: str, source: str, architecture: str):
     text = run.stdout + run.stderr
     kernels, problems = [], []
     if SERIALIZED.search(text):
-        problems.append(f"sm_{architecture}: wgmma is serialized: {SERIALIZED.search(text).string[:300]}")
+        problems.append(f"sm_{architecture}: wgmma will be slow: {SERIALIZED.search(text).string[:300]}")
     used = parse_ptxas(text)
     if set(used) != set(ptx):
         problems.append(f"sm_{architecture}: ptxas names {len(used)} kernels, the PTX has {len(ptx)}")
