@@ -1,12 +1,17 @@
 #include "diffusion/ebb_app.h"
 
 #include "diffusion/cli.h"
+#include "diffusion/commands/anagram.h"
 #include "diffusion/commands/compare.h"
 #include "diffusion/commands/convert.h"
+#include "diffusion/commands/denoise.h"
 #include "diffusion/commands/devices.h"
 #include "diffusion/commands/draw.h"
+#include "diffusion/commands/edit.h"
 #include "diffusion/commands/eval.h"
+#include "diffusion/commands/hybrid.h"
 #include "diffusion/commands/info.h"
+#include "diffusion/commands/inpaint.h"
 #include "diffusion/commands/inspect.h"
 #include "diffusion/commands/plot.h"
 #include "diffusion/commands/report.h"
@@ -24,6 +29,11 @@ void add_commands(CLI::App& app, const std::vector<std::string>& arguments) {
   add_plot_command(app, arguments);
   add_report_command(app);
   add_eval_command(app);
+  add_denoise_command(app, arguments);
+  add_edit_command(app, arguments);
+  add_inpaint_command(app, arguments);
+  add_anagram_command(app, arguments);
+  add_hybrid_command(app, arguments);
   add_compare_command(app);
   add_inspect_command(app);
   add_info_command(app);

@@ -11,6 +11,15 @@
 #include "engine/base/utf8.h"
 
 namespace ebb {
+
+void to_json(nlohmann::json& json, const InputFile& file) {
+  json = {{"path", replace_invalid_utf8(file.path)}, {"sha256", file.sha256}};
+}
+void from_json(const nlohmann::json& json, InputFile& file) {
+  json.at("path").get_to(file.path);
+  json.at("sha256").get_to(file.sha256);
+}
+
 namespace {
 
 using nlohmann::json;
@@ -23,6 +32,7 @@ void for_each_field(P& provenance, Visit visit) {
   visit("version", provenance.version);
   visit("argv", provenance.argv);
   visit("seeds", provenance.seeds);
+  visit("inputs", provenance.inputs);
   visit("model", provenance.model);
   visit("model_sha256", provenance.model_sha256);
   visit("prompt", provenance.prompt);
@@ -74,12 +84,13 @@ void make_utf8(std::string& text) { text = replace_invalid_utf8(text); }
 void make_utf8(std::vector<std::string>& texts) {
   for (std::string& text : texts) make_utf8(text);
 }
-template <typename Number>
-void make_utf8(const Number&) {}
+template <typename Other>
+void make_utf8(const Other&) {}  // numbers; files are cleaned as they are written
 
 const char* expected_type(const std::string&) { return "a string"; }
 const char* expected_type(const std::vector<std::string>&) { return "an array of strings"; }
 const char* expected_type(const std::vector<uint64_t>&) { return "an array of whole numbers"; }
+const char* expected_type(const std::vector<InputFile>&) { return "an array of files"; }
 const char* expected_type(int) { return "a whole number"; }
 const char* expected_type(double) { return "a number"; }
 
@@ -91,6 +102,14 @@ bool fits(const json& value, int) {
 bool fits(const json& value, const std::vector<std::string>&) {
   return value.is_array() &&
          std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); });
+}
+bool fits(const json& value, const std::vector<InputFile>&) {
+  const auto has_text = [](const json& item, const char* key) {
+    return item.contains(key) && item[key].is_string();
+  };
+  return value.is_array() && std::all_of(value.begin(), value.end(), [&](const json& item) {
+           return item.is_object() && has_text(item, "path") && has_text(item, "sha256");
+         });
 }
 bool fits(const json& value, const std::vector<uint64_t>&) {
   return value.is_array() && std::all_of(value.begin(), value.end(), [](const json& item) {

@@ -22,6 +22,7 @@ struct Provenance {
   std::string version;            // of ebb, for example "0.1.0"
   std::vector<std::string> argv;  // program name first
   std::vector<uint64_t> seeds;    // one per picture in the file, row by row of a grid
+  std::vector<InputFile> inputs;  // pictures, masks
   std::string model;              // path as it was given
   std::string model_sha256;       // hexadecimal digest of the file; empty when unknown
   std::string prompt;             // text or class

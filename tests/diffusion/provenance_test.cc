@@ -14,6 +14,7 @@ Provenance sample() {
   p.version = "0.1.0";
   p.argv = {"ebb", "sample", "--class", "3", "-p", "ein H\xC3\xBCgel", "-o", "out_%03d.png"};
   p.seeds = {7, 18446744073709551615ull};
+  p.inputs = {{"H\xC3\xBCgel.jpg", "ab12"}, {"mask.png", "cd34"}};
   p.model = "weights/pretrained/mnist-class.safetensors";
   p.model_sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
   p.prompt = "ein H\xC3\xBCgel";
@@ -48,6 +49,9 @@ TEST_CASE("each field makes a difference") {
   CHECK(changed([](Provenance& p) { p.version += "x"; }));
   CHECK(changed([](Provenance& p) { p.argv.push_back("x"); }));
   CHECK(changed([](Provenance& p) { p.seeds[1] = 0; }));
+  CHECK(changed([](Provenance& p) { p.inputs[1].path += "x"; }));
+  CHECK(changed([](Provenance& p) { p.inputs[0].sha256 += "x"; }));
+  CHECK(changed([](Provenance& p) { p.inputs.pop_back(); }));
   CHECK(changed([](Provenance& p) { p.model += "x"; }));
   CHECK(changed([](Provenance& p) { p.model_sha256 += "x"; }));
   CHECK(changed([](Provenance& p) { p.prompt += "x"; }));
@@ -83,12 +87,14 @@ TEST_CASE("bytes that are not UTF-8 are replaced, so that a picture can always b
   Provenance p = sample();
   p.argv = {"ebb", "-o", "\xFFx.png"};
   p.prompt = "\xC3";
+  p.inputs[0].path = "\xFF.png";
   const TextChunks chunks = to_text_chunks(p);
   CHECK_NOTHROW(encode_png(make_image(1, 1, 1), chunks));
   const auto read = parse_provenance(chunks, "x.png");
   REQUIRE(read.has_value());
   CHECK(read->argv[2] == "\xEF\xBF\xBDx.png");
   CHECK(read->prompt == "\xEF\xBF\xBD");
+  CHECK(read->inputs[0].path == "\xEF\xBF\xBD.png");
 }
 
 TEST_CASE("a picture of another program has no provenance") {
@@ -121,6 +127,9 @@ TEST_CASE("an ebb text of the wrong form is refused with the field's name") {
   CHECK_THAT(error(R"({"argv":["ebb",1]})"), Contains("argv"));
   CHECK_THAT(error(R"({"seeds":[-1]})"), Contains("seeds"));
   CHECK_THAT(error(R"({"seeds":[1.5]})"), Contains("seeds"));
+  CHECK_THAT(error(R"({"inputs":["a.png"]})"),
+             Contains("inputs is array, expected an array of files"));
+  CHECK_THAT(error(R"({"inputs":[{"path":"a.png"}]})"), Contains("inputs"));
   CHECK_THAT(error(R"({"steps":1e3})"), Contains("steps is number, expected a whole number"));
   CHECK_THAT(error(R"({"steps":4294967296})"), Contains("steps"));
   CHECK_THAT(error(R"({"cfg_scale":"7"})"), Contains("cfg_scale"));
