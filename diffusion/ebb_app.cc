@@ -2,6 +2,7 @@
 
 #include "diffusion/cli.h"
 #include "diffusion/commands/anagram.h"
+#include "diffusion/commands/blur.h"
 #include "diffusion/commands/compare.h"
 #include "diffusion/commands/convert.h"
 #include "diffusion/commands/denoise.h"
@@ -10,11 +11,13 @@
 #include "diffusion/commands/edit.h"
 #include "diffusion/commands/eval.h"
 #include "diffusion/commands/hybrid.h"
+#include "diffusion/commands/forward.h"
 #include "diffusion/commands/info.h"
 #include "diffusion/commands/inpaint.h"
 #include "diffusion/commands/inspect.h"
 #include "diffusion/commands/plot.h"
 #include "diffusion/commands/report.h"
+#include "diffusion/commands/rerun.h"
 #include "diffusion/commands/sample.h"
 
 namespace ebb {
@@ -24,6 +27,8 @@ namespace {
 void add_commands(CLI::App& app, const std::vector<std::string>& arguments) {
   add_version_flag(app);
   app.require_subcommand(1);
+  add_forward_command(app, arguments);
+  add_blur_command(app, arguments);
   add_sample_command(app, arguments);
   add_draw_command(app, arguments);
   add_plot_command(app, arguments);
@@ -37,6 +42,7 @@ void add_commands(CLI::App& app, const std::vector<std::string>& arguments) {
   add_compare_command(app);
   add_inspect_command(app);
   add_info_command(app);
+  add_rerun_command(app);
   add_convert_command(app);
   add_devices_command(app);
 }
@@ -50,8 +56,13 @@ int run_ebb(const std::vector<std::string>& arguments) {
 }
 
 void run_ebb_or_throw(const std::vector<std::string>& arguments) {
+  run_recorded_ebb_or_throw(arguments, arguments);
+}
+
+void run_recorded_ebb_or_throw(const std::vector<std::string>& arguments,
+                               const std::vector<std::string>& recorded) {
   CLI::App app("Diffusion models from the command line.", "ebb");
-  add_commands(app, arguments);
+  add_commands(app, recorded);
   run_program_or_throw(app, arguments);
 }
 

@@ -38,13 +38,6 @@ bool exists(const std::string& path) {
   return fs::exists(path, error);
 }
 
-// A file of the data set may be named without its folder.
-std::string locate(const std::string& path) {
-  if (exists(path) || path.find('/') != std::string::npos) return path;
-  const std::string in_data = (fs::path(mnist_directory("")) / path).string();
-  return exists(in_data) ? in_data : path;
-}
-
 struct IndexedName {
   std::string path;
   std::string index;  // empty: none
@@ -72,7 +65,7 @@ Image pick(const IdxImages& images, const std::string& index, const std::string&
 
 StoredPicture read_stored(const std::string& flag, const std::string& name) {
   const IndexedName parts = split_index(name);
-  const std::string path = locate(parts.path);
+  const std::string path = find_input_file(parts.path);
   const std::string where = cat(flag, " ", path_label(name));
   const FileReader reader(path);
   const FileKind kind = file_kind(reader);
@@ -163,6 +156,13 @@ bool is_mask_name(const std::string& name) {
 }
 
 }  // namespace
+
+// A file of the data set may be named without its folder.
+std::string find_input_file(const std::string& path) {
+  if (exists(path) || path.find('/') != std::string::npos) return path;
+  const std::string in_data = (fs::path(mnist_directory("")) / path).string();
+  return exists(in_data) ? in_data : path;
+}
 
 PictureFormat picture_format(const Network& network) {
   const Shape x = network.inputs[0].shape;  // [H, W, C]

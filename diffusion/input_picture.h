@@ -53,6 +53,9 @@ struct InputPicture {
 InputPicture read_input_picture(const std::string& flag, const std::string& name,
                                 const PictureFormat& format, const InputOptions& options);
 
+// The file that a path of an InputFile means here.
+std::string find_input_file(const std::string& path);
+
 // Which pixels to make new.
 struct Mask {
   std::vector<float> make_new;    // [height][width], 1: make new, 0: keep

@@ -32,6 +32,7 @@ void for_each_field(P& provenance, Visit visit) {
   visit("version", provenance.version);
   visit("argv", provenance.argv);
   visit("seeds", provenance.seeds);
+  visit("picture", provenance.picture);
   visit("inputs", provenance.inputs);
   visit("model", provenance.model);
   visit("model_sha256", provenance.model_sha256);
@@ -152,20 +153,23 @@ std::string shell_argument(const std::string& argument) {
   return result + "'";
 }
 
-}  // namespace
-
-TextChunks to_text_chunks(const Provenance& provenance) {
+Provenance with_valid_text(const Provenance& provenance) {
   Provenance clean = provenance;
   for_each_field(clean, [](const char*, auto& member) { make_utf8(member); });
-  json fields;
-  for_each_field(clean, [&](const char* name, const auto& member) { fields[name] = member; });
-  return {{kParametersKeyword, parameters_text(clean)}, {kProvenanceKeyword, fields.dump()}};
+  return clean;
 }
 
-std::optional<Provenance> parse_provenance(const TextChunks& chunks, const std::string& label) {
-  const std::string* text = find_text(chunks, kProvenanceKeyword);
-  if (text == nullptr) return std::nullopt;
-  const json fields = json::parse(*text, nullptr, /*allow_exceptions=*/false);
+}  // namespace
+
+std::string provenance_json(const Provenance& provenance) {
+  const Provenance clean = with_valid_text(provenance);
+  json fields;
+  for_each_field(clean, [&](const char* name, const auto& member) { fields[name] = member; });
+  return fields.dump(-1, ' ', /*ensure_ascii=*/true);
+}
+
+Provenance parse_provenance_json(const std::string& text, const std::string& label) {
+  const json fields = json::parse(text, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(fields.is_object(), FormatError, label, ": the text \"", kProvenanceKeyword,
             "\" is not a JSON object. The picture was changed after ebb wrote it.");
   Provenance provenance;
@@ -178,6 +182,17 @@ std::optional<Provenance> parse_provenance(const TextChunks& chunks, const std::
     field->get_to(member);
   });
   return provenance;
+}
+
+TextChunks to_text_chunks(const Provenance& provenance) {
+  return {{kParametersKeyword, parameters_text(with_valid_text(provenance))},
+          {kProvenanceKeyword, provenance_json(provenance)}};
+}
+
+std::optional<Provenance> parse_provenance(const TextChunks& chunks, const std::string& label) {
+  const std::string* text = find_text(chunks, kProvenanceKeyword);
+  if (text == nullptr) return std::nullopt;
+  return parse_provenance_json(*text, label);
 }
 
 std::string shell_command(const std::vector<std::string>& argv) {

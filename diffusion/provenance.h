@@ -22,6 +22,7 @@ struct Provenance {
   std::string version;            // of ebb, for example "0.1.0"
   std::vector<std::string> argv;  // program name first
   std::vector<uint64_t> seeds;    // one per picture in the file, row by row of a grid
+  int picture = 0;                // its number among those of the command, from 0; 0 for a grid
   std::vector<InputFile> inputs;  // pictures, masks
   std::string model;              // path as it was given
   std::string model_sha256;       // hexadecimal digest of the file; empty when unknown
@@ -42,12 +43,18 @@ struct Provenance {
 // Keyword of the text chunk that parse_provenance() reads.
 inline constexpr const char* kProvenanceKeyword = "ebb";
 
+// The JSON object of the "ebb" chunk, in ASCII.
+std::string provenance_json(const Provenance& provenance);
+
+// Reads it back. Fields of later versions are ignored. FormatError, naming `label`, when it is not
+// such an object.
+Provenance parse_provenance_json(const std::string& text, const std::string& label);
+
 // Two text chunks: "parameters", the form of AUTOMATIC1111's web UI that other programs show, and
 // "ebb", a JSON object with every field. Bytes that are not UTF-8 become U+FFFD.
 TextChunks to_text_chunks(const Provenance& provenance);
 
-// Reads the "ebb" chunk back; nothing when there is none. Fields of later versions are ignored.
-// FormatError, naming `label`, when it is not such an object.
+// Reads the "ebb" chunk back, as above; nothing when there is none.
 std::optional<Provenance> parse_provenance(const TextChunks& chunks, const std::string& label);
 
 // The command as one line for a POSIX shell, safe to print: arguments are quoted where needed, and

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "diffusion/cli.h"
+#include "diffusion/commands/redraw_flags.h"
 #include "diffusion/picture/png.h"
 #include "diffusion/provenance.h"
 #include "diffusion/report/drawings.h"
@@ -16,6 +17,7 @@ struct Flags {
   std::string name;
   std::string output;  // empty: <name>.png
   bool force = false;
+  RedrawFlags redraw;
 };
 
 void run(const Flags& flags, const std::vector<std::string>& arguments) {
@@ -23,9 +25,11 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   provenance.version = program_version();
   provenance.argv = arguments;
   provenance.width = provenance.height = kDrawingSide;
-  const std::string path = flags.output.empty() ? flags.name + ".png" : flags.output;
+  const std::string path = flags.redraw.active()  ? flags.redraw.output
+                           : flags.output.empty() ? flags.name + ".png"
+                                                  : flags.output;
   write_png(path, draw_picture(flags.name), to_text_chunks(provenance),
-            flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
+            flags.force || flags.redraw.active() ? Overwrite::kReplace : Overwrite::kRefuse);
   std::cout << path_label(path) << '\n';
 }
 
@@ -38,6 +42,7 @@ void add_draw_command(CLI::App& app, const std::vector<std::string>& arguments) 
   add_choice(*command, "name", flags->name, drawing_names(), "What to draw")->required();
   command->add_option("-o,--output", flags->output, "PNG file (the drawing's name)");
   command->add_flag("--force", flags->force, "Replace an existing file");
+  add_redraw_flags(*command, flags->redraw);
   command->callback([flags, &arguments] { run(*flags, arguments); });
 }
 

@@ -202,7 +202,15 @@ OutputFiles Drawing::files(int64_t pictures, int64_t columns) const {
                     .grid = flags_.grid,
                     .columns = static_cast<int>(std::clamp<int64_t>(wanted, 1, pictures)),
                     .gif = std::nullopt,
-                    .overwrite = flags_.force ? Overwrite::kReplace : Overwrite::kRefuse};
+                    .overwrite = flags_.force ? Overwrite::kReplace : Overwrite::kRefuse,
+                    .redraw = {}};
+  if (flags_.redraw.active()) {
+    files.redraw = flags_.redraw;
+    files.overwrite = Overwrite::kReplace;
+    if (flags_.redraw.animation) files.gif = flags_.redraw.output;
+    check_files(files, pictures);
+    return files;
+  }
   if (files.output.empty()) files.output = flags_.grid ? "out.png" : "out_%03d.png";
   if (flags_.gif) {
     const std::string first = OutputPattern(files.output, flags_.grid ? 1 : pictures).path(0);
@@ -231,15 +239,30 @@ std::vector<float> Drawing::draw(const GenerateRequest& request, const OutputFil
                });
   progress.finish();
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (recorder) recorder->write(files);
+  if (recorder) recorder->write(files, animation_provenance(request));
   return values;
+}
+
+Provenance Drawing::animation_provenance(const GenerateRequest& request) const {
+  const std::string prompt = flags_.label.empty() ? flags_.prompt : "class " + flags_.label;
+  Provenance result = provenance(&request, prompt);
+  for (int64_t i = 0; i < request.images; ++i) {
+    result.seeds.push_back(request.first_seed + static_cast<uint64_t>(i));
+  }
+  return result;
+}
+
+std::optional<int64_t> Drawing::only_picture() const {
+  const RedrawFlags& redraw = flags_.redraw;
+  if (!redraw.active() || redraw.animation || flags_.grid) return std::nullopt;
+  return redraw.picture;
 }
 
 Provenance Drawing::provenance(const GenerateRequest* request, const std::string& prompt) const {
   Provenance provenance;
   provenance.version = program_version();
   provenance.argv = arguments_;
-  provenance.model = model_.path;
+  provenance.model = flags_.model;
   provenance.model_sha256 = model_.sha256;
   provenance.prompt = prompt;
   if (request != nullptr) {

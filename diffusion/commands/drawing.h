@@ -50,6 +50,9 @@ class Drawing {
   // -o, --grid, --gif; `columns` when --grid-cols does not say. Checked before the work begins.
   OutputFiles files(int64_t pictures, int64_t columns) const;
 
+  // The number of the picture in a file of its own that is drawn again, and may be drawn alone.
+  std::optional<int64_t> only_picture() const;
+
   // Runs generate() with a progress bar and keeps frames for --gif, which are written at once.
   std::vector<float> draw(const GenerateRequest& request, const OutputFiles& files,
                           const GenerateCallback& also = nullptr);
@@ -63,6 +66,7 @@ class Drawing {
  private:
   int64_t default_steps(SamplerKind kind) const;
   DdpmVariance variance(const Walk& walk) const;
+  Provenance animation_provenance(const GenerateRequest& request) const;
 
   DrawingFlags flags_;
   std::vector<std::string> arguments_;

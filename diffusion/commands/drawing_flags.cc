@@ -70,6 +70,7 @@ void add_drawing_flags(CLI::App& command, DrawingFlags& flags, const DrawingText
   add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Pictures computed at once (64)");
   command.add_flag("--profile", flags.profile, "Print time by kernel and by layer");
   command.add_flag("--force", flags.force, "Replace existing files");
+  add_redraw_flags(command, flags.redraw);
   command.callback([&flags, run, cfg, gif, eta] {
     flags.cfg_given = cfg->count() > 0;
     flags.eta_given = eta->count() > 0;

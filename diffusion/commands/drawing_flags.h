@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "diffusion/cli.h"
+#include "diffusion/commands/redraw_flags.h"
 
 namespace ebb {
 
@@ -31,6 +32,7 @@ struct DrawingFlags {
   int64_t batch_size = 64;
   bool profile = false;
   bool force = false;
+  RedrawFlags redraw;
 };
 
 // What differs between commands.

@@ -6,6 +6,7 @@
 #include "diffusion/output_pattern.h"
 #include "diffusion/picture/gif.h"
 #include "diffusion/picture/png.h"
+#include "diffusion/picture_provenance.h"
 #include "engine/base/text.h"
 
 namespace ebb {
@@ -41,6 +42,11 @@ void write_grid(const OutputFiles& files, const std::vector<DrawnPicture>& pictu
 }  // namespace
 
 void check_files(const OutputFiles& files, int64_t pictures) {
+  if (files.redraw.active()) {
+    EBB_CHECK(files.grid || files.redraw.animation || files.redraw.picture < pictures, UsageError,
+              "picture ", files.redraw.picture, ": the command makes ", pictures, ".");
+    return check_output_file(files.redraw.output, Overwrite::kReplace);
+  }
   const OutputPattern pattern(files.output, files.grid ? 1 : pictures);
   pattern.check(files.overwrite);
   if (!files.gif) return;
@@ -63,12 +69,12 @@ void FrameRecorder::record(int64_t first, int64_t moves_done, const Tensor& x) {
   std::move(pictures.begin(), pictures.end(), frames_[found - recorded_.begin()].begin() + first);
 }
 
-void FrameRecorder::write(const OutputFiles& files) const {
+void FrameRecorder::write(const OutputFiles& files, const Provenance& provenance) const {
   std::vector<Image> frames;
   for (const std::vector<Image>& pictures : frames_) {
     frames.push_back(upscale_nearest(make_grid(pictures, files.columns), kGifScale));
   }
-  write_gif(*files.gif, frames, {}, files.overwrite);
+  write_gif(*files.gif, frames, {}, files.overwrite, gif_comment(provenance));
   print_file(*files.gif, {cat(frames.size(), " frames of ", moves_, " steps")});
 }
 
@@ -86,8 +92,10 @@ std::vector<Image> to_images(std::span<const float> values, const Shape& image, 
 }
 
 void write_figure(const OutputFiles& files, const Image& figure, const Provenance& common) {
-  write_png(files.output, figure, to_text_chunks(common), files.overwrite);
-  print_file(files.output, {seeds_text(common.seeds), common.prompt});
+  if (files.redraw.animation) return;
+  const std::string& path = files.redraw.active() ? files.redraw.output : files.output;
+  write_png(path, figure, to_text_chunks(common), files.overwrite);
+  print_file(path, {seeds_text(common.seeds), common.prompt});
 }
 
 void write_pictures(const OutputFiles& files, const std::vector<DrawnPicture>& pictures,
@@ -96,14 +104,24 @@ void write_pictures(const OutputFiles& files, const std::vector<DrawnPicture>& p
     write_grid(files, pictures, common);
     return;
   }
+  if (files.redraw.animation) return;
+  const auto write = [&](int64_t number, const DrawnPicture& picture, const std::string& path) {
+    Provenance provenance = common;
+    provenance.picture = static_cast<int>(number);
+    provenance.seeds = {picture.seed};
+    provenance.prompt = picture.prompt;
+    write_png(path, picture.image, to_text_chunks(provenance), files.overwrite);
+    print_file(path, {seeds_text(provenance.seeds), provenance.prompt, picture.note});
+  };
+  if (files.redraw.active()) {
+    const int64_t number = files.redraw.picture;
+    const size_t place = pictures.size() == 1 ? 0 : static_cast<size_t>(number);
+    return write(number, pictures[place], files.redraw.output);
+  }
   const OutputPattern pattern(files.output, static_cast<int64_t>(pictures.size()));
   for (size_t i = 0; i < pictures.size(); ++i) {
-    Provenance provenance = common;
-    provenance.seeds = {pictures[i].seed};
-    provenance.prompt = pictures[i].prompt;
-    const std::string path = pattern.path(static_cast<int64_t>(i));
-    write_png(path, pictures[i].image, to_text_chunks(provenance), files.overwrite);
-    print_file(path, {seeds_text(provenance.seeds), provenance.prompt, pictures[i].note});
+    const auto number = static_cast<int64_t>(i);
+    write(number, pictures[i], pattern.path(number));
   }
 }
 

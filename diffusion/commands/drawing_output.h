@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "diffusion/commands/redraw_flags.h"
 #include "diffusion/objective.h"
 #include "diffusion/output_file.h"
 #include "diffusion/picture/image.h"
@@ -20,6 +21,7 @@ struct OutputFiles {
   int columns = 1;                 // of grid and animation
   std::optional<std::string> gif;  // animation of the denoising
   Overwrite overwrite = Overwrite::kRefuse;
+  RedrawFlags redraw;  // when active, where its picture goes and nothing else
 };
 
 // IoError or UsageError when one of the files could not be written.
@@ -34,7 +36,7 @@ class FrameRecorder {
   FrameRecorder(int64_t pictures, int64_t moves, const Shape& image, DataRange range);
   // The state of pictures [first, first + N) after `moves_done` moves of the sampler.
   void record(int64_t first, int64_t moves_done, const Tensor& x);
-  void write(const OutputFiles& files) const;
+  void write(const OutputFiles& files, const Provenance& provenance) const;
 
  private:
   int64_t moves_;
@@ -56,7 +58,7 @@ struct DrawnPicture {
 };
 
 // Writes the pictures, or a grid of them, with `common` and what is their own in their metadata,
-// and prints a line for each file.
+// and prints a line for each file. To draw one picture again, `pictures` may hold it alone.
 void write_pictures(const OutputFiles& files, const std::vector<DrawnPicture>& pictures,
                     const Provenance& common);
 

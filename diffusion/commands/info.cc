@@ -5,9 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "diffusion/picture_provenance.h"
 #include "diffusion/provenance.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "weights/file_kind.h"
 
 namespace ebb {
 namespace {
@@ -31,8 +33,17 @@ void print_provenance(const Provenance& p) {
   print_field("command", shell_command(p.argv));
   print_field(p.seeds.size() == 1 ? "seed" : "seeds", seeds);
   print_field("model", path_label(p.model));
+  for (const InputFile& input : p.inputs) print_field("input", path_label(input.path));
   print_field("sha256", terminal_safe(p.model_sha256));
   print_field("device", terminal_safe(p.device));
+}
+
+void print_origin(const std::optional<Provenance>& provenance) {
+  if (provenance) {
+    print_provenance(*provenance);
+  } else {
+    std::cout << "The picture does not say which ebb command made it.\n";
+  }
 }
 
 // Text may have many lines; each is shown on its own.
@@ -47,11 +58,7 @@ void print_text(const TextChunk& chunk) {
 void print_human(const std::string& path, const PngInfo& info,
                  const std::optional<Provenance>& provenance) {
   std::cout << path_label(path) << ": " << describe(info) << "\n";
-  if (provenance) {
-    print_provenance(*provenance);
-  } else {
-    std::cout << "The picture does not say which ebb command made it.\n";
-  }
+  print_origin(provenance);
   for (const TextChunk& chunk : info.text) {
     if (chunk.keyword != kProvenanceKeyword) print_text(chunk);
   }
@@ -82,7 +89,24 @@ void print_json(const std::string& path, const PngInfo& info, bool made_by_ebb) 
   std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
+// A GIF, whose only text is ebb's, or a JPEG.
+void show_other(const Options& options) {
+  const PictureFile file = read_picture_file(options.picture);
+  if (options.json) {
+    nlohmann::ordered_json result = {{"file", options.picture}, {"description", file.description}};
+    if (file.provenance) {
+      result[kProvenanceKeyword] = nlohmann::ordered_json::parse(provenance_json(*file.provenance));
+    }
+    std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    return;
+  }
+  std::cout << path_label(options.picture) << ": " << file.description << "\n";
+  print_origin(file.provenance);
+}
+
 void run(const Options& options) {
+  const FileKind kind = file_kind(FileReader(options.picture));
+  if (kind == FileKind::kGif || kind == FileKind::kJpeg) return show_other(options);
   const PngInfo info = read_png_info(options.picture);
   const std::optional<Provenance> provenance =
       parse_provenance(info.text, path_label(options.picture));
@@ -98,7 +122,7 @@ void run(const Options& options) {
 void add_info_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("info", "Show how a picture was made");
-  command->add_option("picture", options->picture, "PNG file")->required();
+  command->add_option("picture", options->picture, "PNG, GIF or JPEG file")->required();
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options] { run(*options); });
 }

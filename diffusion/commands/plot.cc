@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "diffusion/cli.h"
+#include "diffusion/commands/redraw_flags.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_history.h"
 #include "diffusion/picture/plot.h"
@@ -21,6 +22,7 @@ struct Flags {
   std::string output = "loss.png";
   int64_t width = 1200, height = 750;
   bool force = false;
+  RedrawFlags redraw;
 };
 
 // Each point stands in the middle of the steps it is the mean of.
@@ -50,9 +52,10 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   provenance.argv = arguments;
   provenance.width = image.width;
   provenance.height = image.height;
-  write_png(flags.output, image, to_text_chunks(provenance),
-            flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
-  std::cout << path_label(flags.output) << '\n';
+  const std::string& path = flags.redraw.active() ? flags.redraw.output : flags.output;
+  write_png(path, image, to_text_chunks(provenance),
+            flags.force || flags.redraw.active() ? Overwrite::kReplace : Overwrite::kRefuse);
+  std::cout << path_label(path) << '\n';
 }
 
 }  // namespace
@@ -66,6 +69,7 @@ void add_plot_command(CLI::App& app, const std::vector<std::string>& arguments) 
   add_integer(*command, "--width", flags->width, 400, 8000, "Pixels (1200)");
   add_integer(*command, "--height", flags->height, 300, 8000, "Pixels (750)");
   command->add_flag("--force", flags->force, "Replace an existing file");
+  add_redraw_flags(*command, flags->redraw);
   command->callback([flags, &arguments] { run(*flags, arguments); });
 }
 

@@ -108,6 +108,18 @@ void put_endless_loop(GifFileType* gif) {
             "write the loop extension");
 }
 
+// A comment extension: blocks of at most 255 bytes.
+void put_comment(GifFileType* gif, const std::string& comment) {
+  if (comment.empty()) return;
+  constexpr size_t kMaxBlock = 255;
+  bool ok = EGifPutExtensionLeader(gif, COMMENT_EXT_FUNC_CODE) == GIF_OK;
+  for (size_t at = 0; at < comment.size() && ok; at += kMaxBlock) {
+    const size_t bytes = std::min(kMaxBlock, comment.size() - at);
+    ok = EGifPutExtensionBlock(gif, static_cast<int>(bytes), comment.data() + at) == GIF_OK;
+  }
+  check_gif(ok && EGifPutExtensionTrailer(gif) == GIF_OK, "write the comment");
+}
+
 void put_frame(GifFileType* gif, const Image& image, int delay_ms) {
   GraphicsControlBlock control = {};
   control.DisposalMode = DISPOSE_DO_NOT;
@@ -130,7 +142,8 @@ void put_frame(GifFileType* gif, const Image& image, int delay_ms) {
 
 }  // namespace
 
-std::vector<uint8_t> encode_gif(std::span<const Image> frames, const GifTiming& timing) {
+std::vector<uint8_t> encode_gif(std::span<const Image> frames, const GifTiming& timing,
+                                const std::string& comment) {
   EBB_CHECK(!frames.empty(), ShapeError, "GIF: no frames");
   const Image& first = frames.front();
   EBB_CHECK(first.width <= kMaxSide && first.height <= kMaxSide, ShapeError, "GIF: frames of ",
@@ -143,6 +156,7 @@ std::vector<uint8_t> encode_gif(std::span<const Image> frames, const GifTiming& 
   check_gif(EGifPutScreenDesc(gif.get(), first.width, first.height, 8, 0, nullptr) == GIF_OK,
             "write the header");
   put_endless_loop(gif.get());
+  put_comment(gif.get(), comment);
   for (size_t i = 0; i < frames.size(); ++i) {
     EBB_CHECK(frames[i].width == first.width && frames[i].height == first.height, ShapeError,
               "GIF: frame ", i, " is ", frames[i].width, " x ", frames[i].height, ", frame 0 is ",
@@ -155,8 +169,8 @@ std::vector<uint8_t> encode_gif(std::span<const Image> frames, const GifTiming& 
 }
 
 void write_gif(const std::string& path, std::span<const Image> frames, const GifTiming& timing,
-               Overwrite overwrite) {
-  write_output_file(path, encode_gif(frames, timing), overwrite);
+               Overwrite overwrite, const std::string& comment) {
+  write_output_file(path, encode_gif(frames, timing, comment), overwrite);
 }
 
 }  // namespace ebb

@@ -142,5 +142,37 @@ TEST_CASE("an animation is written whole and never over another file") {
   CHECK_THROWS_AS(write_gif(dir / "a.gif", {&image, 1}), IoError);
 }
 
+TEST_CASE("a comment of any length stands in the animation and does not change it") {
+  const test::TempDir dir;
+  const std::vector<Image> frames = {make_image(9, 5, 1, 10), make_image(9, 5, 3, 200)};
+  for (const size_t length : {1, 255, 256, 3000}) {
+    CAPTURE(length);
+    const std::string comment(length, 'c');
+    write_gif(dir / "x.gif", frames, {}, Overwrite::kReplace, comment);
+    const GifInfo info = read_gif_info(dir / "x.gif");
+    CHECK(info.comments == std::vector<std::string>{comment});
+    CHECK((info.width == 9 && info.height == 5 && info.frames == 2));
+    CHECK(decode(encode_gif(frames, {}, comment)).frames == decode(encode_gif(frames, {})).frames);
+  }
+  write_gif(dir / "x.gif", frames, {}, Overwrite::kReplace);
+  CHECK(read_gif_info(dir / "x.gif").comments.empty());
+}
+
+TEST_CASE("a GIF that is cut anywhere or holds an unknown block is refused") {
+  const test::TempDir dir;
+  const std::vector<uint8_t> gif =
+      encode_gif(std::vector<Image>{make_image(4, 4, 1, 10)}, {}, "how it was made");
+  const std::string whole(gif.begin(), gif.end());
+  for (size_t cut = 0; cut < whole.size(); ++cut) {
+    CAPTURE(cut);
+    test::put_file(dir / "x.gif", whole.substr(0, cut));
+    CHECK_THROWS_AS(read_gif_info(dir / "x.gif"), FormatError);
+  }
+  std::string broken = whole;
+  broken.back() = '\x7F';
+  test::put_file(dir / "x.gif", broken);
+  CHECK_THROWS_AS(read_gif_info(dir / "x.gif"), FormatError);
+}
+
 }  // namespace
 }  // namespace ebb

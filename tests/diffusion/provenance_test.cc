@@ -52,6 +52,7 @@ TEST_CASE("each field makes a difference") {
   CHECK(changed([](Provenance& p) { p.inputs[1].path += "x"; }));
   CHECK(changed([](Provenance& p) { p.inputs[0].sha256 += "x"; }));
   CHECK(changed([](Provenance& p) { p.inputs.pop_back(); }));
+  CHECK(changed([](Provenance& p) { p.picture = 3; }));
   CHECK(changed([](Provenance& p) { p.model += "x"; }));
   CHECK(changed([](Provenance& p) { p.model_sha256 += "x"; }));
   CHECK(changed([](Provenance& p) { p.prompt += "x"; }));
