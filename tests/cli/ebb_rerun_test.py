@@ -72,7 +72,7 @@ class Rerun(EbbTest):
             self.check_again(f"{command}.png")
 
     def test_a_drawing_is_made_again(self) -> None:
-        self.ebb("draw", "landscape", "-o", "d.png")
+        self.ebb("draw", "tower", "-o", "d.png")
         self.check_again("d.png")
 
     def test_one_sample_of_a_batch_is_drawn_alone(self) -> None:
