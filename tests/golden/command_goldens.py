@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from ebb_noise import START, image_noise
 from golden_file import write_golden
 from sampler_goldens import log_snr
@@ -35,12 +36,16 @@ SEED = 11
 MNIST = (1, 28, 28)
 TIMESTEPS = 300
 SCALE = 1000  # the assignment's timesteps
+LEVELS = (250, 500, 750)
+# Among which the best blur is searched.
+KERNELS = (*range(3, 16, 2), 21, 25)
+SIGMAS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 STEPS = 6
 GUIDANCE = 5.0  # the default of --cfg-scale
 COMMON = ["-s", str(FIRST_IMAGE), "-b", str(IMAGES), "--threads", "1"]
 INPUT = "in.png"
 
-# The words of a command line, and its pictures [P, 1, 28, 28] in [0, 1], before rounding.
+# The words of a command line, and its pictures [P, 1, H, W] in [0, 1], before rounding.
 Case = tuple[list[str], Tensor]
 
 
@@ -49,7 +54,7 @@ def write_command_goldens(versions: dict[str, str]) -> None:
     torch.manual_seed(SEED)
     drawn = (strokes(torch.tensor([4]))[0, 0] * 255).round().to(torch.uint8)
     clean = (drawn.double() / 255)[None, None]
-    cases = dict(ddpm_cases(clean)) | dict(flow_cases(clean))
+    cases = dict(picture_cases(clean)) | dict(ddpm_cases(clean)) | dict(flow_cases(clean))
     golden = {name: as_bytes(pictures) for name, (_, pictures) in cases.items()}
     write_golden(
         "toolbox_commands",
@@ -62,7 +67,7 @@ def write_command_goldens(versions: dict[str, str]) -> None:
 
 
 def as_bytes(pictures: Tensor) -> np.ndarray:
-    """[P, 28, 28]"""
+    """[P, H, W]"""
     return (pictures[:, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
@@ -152,7 +157,7 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
         (
             ["denoise", "-i", INPUT, "--one-step", "-t", "250,500,750", "--class", "4"],
             torch.cat(
-                [one_step(walk, guided(ask, 4, GUIDANCE), both, scaled(t)) for t in (250, 500, 750)]
+                [one_step(walk, guided(ask, 4, GUIDANCE), both, scaled(t)) for t in LEVELS]
             ),
         ),
     )
@@ -231,6 +236,38 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
             last(walk.run(nine, walk.start(), known_part(walk, coarse, both))),
         ),
     )
+
+
+def picture_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
+    """Commands that only noise and blur."""
+    walk = full_walk()
+    noised = [walk.noised(clean.expand(walk.shape), scaled(t), walk.start()) for t in LEVELS]
+    yield "forward", (["forward", "-i", INPUT, "-t", "250,500,750"], torch.cat(noised))
+    chosen = low_pass(7, 1.0)
+    yield (
+        "blur",
+        (
+            ["blur", "-i", INPUT, "-t", "250,500,750", "--kernel", "7", "--sigma", "1"],
+            torch.cat([side_by_side(x, chosen(x)) for x in noised]),
+        ),
+    )
+    yield (
+        "blur_best",
+        (
+            ["blur", "-i", INPUT, "-t", "250,500,750"],
+            torch.cat([side_by_side(x, best_blur(x, clean)) for x in noised]),
+        ),
+    )
+
+
+def best_blur(x: Tensor, clean: Tensor) -> Tensor:
+    blurred = [low_pass(kernel, sigma)(x) for kernel in KERNELS for sigma in SIGMAS]
+    return min(blurred, key=lambda y: ((y - clean) ** 2).mean().item())
+
+
+def side_by_side(left: Tensor, right: Tensor) -> Tensor:
+    """As torchvision.utils.make_grid places two pictures: framed by two black pixels."""
+    return torch.cat([F.pad(left, (2, 2, 2, 2)), F.pad(right, (0, 2, 2, 2))], dim=3)
 
 
 def known_part(walk: Walk, part: View, known: Tensor) -> Callable[[int, int, Tensor], Tensor]:
