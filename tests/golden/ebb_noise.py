@@ -5,7 +5,7 @@ kernels/philox.h says which counter belongs to which number. ebb's f32 formula i
 
 import numpy as np
 
-START, SAMPLER, REFERENCE = 5, 6, 7  # RandomStream of kernels/random.h
+START, SAMPLER, REFERENCE = 5, 6, 8  # RandomStream of kernels/random.h
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
 LOW = np.uint64(0xFFFFFFFF)
