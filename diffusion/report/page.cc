@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "diffusion/cli.h"
+#include "diffusion/picture/png.h"
 #include "diffusion/progress.h"
 #include "diffusion/report/html.h"
 #include "diffusion/report/page_assets.h"
@@ -19,8 +20,8 @@ constexpr int kTileWidth = 112;  // of one 28 x 28 picture
 constexpr int kSceneWidth = 176;
 
 // Whole CSS pixels per pixel keep the squares equal.
-int display_width(const MadeFigure& made) {
-  return made.width * std::clamp(kMostWidth / std::max(made.width, 1), 1, kMostScale);
+int display_width(int width) {
+  return width * std::clamp(kMostWidth / std::max(width, 1), 1, kMostScale);
 }
 
 std::string png_uri(const std::string& path) { return data_uri(path, "image/png"); }
@@ -37,7 +38,7 @@ std::string image(const std::string& file, const std::string& alt, const char* k
 
 std::string grid(const Figure& figure, const MadeFigure& made) {
   std::ostringstream out;
-  out << "<div class=\"strip\" style=\"--w:" << display_width(made)
+  out << "<div class=\"strip\" style=\"--w:" << display_width(made.width)
       << "px;--cols:" << std::max<size_t>(figure.labels.size(), 1) << "\">";
   if (!figure.labels.empty()) {
     out << "<div class=\"labels\">";
@@ -85,7 +86,7 @@ std::string flip(const Figure& figure, const MadeFigure& made) {
              "data-flip aria-pressed=\"false\">",
              rotate ? "Turn by 180\u00b0" : "Flip upside down", "</button><output data-upright=\"",
              upright, "\" data-turned=\"", turned, "\">", upright, "</output></p>",
-             "<div class=\"twin-block\">", tiles(twin, made, "twin", turn), "</div>");
+             tiles(twin, made, "twin", turn));
 }
 
 std::string distance(const Figure& figure, const MadeFigure& made) {
@@ -176,10 +177,11 @@ std::string render(const Figure& figure, const MadeFigure& made) {
 }
 
 std::string render(const FoundPicture& found) {
-  return cat("<figure><img class=\"chart\" src=\"", png_uri(found.file), "\" alt=\"",
-             escape_html(found.alt), "\"><figcaption><p>", found.caption,
-             "</p><div class=\"made\"><code>", escape_html(found.command),
-             "</code></div></figcaption></figure>\n");
+  const PngInfo info = read_png_info(found.file);
+  return cat("<figure><div class=\"strip\" style=\"--w:", display_width(info.width), "px\">",
+             image(found.file, found.alt, "pixel", info.width, info.height),
+             "</div><figcaption><p>", found.caption, "</p><div class=\"made\"><code>",
+             escape_html(found.command), "</code></div></figcaption></figure>\n");
 }
 
 std::string contents(const std::vector<Part>& parts) {

@@ -7,12 +7,15 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-constexpr int kSteps = 100;  // of 300: a third of the time, no difference the eye would see
+constexpr int kAllSteps = 0;  // of the model
+constexpr int kSteps = 100;   // of 300: a third of the time, no difference the eye would see
 
 Words operator+(Words left, const Words& right) {
   left.insert(left.end(), right.begin(), right.end());
   return left;
 }
+
+Words digits() { return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}; }
 
 // The builders of the sections share the settings and the way to name the model.
 class Toolbox {
@@ -62,8 +65,8 @@ Section Toolbox::forward() const {
       .figures = {{.id = "forward",
                    .command =
                        command("forward") + input("digit-3") + Words{"-t", "250,500,750", "--grid"},
-                   .labels = {"t = 250", "t = 500", "t = 750"},
-                   .caption = "A digit under more and more noise.",
+                   .show = Show::kLabelled,
+                   .caption = "A digit and what is left of it under more and more noise.",
                    .alt = "The digit 3 under three levels of noise, the last all but drowned",
                    .model = settings_.model,
                    .inputs = {"digit-3"}}},
@@ -83,10 +86,10 @@ Section Toolbox::blur() const {
       .figures = {{.id = "blur",
                    .command =
                        command("blur") + input("digit-3") + Words{"-t", "250,500,750", "--grid"},
-                   .labels = {"noised", "blurred"},
-                   .caption = "Noised (left) and the best blur of it (right), one row for each "
-                              "time. The error that is printed is the mean squared difference "
-                              "from the clean picture.",
+                   .show = Show::kLabelled,
+                   .caption = "The digit, noised, and the blur that is closest to the digit, with "
+                              "its kernel (k) and width (\u03c3, in pixels). Printed: the mean "
+                              "squared difference from the clean digit.",
                    .alt = "The digit 3 noised at three times, and blurred: the noise goes, so do "
                           "the edges",
                    .model = settings_.model,
@@ -108,10 +111,9 @@ Section Toolbox::one_step() const {
       .figures = {{.id = "one-step",
                    .command = command("denoise") + input("digit-3") +
                               Words{"--one-step", "-t", "250,500,750", "--grid"},
-                   .labels = {"noised", "one step"},
-                   .caption =
-                       "Noised at t = 250, 500, 750 (rows) and the network\u2019s guess of the "
-                       "clean picture.",
+                   .show = Show::kLabelled,
+                   .caption = "The digit, the digit noised at three times, and the network\u2019s "
+                              "guesses of it.",
                    .alt = "The digit 3 noised at three times and denoised in one step each",
                    .model = settings_.model,
                    .inputs = {"digit-3"}}},
@@ -132,9 +134,11 @@ Section Toolbox::iterative() const {
                    .command =
                        command("denoise") + input("digit-3") +
                        Words{"--iterative", "--i-start", "10", "--show-every", "5", "--grid"},
-                   .labels = {},
-                   .caption = "From t = 690 (i_start = 10) down to 0, every fifth state; the "
-                              "result last.",
+                   .show = Show::kLabelled,
+                   .caption =
+                       "From t = 690 (i_start = 10): every fifth state and the result. For "
+                       "comparison the guess in one step, the best blur of the noisy picture, "
+                       "and the digit.",
                    .alt = "A noisy 3 that becomes clear from left to right",
                    .model = settings_.model,
                    .inputs = {"digit-3"}}},
@@ -177,7 +181,7 @@ Section Toolbox::guidance() const {
         {.id = cat("guidance-", scale),
          .command = steps(command("sample") + Words{"--class", "all", "-b", "20", "--cfg-scale",
                                                     scale, "--grid", "--grid-cols", "10"}),
-         .labels = {},
+         .labels = digits(),
          .caption = cat("<i>\u03b3</i> = ", scale,
                         ": two of each digit, the same noise as in the other "
                         "figures of this section."),
@@ -297,8 +301,9 @@ Section Toolbox::text_edit() const {
 Figure Toolbox::anagram_figure(const std::string& upright, const std::string& turned,
                                const std::string& view) const {
   return {.id = cat("anagram-", upright, "-", turned, "-", view == "flip" ? "flip" : "rotate"),
-          .command = steps(command("anagram") +
-                           Words{"--prompts", upright, turned, "--view", view, "-b", "10"}),
+          .command = steps(
+              command("anagram") + Words{"--prompts", upright, turned, "--view", view, "-b", "10"},
+              kAllSteps),
           .show = Show::kFlip,
           .pictures = 10,
           .labels = {cat("upright: ", upright), cat("turned: ", turned)},
@@ -327,7 +332,8 @@ Section Toolbox::anagrams() const {
 
 Figure Toolbox::hybrid_figure(const std::string& far, const std::string& near) const {
   return {.id = cat("hybrid-", far, "-", near),
-          .command = steps(command("hybrid") + Words{"--far", far, "--near", near, "-b", "8"}),
+          .command =
+              steps(command("hybrid") + Words{"--far", far, "--near", near, "-b", "8"}, kAllSteps),
           .show = Show::kDistance,
           .pictures = 8,
           .labels = {},
@@ -357,7 +363,8 @@ Section Toolbox::decompositions() const {
                          const std::string& alt) {
     return Figure{
         .id = id,
-        .command = steps(command("hybrid") + rest + Words{"-b", "8", "--grid", "--grid-cols", "8"}),
+        .command = steps(command("hybrid") + rest + Words{"-b", "8", "--grid", "--grid-cols", "8"},
+                         kAllSteps),
         .caption = caption,
         .alt = alt,
         .model = settings_.model,
@@ -400,7 +407,10 @@ Part toolbox_part(const ReportSettings& settings) {
               "</code>. Where the assignment says \u201ca high quality "
               "photo\u201d, these say nothing; where it says \u201ca rocket ship\u201d, these say "
               "\u201ca photo of a seven\u201d.</p>"),
-          .sections = {toolbox.samples(), toolbox.guidance()}};
+          .sections = {toolbox.forward(), toolbox.blur(), toolbox.one_step(), toolbox.iterative(),
+                       toolbox.samples(), toolbox.guidance(), toolbox.edit(), toolbox.sketches(),
+                       toolbox.inpaint(), toolbox.text_edit(), toolbox.anagrams(),
+                       toolbox.hybrids(), toolbox.decompositions()}};
 }
 
 }  // namespace ebb

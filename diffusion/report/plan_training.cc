@@ -110,8 +110,8 @@ Section sigma_sweep(const ReportSettings& settings) {
         {.id = cat("sigmas-", digit),
          .command = {"denoise", "-i", figure_path(settings, digit), "--model", kDenoiser, "--sigma",
                      "0,0.2,0.4,0.5,0.6,0.8,1", "--grid"},
-         .labels = {"\u03c3 0", "0.2", "0.4", "0.5", "0.6", "0.8", "1"},
-         .caption = "Noisy above, denoised below.",
+         .show = Show::kLabelled,
+         .caption = "A digit, the same under growing noise, and what the denoiser makes of it.",
          .alt = "A digit under growing noise, and what the denoiser makes of it",
          .model = kDenoiser,
          .inputs = {digit}});
@@ -189,13 +189,15 @@ Section samplers(const ReportSettings& settings) {
       {"ddpm", 300, "the assignment\u2019s way, every step with fresh noise"},
       {"ddpm", 20, "the same with long strides"},
       {"ddim", 20, "no fresh noise"},
-      {"ddim", 10, "no fresh noise, longer strides"}};
+      {"ddim", 10, "no fresh noise, longer strides"},
+      {"dpm++", 20, "DPM-Solver++ 2M, a method of second order"},
+      {"dpm++", 10, "the same with half the steps"}};
   Section section{.id = "samplers",
                   .number = "",
                   .title = "Samplers and steps",
                   .text =
                       "<p>The model does not prescribe how to walk from noise to digit. The same "
-                      "noise, the same classes and guidance, and four walks: better methods need "
+                      "noise, the same classes and guidance, and six walks: better methods need "
                       "a fraction of the time.</p>",
                   .figures = {}};
   for (const Walk& walk : kWalks) {
@@ -205,7 +207,7 @@ Section samplers(const ReportSettings& settings) {
          .command = with_steps({"sample", "--model", kClass, "--class", "all", "-b", "10",
                                 "--sampler", walk.sampler, "--grid", "--grid-cols", "10"},
                                settings, walk.steps),
-         .labels = {},
+         .labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
          .caption = cat("<b>", walk.sampler, ", ", walk.steps, " steps</b>: ", walk.note, "."),
          .alt = cat("Digits 0 to 9 drawn by ", walk.sampler, " in ", walk.steps, " steps"),
          .model = kClass});
