@@ -12,7 +12,9 @@
 #include "diffusion/picture/png.h"
 #include "diffusion/provenance.h"
 #include "engine/base/error.h"
+#include "engine/base/file.h"
 #include "engine/base/text.h"
+#include "weights/digest.h"
 
 namespace ebb {
 namespace {
@@ -39,6 +41,20 @@ PlotSeries loss_series(const ModelHistory& record) {
   return series;
 }
 
+// One model is the picture's model; of several, each is a file that was read.
+void name_models(const std::vector<std::string>& names, Provenance& provenance) {
+  for (const std::string& name : names) {
+    const std::string path = find_model(name);
+    const std::string digest = sha256_hex(FileReader(path));
+    if (names.size() > 1) {
+      provenance.inputs.push_back({.path = path, .sha256 = digest});
+    } else {
+      provenance.model = name;
+      provenance.model_sha256 = digest;
+    }
+  }
+}
+
 void run(const Flags& flags, const std::vector<std::string>& arguments) {
   LossPlot plot;
   plot.title = "training loss";
@@ -52,6 +68,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   provenance.argv = arguments;
   provenance.width = image.width;
   provenance.height = image.height;
+  name_models(flags.models, provenance);
   const std::string& path = flags.redraw.active() ? flags.redraw.output : flags.output;
   write_png(path, image, to_text_chunks(provenance),
             flags.force || flags.redraw.active() ? Overwrite::kReplace : Overwrite::kRefuse);

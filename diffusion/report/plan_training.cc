@@ -59,9 +59,8 @@ Figure curve(const std::string& model) {
           .command = {"plot", model, "--width", "840", "--height", "520"},
           .show = Show::kChart,
           .caption =
-              "Loss of each batch during training, on a logarithmic axis. The file of the "
-              "model carries the curve as means over a few steps each (light); the dark line "
-              "is their running mean.",
+              "Training loss on a logarithmic axis: means over a few steps each, as the "
+              "model\u2019s file carries them (light), and their running mean (dark).",
           .alt = cat("Training loss of ", model, " over steps, logarithmic axis"),
           .model = model,
           .samples = false};
