@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/attention.h"
 #include "kernels/avg_pool.h"
 #include "kernels/batch_norm.h"
 #include "kernels/blend.h"
@@ -10,6 +11,7 @@
 #include "kernels/diffusion_batch.h"
 #include "kernels/digit_batch.h"
 #include "kernels/fold_batch_norm.h"
+#include "kernels/group_norm.h"
 #include "kernels/learned_noise.h"
 #include "kernels/line_filter.h"
 #include "kernels/linear_combination.h"
@@ -28,6 +30,8 @@ struct KernelTable {
 
   ActivationForwardFn* activation_forward = nullptr;
   ActivationBackwardFn* activation_backward = nullptr;
+  AttentionForwardFn* attention_forward = nullptr;
+  AttentionBackwardFn* attention_backward = nullptr;
   AvgPoolForwardFn* avg_pool_forward = nullptr;
   AvgPoolBackwardFn* avg_pool_backward = nullptr;
   BatchNormTrainFn* batch_norm_train = nullptr;
@@ -49,6 +53,9 @@ struct KernelTable {
   FoldBatchNormFn* fold_batch_norm = nullptr;
   LearnedNoiseFn* learned_noise = nullptr;
   LineFilterFn* line_filter = nullptr;
+  GroupNormForwardFn* group_norm_forward = nullptr;
+  GroupNormBackwardFn* group_norm_backward = nullptr;
+  GroupNormWorkspaceBytesFn* group_norm_workspace_bytes = nullptr;
   LinearCombinationFn* linear_combination = nullptr;
   MseLossForwardFn* mse_loss_forward = nullptr;
   MseLossWorkspaceBytesFn* mse_loss_workspace_bytes = nullptr;

@@ -9,6 +9,8 @@ namespace ebb::EBB_GPU_NAMESPACE {
 
 ActivationForwardFn activation_forward;
 ActivationBackwardFn activation_backward;
+AttentionForwardFn attention_forward;
+AttentionBackwardFn attention_backward;
 AvgPoolForwardFn avg_pool_forward;
 AvgPoolBackwardFn avg_pool_backward;
 BatchNormTrainFn batch_norm_train;
@@ -26,6 +28,9 @@ ConvBackwardWeightFn conv_backward_weight;
 CopyRowsFn copy_rows;
 DiffusionBatchFn diffusion_batch;
 FoldBatchNormFn fold_batch_norm;
+GroupNormForwardFn group_norm_forward;
+GroupNormBackwardFn group_norm_backward;
+GroupNormWorkspaceBytesFn group_norm_workspace_bytes;
 LinearCombinationFn linear_combination;
 MseLossForwardFn mse_loss_forward;
 MseLossWorkspaceBytesFn mse_loss_workspace_bytes;

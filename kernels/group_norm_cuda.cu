@@ -1,0 +1,225 @@
+#include "kernels/cuda/activate.h"
+#include "kernels/cuda/elements.h"
+#include "kernels/cuda/grid.h"
+#include "kernels/cuda/reduce.h"
+#include "kernels/group_norm.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+namespace {
+
+// One block per image and group; its threads run over the group's elements in memory order.
+struct Group {
+  int64_t n, first_channel, width, count;
+  int64_t c, pixels;
+
+  SIMT_DEVICE Group(const GroupNormSize& s, int64_t task)
+      : n(task / s.groups),
+        first_channel(task % s.groups * s.group_channels()),
+        width(s.group_channels()),
+        count(s.pixels * s.group_channels()),
+        c(s.c),
+        pixels(s.pixels) {}
+
+  SIMT_DEVICE int64_t channel(int64_t i) const { return first_channel + i % width; }
+  SIMT_DEVICE int64_t offset(int64_t i) const {
+    return (n * pixels + i / width) * c + first_channel + i % width;
+  }
+};
+
+// The argument of the activation: u = xh * slope + offset.
+struct Affine {
+  float slope, offset;
+};
+SIMT_DEVICE Affine affine_of(const float* gamma, const float* beta, const float* scale,
+                             const float* shift, int64_t c, int64_t nc) {
+  const float factor = scale == nullptr ? 1.0f : 1.0f + scale[nc];
+  return {gamma[c] * factor, beta[c] * factor + (shift == nullptr ? 0.0f : shift[nc])};
+}
+
+template <class T, Activation kActivation>
+__global__ void __launch_bounds__(kThreads) group_norm_forward_kernel(GroupNormForwardArgs args) {
+  const T* x = static_cast<const T*>(args.x);
+  T* y = static_cast<T*>(args.y);
+  for (int64_t task = blockIdx.x; task < args.size.n * args.size.groups; task += gridDim.x) {
+    const Group group(args.size, task);
+    double sum = 0;
+    for (int64_t i = threadIdx.x; i < group.count; i += kThreads)
+      sum += to_float(x[group.offset(i)]);
+    const double mean = block_sum<kThreads>(sum) / static_cast<double>(group.count);
+    // f32 around the f32 mean, then corrected for what rounding left of the mean.
+    const float centre = static_cast<float>(mean), rest = static_cast<float>(mean - centre);
+    float squares = 0;
+    for (int64_t i = threadIdx.x; i < group.count; i += kThreads) {
+      const float deviation = to_float(x[group.offset(i)]) - centre - rest;
+      squares += deviation * deviation;
+    }
+    const double variance =
+        block_sum<kThreads>(static_cast<double>(squares)) / static_cast<double>(group.count);
+    const float rstd = static_cast<float>(1 / sqrt(variance + args.eps));
+    for (int64_t i = threadIdx.x; i < group.count; i += kThreads) {
+      const int64_t c = group.channel(i), at = group.offset(i);
+      const Affine affine =
+          affine_of(args.gamma, args.beta, args.scale, args.shift, c, group.n * group.c + c);
+      const float xh = (to_float(x[at]) - centre - rest) * rstd;
+      y[at] = from_float<T>(activate<kActivation>(xh * affine.slope + affine.offset));
+    }
+    if (threadIdx.x == 0) {
+      if (args.mean != nullptr) args.mean[task] = centre;
+      if (args.rstd != nullptr) args.rstd[task] = rstd;
+    }
+  }
+}
+
+struct Element {
+  float du, xh;
+};
+
+template <Activation kActivation, class T>
+SIMT_DEVICE Element element(const GroupNormBackwardArgs& args, int64_t task, int64_t at, int64_t c,
+                            int64_t nc) {
+  const Affine affine = affine_of(args.gamma, args.beta, args.scale, args.shift, c, nc);
+  const float xh =
+      (to_float(static_cast<const T*>(args.x)[at]) - args.mean[task]) * args.rstd[task];
+  const float slope = activation_slope<kActivation>(xh * affine.slope + affine.offset);
+  return {to_float(static_cast<const T*>(args.dy)[at]) * slope, xh};
+}
+
+constexpr int kSumChannels = 32, kSumRows = 8;
+
+// a and b of 32 channels of one image, and from them dscale and dshift.
+template <class T, Activation kActivation>
+__global__ void __launch_bounds__(kSumChannels* kSumRows)
+    group_norm_sums_kernel(GroupNormBackwardArgs args, float* a, float* b) {
+  SIMT_SHARED(double, partial, [2][kSumRows][kSumChannels]);
+  const GroupNormSize& s = args.size;
+  const int64_t c = int64_t{blockIdx.x} * kSumChannels + threadIdx.x;
+  for (int64_t n = blockIdx.y; n < s.n; n += gridDim.y) {
+    double sum = 0, product = 0;
+    const int64_t nc = n * s.c + c;
+    if (c < s.c) {
+      const int64_t task = n * s.groups + c / s.group_channels();
+      for (int64_t p = threadIdx.y; p < s.pixels; p += kSumRows) {
+        const Element e = element<kActivation, T>(args, task, (n * s.pixels + p) * s.c + c, c, nc);
+        sum += e.du;
+        product += static_cast<double>(e.du) * e.xh;
+      }
+    }
+    __syncthreads();  // the sums of the previous image may still be read
+    partial[0][threadIdx.y][threadIdx.x] = sum;
+    partial[1][threadIdx.y][threadIdx.x] = product;
+    __syncthreads();
+    if (threadIdx.y == 0 && c < s.c) {
+      for (int row = 1; row < kSumRows; ++row) {
+        sum += partial[0][row][threadIdx.x];
+        product += partial[1][row][threadIdx.x];
+      }
+      a[nc] = static_cast<float>(sum);
+      b[nc] = static_cast<float>(product);
+      if (args.dshift != nullptr) args.dshift[nc] = static_cast<float>(sum);
+      if (args.dscale != nullptr) {
+        args.dscale[nc] = static_cast<float>(args.gamma[c] * product + args.beta[c] * sum);
+      }
+    }
+  }
+}
+
+SIMT_DEVICE float gradient_factor(const GroupNormBackwardArgs& args, int64_t c, int64_t nc) {
+  return args.gamma[c] * (args.scale == nullptr ? 1.0f : 1.0f + args.scale[nc]);
+}
+
+// dx of one image and group. dx may be dy.
+template <class T, Activation kActivation>
+__global__ void __launch_bounds__(kThreads)
+    group_norm_input_kernel(GroupNormBackwardArgs args, const float* a, const float* b) {
+  for (int64_t task = blockIdx.x; task < args.size.n * args.size.groups; task += gridDim.x) {
+    const Group group(args.size, task);
+    double sum = 0, product = 0;
+    for (int64_t i = threadIdx.x; i < group.width; i += kThreads) {
+      const int64_t c = group.first_channel + i, nc = group.n * group.c + c;
+      const double factor = gradient_factor(args, c, nc);
+      sum += factor * a[nc];
+      product += factor * b[nc];
+    }
+    const double count = static_cast<double>(group.count);
+    const float offset = static_cast<float>(block_sum<kThreads>(sum) / count);
+    const float slope = static_cast<float>(block_sum<kThreads>(product) / count);
+    for (int64_t i = threadIdx.x; i < group.count; i += kThreads) {
+      const int64_t c = group.channel(i), nc = group.n * group.c + c, at = group.offset(i);
+      const Element e = element<kActivation, T>(args, task, at, c, nc);
+      const float gradient = e.du * gradient_factor(args, c, nc) - offset - e.xh * slope;
+      static_cast<T*>(args.dx)[at] = from_float<T>(args.rstd[task] * gradient);
+    }
+  }
+}
+
+// dgamma and dbeta: sums over the images, in order.
+__global__ void __launch_bounds__(kThreads)
+    group_norm_params_kernel(GroupNormBackwardArgs args, const float* a, const float* b) {
+  for (int64_t c = global_thread(); c < args.size.c; c += global_threads()) {
+    double dbeta = 0, dgamma = 0;
+    for (int64_t n = 0; n < args.size.n; ++n) {
+      const int64_t nc = n * args.size.c + c;
+      const double factor = args.scale == nullptr ? 1.0 : 1.0 + args.scale[nc];
+      dbeta += factor * a[nc];
+      dgamma += factor * b[nc];
+    }
+    args.dbeta[c] = static_cast<float>(dbeta);
+    args.dgamma[c] = static_cast<float>(dgamma);
+  }
+}
+
+void require_groups(const GroupNormSize& s) {
+  EBB_CHECK(s.n >= 0 && s.pixels > 0 && s.c > 0 && s.groups > 0 && s.c % s.groups == 0, ShapeError,
+            "cuda kernels: group_norm of [", s.n, ", ", s.pixels, ", ", s.c, "] in ", s.groups,
+            " groups: the groups must divide the channels");
+}
+
+}  // namespace
+
+int64_t group_norm_workspace_bytes(const GroupNormSize& s) {
+  require_groups(s);
+  return 2 * s.n * s.c * static_cast<int64_t>(sizeof(float));
+}
+
+void group_norm_forward(const GroupNormForwardArgs& args, StreamHandle stream) {
+  require_groups(args.size);
+  for_dtype("group_norm", args.dtype, [&](auto type) {
+    for_activation(args.activation, [&](auto tag) {
+      simt::launch({.name = "group_norm_forward",
+                    .grid = dim3(blocks_for(args.size.n * args.size.groups, 1)),
+                    .block = dim3(kThreads),
+                    .stream = stream},
+                   group_norm_forward_kernel<decltype(type), decltype(tag)::value>, args);
+    });
+  });
+}
+
+void group_norm_backward(const GroupNormBackwardArgs& args, StreamHandle stream) {
+  const GroupNormSize& s = args.size;
+  require_groups(s);
+  float* a = static_cast<float*>(args.workspace);  // [N, C]
+  float* b = a + s.n * s.c;                        // [N, C]
+  for_dtype("group_norm", args.dtype, [&](auto type) {
+    using T = decltype(type);
+    for_activation(args.activation, [&](auto tag) {
+      constexpr Activation kActivation = decltype(tag)::value;
+      simt::launch({.name = "group_norm_sums",
+                    .grid = dim3(static_cast<unsigned>(ceil_div(s.c, kSumChannels)), rows_for(s.n)),
+                    .block = dim3(kSumChannels, kSumRows),
+                    .stream = stream},
+                   group_norm_sums_kernel<T, kActivation>, args, a, b);
+      simt::launch({.name = "group_norm_input",
+                    .grid = dim3(blocks_for(s.n * s.groups, 1)),
+                    .block = dim3(kThreads),
+                    .stream = stream},
+                   group_norm_input_kernel<T, kActivation>, args, a, b);
+    });
+  });
+  simt::launch({.name = "group_norm_params",
+                .grid = dim3(blocks_for(s.c)),
+                .block = dim3(kThreads),
+                .stream = stream},
+               group_norm_params_kernel, args, a, b);
+}
+
+}  // namespace ebb::EBB_GPU_NAMESPACE
