@@ -156,13 +156,29 @@ void Executor::run_node(const GraphNode& node) {
   op_def(node.kind).run(context_, {node.attrs, inputs, outputs, workspace_.raw()});
 }
 
+// Everything that depends on one of these inputs.
+void Executor::run_nodes(InputMask inputs) {
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if ((node_masks_[n] & inputs) != 0) run_node(graph_.nodes[n]);
+  }
+}
+
 const Tensor& Executor::run() {
   EBB_CHECK(missing_ == 0, Error, "executor: run() before every input was set");
-  nodes_run_ = 0;
-  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-    if ((node_masks_[n] & dirty_) == 0) continue;
-    run_node(graph_.nodes[n]);
-    ++nodes_run_;
+  nodes_run_ =
+      static_cast<int>(std::count_if(node_masks_.begin(), node_masks_.end(),
+                                     [&](InputMask mask) { return (mask & dirty_) != 0; }));
+  if (dirty_ == 0) return tensors_[graph_.output];
+  const bool profiling = context_.profiler() != nullptr;  // times kernels one by one
+  if (!profiling && !recordings_.contains(dirty_) && !seen_.insert(dirty_).second) {
+    auto recording = context_.queue()->record([&] { run_nodes(dirty_); });
+    if (recording != nullptr) recordings_.emplace(dirty_, std::move(recording));
+  }
+  const auto recorded = recordings_.find(dirty_);
+  if (profiling || recorded == recordings_.end()) {
+    run_nodes(dirty_);
+  } else {
+    recorded->second->replay();
   }
   dirty_ = 0;
   return tensors_[graph_.output];

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,7 +12,9 @@
 namespace ebb {
 
 // Runs a graph in one planned arena. What depends on parameters alone is computed once, here; of
-// the rest, run() repeats only what depends on an input that was set since the last run.
+// the rest, run() repeats only what depends on an input that was set since the last run. Where the
+// device can record work, each such set of nodes is recorded at its second run and from then on
+// replayed as one: addresses never change, and no node allocates.
 class Executor {
  public:
   struct Options {
@@ -30,6 +34,7 @@ class Executor {
 
   int64_t arena_bytes() const { return arena_bytes_; }
   int nodes_run() const { return nodes_run_; }  // by the last run()
+  int recordings() const { return static_cast<int>(recordings_.size()); }
 
  private:
   using InputMask = uint32_t;  // bit i: depends on input i of input_ids_
@@ -39,6 +44,7 @@ class Executor {
   void plan();
   bool is_persistent(ValueId value) const;
   void run_node(const GraphNode& node);
+  void run_nodes(InputMask inputs);
 
   Context& context_;
   Graph graph_;
@@ -49,7 +55,9 @@ class Executor {
   std::vector<Tensor> tensors_;  // per value
   Tensor workspace_;
   InputMask dirty_ = 0;
-  InputMask missing_ = 0;  // inputs never set
+  InputMask missing_ = 0;     // inputs never set
+  std::set<InputMask> seen_;  // sets of changed inputs that have run, and so loaded their kernels
+  std::map<InputMask, std::unique_ptr<RecordedWork>> recordings_;
   int64_t arena_bytes_ = 0;
   int nodes_run_ = 0;
 };

@@ -1,9 +1,11 @@
 #include "engine/executor.h"
 
+#include "kernels/kernel_table.h"
 #include "tests/engine/graph_tools.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/errors.h"
+#include "tests/support/poison_allocator.h"
 
 namespace ebb {
 namespace {
@@ -53,6 +55,89 @@ TEST_CASE("a run repeats only what depends on the inputs that changed", "[engine
     executor.set_input("x", inputs["x"]);
     expect(7);
   }
+}
+
+// The host's queue, able to record: what a GPU's queue does, without a GPU.
+class RecordingQueue final : public DeviceQueue {
+ public:
+  StreamHandle handle() const override { return host_->handle(); }
+  void copy_in(void* to, const void* from, int64_t bytes) override { copy(to, from, bytes); }
+  void copy_out(void* to, const void* from, int64_t rows, int64_t row_bytes,
+                int64_t from_pitch) override {
+    CHECK_FALSE(recording_);
+    host_->copy_out(to, from, rows, row_bytes, from_pitch);
+  }
+  void copy(void* to, const void* from, int64_t bytes) override { host_->copy(to, from, bytes); }
+  void fill_zero(void* data, int64_t bytes) override { host_->fill_zero(data, bytes); }
+  void synchronize() override {}
+  double time_seconds(const std::function<void()>& work) override {
+    return host_->time_seconds(work);
+  }
+  std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override {
+    ++recorded;
+    return std::make_unique<Recording>(*this, work);
+  }
+
+  int recorded = 0, replayed = 0;
+
+ private:
+  class Recording final : public RecordedWork {
+   public:
+    Recording(RecordingQueue& queue, std::function<void()> work)
+        : queue_(queue), work_(std::move(work)) {}
+    void replay() override {
+      ++queue_.replayed;
+      queue_.recording_ = true;
+      work_();
+      queue_.recording_ = false;
+    }
+
+   private:
+    RecordingQueue& queue_;
+    std::function<void()> work_;
+  };
+
+  std::shared_ptr<DeviceQueue> host_ = host_queue(1);
+  bool recording_ = false;
+};
+
+TEST_CASE("a device that can record repeats each set of changed inputs as one", "[engine]") {
+  const auto queue = std::make_shared<RecordingQueue>();
+  const auto allocator = std::make_shared<test::PoisonAllocator>();
+  Context context({DeviceType::kCpu, 0}, queue, allocator, cpu_kernels());
+  const TwoInputs net(context);
+  RandomData random(6);
+  Executor executor(context, net.writer.graph, net.writer.params);
+  TensorMap inputs = test::random_inputs_of(context, net.writer.graph, random);
+  const auto run = [&](const std::vector<std::string>& changed) {
+    for (const std::string& name : changed) {
+      inputs[name] = test::normal_tensor(context, inputs.at(name).shape(), random);
+      executor.set_input(name, inputs.at(name));
+    }
+    const auto expected = test::run_eagerly(context, net.writer.graph, net.writer.params, inputs);
+    const int64_t before = allocator->stats().allocations;
+    const Tensor& output = executor.run();
+    CHECK(allocator->stats().allocations == before);
+    CHECK(test::compare_bits(output, expected[net.writer.graph.output]) == "");
+  };
+  run({"x", "t"});
+  CHECK(queue->recorded == 0);  // the first run loads kernels
+  for (int round = 1; round <= 3; ++round) {
+    run({"x", "t"});
+    CHECK(queue->recorded == 1);
+    CHECK(queue->replayed == round);
+  }
+  run({"t"});
+  run({"t"});
+  CHECK(executor.nodes_run() == 8);
+  run({});  // nothing changed: nothing is recorded or replayed
+  run({});
+  CHECK(executor.recordings() == 2);
+  CHECK(queue->replayed == 4);
+
+  context.enable_profiler();  // which sees every kernel, not the recording
+  run({"x", "t"});
+  CHECK(queue->replayed == 4);
 }
 
 TEST_CASE("set_input copies: the caller's tensor may change afterwards", "[engine]") {
