@@ -10,6 +10,7 @@
 #include "kernels/copy_rows.h"
 #include "kernels/diffusion_batch.h"
 #include "kernels/digit_batch.h"
+#include "kernels/embedding.h"
 #include "kernels/fold_batch_norm.h"
 #include "kernels/group_norm.h"
 #include "kernels/learned_noise.h"
@@ -18,8 +19,11 @@
 #include "kernels/mse_loss.h"
 #include "kernels/optimizer.h"
 #include "kernels/random.h"
+#include "kernels/rms_norm.h"
 #include "kernels/signed_gather.h"
+#include "kernels/softmax.h"
 #include "kernels/softmax_cross_entropy.h"
+#include "kernels/upsample.h"
 
 namespace ebb {
 
@@ -70,6 +74,13 @@ struct KernelTable {
   SoftmaxCrossEntropyForwardFn* softmax_cross_entropy_forward = nullptr;
   SoftmaxCrossEntropyWorkspaceBytesFn* softmax_cross_entropy_workspace_bytes = nullptr;
   SoftmaxCrossEntropyBackwardFn* softmax_cross_entropy_backward = nullptr;
+  EmbeddingFn* embedding = nullptr;
+  TimestepEmbeddingFn* timestep_embedding = nullptr;
+  RmsNormForwardFn* rms_norm_forward = nullptr;
+  SoftmaxForwardFn* softmax_forward = nullptr;
+  SoftmaxBackwardFn* softmax_backward = nullptr;
+  UpsampleForwardFn* upsample_forward = nullptr;
+  UpsampleBackwardFn* upsample_backward = nullptr;
 };
 
 const KernelTable& cpu_kernels();

@@ -47,6 +47,13 @@ const KernelTable& cpu_kernels() {
       .softmax_cross_entropy_forward = cpu::softmax_cross_entropy_forward,
       .softmax_cross_entropy_workspace_bytes = cpu::softmax_cross_entropy_workspace_bytes,
       .softmax_cross_entropy_backward = cpu::softmax_cross_entropy_backward,
+      .embedding = cpu::embedding,
+      .timestep_embedding = cpu::timestep_embedding,
+      .rms_norm_forward = cpu::rms_norm_forward,
+      .softmax_forward = cpu::softmax_forward,
+      .softmax_backward = cpu::softmax_backward,
+      .upsample_forward = cpu::upsample_forward,
+      .upsample_backward = cpu::upsample_backward,
   };
   return table;
 }

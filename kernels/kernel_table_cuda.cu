@@ -46,6 +46,13 @@ constexpr KernelTable kTable = {
     .sum_squares_workspace_bytes = sum_squares_workspace_bytes,
     .random_normal = random_normal,
     .random_uniform = random_uniform,
+    .embedding = embedding,
+    .timestep_embedding = timestep_embedding,
+    .rms_norm_forward = rms_norm_forward,
+    .softmax_forward = softmax_forward,
+    .softmax_backward = softmax_backward,
+    .upsample_forward = upsample_forward,
+    .upsample_backward = upsample_backward,
 };
 
 }  // namespace

@@ -41,5 +41,12 @@ SumSquaresFn sum_squares;
 SumSquaresWorkspaceBytesFn sum_squares_workspace_bytes;
 RandomNormalFn random_normal;
 RandomUniformFn random_uniform;
+EmbeddingFn embedding;
+TimestepEmbeddingFn timestep_embedding;
+RmsNormForwardFn rms_norm_forward;
+SoftmaxForwardFn softmax_forward;
+SoftmaxBackwardFn softmax_backward;
+UpsampleForwardFn upsample_forward;
+UpsampleBackwardFn upsample_backward;
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/base/dtype.h"
+#include "engine/base/stream_handle.h"
+
+namespace ebb {
+
+// Look-up: y[i, :] = table[ids[i], :]. An id outside 0..entries-1 gives a row of NaN, which no
+// later step can hide.
+struct EmbeddingArgs {
+  int64_t count, entries, c;
+  DType dtype;         // of table and y
+  const int32_t* ids;  // [count]
+  const void* table;   // [entries, C]
+  void* y;             // [count, C]
+};
+using EmbeddingFn = void(const EmbeddingArgs&, StreamHandle);
+
+// Sinusoidal embedding of timesteps (Vaswani et al. 2017, as in Ho et al. 2020), half = C / 2:
+//   f_i = max_period^(-i / (half - shift)),  y[n, i] = cos(t f_i), y[n, half + i] = sin(t f_i)
+// sin_first swaps the halves; an odd C ends with 0. Angles are computed in double: f32 would lose
+// four digits at t = 1000.
+struct TimestepEmbeddingArgs {
+  int64_t n, c;
+  double max_period;  // 10000
+  double shift;       // 0 (DeepFloyd IF, OpenAI), 1 (the original DDPM)
+  bool sin_first;
+  const float* t;  // [N]
+  float* y;        // [N, C]
+};
+using TimestepEmbeddingFn = void(const TimestepEmbeddingArgs&, StreamHandle);
+
+namespace cpu {
+EmbeddingFn embedding;
+TimestepEmbeddingFn timestep_embedding;
+}  // namespace cpu
+
+}  // namespace ebb

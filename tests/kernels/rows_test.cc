@@ -1,0 +1,179 @@
+// Softmax, RMSNorm and embeddings: ops on rows.
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/embedding.h"
+#include "kernels/rms_norm.h"
+#include "kernels/softmax.h"
+#include "tests/support/backend.h"
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/gradcheck.h"
+#include "tests/support/random_data.h"
+#include "tests/support/storage.h"
+
+namespace ebb::test {
+namespace {
+
+struct RowsSize {
+  int64_t rows, c;
+};
+const std::vector<RowsSize> kSizes = {{1, 1}, {3, 7}, {5, 32}, {2, 257}, {1, 1000}};
+
+std::vector<double> reference_softmax(int64_t c, std::span<const double> x) {
+  std::vector<double> y(x.size());
+  for (size_t row = 0; row < x.size(); row += static_cast<size_t>(c)) {
+    double most = -std::numeric_limits<double>::infinity(), sum = 0;
+    for (int64_t i = 0; i < c; ++i) most = std::max(most, x[row + i]);
+    for (int64_t i = 0; i < c; ++i) sum += std::exp(x[row + i] - most);
+    for (int64_t i = 0; i < c; ++i) y[row + i] = std::exp(x[row + i] - most) / sum;
+  }
+  return y;
+}
+
+std::vector<float> softmax(const RowsSize& s, const std::vector<float>& x, int threads = 1) {
+  std::vector<float> y(x.size(), NAN);
+  KernelCall call;
+  call.run(&KernelTable::softmax_forward, {s.rows, s.c, DType::kF32, call.in(x), call.out(y)},
+           threads);
+  return y;
+}
+
+TEST_CASE("softmax: forward follows the definition, with masks and large scores", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  for (const RowsSize& size : kSizes) {
+    CAPTURE(backend.name(), size.rows, size.c);
+    std::vector<float> x = RandomData(1).normal(size.rows * size.c, 0, 3);
+    if (size.c > 5) {
+      x[2] = -std::numeric_limits<float>::infinity();
+      x[static_cast<size_t>(size.c) - 1] = -1e4f;
+    }
+    const std::vector<float> y = softmax(size, x);
+    // The difference to the maximum rounds once: an error of |x| roundoffs in the exponent.
+    CHECK(compare(y, reference_softmax(size.c, to_double(x)), {0, 32 * kEps32}) == "");
+    CHECK(compare_bits(softmax(size, x, 3), y) == "");
+    for (float& value : x) value += 1e4f;
+    for (float value : softmax(size, x)) CHECK(std::isfinite(value));
+  }
+}
+
+TEST_CASE("softmax: the gradient is the derivative of the definition", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const RowsSize size = {3, 9};
+  RandomData random(2);
+  const std::vector<float> x = random.normal(27), dy = random.normal(27), y = softmax(size, x);
+  std::vector<float> dx(27, NAN);
+  KernelCall call;
+  call.run(&KernelTable::softmax_backward,
+           {size.rows, size.c, DType::kF32, call.in(y), call.in(dy), call.out(dx)});
+  const auto loss = [&](std::span<const double> at) {
+    return inner_product(reference_softmax(size.c, at), to_double(dy));
+  };
+  CHECK(gradcheck(loss, to_double(x), to_double(dx)) == "");
+}
+
+TEST_CASE("rms_norm: divides by the root mean square", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  for (const RowsSize& size : kSizes) {
+    CAPTURE(backend.name(), size.rows, size.c);
+    RandomData random(3);
+    const std::vector<float> x = random.normal(size.rows * size.c, 3, 2);
+    const std::vector<float> gamma = random.uniform(size.c, 0.5, 2);
+    std::vector<double> expected;
+    for (int64_t r = 0; r < size.rows; ++r) {
+      double mean = 0;
+      for (int64_t c = 0; c < size.c; ++c) {
+        mean += std::pow(x[r * size.c + c], 2) / static_cast<double>(size.c);
+      }
+      for (int64_t c = 0; c < size.c; ++c) {
+        expected.push_back(x[r * size.c + c] / std::sqrt(mean + 1e-6) * gamma[c]);
+      }
+    }
+    std::vector<float> y(x.size(), NAN), in_place = x;
+    KernelCall call;
+    call.run(&KernelTable::rms_norm_forward,
+             {size.rows, size.c, DType::kF32, 1e-6f, call.in(x), call.in(gamma), call.out(y)});
+    CHECK(compare(y, expected, {0, 4 * kEps32}) == "");
+    KernelCall same;
+    same.run(&KernelTable::rms_norm_forward,
+             {size.rows, size.c, DType::kF32, 1e-6f, same.inout(in_place), same.in(gamma),
+              same.inout(in_place)});
+    CHECK(compare_bits(in_place, y) == "");
+  }
+}
+
+TEST_CASE("softmax and rms_norm: 16-bit storage rounds inputs and outputs only", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  if (!backend.emulated()) return;  // CPU kernels store f32 only
+  const DType dtype = GENERATE(DType::kBF16, DType::kF16);
+  const std::vector<float> x = rounded(RandomData(4).normal(3 * 40), dtype);
+  const std::vector<float> ones(40, 1.0f);
+  const std::vector<uint16_t> bits = to_storage(x, dtype);
+  std::vector<uint16_t> y(bits.size()), z(bits.size());
+  KernelCall call;
+  call.run(&KernelTable::softmax_forward, {3, 40, dtype, call.in(bits), call.out(y)});
+  CHECK(compare(from_storage(y, dtype), reference_softmax(40, to_double(x)),
+                {0, 1.01 * roundoff(dtype)}) == "");
+  KernelCall norm;
+  norm.run(&KernelTable::rms_norm_forward,
+           {3, 40, dtype, 0.0f, norm.in(bits), norm.in(ones), norm.out(z)});
+  std::vector<double> squares(3);
+  for (size_t i = 0; i < x.size(); ++i) squares[i / 40] += static_cast<double>(x[i]) * x[i] / 40;
+  std::vector<double> expected;
+  for (size_t i = 0; i < x.size(); ++i) expected.push_back(x[i] / std::sqrt(squares[i / 40]));
+  CHECK(compare(from_storage(z, dtype), expected, {0, 1.01 * roundoff(dtype)}) == "");
+}
+
+TEST_CASE("embedding: takes rows by number and shows numbers that do not exist", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const int64_t c = GENERATE(1, 7, 8, 300);
+  const std::vector<float> table = RandomData(5).normal(11 * c);
+  const std::vector<int32_t> ids = {3, 0, 10, 3, 11, -1};
+  std::vector<float> y(ids.size() * static_cast<size_t>(c), 0.0f);
+  KernelCall call;
+  call.run(&KernelTable::embedding, {static_cast<int64_t>(ids.size()), 11, c, DType::kF32,
+                                     call.in(ids), call.in(table), call.out(y)});
+  for (size_t i = 0; i < ids.size(); ++i) {
+    for (int64_t k = 0; k < c; ++k) {
+      const float value = y[i * static_cast<size_t>(c) + k];
+      if (ids[i] < 0 || ids[i] > 10) {
+        CHECK(std::isnan(value));
+      } else {
+        CHECK(value == table[ids[i] * c + k]);
+      }
+    }
+  }
+}
+
+TEST_CASE("timestep_embedding: sines and cosines of geometric frequencies", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const int64_t c = GENERATE(2, 9, 64);
+  const bool sin_first = GENERATE(false, true);
+  const double shift = GENERATE(0.0, 0.5);
+  const std::vector<float> t = {0, 1, 999, 12.5f};
+  std::vector<float> y(t.size() * static_cast<size_t>(c), NAN);
+  KernelCall call;
+  call.run(&KernelTable::timestep_embedding,
+           {static_cast<int64_t>(t.size()), c, 10000.0, shift, sin_first, call.in(t), call.out(y)});
+  std::vector<double> expected;
+  const int64_t half = c / 2;
+  for (float step : t) {
+    std::vector<double> cosines, sines;
+    for (int64_t i = 0; i < half; ++i) {
+      const double angle =
+          step * std::pow(10000.0, -static_cast<double>(i) / (static_cast<double>(half) - shift));
+      cosines.push_back(std::cos(angle));
+      sines.push_back(std::sin(angle));
+    }
+    const auto &first = sin_first ? sines : cosines, &second = sin_first ? cosines : sines;
+    expected.insert(expected.end(), first.begin(), first.end());
+    expected.insert(expected.end(), second.begin(), second.end());
+    if (c % 2 == 1) expected.push_back(0);
+  }
+  CHECK(compare(y, expected, {1e-9, kEps32}) == "");
+}
+
+}  // namespace
+}  // namespace ebb::test
