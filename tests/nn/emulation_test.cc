@@ -1,0 +1,80 @@
+// Whole networks on the CUDA kernels, which the emulator runs and checks.
+
+#include "engine/executor.h"
+#include "engine/passes.h"
+#include "kernels/simt/emulator.h"
+#include "nn/autograd/trainer.h"
+#include "nn/graph_builder.h"
+#include "tests/support/catch.h"
+#include "tests/support/contexts.h"
+#include "tests/support/networks.h"
+
+namespace ebb {
+namespace {
+
+using autograd::Trainer;
+
+Network class_network(int64_t hidden) {
+  return make_network(test::mnist_config("class", "add", hidden), "class");
+}
+
+// A guided step's shape of batches: the image once, the conditions of two branches.
+Tensor run_network(Context& context, const Network& network, bool with_passes) {
+  const std::map<std::string, int64_t> batch{{"x", 1}, {"t", 1}, {"c", 2}};
+  Graph graph = build_graph(network, batch);
+  if (with_passes) graph = optimize(graph, context);
+  Executor executor(context, graph, test::random_params(context, network, 1));
+  for (const auto& [name, value] : test::random_inputs(context, network, batch, 2)) {
+    executor.set_input(name, value);
+  }
+  return executor.run();
+}
+
+TEST_CASE("the class network of width 8 on the CUDA kernels equals the CPU's", "[nn][emu]") {
+  const auto emu = make_context("emu", 1);
+  const auto cpu = test::cpu_context();
+  const Network network = class_network(8);
+  const bool with_passes = GENERATE(false, true);
+  CAPTURE(with_passes);
+  const Tensor expected = run_network(*cpu, network, with_passes);
+  const Tensor checked = run_network(*emu, network, with_passes);
+  // Some twenty layers deep, each with f32 sums of up to 1152 terms.
+  CHECK(test::nmse(checked, expected) < 1e-11);
+
+  using simt::emulator::Order;
+  for (const Order order : {Order::kReverse, Order::kShuffled}) {
+    simt::emulator::options() = {.order = order};
+    CHECK(test::compare_bits(run_network(*emu, network, with_passes), checked) == "");
+  }
+  simt::emulator::options() = {};
+}
+
+TEST_CASE("training steps on the CUDA kernels follow the CPU's", "[nn][emu]") {
+  const auto emu = make_context("emu", 1);
+  const auto cpu = test::cpu_context();
+  const Network network = class_network(4);
+  const auto train = [&](Context& context) {
+    Trainer trainer(context, network, {.adam = {}, .ema_decay = 0.9, .clip_norm = 1.0});
+    trainer.params().initialise(3);
+    std::vector<autograd::StepResult> results;
+    for (uint64_t step = 0; step < 2; ++step) {
+      test::RandomData random(100 + step);
+      const TensorMap inputs = test::random_inputs(context, network, 2, step);
+      results.push_back(
+          trainer.step(inputs, test::normal_tensor(context, {2, 28, 28, 1}, random), 1e-3));
+    }
+    return std::pair(results, trainer.params().ema().to_host());
+  };
+  const auto [expected, expected_ema] = train(*cpu);
+  const auto [actual, actual_ema] = train(*emu);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(i);
+    CHECK(actual[i].updated);
+    CHECK(actual[i].loss == Approx(expected[i].loss).epsilon(1e-5));
+    CHECK(actual[i].grad_norm == Approx(expected[i].grad_norm).epsilon(1e-4));
+  }
+  CHECK(test::nmse(actual_ema, test::to_double(expected_ema)) < 1e-6);
+}
+
+}  // namespace
+}  // namespace ebb
