@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "engine/base/error.h"
@@ -119,6 +120,8 @@ class CudaQueue final : public DeviceQueue {
   }
 
   std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override {
+    // Who wants to see which kernel fails waits for each, and a recording cannot wait.
+    if (std::getenv("EBB_SYNC_LAUNCH") != nullptr) return nullptr;
     EBB_CHECK_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
     try {
       work();
