@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -14,12 +15,15 @@ namespace {
 std::vector<float> run(const std::vector<float>& mask, const std::vector<float>& x,
                        const std::vector<float>& known, int threads = 1) {
   std::vector<float> y(x.size(), NAN);
-  cpu::blend({static_cast<int64_t>(x.size()), mask.data(), x.data(), known.data(), y.data()},
-             cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::blend,
+           {static_cast<int64_t>(x.size()), call.in(mask), call.in(x), call.in(known), call.out(y)},
+           threads);
   return y;
 }
 
 TEST_CASE("blend: mixes by the mask", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t count = GENERATE(1, 13, 784, 40001);
   RandomData random(5);
   const std::vector<float> mask = random.uniform(count), x = random.normal(count),
@@ -37,6 +41,7 @@ TEST_CASE("blend: mixes by the mask", "[kernels]") {
 }
 
 TEST_CASE("blend: 1 takes x and 0 takes the known value to the last bit", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   RandomData random(6);
   const std::vector<float> x = random.normal(500), known = random.normal(500);
   std::vector<float> mask, expected;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/philox.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -34,10 +35,12 @@ Batch draw(const Dataset& data, Limits limits, uint64_t first_example,
            const std::vector<int32_t>& indices, int threads = 1) {
   const size_t n = indices.size();
   Batch batch{std::vector<float>(n * kPixels, NAN), std::vector<float>(n * kClasses, NAN)};
-  cpu::digit_batch({kSeed, first_example, static_cast<int64_t>(n), kHeight, kWidth, kClasses,
-                    limits.shift, limits.tangent, data.images.data(), data.labels.data(),
-                    indices.data(), batch.input.data(), batch.target.data()},
-                   cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::digit_batch,
+           {kSeed, first_example, static_cast<int64_t>(n), kHeight, kWidth, kClasses, limits.shift,
+            limits.tangent, call.in(data.images), call.in(data.labels), call.in(indices),
+            call.out(batch.input), call.out(batch.target)},
+           threads);
   return batch;
 }
 
@@ -69,6 +72,7 @@ std::vector<double> expected_example(const Dataset& data, Limits limits, uint64_
 }
 
 TEST_CASE("digit_batch: pictures are turned and shifted as the contract says", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Dataset data;
   const std::vector<int32_t> indices{6, 0, 0, 3, 5};
   for (const Limits limits :
@@ -90,6 +94,7 @@ TEST_CASE("digit_batch: pictures are turned and shifted as the contract says", "
 }
 
 TEST_CASE("digit_batch: without shift and turn pictures are exact", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Dataset data;
   const std::vector<int32_t> indices{2, 4};
   const Batch batch = draw(data, {}, 5, indices);
@@ -102,6 +107,7 @@ TEST_CASE("digit_batch: without shift and turn pictures are exact", "[kernels]")
 }
 
 TEST_CASE("digit_batch: targets are the labels' one-hot rows", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Dataset data;
   const std::vector<int32_t> indices{6, 0, 5};
   const Batch batch = draw(data, {1, 0.1f}, 0, indices);
@@ -114,6 +120,7 @@ TEST_CASE("digit_batch: targets are the labels' one-hot rows", "[kernels]") {
 
 TEST_CASE("digit_batch: an example is the same in any batch and on any number of threads",
           "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Dataset data;
   const Limits limits{2, 0.1f};
   const std::vector<int32_t> indices{1, 2, 3, 4};

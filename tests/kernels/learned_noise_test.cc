@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -12,6 +13,7 @@ namespace ebb::test {
 namespace {
 
 TEST_CASE("learned_noise: the code moves the deviation between two logarithms", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t count = GENERATE(1, 13, 784, 40001);
   RandomData random(7);
   // The assignment's step 30 -> 0: log variances -10.1067 and -5.6570, codes around -1..1.
@@ -27,16 +29,20 @@ TEST_CASE("learned_noise: the code moves the deviation between two logarithms", 
   }
   const auto run = [&](int threads) {
     std::vector<float> y(static_cast<size_t>(count), NAN);
-    cpu::learned_noise({count, log_deviation.data(), x.data(), code.data(), z.data(), y.data()},
-                       cpu_stream(threads));
+    KernelCall call;
+    call.run(&KernelTable::learned_noise,
+             {count, call.in(log_deviation), call.in(x), call.in(code), call.in(z), call.out(y)},
+             threads);
     return y;
   };
   const std::vector<float> y = run(1);
   // The exponent, below 8, is off by up to 4 roundoffs of its size before exp takes it.
   CHECK(compare_sums(y, expected, magnitude, 40) == "");
   for (const int threads : kThreadCounts) CHECK(compare_bits(run(threads), y) == "");
-  cpu::learned_noise({count, log_deviation.data(), x.data(), code.data(), z.data(), x.data()},
-                     cpu_stream());
+  KernelCall in_place;
+  float* both = in_place.inout(x);
+  in_place.run(&KernelTable::learned_noise,
+               {count, in_place.in(log_deviation), both, in_place.in(code), in_place.in(z), both});
   CHECK(compare_bits(x, y) == "");
 }
 

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
-#include "tests/support/cpu_stream.h"
 #include "tests/support/random_data.h"
 
 namespace ebb::test {
@@ -13,6 +13,7 @@ namespace {
 
 TEST_CASE("signed_gather: takes the element that the index names, negated for a complement",
           "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t n = GENERATE(1, 3), x_elements = GENERATE(1, 7, 40000);
   const int64_t elements = GENERATE(1, 5, 20011);
   CAPTURE(n, x_elements, elements);
@@ -34,8 +35,9 @@ TEST_CASE("signed_gather: takes the element that the index names, negated for a 
   }
   for (const int threads : {1, 2, 3}) {
     std::vector<float> y(expected.size(), NAN);
-    cpu::signed_gather({n, x_elements, elements, index.data(), x.data(), y.data()},
-                       cpu_stream(threads));
+    KernelCall call;
+    call.run(&KernelTable::signed_gather,
+             {n, x_elements, elements, call.in(index), call.in(x), call.out(y)}, threads);
     CHECK(compare_bits(y, expected) == "");
   }
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tests/reference/softmax_cross_entropy.h"
+#include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
@@ -37,25 +38,30 @@ Problem random_problem(int64_t rows, int64_t classes, uint64_t seed) {
 }
 
 float forward(const Problem& problem, int threads = 1) {
-  std::vector<char> workspace(
-      static_cast<size_t>(cpu::softmax_cross_entropy_workspace_bytes(problem.rows)));
   float loss = NAN;
-  cpu::softmax_cross_entropy_forward({problem.rows, problem.classes, DType::kF32, problem.z.data(),
-                                      problem.p.data(), &loss, workspace.data()},
-                                     cpu_stream(threads));
+  KernelCall call;
+  call.run(&KernelTable::softmax_cross_entropy_forward,
+           {problem.rows, problem.classes, DType::kF32, call.in(problem.z), call.in(problem.p),
+            call.out(loss),
+            call.scratch(current_kernels().softmax_cross_entropy_workspace_bytes(problem.rows))},
+           threads);
   return loss;
 }
 
 std::vector<float> backward(const Problem& problem, float dloss, int threads = 1) {
   std::vector<float> gradient(problem.z.size(), NAN);
-  cpu::softmax_cross_entropy_backward({problem.rows, problem.classes, DType::kF32, problem.z.data(),
-                                       problem.p.data(), &dloss, gradient.data()},
-                                      cpu_stream(threads));
+  const std::vector<float> scale = {dloss};
+  KernelCall call;
+  call.run(&KernelTable::softmax_cross_entropy_backward,
+           {problem.rows, problem.classes, DType::kF32, call.in(problem.z), call.in(problem.p),
+            call.in(scale), call.out(gradient)},
+           threads);
   return gradient;
 }
 
 TEST_CASE("softmax_cross_entropy: loss and gradient follow the definition for any size",
           "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t rows = GENERATE(1, 2, 63, 64, 65, 300), classes = GENERATE(1, 2, 10, 33);
   CAPTURE(rows, classes);
   const Problem problem = random_problem(rows, classes, 1);
@@ -77,6 +83,7 @@ TEST_CASE("softmax_cross_entropy: loss and gradient follow the definition for an
 
 TEST_CASE("softmax_cross_entropy: large logits neither overflow nor lose the smaller ones",
           "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const Problem problem{2, 3, {1e4f, 1e4f - 2, -1e4f, -3e38f, 3e38f, 0}, {0, 1, 0, 0, 1, 0}};
   // Row 0: log(1 + exp(-2)) + 2, row 1: 0.
   CHECK(forward(problem) == Approx((std::log1p(std::exp(-2.0)) + 2) / 2).epsilon(1e-6));
@@ -84,6 +91,7 @@ TEST_CASE("softmax_cross_entropy: large logits neither overflow nor lose the sma
 }
 
 TEST_CASE("softmax_cross_entropy: a NaN anywhere makes the loss NaN", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
   const size_t where = GENERATE(0u, 4u, 9u, 1299u);
   Problem problem = random_problem(130, 10, 3);
   REQUIRE(std::isfinite(forward(problem)));
