@@ -8,6 +8,8 @@ training and sampling loops of the assignment. The networks are in peer_mnist_un
   peer_mnist.py reference MODEL.safetensors OUT.safetensors
   peer_mnist.py train --threads 2
   peer_mnist.py sample --threads 2 --guidance batched --compile
+  peer_mnist.py convs --threads 2 --cases '[["28x28", 28, 64, 64, 3, 1, 1, false]]'
+  peer_mnist.py draw MODEL.safetensors OUT.pgm --digit 7
   peer_mnist.py selftest
 
 Needs torch, numpy and safetensors. Where they are missing it makes a virtual environment
@@ -28,6 +30,7 @@ peer_env.require_packages(usage=__doc__)
 import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
+import peer_convs  # noqa: E402
 import peer_timing  # noqa: E402
 from peer_mnist_unet import (  # noqa: E402
     LAYERS,
@@ -79,6 +82,12 @@ def run_train(args: argparse.Namespace) -> None:
 
 def run_sample(args: argparse.Namespace) -> None:
     peer_timing.time_sampling(class_model(args), args)
+
+
+def run_draw(args: argparse.Namespace) -> None:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    peer_timing.draw_digit(load_model(args.model), args.digit, args.output)
 
 
 def class_model(args: argparse.Namespace) -> MnistUNet:
@@ -227,6 +236,22 @@ def parse_args() -> argparse.Namespace:
         help="both branches in two forward calls or in one (default: %(default)s)",
     )
     command.set_defaults(run=run_sample)
+
+    command = commands.add_parser("convs", help="time single convolutions", parents=[common])
+    command.add_argument("--cases", required=True, help="JSON, see peer_convs.py")
+    command.add_argument("--batch-size", type=positive, default=128)
+    command.add_argument("--steps", type=positive, default=3, help="measured runs")
+    command.add_argument("--threads", type=positive, help="CPU threads")
+    command.set_defaults(run=peer_convs.time_convs)
+
+    command = commands.add_parser(
+        "draw", help="draw one guided digit in all timesteps, write a PGM", parents=[common]
+    )
+    command.add_argument("model", type=Path, metavar="MODEL.safetensors")
+    command.add_argument("output", type=Path, metavar="OUT.pgm")
+    command.add_argument("--digit", type=int, choices=range(10), required=True)
+    command.add_argument("--threads", type=positive, help="CPU threads")
+    command.set_defaults(run=run_draw)
 
     command = commands.add_parser(
         "selftest", help="check the networks and their files", parents=[common]

@@ -4,7 +4,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -65,36 +65,50 @@ def time_training(class_model: nn.Module, args: argparse.Namespace) -> None:
 def time_sampling(class_model: nn.Module, args: argparse.Namespace) -> None:
     """Guided DDPM sampling steps, from pure noise, of one digit of each class in turn."""
     model = prepared(class_model.eval(), args)
-    n = args.batch_size
-    c = F.one_hot(torch.arange(n) % CLASSES, CLASSES).float()
+    labels = torch.arange(args.batch_size) % CLASSES
+    states = guided_states(model, labels, batched=args.guidance == "batched")
+    report("guided_step", args, lambda: next(states), guidance=args.guidance)
+
+
+@torch.inference_mode()
+def draw_digit(model: nn.Module, digit: int, path: Path) -> None:
+    """Draws one digit in all timesteps and writes it as a PGM."""
+    for x in guided_states(model.eval(), torch.tensor([digit]), batched=True):
+        image = x
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+    path.write_bytes(b"P5 28 28 255\n" + pixels.numpy().tobytes())
+
+
+def guided_states(model: Callable[..., Tensor], labels: Tensor, batched: bool) -> Iterator[Tensor]:
+    """The images after each guided DDPM step from pure noise.
+
+    batched: both branches of a step in one call of the model instead of two.
+    """
+    n = len(labels)
+    c = F.one_hot(labels, CLASSES).float()
     no_class = torch.zeros_like(c)
     alpha_bar = [1.0, *alpha_bar_table().tolist()]
     x = torch.randn(n, *IMAGE_SHAPE)
-    remaining = iter(range(TIMESTEPS, 0, -1))
-
-    def guided_noise(t: Tensor) -> Tensor:
-        if args.guidance == "batched":
+    for k in range(TIMESTEPS, 0, -1):
+        t = torch.full((n, 1), k / TIMESTEPS)
+        if batched:
             both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([no_class, c]))
             unconditional, conditional = both.chunk(2)
         else:
             unconditional, conditional = model(x, t, no_class), model(x, t, c)
-        return unconditional + GUIDANCE_SCALE * (conditional - unconditional)
-
-    def step() -> None:
-        nonlocal x
-        k = next(remaining)
+        noise = unconditional + GUIDANCE_SCALE * (conditional - unconditional)
         ab, ab_next = alpha_bar[k], alpha_bar[k - 1]
         alpha = ab / ab_next
         beta = 1 - alpha
-        noise = guided_noise(torch.full((n, 1), k / TIMESTEPS))
         x0 = (x - (1 - ab) ** 0.5 * noise) / ab**0.5
         mean = (ab_next**0.5 * beta * x0 + alpha**0.5 * (1 - ab_next) * x) / (1 - ab)
         x = mean + beta**0.5 * torch.randn_like(x) if k > 1 else mean
+        yield x
 
-    report("guided_step", args, step, guidance=args.guidance)
 
-
-def report(case: str, args: argparse.Namespace, step: Callable[[], None], **extra: str) -> None:
+def report(
+    case: str, args: argparse.Namespace, step: Callable[[], object], **extra: str
+) -> None:
     """Runs the warm-up and the measured steps and prints one line of JSON."""
     for _ in range(args.warmup):
         step()

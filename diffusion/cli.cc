@@ -7,6 +7,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 
+#include "diffusion/kernels_flag.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -230,6 +231,7 @@ CLI::Option* add_choice(CLI::App& app, const std::string& names, std::string& va
 void add_device_flags(CLI::App& app, DeviceFlags& flags) {
   app.add_option("--device", flags.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   add_integer(app, "--threads", flags.threads, 0, 1024, "CPU threads; 0: all (default)");
+  add_kernels_flag(app);
 }
 
 }  // namespace ebb

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "diffusion/kernels_flag.h"
 #include "engine/base/error.h"
 
 namespace ebb {
@@ -101,6 +102,7 @@ TrainFlags::TrainFlags(CLI::App& app) {
   app.add_option("--threads", options_.threads, "CPU threads (0: all)")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  add_kernels_flag(app);
   app.add_flag("--profile", options_.profile, "print time by kernel and by layer at the end");
   app.add_flag("-q,--quiet", options_.quiet, "no progress line");
 }

@@ -22,6 +22,8 @@ constexpr int64_t kMinChannels4 = 64;
 
 void set_conv_algorithms(ConvAlgorithms algorithms) { allowed_algorithms = algorithms; }
 
+ConvAlgorithms conv_algorithms() { return allowed_algorithms; }
+
 ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
   if (allowed_algorithms == ConvAlgorithms::kDirectOnly) return ConvAlgorithm::kDirect;
   const TapList list = tap_list(geometry, pass);

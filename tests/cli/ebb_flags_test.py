@@ -56,6 +56,7 @@ class BadFlags(EbbTest):
         (["sample", "--force=no"], "--force"),
         (["sample", "--threads", "-1"], "--threads -1"),
         (["sample", "--threads", "1025"], "--threads 1025"),
+        (["sample", "--kernels", "fast"], "--kernels fast"),
         (["sample", "--device", "tpu"], "--device tpu"),
         (["sample", "--device", "cuda:x"], "--device cuda:x"),
         (["sample", "--model", ""], "--model"),

@@ -1,0 +1,141 @@
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "bench/harness.h"
+#include "diffusion/denoiser.h"
+#include "diffusion/model_file.h"
+#include "engine/backend.h"
+
+namespace ebb {
+namespace {
+
+constexpr double kForwardFlops64 = 535.7e6;  // multiply-adds x 2 of one image, D = 64
+
+struct Setup {
+  const BenchFlags& flags;
+  Context& context;
+  LoadedModel model;
+  std::string model_path;
+  int64_t steps;
+};
+
+Tensor random_tensor(Context& context, const Shape& shape) {
+  const Tensor tensor = Tensor::empty(context, shape);
+  uint32_t state = 1;
+  for (int64_t i = 0; i < shape.elements(); ++i) {
+    state = state * 1664525u + 1013904223u;
+    tensor.data<float>()[i] = static_cast<float>(state >> 8) * 0x1p-23f - 1;
+  }
+  return tensor;
+}
+
+Tensor one_hot(Context& context, int64_t images, bool with_class) {
+  const Tensor c = Tensor::zeros(context, {images, 10});
+  for (int64_t i = 0; with_class && i < images; ++i) c.data<float>()[i * 10 + i % 10] = 1;
+  return c;
+}
+
+// Measures `step` and the peer in turn.
+void measure(const Setup& setup, BenchReport& report, BenchRow row,
+             const std::function<void()>& step, const std::string& peer_arguments,
+             const std::vector<std::string>& variants) {
+  PeerCase peer(setup.flags,
+                peer_arguments + " --threads " + std::to_string(setup.flags.threads()) +
+                    " --steps " + std::to_string(setup.steps),
+                variants);
+  std::vector<double> ours;
+  for (int64_t round = 0; round < setup.flags.rounds; ++round) {
+    step();
+    for (int64_t i = 0; i < setup.steps; ++i) ours.push_back(time_ms(step));
+    if (setup.flags.has_peer()) peer.measure();
+  }
+  row.ours_ms = median(ours);
+  row.ours_mb = peak_resident_mb();
+  if (setup.flags.has_peer()) {
+    row.peer_ms = peer.step_ms();
+    row.peer_mb = peer.memory_mb();
+    row.peer_variant = peer.variant();
+    report.set_peer_version(peer.version());
+  }
+  report.add(std::move(row));
+}
+
+void measure_guided_step(const Setup& setup, BenchReport& report, int64_t images) {
+  NetworkDenoiser denoiser(
+      setup.context, setup.model.network, setup.model.params, images,
+      guided(one_hot(setup.context, images, true), one_hot(setup.context, images, false), 5));
+  const Tensor x = random_tensor(setup.context, {images, 28, 28, 1});
+  const Tensor t = Tensor::zeros(setup.context, {1, 1});
+  const std::string batch = std::to_string(images);
+  // The floor counts both branches in full, as the peer computes them.
+  measure(setup, report,
+          {.name = "guided step, " + batch + " digits",
+           .floor_ms = report.floor_ms(2 * static_cast<double>(images) * kForwardFlops64),
+           .target = images == 10 ? "ratio >= 2.2" : ""},
+          [&] { denoiser.predict(x, t); }, "sample --batch-size " + batch,
+          {"--guidance batched", "--guidance batched --channels-last",
+           "--guidance batched --compile", "--guidance batched --channels-last --compile",
+           "--guidance two-calls --channels-last --compile"});
+}
+
+// From the start of a process to the end of one that has written the picture of a digit.
+void measure_cold_start(const Setup& setup, BenchReport& report, const std::string& ebb) {
+  const std::string threads = " --threads " + std::to_string(setup.flags.threads());
+  const auto folder = std::filesystem::temp_directory_path() / "ebb-bench-cold-start";
+  std::filesystem::create_directories(folder);
+  const auto run_command = [](const std::string& command) {
+    EBB_CHECK(std::system(command.c_str()) == 0, IoError, "'", command, "' failed");
+  };
+  std::vector<double> ours, peer;
+  for (int64_t round = 0; round < setup.flags.rounds; ++round) {
+    ours.push_back(time_ms([&] {
+      run_command(ebb + " sample --model " + setup.model_path + " --class 7 -b 1 --force -o " +
+                  (folder / "ours.png").string() + threads + " > /dev/null 2>&1");
+    }));
+    if (!setup.flags.has_peer()) continue;
+    peer.push_back(time_ms([&] {
+      run_command(setup.flags.python + " " EBB_BENCH_SOURCE_DIR "/peer_mnist.py draw " +
+                  setup.model_path + " " + (folder / "peer.pgm").string() + " --digit 7" + threads);
+    }));
+  }
+  std::filesystem::remove_all(folder);
+  BenchRow row{.name = "cold start: one guided digit, 300 steps, process start to file",
+               .floor_ms = report.floor_ms(2 * 300 * kForwardFlops64),
+               .ours_ms = median(ours),
+               .target = "ratio >= 10"};
+  if (!peer.empty()) row.peer_ms = median(peer);
+  report.add(std::move(row));
+}
+
+void run(const BenchFlags& flags, const std::string& model_path, const std::string& ebb,
+         int64_t steps) {
+  flags.check();
+  BenchReport report("bench_unet", flags);
+  const auto context = make_context(flags.device.device, flags.threads());
+  const Setup setup{flags, *context, load_model(*context, model_path), model_path, steps};
+  measure_guided_step(setup, report, 10);
+  measure_guided_step(setup, report, 1);
+  measure_cold_start(setup, report, ebb);
+  report.finish();
+}
+
+}  // namespace
+}  // namespace ebb
+
+int main(int argc, char** argv) {
+  CLI::App app{"Times sampling with the class UNet D=64, beside PyTorch's.", "bench_unet"};
+  ebb::add_version_flag(app);
+  ebb::BenchFlags flags(app);
+  std::string model = EBB_BENCH_SOURCE_DIR "/../weights/pretrained/mnist-class.safetensors";
+  std::string ebb =
+      (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ebb").string();
+  int64_t steps = 20;
+  app.add_option("--model", model, "class model, D = 64")->capture_default_str();
+  app.add_option("--ebb", ebb, "program of the cold start")->capture_default_str();
+  ebb::add_integer(app, "--steps", steps, 1, 298, "measured steps per round");
+  app.callback([&] { ebb::run(flags, model, ebb, steps); });
+  return ebb::run_program(app, std::vector<std::string>(argv, argv + argc));
+}

@@ -1,0 +1,60 @@
+#include "bench/fma_peak.h"
+
+#include <algorithm>
+#include <chrono>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "bench/fma_peak.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/conv_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ebb::HWY_NAMESPACE {
+
+// Runs the tile `calls` times; returns the floating-point operations of that.
+HWY_NOINLINE double RunTile(int64_t calls) {
+  constexpr int kChannels = 64, kTaps = 9, kWidth = kTileVectors * kLanes;
+  HWY_ALIGN float in[kTileRows * kChannels], w[kChannels * kWidth], out[kTileRows * kWidth];
+  for (int i = 0; i < kTileRows * kChannels; ++i) in[i] = 0.001f * static_cast<float>(i % 977);
+  for (int i = 0; i < kChannels * kWidth; ++i) w[i] = 0.001f * static_cast<float>(i % 499);
+  for (int64_t call = 0; call < calls; ++call) {
+    Vector sum[kTileRows][kTileVectors];
+    ZeroTile(sum);
+    for (int tap = 0; tap < kTaps; ++tap) {
+      const float* row[kTileRows];
+      EBB_UNROLL for (int i = 0; i < kTileRows; ++i) row[i] = in + i * kChannels;
+      TileProduct(row, w, kChannels, sum);
+    }
+    StoreTile(sum, out, kWidth);
+    asm volatile("" : : "r"(out) : "memory");  // the result counts as used
+  }
+  return 2.0 * kTileRows * kWidth * kChannels * kTaps * static_cast<double>(calls);
+}
+
+}  // namespace ebb::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ebb {
+
+HWY_EXPORT(RunTile);
+
+double loaded_fma_peak(int threads) {
+  constexpr int kRounds = 5;
+  constexpr int64_t kCalls = 6000;
+  double best = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    double flops = 0;
+    const auto start = std::chrono::steady_clock::now();
+#pragma omp parallel num_threads(threads) reduction(+ : flops)
+    flops += HWY_DYNAMIC_DISPATCH(RunTile)(kCalls);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, flops / seconds.count() * 1e-9);
+  }
+  return best;
+}
+
+}  // namespace ebb
+#endif
