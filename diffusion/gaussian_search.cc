@@ -18,7 +18,7 @@ std::vector<BlurResult> blur_candidates(int64_t height, int64_t width) {
   return candidates;
 }
 
-double mean_squared_error(std::span<const float> values, std::span<const float> original) {
+double mse_from_picture(std::span<const float> values, std::span<const float> original) {
   double sum = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     const double difference = double{values[i]} - double{original[i % original.size()]};
@@ -32,7 +32,7 @@ std::vector<BlurResult> try_blurs(Context& context, const Tensor& x,
                                   std::vector<BlurResult> candidates) {
   for (BlurResult& candidate : candidates) {
     const FilterRunner blur(context, low_pass(candidate.taps, candidate.sigma));
-    candidate.mse = mean_squared_error(blur.run(x).to_host(), original);
+    candidate.mse = mse_from_picture(blur.run(x).to_host(), original);
   }
   return candidates;
 }

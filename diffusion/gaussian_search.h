@@ -29,6 +29,6 @@ std::vector<BlurResult> try_blurs(Context& context, const Tensor& x,
 const BlurResult& best_blur(std::span<const BlurResult> results);
 
 // Mean squared difference of values [N, H, W, C] from one picture.
-double mean_squared_error(std::span<const float> values, std::span<const float> original);
+double mse_from_picture(std::span<const float> values, std::span<const float> original);
 
 }  // namespace ebb

@@ -72,7 +72,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
     const auto results = try_blurs(drawing.context(), level.x, start.values, candidates);
     const BlurResult& best = best_blur(results);
     const std::vector<float> noisy_values = level.x.to_host();
-    print_row(level.title, best, mean_squared_error(noisy_values, start.values), results.size());
+    print_row(level.title, best, mse_from_picture(noisy_values, start.values), results.size());
     const FilterRunner blur(drawing.context(), low_pass(best.taps, best.sigma));
     const std::vector<Image> noisy = pictures_of(drawing, noisy_values);
     const std::vector<Image> blurred = pictures_of(drawing, blur.run(level.x).to_host());

@@ -38,7 +38,7 @@ TEST_CASE("the widest blur wins on noise about a plain picture, the narrowest on
 TEST_CASE("the error is the mean over all pictures of a batch") {
   const std::vector<float> original = {1, 2};
   const std::vector<float> values = {1, 2, 4, 2, 1, -2};
-  CHECK(mean_squared_error(values, original) == (9.0 + 16.0) / 6);
+  CHECK(mse_from_picture(values, original) == (9.0 + 16.0) / 6);
 }
 
 }  // namespace
