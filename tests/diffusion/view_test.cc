@@ -77,7 +77,9 @@ TEST_CASE("every view is orthogonal and its inverse shows the picture again") {
       CHECK(product(vx, vx) == Approx(product(x, x)).epsilon(1e-12));
       CHECK(test::compare_bits(look(inverse(view), vx, 3), x) == "");
       CHECK((name == "identity") == view.is_identity());
-      if (name != "identity") CHECK(test::compare_bits(vx, x) != "");
+      // A prime side has no equal patches: one patch is left where it is.
+      const bool moves = name != "identity" && !(name == "patch_permute" && size == 31);
+      CHECK((test::compare_bits(vx, x) != "") == moves);
     }
   }
 }

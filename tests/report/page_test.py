@@ -48,7 +48,7 @@ LOWEST_CONTRAST = """
 
 WIDER_THAN_THE_SCREEN = """
 [...document.querySelectorAll('body *')].filter(node => {
-  if (node.closest('.wide, pre, math, .skip, .toc details')) return false;
+  if (node.closest('.wide, .labelled, pre, math, .skip, .toc details')) return false;
   const box = node.getBoundingClientRect();
   return box.width > 0 && box.right > document.documentElement.clientWidth + 1;
 }).map(node => node.tagName + '.' + node.className).slice(0, 5)
