@@ -86,9 +86,10 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
     }
     write_figure(files, make_labelled_grid(cells, files.columns, grid, kFigureScale), provenance);
   } else {
+    const std::vector<Image> pictures_drawn = to_images(values, drawing.image(), drawing.range());
     std::vector<DrawnPicture> drawn;
     for (int64_t k = 0; k < pictures; ++k) {
-      drawn.push_back({.image = seen[0][k],
+      drawn.push_back({.image = pictures_drawn[k],
                        .seed = request.first_seed + static_cast<uint64_t>(k),
                        .prompt = prompt,
                        .note = ""});
