@@ -1,9 +1,8 @@
-#include "diffusion/metrics/report.h"
-
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "diffusion/metrics/report.h"
 #include "engine/base/error.h"
 #include "tests/support/catch.h"
 
