@@ -260,12 +260,12 @@ void run(const BenchFlags& flags, int64_t batch) {
 }  // namespace ebb
 
 int main(int argc, char** argv) {
-  CLI::App app{"Times the convolution kernels of the class UNet, beside PyTorch's.",
-               "bench_kernels"};
-  ebb::add_version_flag(app);
-  ebb::BenchFlags flags(app);
+  ebb::Program program("Times the convolution kernels of the class UNet, beside PyTorch's.",
+                       "bench_kernels");
+  ebb::add_version_flag(program);
+  ebb::BenchFlags flags(program);
   int64_t batch = 128;
-  ebb::add_integer(app, "--batch-size", batch, 1, 4096, "images");
-  app.callback([&] { ebb::run(flags, batch); });
-  return ebb::run_program(app, std::vector<std::string>(argv, argv + argc));
+  ebb::add_integer(program, "--batch-size", batch, 1, 4096, "images");
+  program.callback([&] { ebb::run(flags, batch); });
+  return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));
 }

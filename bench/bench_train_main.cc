@@ -81,13 +81,13 @@ void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t st
 }  // namespace ebb
 
 int main(int argc, char** argv) {
-  CLI::App app{"Times training steps of the class UNet, beside PyTorch's.", "bench_train"};
-  ebb::add_version_flag(app);
-  ebb::BenchFlags flags(app);
+  ebb::Program program("Times training steps of the class UNet, beside PyTorch's.", "bench_train");
+  ebb::add_version_flag(program);
+  ebb::BenchFlags flags(program);
   int64_t hidden = 64, batch_size = 128, steps = 5;
-  ebb::add_integer(app, "--hidden", hidden, 1, 1024, "width D");
-  ebb::add_integer(app, "--batch-size", batch_size, 1, 4096, "images of a step");
-  ebb::add_integer(app, "--steps", steps, 1, 1000, "measured steps per round");
-  app.callback([&] { ebb::run(flags, hidden, batch_size, steps); });
-  return ebb::run_program(app, std::vector<std::string>(argv, argv + argc));
+  ebb::add_integer(program, "--hidden", hidden, 1, 1024, "width D");
+  ebb::add_integer(program, "--batch-size", batch_size, 1, 4096, "images of a step");
+  ebb::add_integer(program, "--steps", steps, 1, 1000, "measured steps per round");
+  program.callback([&] { ebb::run(flags, hidden, batch_size, steps); });
+  return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));
 }

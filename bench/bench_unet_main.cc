@@ -126,16 +126,16 @@ void run(const BenchFlags& flags, const std::string& model_path, const std::stri
 }  // namespace ebb
 
 int main(int argc, char** argv) {
-  CLI::App app{"Times sampling with the class UNet D=64, beside PyTorch's.", "bench_unet"};
-  ebb::add_version_flag(app);
-  ebb::BenchFlags flags(app);
+  ebb::Program program("Times sampling with the class UNet D=64, beside PyTorch's.", "bench_unet");
+  ebb::add_version_flag(program);
+  ebb::BenchFlags flags(program);
   std::string model = EBB_BENCH_SOURCE_DIR "/../weights/pretrained/mnist-class.safetensors";
   std::string ebb =
       (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ebb").string();
   int64_t steps = 20;
-  app.add_option("--model", model, "class model, D = 64")->capture_default_str();
-  app.add_option("--ebb", ebb, "program of the cold start")->capture_default_str();
-  ebb::add_integer(app, "--steps", steps, 1, 298, "measured steps per round");
-  app.callback([&] { ebb::run(flags, model, ebb, steps); });
-  return ebb::run_program(app, std::vector<std::string>(argv, argv + argc));
+  program.add_option("--model", model, "class model, D = 64").show_default();
+  program.add_option("--ebb", ebb, "program of the cold start").show_default();
+  ebb::add_integer(program, "--steps", steps, 1, 298, "measured steps per round");
+  program.callback([&] { ebb::run(flags, model, ebb, steps); });
+  return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));
 }

@@ -65,16 +65,16 @@ std::string cell(const nlohmann::ordered_json& value) {
 
 }  // namespace
 
-BenchFlags::BenchFlags(CLI::App& app) {
+BenchFlags::BenchFlags(Command command) {
   device.device = "cpu";
-  add_device_flags(app, device);
-  add_choice(app, "--peer", peer, {"none", "torch"},
+  add_device_flags(command, device);
+  add_choice(command, "--peer", peer, {"none", "torch"},
              "what to measure in the same run, alternating: torch runs bench/peer_mnist.py");
-  app.add_option("--python", python, "Python that runs the peer")
-      ->envname("EBB_PEER_PYTHON")
-      ->capture_default_str();
-  add_integer(app, "--rounds", rounds, 1, 100, "measurements of each case; medians count");
-  app.add_option("--json", json, "also write the table to this file");
+  command.add_option("--python", python, "Python that runs the peer")
+      .or_environment("EBB_PEER_PYTHON")
+      .show_default();
+  add_integer(command, "--rounds", rounds, 1, 100, "measurements of each case; medians count");
+  command.add_option("--json", json, "also write the table to this file");
 }
 
 int BenchFlags::threads() const {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -19,7 +18,7 @@ struct BenchFlags {
   std::string json;
   int64_t rounds = 3;
 
-  explicit BenchFlags(CLI::App& app);
+  explicit BenchFlags(Command command);
   // Threads that --threads asks for.
   int threads() const;
   void check() const;  // UsageError when --device is one that the programs cannot measure

@@ -1,7 +1,7 @@
 #include "diffusion/cli.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <iostream>
 #include <new>
@@ -129,31 +129,6 @@ void refuse_values_of_flags(CLI::App& app) {
   }
 }
 
-// The long name among "-s,--seed", else the last one.
-std::string flag_of(const std::string& names) {
-  const size_t found = names.find("--");
-  if (found == std::string::npos) return names.substr(names.rfind(',') + 1);
-  return names.substr(found, names.find(',', found) - found);
-}
-
-template <typename T>
-CLI::Option* add_value(CLI::App& app, const std::string& names, T& value, T low, T high,
-                       const char* type, const std::string& help) {
-  const auto read = [&value, low, high, flag = flag_of(names)](const std::string& text) {
-    T parsed{};
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, parsed);
-    // NaN fails the comparisons.
-    const bool valid = error == std::errc() && rest == end && parsed >= low && parsed <= high;
-    EBB_CHECK(valid, UsageError, flag, " ", terminal_safe(text), ": must be ",
-              std::is_integral_v<T> ? "" : "a number from ", low,
-              std::is_integral_v<T> ? ".." : " to ", high);
-    value = parsed;
-  };
-  return app.add_option_function<std::string>(names, read, help)
-      ->type_name(cat(type, " ", low, "..", high));
-}
-
 void parse(CLI::App& app, const std::vector<std::string>& arguments) {
   refuse_values_of_flags(app);
   std::vector<std::string> flags = with_dashes({arguments.begin() + 1, arguments.end()});
@@ -163,16 +138,18 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
+int run_program(Command program, const std::vector<std::string>& arguments) {
+  CLI::App& app = program.app();
   std::signal(SIGXFSZ, SIG_IGN);
   const bool as_json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
     parse(app, arguments);
     EBB_CHECK(std::cout.flush(), IoError, "standard output: cannot write. Check where it goes.");
     return 0;
+  } catch (const ExitWith& exit) {
+    return exit.code;
   } catch (const CLI::ParseError& error) {
-    const bool asks_for_text = error.get_exit_code() == 0;
-    if (asks_for_text || dynamic_cast<const CLI::RuntimeError*>(&error) != nullptr) {
+    if (error.get_exit_code() == 0) {  // --help, --version
       const int code = app.exit(error);
       std::cout.flush();
       return code;
@@ -191,7 +168,8 @@ int run_program(CLI::App& app, const std::vector<std::string>& arguments) {
   }
 }
 
-void run_program_or_throw(CLI::App& app, const std::vector<std::string>& arguments) {
+void run_program_or_throw(Command program, const std::vector<std::string>& arguments) {
+  CLI::App& app = program.app();
   try {
     parse(app, arguments);
   } catch (const CLI::ParseError& error) {
@@ -199,39 +177,17 @@ void run_program_or_throw(CLI::App& app, const std::vector<std::string>& argumen
   }
 }
 
-void add_version_flag(CLI::App& app) {
+void add_version_flag(Command program) {
+  CLI::App& app = program.app();
   app.set_version_flag("--version", cat(app.get_name(), " ", program_version()));
 }
 
 const char* program_version() { return EBB_VERSION; }
 
-CLI::Option* add_integer(CLI::App& app, const std::string& names, int64_t& value, int64_t low,
-                         int64_t high, const std::string& help) {
-  return add_value(app, names, value, low, high, "INT", help);
-}
-
-CLI::Option* add_number(CLI::App& app, const std::string& names, double& value, double low,
-                        double high, const std::string& help) {
-  return add_value(app, names, value, low, high, "NUMBER", help);
-}
-
-CLI::Option* add_choice(CLI::App& app, const std::string& names, std::string& value,
-                        const std::vector<std::string>& choices, const std::string& help) {
-  std::string expected;
-  for (const std::string& choice : choices) expected += (expected.empty() ? "" : ", ") + choice;
-  const auto read = [&value, choices, expected, flag = flag_of(names)](const std::string& text) {
-    EBB_CHECK(std::find(choices.begin(), choices.end(), text) != choices.end(), UsageError, flag,
-              " ", terminal_safe(text), ": must be one of ", expected);
-    value = text;
-  };
-  return app.add_option_function<std::string>(names, read, help + ": " + expected)
-      ->type_name("NAME");
-}
-
-void add_device_flags(CLI::App& app, DeviceFlags& flags) {
-  app.add_option("--device", flags.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
-  add_integer(app, "--threads", flags.threads, 0, 1024, "CPU threads; 0: all (default)");
-  add_kernels_flag(app);
+void add_device_flags(Command command, DeviceFlags& flags) {
+  command.add_option("--device", flags.device, "auto, cpu, cuda or cuda:N").show_default();
+  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads; 0: all (default)");
+  add_kernels_flag(command);
 }
 
 }  // namespace ebb

@@ -23,36 +23,36 @@
 namespace ebb {
 namespace {
 
-// `arguments` must outlive the app: commands record them in what they write.
-void add_commands(CLI::App& app, const std::vector<std::string>& arguments) {
-  add_version_flag(app);
-  app.require_subcommand(1);
-  add_forward_command(app, arguments);
-  add_blur_command(app, arguments);
-  add_sample_command(app, arguments);
-  add_draw_command(app, arguments);
-  add_plot_command(app, arguments);
-  add_report_command(app);
-  add_eval_command(app);
-  add_denoise_command(app, arguments);
-  add_edit_command(app, arguments);
-  add_inpaint_command(app, arguments);
-  add_anagram_command(app, arguments);
-  add_hybrid_command(app, arguments);
-  add_compare_command(app);
-  add_inspect_command(app);
-  add_info_command(app);
-  add_rerun_command(app);
-  add_convert_command(app);
-  add_devices_command(app);
+// `arguments` must outlive the program: commands record them in what they write.
+void add_commands(Command program, const std::vector<std::string>& arguments) {
+  add_version_flag(program);
+  program.require_subcommand();
+  add_forward_command(program, arguments);
+  add_blur_command(program, arguments);
+  add_sample_command(program, arguments);
+  add_draw_command(program, arguments);
+  add_plot_command(program, arguments);
+  add_report_command(program);
+  add_eval_command(program);
+  add_denoise_command(program, arguments);
+  add_edit_command(program, arguments);
+  add_inpaint_command(program, arguments);
+  add_anagram_command(program, arguments);
+  add_hybrid_command(program, arguments);
+  add_compare_command(program);
+  add_inspect_command(program);
+  add_info_command(program);
+  add_rerun_command(program);
+  add_convert_command(program);
+  add_devices_command(program);
 }
 
 }  // namespace
 
 int run_ebb(const std::vector<std::string>& arguments) {
-  CLI::App app("Diffusion models from the command line.", "ebb");
-  add_commands(app, arguments);
-  return run_program(app, arguments);
+  Program program("Diffusion models from the command line.", "ebb");
+  add_commands(program, arguments);
+  return run_program(program, arguments);
 }
 
 void run_ebb_or_throw(const std::vector<std::string>& arguments) {
@@ -61,9 +61,9 @@ void run_ebb_or_throw(const std::vector<std::string>& arguments) {
 
 void run_recorded_ebb_or_throw(const std::vector<std::string>& arguments,
                                const std::vector<std::string>& recorded) {
-  CLI::App app("Diffusion models from the command line.", "ebb");
-  add_commands(app, recorded);
-  run_program_or_throw(app, arguments);
+  Program program("Diffusion models from the command line.", "ebb");
+  add_commands(program, recorded);
+  run_program_or_throw(program, arguments);
 }
 
 }  // namespace ebb

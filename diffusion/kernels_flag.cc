@@ -6,17 +6,17 @@
 
 namespace ebb {
 
-CLI::Option* add_kernels_flag(CLI::App& app) {
+Flag add_kernels_flag(Command command) {
   const auto read = [](const std::string& name) {
     EBB_CHECK(name == "default" || name == "direct", UsageError, "--kernels ", terminal_safe(name),
               ": must be one of default, direct");
     cpu::set_conv_algorithms(name == "direct" ? cpu::ConvAlgorithms::kDirectOnly
                                               : cpu::ConvAlgorithms::kDefault);
   };
-  return app
-      .add_option_function<std::string>(
-          "--kernels", read, "convolution kernels: default, or direct to turn Winograd off")
-      ->type_name("NAME");
+  return command
+      .add_option_function("--kernels", read,
+                           "convolution kernels: default, or direct to turn Winograd off")
+      .type_name("NAME");
 }
 
 std::string kernels_in_use() {

@@ -105,19 +105,19 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_anagram_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_anagram_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_subcommand(
       "anagram", "Draw pictures that show something else when turned, flipped or rearranged");
-  command->add_option("--prompts", flags->prompts, "What each view shows, such as 6 9")
-      ->required()
-      ->type_name("PROMPT...");
-  CLI::Option* view = add_choice(*command, "--view", flags->view, view_names(),
-                                 "How the second prompt is seen (rotate_180), the first as it is");
-  command->add_option("--views", flags->views, "A view for each prompt, instead of --view")
-      ->type_name("VIEW...")
-      ->excludes(view);
-  add_drawing_flags(*command, flags->drawing, {.takes_prompt = false},
+  command.add_option("--prompts", flags->prompts, "What each view shows, such as 6 9")
+      .required()
+      .type_name("PROMPT...");
+  Flag view = add_choice(command, "--view", flags->view, view_names(),
+                         "How the second prompt is seen (rotate_180), the first as it is");
+  command.add_option("--views", flags->views, "A view for each prompt, instead of --view")
+      .type_name("VIEW...")
+      .excludes(view);
+  add_drawing_flags(command, flags->drawing, {.takes_prompt = false},
                     [flags, &arguments] { run(*flags, arguments); });
 }
 

@@ -95,19 +95,19 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_blur_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_blur_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command =
-      app.add_subcommand("blur", "Noise a picture and blur it, the classical way to denoise");
-  add_input_flags(*command, flags->input);
+  Command command =
+      program.add_subcommand("blur", "Noise a picture and blur it, the classical way to denoise");
+  add_input_flags(command, flags->input);
   command
-      ->add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
-      ->type_name("LIST");
-  add_integer(*command, "--kernel", flags->kernel, 1, 255,
+      .add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
+      .type_name("LIST");
+  add_integer(command, "--kernel", flags->kernel, 1, 255,
               "Taps of the Gaussian, odd (the best of 3 to 25 by mean squared error)");
-  add_number(*command, "--sigma", flags->sigma, 0.05, 50,
+  add_number(command, "--sigma", flags->sigma, 0.05, 50,
              "Its standard deviation in pixels (the best of 0.5 to 4)");
-  add_drawing_flags(*command, flags->drawing,
+  add_drawing_flags(command, flags->drawing,
                     {.takes_prompt = false, .count = "Seeds to draw noise with (1)"},
                     [flags, &arguments] { run(*flags, arguments); });
 }

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // `ebb blur -i IMG -t 250,500,750`: noised pictures and what Gaussian blur makes of them, the
 // classical way to denoise; the kernel that comes closest to the original, unless one is given.
-void add_blur_command(CLI::App& app, const std::vector<std::string>& arguments);
+void add_blur_command(Command program, const std::vector<std::string>& arguments);
 
 }  // namespace ebb

@@ -82,28 +82,28 @@ void run(const Flags& flags) {
                       : cat("first diverging layer: ", first_diverging))
               << '\n';
   }
-  if (!first_diverging.empty()) throw CLI::RuntimeError(1);
+  if (!first_diverging.empty()) throw ExitWith(1);
 }
 
 }  // namespace
 
-void add_compare_command(CLI::App& app) {
+void add_compare_command(Command program) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_subcommand(
       "compare", "Compare a model layer by layer with what another implementation computed");
-  command->add_option("model", flags->model, "Model file, or the name of a pretrained model")
-      ->required();
+  command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
+      .required();
   command
-      ->add_option("reference", flags->reference,
-                   "safetensors file of inputs (input.x, ...) and module outputs")
-      ->required();
-  add_number(*command, "--tolerance", flags->tolerance, 0, 1e10,
+      .add_option("reference", flags->reference,
+                  "safetensors file of inputs (input.x, ...) and module outputs")
+      .required();
+  add_number(command, "--tolerance", flags->tolerance, 0, 1e10,
              "Largest normalised mean squared error of a layer (1e-10)");
-  command->add_flag("--no-passes", flags->no_passes,
-                    "Run the network as written, without folding and fusing layers");
-  command->add_flag("--json", flags->json, "Print one JSON object instead of a table");
-  add_device_flags(*command, flags->device);
-  command->callback([flags] { run(*flags); });
+  command.add_flag("--no-passes", flags->no_passes,
+                   "Run the network as written, without folding and fusing layers");
+  command.add_flag("--json", flags->json, "Print one JSON object instead of a table");
+  add_device_flags(command, flags->device);
+  command.callback([flags] { run(*flags); });
 }
 
 }  // namespace ebb

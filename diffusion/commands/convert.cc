@@ -43,16 +43,17 @@ void convert(const ConvertFlags& flags) {
 
 }  // namespace
 
-void add_convert_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("convert", "write a model file with another storage type");
+void add_convert_command(Command program) {
+  Command command =
+      program.add_subcommand("convert", "write a model file with another storage type");
   auto flags = std::make_shared<ConvertFlags>();
-  command->add_option("model", flags->model, "model file")->required();
-  command->add_option("-o,--output", flags->output, "file to write")->required();
-  add_choice(*command, "--dtype", flags->dtype, {"f32", "f16"},
+  command.add_option("model", flags->model, "model file").required();
+  command.add_option("-o,--output", flags->output, "file to write").required();
+  add_choice(command, "--dtype", flags->dtype, {"f32", "f16"},
              "storage of the weights; vectors stay f32");
-  command->add_option("--meta", flags->meta, "key=value to store as ebb.key; may be repeated");
-  command->add_flag("--force", flags->force, "replace an existing file");
-  command->callback([flags] { convert(*flags); });
+  command.add_option("--meta", flags->meta, "key=value to store as ebb.key; may be repeated");
+  command.add_flag("--force", flags->force, "replace an existing file");
+  command.callback([flags] { convert(*flags); });
 }
 
 }  // namespace ebb

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // `ebb convert MODEL -o FILE [--dtype f32|f16] [--meta key=value]`: writes a model again with
 // another storage type, keeping its metadata.
-void add_convert_command(CLI::App& app);
+void add_convert_command(Command program);
 
 }  // namespace ebb

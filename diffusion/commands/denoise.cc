@@ -234,33 +234,33 @@ void run(Flags flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_denoise_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_denoise_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command =
-      app.add_subcommand("denoise", "Noise a picture and denoise it, in one step or many");
-  add_input_flags(*command, flags->input);
-  CLI::Option* one_step =
-      command->add_flag("--one-step", flags->one_step, "The model's estimate at each level of -t");
-  CLI::Option* iterative = command->add_flag(
-      "--iterative", flags->iterative, "Step by step from --i-start (what happens without either)");
-  iterative->excludes(one_step);
+  Command command =
+      program.add_subcommand("denoise", "Noise a picture and denoise it, in one step or many");
+  add_input_flags(command, flags->input);
+  Flag one_step =
+      command.add_flag("--one-step", flags->one_step, "The model's estimate at each level of -t");
+  Flag iterative = command.add_flag("--iterative", flags->iterative,
+                                    "Step by step from --i-start (what happens without either)");
+  iterative.excludes(one_step);
   command
-      ->add_option("-t,--timesteps", flags->timesteps,
-                   "Levels for --one-step, 0..999 of 1000 (250,500,750)")
-      ->type_name("LIST")
-      ->excludes(iterative);
+      .add_option("-t,--timesteps", flags->timesteps,
+                  "Levels for --one-step, 0..999 of 1000 (250,500,750)")
+      .type_name("LIST")
+      .excludes(iterative);
   command
-      ->add_option("--sigma", flags->sigmas,
-                   "Noise for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
-      ->type_name("LIST")
-      ->excludes(iterative);
-  add_integer(*command, "--i-start", flags->i_start, 0, 32,
+      .add_option("--sigma", flags->sigmas,
+                  "Noise for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
+      .type_name("LIST")
+      .excludes(iterative);
+  add_integer(command, "--i-start", flags->i_start, 0, 32,
               "Entry of the strided list 990, 960, ... to start from (10)")
-      ->excludes(one_step);
-  add_integer(*command, "--show-every", flags->show_every, 1, 1000,
+      .excludes(one_step);
+  add_integer(command, "--show-every", flags->show_every, 1, 1000,
               "One figure: every so many states, the result, one step, blur and the original")
-      ->excludes(one_step);
-  add_drawing_flags(*command, flags->drawing,
+      .excludes(one_step);
+  add_drawing_flags(command, flags->drawing,
                     {.count = "Seeds to denoise with (1)",
                      .steps = "Sampling steps from the start to the clean image (those of the "
                               "strided list)"},

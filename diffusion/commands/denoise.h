@@ -1,13 +1,14 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // `ebb denoise`: noises a picture and shows what the model makes of it: its estimate in one step,
 // or the way back step by step.
-void add_denoise_command(CLI::App& app, const std::vector<std::string>& arguments);
+void add_denoise_command(Command program, const std::vector<std::string>& arguments);
 
 }  // namespace ebb

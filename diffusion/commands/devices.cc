@@ -13,8 +13,8 @@ void run() {
 
 }  // namespace
 
-void add_devices_command(CLI::App& app) {
-  app.add_subcommand("devices", "List the devices that --device can name here")->callback(run);
+void add_devices_command(Command program) {
+  program.add_subcommand("devices", "List the devices that --device can name here").callback(run);
 }
 
 }  // namespace ebb

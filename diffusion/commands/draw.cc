@@ -35,15 +35,15 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_draw_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_draw_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command =
-      app.add_subcommand("draw", "Draw a picture to try edit, inpaint and the others on");
-  add_choice(*command, "name", flags->name, drawing_names(), "What to draw")->required();
-  command->add_option("-o,--output", flags->output, "PNG file (the drawing's name)");
-  command->add_flag("--force", flags->force, "Replace an existing file");
-  add_redraw_flags(*command, flags->redraw);
-  command->callback([flags, &arguments] { run(*flags, arguments); });
+  Command command =
+      program.add_subcommand("draw", "Draw a picture to try edit, inpaint and the others on");
+  add_choice(command, "name", flags->name, drawing_names(), "What to draw").required();
+  command.add_option("-o,--output", flags->output, "PNG file (the drawing's name)");
+  command.add_flag("--force", flags->force, "Replace an existing file");
+  add_redraw_flags(command, flags->redraw);
+  command.callback([flags, &arguments] { run(*flags, arguments); });
 }
 
 }  // namespace ebb

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // `ebb draw NAME -o FILE`: one of ebb's own pictures to try the other commands on.
-void add_draw_command(CLI::App& app, const std::vector<std::string>& arguments);
+void add_draw_command(Command program, const std::vector<std::string>& arguments);
 
 }  // namespace ebb

@@ -31,18 +31,18 @@ std::vector<T> parse_list(const std::string& text, const std::string& flag, T lo
 
 }  // namespace
 
-void add_drawing_flags(CLI::App& command, DrawingFlags& flags, const DrawingTexts& texts,
+void add_drawing_flags(Command command, DrawingFlags& flags, const DrawingTexts& texts,
                        const std::function<void()>& run) {
   command.add_option("--model", flags.model, "Model file, or the name of a pretrained model")
-      ->capture_default_str();
+      .show_default();
   if (texts.takes_prompt) {
-    CLI::Option* label =
+    Flag label =
         command.add_option("--class", flags.label, "Digit 0..9, or all: one after the other")
-            ->type_name("CLASS");
+            .type_name("CLASS");
     command
         .add_option("-p,--prompt", flags.prompt,
                     "What to draw in words: 7, seven, 'a photo of a seven'")
-        ->excludes(label);
+        .excludes(label);
   }
   add_integer(command, "-b,--batch-count", flags.count, 1, 100'000, texts.count);
   add_integer(command, "--steps,--num-inference-steps", flags.steps, 1, 100'000, texts.steps);
@@ -51,30 +51,30 @@ void add_drawing_flags(CLI::App& command, DrawingFlags& flags, const DrawingText
   add_choice(command, "--variance", flags.variance, {"fixed_large", "fixed_small", "learned_range"},
              "Noise of a ddpm step (the model's own, else fixed_large from pure noise in full and "
              "fixed_small on the strided list)");
-  CLI::Option* eta = add_number(command, "--eta", flags.eta, 0, 1, "Noise of a ddim step (0)");
-  CLI::Option* cfg = add_number(command, "--cfg-scale,--guidance-scale", flags.cfg_scale, 0, 100,
-                                "Guidance towards the class, 1: the class alone (5)");
+  Flag eta = add_number(command, "--eta", flags.eta, 0, 1, "Noise of a ddim step (0)");
+  Flag cfg = add_number(command, "--cfg-scale,--guidance-scale", flags.cfg_scale, 0, 100,
+                        "Guidance towards the class, 1: the class alone (5)");
   add_integer(command, "-s,--seed", flags.seed, -kMaxSeed, kMaxSeed,
               "Seed of the first picture, the next has seed + 1; negative: random (42)")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      .last_counts();
   command.add_option("-o,--output", flags.output, texts.output);
-  CLI::Option* grid = command.add_flag("--grid", flags.grid, "All pictures in one file (out.png)");
+  Flag grid = command.add_flag("--grid", flags.grid, "All pictures in one file (out.png)");
   add_integer(command, "--grid-cols", flags.columns, 1, 1000,
               "Columns of the grid (by command, or square)")
-      ->needs(grid);
-  CLI::Option* gif = command
-                         .add_option("--gif", flags.gif_file,
-                                     "Also animate the denoising (the picture's name with .gif)")
-                         ->expected(0, 1);
+      .needs(grid);
+  Flag gif = command
+                 .add_option("--gif", flags.gif_file,
+                             "Also animate the denoising (the picture's name with .gif)")
+                 .value_optional();
   add_device_flags(command, flags.device);
   add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Pictures computed at once (64)");
   command.add_flag("--profile", flags.profile, "Print time by kernel and by layer");
   command.add_flag("--force", flags.force, "Replace existing files");
   add_redraw_flags(command, flags.redraw);
   command.callback([&flags, run, cfg, gif, eta] {
-    flags.cfg_given = cfg->count() > 0;
-    flags.eta_given = eta->count() > 0;
-    flags.gif = gif->count() > 0;
+    flags.cfg_given = cfg.given();
+    flags.eta_given = eta.given();
+    flags.gif = gif.given();
     run();
   });
 }

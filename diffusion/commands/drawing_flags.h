@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -46,7 +45,7 @@ struct DrawingTexts {
 };
 
 // Adds them to `command`, whose callback becomes `run`, called when the flags are complete.
-void add_drawing_flags(CLI::App& command, DrawingFlags& flags, const DrawingTexts& texts,
+void add_drawing_flags(Command command, DrawingFlags& flags, const DrawingTexts& texts,
                        const std::function<void()>& run);
 
 // "100,500" -> numbers in low..high; UsageError names `flag`.

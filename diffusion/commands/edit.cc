@@ -66,17 +66,17 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_edit_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_edit_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command =
-      app.add_subcommand("edit", "Noise a picture to several levels and denoise it again");
-  add_input_flags(*command, flags->input);
+  Command command =
+      program.add_subcommand("edit", "Noise a picture to several levels and denoise it again");
+  add_input_flags(command, flags->input);
   command
-      ->add_option("--i-start", flags->i_start,
-                   "Entries of the strided list to start from, 0 (most noise) to 32 "
-                   "(1,3,5,7,10,20)")
-      ->type_name("LIST");
-  add_drawing_flags(*command, flags->drawing,
+      .add_option("--i-start", flags->i_start,
+                  "Entries of the strided list to start from, 0 (most noise) to 32 "
+                  "(1,3,5,7,10,20)")
+      .type_name("LIST");
+  add_drawing_flags(command, flags->drawing,
                     {.count = "Pictures for each start (1)",
                      .steps = "Sampling steps from the start to the clean image (those of the "
                               "strided list)"},

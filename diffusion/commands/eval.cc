@@ -215,41 +215,40 @@ void run(const Flags& flags) {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app) {
+void add_eval_command(Command program) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_subcommand(
       "eval",
       "Measure how good a trained model is: denoising, drawn digits, or a judge's accuracy");
-  command->add_option("model", flags->model, "Model file, or the name of a pretrained model")
-      ->required()
-      ->type_name("MODEL");
-  command->add_option("--data", flags->data,
-                      "Directory of the four MNIST files ($EBB_DATA, else data/mnist)");
-  command->add_option("--judge", flags->judge, "The classifier that reads drawn digits")
-      ->capture_default_str();
-  add_integer(*command, "--samples", flags->samples, 2, 100'000,
+  command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
+      .required()
+      .type_name("MODEL");
+  command.add_option("--data", flags->data,
+                     "Directory of the four MNIST files ($EBB_DATA, else data/mnist)");
+  command.add_option("--judge", flags->judge, "The classifier that reads drawn digits")
+      .show_default();
+  add_integer(command, "--samples", flags->samples, 2, 100'000,
               "Digits drawn with each setting (200)");
-  add_integer(*command, "--images", flags->images, 1, kMaxImages,
+  add_integer(command, "--images", flags->images, 1, kMaxImages,
               "Test images, spread over the test set (denoised: 2000; classified by a model that "
               "draws: 200; read by a judge: 10000)");
-  command->add_option("--cfg-scales", flags->guidance,
-                      "Guidance scales of drawn digits, 0: without class (0,1,2,3,5,7)");
-  command->add_option("--steps", flags->steps,
-                      "Sampling steps, each with each guidance scale (50)");
-  add_choice(*command, "--sampler", flags->sampler, {"ddpm", "ddim", "euler", "heun"},
+  command.add_option("--cfg-scales", flags->guidance,
+                     "Guidance scales of drawn digits, 0: without class (0,1,2,3,5,7)");
+  command.add_option("--steps", flags->steps, "Sampling steps, each with each guidance scale (50)");
+  add_choice(command, "--sampler", flags->sampler, {"ddpm", "ddim", "euler", "heun"},
              "How to walk from noise to digit (ddim or euler, by model)");
-  add_integer(*command, "--trials", flags->trials, 1, 10'000,
+  add_integer(command, "--trials", flags->trials, 1, 10'000,
               "Noise levels per image when the model classifies (20)");
-  command->add_option("--sigmas", flags->sigmas,
-                      "Noise levels of a denoiser (0,0.2,0.4,0.5,0.6,0.8,1)");
-  add_integer(*command, "-s,--seed", flags->seed, 0, ImageNoise::kMaxSeed,
+  command.add_option("--sigmas", flags->sigmas,
+                     "Noise levels of a denoiser (0,0.2,0.4,0.5,0.6,0.8,1)");
+  add_integer(command, "-s,--seed", flags->seed, 0, ImageNoise::kMaxSeed,
               "Seed of the noise of the first image, the next has seed + 1 (0)");
-  add_integer(*command, "--batch-size", flags->batch_size, 1, 4096, "Digits drawn at once (50)");
-  command->add_flag("--json", flags->json, "Print one JSON object instead of text");
-  command->add_option("--plot", flags->plot, "Also draw the figures, as PNG");
-  command->add_flag("--force", flags->force, "Replace the plot's file");
-  add_device_flags(*command, flags->device);
-  command->callback([flags] { run(*flags); });
+  add_integer(command, "--batch-size", flags->batch_size, 1, 4096, "Digits drawn at once (50)");
+  command.add_flag("--json", flags->json, "Print one JSON object instead of text");
+  command.add_option("--plot", flags->plot, "Also draw the figures, as PNG");
+  command.add_flag("--force", flags->force, "Replace the plot's file");
+  add_device_flags(command, flags->device);
+  command.callback([flags] { run(*flags); });
 }
 
 }  // namespace ebb

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // ebb eval MODEL: how good a trained model is. docs/evaluation.md explains the figures.
-void add_eval_command(CLI::App& app);
+void add_eval_command(Command program);
 
 }  // namespace ebb

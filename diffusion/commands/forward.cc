@@ -51,14 +51,14 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_forward_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_forward_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("forward", "Add the noise of timesteps to a picture");
-  add_input_flags(*command, flags->input);
+  Command command = program.add_subcommand("forward", "Add the noise of timesteps to a picture");
+  add_input_flags(command, flags->input);
   command
-      ->add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
-      ->type_name("LIST");
-  add_drawing_flags(*command, flags->drawing,
+      .add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
+      .type_name("LIST");
+  add_drawing_flags(command, flags->drawing,
                     {.takes_prompt = false, .count = "Seeds to draw noise with (1)"},
                     [flags, &arguments] { run(*flags, arguments); });
 }

@@ -168,29 +168,29 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_hybrid_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_hybrid_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_subcommand(
       "hybrid", "Draw pictures whose coarse and fine parts come from different prompts");
-  command->add_option("--far", flags->far, "What is seen from afar: the low frequencies");
-  command->add_option("--near", flags->near, "What is seen from near: the high frequencies");
+  command.add_option("--far", flags->far, "What is seen from afar: the low frequencies");
+  command.add_option("--near", flags->near, "What is seen from near: the high frequencies");
   command
-      ->add_option("--prompts", flags->prompts,
-                   "A prompt for each part of the decomposition, coarsest first")
-      ->type_name("PROMPT...");
-  add_choice(*command, "--decomposition", flags->decomposition,
+      .add_option("--prompts", flags->prompts,
+                  "A prompt for each part of the decomposition, coarsest first")
+      .type_name("PROMPT...");
+  add_choice(command, "--decomposition", flags->decomposition,
              {"lowpass", "triple", "color", "motion"},
              "Parts (lowpass): far near; far middle near; grey color; moving still");
-  add_integer(*command, "--kernel", flags->taps, 1, 1023,
+  add_integer(command, "--kernel", flags->taps, 1, 1023,
               "Taps of the blur, odd (33 of 64 pixels; triple: 25; motion: 7)");
-  add_number(*command, "--sigma", flags->sigma, 0.01, 100,
+  add_number(command, "--sigma", flags->sigma, 0.01, 100,
              "Width of the blur in pixels (2 of 64 pixels; triple: half of it for the finer)");
-  add_input_flags(*command, flags->reference, /*required=*/false);
+  add_input_flags(command, flags->reference, /*required=*/false);
   command
-      ->add_option("--inverse", flags->reference.picture,
-                   "A picture (as -i) whose coarse part is kept, or with --far its fine part")
-      ->type_name("FILE");
-  add_drawing_flags(*command, flags->drawing, {.takes_prompt = false},
+      .add_option("--inverse", flags->reference.picture,
+                  "A picture (as -i) whose coarse part is kept, or with --far its fine part")
+      .type_name("FILE");
+  add_drawing_flags(command, flags->drawing, {.takes_prompt = false},
                     [flags, &arguments] { run(*flags, arguments); });
 }
 

@@ -119,12 +119,12 @@ void run(const Options& options) {
 
 }  // namespace
 
-void add_info_command(CLI::App& app) {
+void add_info_command(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("info", "Show how a picture was made");
-  command->add_option("picture", options->picture, "PNG, GIF or JPEG file")->required();
-  command->add_flag("--json", options->json, "Print one JSON object");
-  command->callback([options] { run(*options); });
+  Command command = program.add_subcommand("info", "Show how a picture was made");
+  command.add_option("picture", options->picture, "PNG, GIF or JPEG file").required();
+  command.add_flag("--json", options->json, "Print one JSON object");
+  command.callback([options] { run(*options); });
 }
 
 }  // namespace ebb

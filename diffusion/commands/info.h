@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // `ebb info PICTURE [--json]`: how a PNG was made, from the text in it.
-void add_info_command(CLI::App& app);
+void add_info_command(Command program);
 
 }  // namespace ebb

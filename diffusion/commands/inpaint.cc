@@ -112,21 +112,21 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_inpaint_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_inpaint_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("inpaint", "Make part of a picture new");
-  add_input_flags(*command, flags->input);
+  Command command = program.add_subcommand("inpaint", "Make part of a picture new");
+  add_input_flags(command, flags->input);
   command
-      ->add_option("--mask", flags->mask,
-                   "Picture, white where to make new, or left, right, top, bottom, center")
-      ->required()
-      ->type_name("MASK");
-  add_integer(*command, "--resample", flags->resampling.times, 1, 100,
+      .add_option("--mask", flags->mask,
+                  "Picture, white where to make new, or left, right, top, bottom, center")
+      .required()
+      .type_name("MASK");
+  add_integer(command, "--resample", flags->resampling.times, 1, 100,
               "Times each stretch of steps is walked, to make new and known agree (1: the "
               "assignment's plain loop; RePaint: 10)");
-  add_integer(*command, "--jump", flags->resampling.jump, 1, 1000,
+  add_integer(command, "--jump", flags->resampling.jump, 1, 1000,
               "Steps of a stretch that --resample walks again (10)");
-  add_drawing_flags(*command, flags->drawing, {}, [flags, &arguments] { run(*flags, arguments); });
+  add_drawing_flags(command, flags->drawing, {}, [flags, &arguments] { run(*flags, arguments); });
 }
 
 }  // namespace ebb

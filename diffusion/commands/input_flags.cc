@@ -4,13 +4,13 @@
 
 namespace ebb {
 
-CLI::Option* add_input_flags(CLI::App& command, InputFlags& flags, bool required) {
-  CLI::Option* picture =
+Flag add_input_flags(Command command, InputFlags& flags, bool required) {
+  Flag picture =
       command
           .add_option("-i,--init-img", flags.picture,
                       "Picture to start from: PNG, JPEG, or FILE#N, picture N of an IDX file")
-          ->type_name("FILE")
-          ->required(required);
+          .type_name("FILE")
+          .required(required);
   add_choice(command, "--invert", flags.invert, {"auto", "yes", "no"},
              "Make dark strokes on light light on dark (auto: by the border, for models of such "
              "drawings)");

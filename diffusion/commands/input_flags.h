@@ -1,8 +1,8 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "diffusion/command.h"
 #include "diffusion/input_picture.h"
 
 namespace ebb {
@@ -14,7 +14,7 @@ struct InputFlags {
   std::string fit = "stretch";
 };
 // `required`: whether the command needs a picture. Returns the option of -i.
-CLI::Option* add_input_flags(CLI::App& command, InputFlags& flags, bool required = true);
+Flag add_input_flags(Command command, InputFlags& flags, bool required = true);
 
 // The picture that the flags name, in a model's format.
 InputPicture read_input(const InputFlags& flags, const PictureFormat& format);

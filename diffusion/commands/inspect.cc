@@ -111,20 +111,18 @@ void run(const Options& options) {
 
 }  // namespace
 
-void add_inspect_command(CLI::App& app) {
+void add_inspect_command(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_subcommand(
       "inspect", "Check files completely and list what they hold: tensors, metadata, digests");
-  command->add_option("files", options->files, "safetensors, IDX(.gz), PNG or JPEG files")
-      ->required()
-      ->type_name("FILE");
-  command->add_flag("--json", options->json, "Print one JSON object instead of text");
-  command
-      ->add_option("--max-model-bytes", options->limits.max_model_bytes,
-                   "Refuse files whose tensors take more, e.g. 32GiB")
-      ->transform(CLI::AsSizeValue(false))
-      ->default_str("24GiB");
-  command->callback([options] { run(*options); });
+  command.add_option("files", options->files, "safetensors, IDX(.gz), PNG or JPEG files")
+      .required()
+      .type_name("FILE");
+  command.add_flag("--json", options->json, "Print one JSON object instead of text");
+  add_bytes(command, "--max-model-bytes", options->limits.max_model_bytes,
+            "Refuse files whose tensors take more, e.g. 32GiB")
+      .default_text("24GiB");
+  command.callback([options] { run(*options); });
 }
 
 }  // namespace ebb

@@ -77,17 +77,17 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_plot_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_plot_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("plot", "Draw the loss curves that model files carry");
-  command->add_option("models", flags->models, "Model files, or names of pretrained models")
-      ->required();
-  command->add_option("-o,--output", flags->output, "PNG file")->capture_default_str();
-  add_integer(*command, "--width", flags->width, 400, 8000, "Pixels (1200)");
-  add_integer(*command, "--height", flags->height, 300, 8000, "Pixels (750)");
-  command->add_flag("--force", flags->force, "Replace an existing file");
-  add_redraw_flags(*command, flags->redraw);
-  command->callback([flags, &arguments] { run(*flags, arguments); });
+  Command command = program.add_subcommand("plot", "Draw the loss curves that model files carry");
+  command.add_option("models", flags->models, "Model files, or names of pretrained models")
+      .required();
+  command.add_option("-o,--output", flags->output, "PNG file").show_default();
+  add_integer(command, "--width", flags->width, 400, 8000, "Pixels (1200)");
+  add_integer(command, "--height", flags->height, 300, 8000, "Pixels (750)");
+  command.add_flag("--force", flags->force, "Replace an existing file");
+  add_redraw_flags(command, flags->redraw);
+  command.callback([flags, &arguments] { run(*flags, arguments); });
 }
 
 }  // namespace ebb

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // `ebb plot MODEL... -o FILE`: the loss curves that model files carry.
-void add_plot_command(CLI::App& app, const std::vector<std::string>& arguments);
+void add_plot_command(Command program, const std::vector<std::string>& arguments);
 
 }  // namespace ebb

@@ -15,11 +15,10 @@ constexpr const char* kAnimation = "--redraw-gif";
 
 }  // namespace
 
-void add_redraw_flags(CLI::App& command, RedrawFlags& flags) {
-  constexpr const char* kHidden = "";
-  command.add_option(kOutput, flags.output)->group(kHidden);
-  add_integer(command, kPicture, flags.picture, 0, INT32_MAX, "")->group(kHidden);
-  command.add_flag(kAnimation, flags.animation)->group(kHidden);
+void add_redraw_flags(Command command, RedrawFlags& flags) {
+  command.add_option(kOutput, flags.output, "").hidden();
+  add_integer(command, kPicture, flags.picture, 0, INT32_MAX, "").hidden();
+  command.add_flag(kAnimation, flags.animation, "").hidden();
 }
 
 std::vector<std::string> with_redraw_flags(std::vector<std::string> arguments,

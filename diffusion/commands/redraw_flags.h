@@ -1,9 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "diffusion/command.h"
 
 namespace ebb {
 
@@ -17,7 +18,7 @@ struct RedrawFlags {
 
   bool active() const { return !output.empty(); }
 };
-void add_redraw_flags(CLI::App& command, RedrawFlags& flags);
+void add_redraw_flags(Command command, RedrawFlags& flags);
 
 // `arguments` with these flags.
 std::vector<std::string> with_redraw_flags(std::vector<std::string> arguments,

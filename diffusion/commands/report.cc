@@ -167,26 +167,26 @@ void run(Flags flags) {
 
 }  // namespace
 
-void add_report_command(CLI::App& app) {
+void add_report_command(Command program) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_subcommand(
       "report", "Make one HTML page that shows everything, with the commands that made it");
-  command->add_option("-o,--output", flags->settings.folder, "Folder to make")
-      ->required()
-      ->type_name("DIR");
-  command->add_option("--model", flags->settings.model, "Model of part A")->capture_default_str();
-  command->add_option("--sections", flags->sections, "Only these, with commas between")
-      ->type_name("NAMES");
-  add_integer(*command, "-s,--seed", flags->settings.seed, 0, ImageNoise::kMaxSeed,
+  command.add_option("-o,--output", flags->settings.folder, "Folder to make")
+      .required()
+      .type_name("DIR");
+  command.add_option("--model", flags->settings.model, "Model of part A").show_default();
+  command.add_option("--sections", flags->sections, "Only these, with commas between")
+      .type_name("NAMES");
+  add_integer(command, "-s,--seed", flags->settings.seed, 0, ImageNoise::kMaxSeed,
               "Seed of every figure (180, the assignment's)");
-  command->add_flag("--fast", flags->settings.fast, "A few steps only, to try the page out");
-  add_device_flags(*command, flags->device);
-  command->add_flag("--force", flags->force, "Replace an existing report");
-  command->callback([flags, command] {
-    flags->model_given = command->get_option("--model")->count() > 0;
+  command.add_flag("--fast", flags->settings.fast, "A few steps only, to try the page out");
+  add_device_flags(command, flags->device);
+  command.add_flag("--force", flags->force, "Replace an existing report");
+  command.callback([flags, command] {
+    flags->model_given = command.option("--model").given();
     for (const char* name : {"--device", "--threads"}) {
-      if (command->get_option(name)->count() == 0) continue;
-      const std::vector<std::string> value = command->get_option(name)->results();
+      if (!command.option(name).given()) continue;
+      const std::vector<std::string> value = command.option(name).values();
       flags->settings.run_flags.insert(flags->settings.run_flags.end(), {name, value.back()});
     }
     run(*flags);

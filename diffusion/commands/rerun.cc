@@ -97,20 +97,20 @@ void run(const Flags& flags) {
       .output = flags.output, .picture = file.provenance->picture, .animation = file.animation};
   const std::vector<std::string>& recorded = file.provenance->argv;
   run_recorded_ebb_or_throw(with_redraw_flags(recorded, redraw), recorded);
-  if (!compare_files(flags, before, file.animation)) throw CLI::RuntimeError(1);
+  if (!compare_files(flags, before, file.animation)) throw ExitWith(1);
 }
 
 }  // namespace
 
-void add_rerun_command(CLI::App& app) {
+void add_rerun_command(Command program) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command =
-      app.add_subcommand("rerun", "Make a picture again from what it says about itself");
-  command->add_option("picture", flags->picture, "PNG or GIF that ebb wrote")->required();
-  command->add_option("-o,--output", flags->output, "Where the new picture goes")->required();
-  command->add_flag("--force", flags->force,
-                    "Replace an existing file, and go on when version, model or input differ");
-  command->callback([flags] { run(*flags); });
+  Command command =
+      program.add_subcommand("rerun", "Make a picture again from what it says about itself");
+  command.add_option("picture", flags->picture, "PNG or GIF that ebb wrote").required();
+  command.add_option("-o,--output", flags->output, "Where the new picture goes").required();
+  command.add_flag("--force", flags->force,
+                   "Replace an existing file, and go on when version, model or input differ");
+  command.callback([flags] { run(*flags); });
 }
 
 }  // namespace ebb

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "diffusion/command.h"
 
 namespace ebb {
 
 // `ebb rerun PICTURE -o FILE`: makes a picture or animation again from what it says about itself.
-void add_rerun_command(CLI::App& app);
+void add_rerun_command(Command program);
 
 }  // namespace ebb

@@ -41,10 +41,10 @@ void run(const DrawingFlags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_sample_command(CLI::App& app, const std::vector<std::string>& arguments) {
+void add_sample_command(Command program, const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<DrawingFlags>();
-  CLI::App* command = app.add_subcommand("sample", "Draw pictures with a trained model");
-  add_drawing_flags(*command, *flags, {.count = "Pictures to draw (one of each class, or one)"},
+  Command command = program.add_subcommand("sample", "Draw pictures with a trained model");
+  add_drawing_flags(command, *flags, {.count = "Pictures to draw (one of each class, or one)"},
                     [flags, &arguments] { run(*flags, arguments); });
 }
 

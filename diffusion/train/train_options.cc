@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "diffusion/kernels_flag.h"
 #include "engine/base/error.h"
 
 namespace ebb {
@@ -37,74 +36,61 @@ void set(T& field, const std::optional<T>& flag) {
 
 }  // namespace
 
-TrainFlags::TrainFlags(CLI::App& app) {
-  app.add_option("--model", model_,
-                 "network to train: denoiser, time, class, or judge, the classifier that ebb "
-                 "eval asks")
-      ->required()
-      ->check(CLI::IsMember({"denoiser", "time", "class", "judge"}));
-  app.add_option("--course", course_,
-                 "edition whose settings apply: fa24 (DDPM, default), sp25 or fa25 (flow matching)")
-      ->check(CLI::IsMember({"fa24", "sp25", "fa25"}));
-  app.add_option("--objective", objective_, "ddpm or flow; for time and class")
-      ->check(CLI::IsMember({"ddpm", "flow"}));
-  app.add_option("--input", input_, "what the denoiser sees: image (noised digit) or noise")
-      ->check(CLI::IsMember({"image", "noise"}));
+TrainFlags::TrainFlags(Command command) {
+  add_choice(command, "--model", model_, {"denoiser", "time", "class", "judge"},
+             "network to train (judge: the classifier that ebb eval asks)")
+      .required();
+  add_choice(
+      command, "--course", course_, {"fa24", "sp25", "fa25"},
+      "edition whose settings apply (default fa24, with DDPM; the others with flow matching)");
+  add_choice(command, "--objective", objective_, {"ddpm", "flow"}, "for time and class");
+  add_choice(command, "--input", input_, {"image", "noise"},
+             "what the denoiser sees (image: a noised digit)");
 
-  app.add_option("--data", options_.data,
-                 "directory of the four MNIST files (default $EBB_DATA, else data/mnist)");
-  app.add_option("-o,--output", options_.output, "run directory")->required();
-  app.add_option("--resume", options_.resume,
-                 "auto: go on from the newest good checkpoint of --output, or start; or a file");
-  app.add_flag("--force-resume", options_.force_resume,
-               "resume although settings or data differ; the run is then no longer reproducible");
+  command.add_option("--data", options_.data,
+                     "directory of the four MNIST files (default $EBB_DATA, else data/mnist)");
+  command.add_option("-o,--output", options_.output, "run directory").required();
+  command.add_option(
+      "--resume", options_.resume,
+      "auto: go on from the newest good checkpoint of --output, or start; or a file");
+  command.add_flag(
+      "--force-resume", options_.force_resume,
+      "resume although settings or data differ; the run is then no longer reproducible");
 
-  app.add_option("--hidden", hidden_, "width D of the network")->check(CLI::Range(1, 1024));
-  app.add_option("--batch-size", batch_size_, "images per step")->check(CLI::Range(1, 60000));
-  app.add_option("--epochs", epochs_, "passes over the data")->check(CLI::Range(1, 100000));
-  app.add_option("--max-steps", max_steps_, "stop after this many steps in all (0: no limit)")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
-  app.add_option("--lr", lr_, "Adam's learning rate")->check(CLI::Range(0.0, 10.0));
-  app.add_option("--lr-decay", lr_decay_,
-                 "factor by which the rate falls over all epochs, in equal ratios (1: constant)")
-      ->check(CLI::Range(1e-6, 1.0));
-  app.add_option("--lr-warmup-steps", warmup_, "steps over which the rate rises from 0")
-      ->check(CLI::Range(0, 1000000));
-  app.add_option("--sigma", sigma_, "noise level of the denoiser")->check(CLI::Range(0.0, 10.0));
-  app.add_option("--timesteps", timesteps_, "T of the DDPM schedule")->check(CLI::Range(2, 10000));
-  app.add_option("--class-dropout", class_dropout_, "probability of an empty class")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--ema-decay", ema_decay_,
-                 "decay of the weight average that the final model uses (0: no average)")
-      ->check(CLI::Range(0.0, 0.999999));
-  app.add_option("--clip-norm", clip_norm_, "largest gradient norm (0: no clipping)")
-      ->check(CLI::Range(0.0, kHuge));
-  app.add_option("--max-shift", max_shift_, "pixels by which the judge's examples move at most")
-      ->check(CLI::Range(0.0, 14.0));
-  app.add_option("--max-rotation", max_rotation_, "degrees by which they turn at most")
-      ->check(CLI::Range(0.0, 90.0));
-  app.add_flag("--overfit-batch", overfit_batch_,
-               "train on the first batch alone, to test a setup");
-  app.add_option("-s,--seed", seed_, "seed of initial weights, data order and noise");
+  add_integer(command, "--hidden", hidden_, 1, 1024, "width D of the network");
+  add_integer(command, "--batch-size", batch_size_, 1, 60000, "images per step");
+  add_integer(command, "--epochs", epochs_, 1, 100000, "passes over the data");
+  add_integer(command, "--max-steps", max_steps_, 0, int64_t{1} << 40,
+              "stop after this many steps in all (0: no limit)");
+  add_number(command, "--lr", lr_, 0, 10, "Adam's learning rate");
+  add_number(command, "--lr-decay", lr_decay_, 1e-6, 1,
+             "factor by which the rate falls over all epochs, in equal ratios (1: constant)");
+  add_integer(command, "--lr-warmup-steps", warmup_, 0, 1000000,
+              "steps over which the rate rises from 0");
+  add_number(command, "--sigma", sigma_, 0, 10, "noise level of the denoiser");
+  add_integer(command, "--timesteps", timesteps_, 2, 10000, "T of the DDPM schedule");
+  add_number(command, "--class-dropout", class_dropout_, 0, 1, "probability of an empty class");
+  add_number(command, "--ema-decay", ema_decay_, 0, 0.999999,
+             "decay of the weight average that the final model uses (0: no average)");
+  add_number(command, "--clip-norm", clip_norm_, 0, kHuge, "largest gradient norm (0: no clipping)")
+      .type_name("NUMBER");
+  add_number(command, "--max-shift", max_shift_, 0, 14,
+             "pixels by which the judge's examples move at most");
+  add_number(command, "--max-rotation", max_rotation_, 0, 90, "degrees by which they turn at most");
+  command.add_flag("--overfit-batch", overfit_batch_,
+                   "train on the first batch alone, to test a setup");
+  add_integer(command, "-s,--seed", seed_, 0, std::numeric_limits<int64_t>::max(),
+              "seed of initial weights, data order and noise (0)")
+      .type_name("INT");
 
-  app.add_option("--save-every", options_.save_every, "steps between checkpoints")
-      ->check(CLI::Range(1, 1000000000))
-      ->capture_default_str();
-  app.add_option("--keep-last", options_.keep_last, "checkpoints to keep")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--sample-every", options_.sample_every,
-                 "epochs between sample grids (0: after the first, fifth and last)")
-      ->check(CLI::Range(0, 100000))
-      ->capture_default_str();
-  app.add_option("--device", options_.device, "auto, cpu, cuda, cuda:N or emu")
-      ->capture_default_str();
-  app.add_option("--threads", options_.threads, "CPU threads (0: all)")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  add_kernels_flag(app);
-  app.add_flag("--profile", options_.profile, "print time by kernel and by layer at the end");
-  app.add_flag("-q,--quiet", options_.quiet, "no progress line");
+  add_integer(command, "--save-every", options_.save_every, 1, 1000000000,
+              "steps between checkpoints (100)");
+  add_integer(command, "--keep-last", options_.keep_last, 1, 1000, "checkpoints to keep (2)");
+  add_integer(command, "--sample-every", options_.sample_every, 0, 100000,
+              "epochs between sample grids (0: after the first, fifth and last)");
+  add_device_flags(command, options_.device);
+  command.add_flag("--profile", options_.profile, "print time by kernel and by layer at the end");
+  command.add_flag("-q,--quiet", options_.quiet, "no progress line");
 }
 
 TrainOptions TrainFlags::finish() const {
@@ -146,7 +132,7 @@ TrainOptions TrainFlags::finish() const {
   set(config.clip_norm, clip_norm_);
   set(config.max_shift, max_shift_);
   set(config.max_rotation, max_rotation_);
-  config.seed = seed_;
+  config.seed = static_cast<uint64_t>(seed_);
   config.overfit_batch = overfit_batch_;
   return options;
 }

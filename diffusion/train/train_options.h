@@ -1,10 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "diffusion/cli.h"
 #include "diffusion/train/train_config.h"
 
 namespace ebb {
@@ -15,8 +15,7 @@ struct TrainOptions {
   Course course = Course::kFa24;
   std::string data;  // empty: $EBB_DATA or ./data/mnist
   std::string output;
-  std::string device = "auto";
-  int threads = 0;     // 0: all
+  DeviceFlags device;
   std::string resume;  // "", "auto" or a checkpoint
   bool force_resume = false;
   int64_t save_every = 100;  // steps
@@ -26,10 +25,10 @@ struct TrainOptions {
   bool quiet = false;
 };
 
-// Declares the flags on `app`; finish() turns what was parsed into options.
+// Declares the flags on `command`; finish() turns what was parsed into options.
 class TrainFlags {
  public:
-  explicit TrainFlags(CLI::App& app);
+  explicit TrainFlags(Command command);
 
   // UsageError names a flag that does not fit the model.
   TrainOptions finish() const;
@@ -41,7 +40,7 @@ class TrainFlags {
   std::optional<int64_t> hidden_, batch_size_, epochs_, max_steps_, warmup_, timesteps_;
   std::optional<double> lr_, lr_decay_, sigma_, class_dropout_, ema_decay_, clip_norm_;
   std::optional<double> max_shift_, max_rotation_;
-  uint64_t seed_ = 0;
+  int64_t seed_ = 0;
   bool overfit_batch_ = false;
 };
 

@@ -1,10 +1,10 @@
 #include "diffusion/commands/info.h"
 
-#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "diffusion/cli.h"
 #include "diffusion/provenance.h"
 #include "engine/base/error.h"
 #include "tests/support/catch.h"
@@ -17,14 +17,13 @@ using Catch::Matchers::Contains;
 
 // What `ebb info ...` prints to stdout.
 std::string run_info(std::vector<std::string> arguments) {
-  CLI::App app;
-  add_info_command(app);
+  Program program("", "ebb");
+  add_info_command(program);
   std::ostringstream captured;
   std::streambuf* const before = std::cout.rdbuf(captured.rdbuf());
   try {
-    arguments.insert(arguments.begin(), "info");
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
-    app.parse(arguments);
+    arguments.insert(arguments.begin(), {"ebb", "info"});
+    run_program_or_throw(program, arguments);
   } catch (...) {
     std::cout.rdbuf(before);
     throw;
@@ -84,7 +83,7 @@ TEST_CASE("info names what is wrong with its file") {
   CHECK_THROWS_AS(run_info({dir / "none.png"}), IoError);
   test::put_file(dir / "x.png", "GIF89a");
   CHECK_THROWS_AS(run_info({dir / "x.png"}), FormatError);
-  CHECK_THROWS_AS(run_info({}), CLI::ParseError);
+  CHECK_THROWS_AS(run_info({}), UsageError);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "diffusion/commands/inspect.h"
 
-#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "diffusion/cli.h"
 #include "diffusion/picture/png.h"
 #include "engine/base/error.h"
 #include "tests/support/catch.h"
@@ -40,13 +40,12 @@ class Capture {
 };
 
 Output inspect(std::vector<std::string> arguments) {
-  CLI::App app;
-  add_inspect_command(app);
+  Program program("", "ebb");
+  add_inspect_command(program);
   const Capture out(std::cout);
   const Capture err(std::cerr);
-  arguments.insert(arguments.begin(), "inspect");
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
-  app.parse(arguments);
+  arguments.insert(arguments.begin(), {"ebb", "inspect"});
+  run_program_or_throw(program, arguments);
   return {out.text(), err.text()};
 }
 

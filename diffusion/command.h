@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace ebb {
+
+// What a command line takes. CLI11 does the work behind these handles and shows in no header: a
+// file that includes it takes ten seconds longer to compile.
+
+// A flag, an option or a positional argument. A handle: copies mean the same flag.
+class Flag {
+ public:
+  explicit Flag(CLI::Option& option) : option_(&option) {}
+
+  Flag required(bool required = true);
+  Flag excludes(Flag other);
+  Flag needs(Flag other);
+  Flag value_optional();  // "--gif" as well as "--gif FILE"
+  Flag last_counts();     // may be given more than once
+  Flag or_environment(const std::string& variable);
+
+  // In --help:
+  Flag type_name(const std::string& name);
+  Flag show_default();  // the value that the bound variable has now
+  Flag default_text(const std::string& text);
+  Flag hidden();
+
+  // After parsing:
+  bool given() const;
+  std::vector<std::string> values() const;
+
+ private:
+  CLI::Option* option_;
+};
+
+// A program, or one of its subcommands. A handle as well.
+class Command {
+ public:
+  explicit Command(CLI::App& app) : app_(&app) {}
+
+  Command add_subcommand(const std::string& name, const std::string& description);
+  void require_subcommand();
+  void callback(std::function<void()> run);  // runs after parsing
+
+  // The variables hold the defaults and must live until the command has run.
+  Flag add_option(const std::string& names, std::string& value, const std::string& help);
+  Flag add_option(const std::string& names, std::vector<std::string>& values,
+                  const std::string& help);
+  Flag add_flag(const std::string& names, bool& value, const std::string& help);
+  // `read` takes the text of the value and throws UsageError when it is none.
+  Flag add_option_function(const std::string& names, std::function<void(const std::string&)> read,
+                           const std::string& help);
+  Flag option(const std::string& name) const;  // one that was added before
+
+  CLI::App& app() const { return *app_; }
+
+ private:
+  CLI::App* app_;
+};
+
+// Owns what the handles of a program refer to.
+class Program : public Command {
+ public:
+  Program(const std::string& description, const std::string& name);
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program();
+
+ private:
+  explicit Program(std::unique_ptr<CLI::App> app);
+  std::unique_ptr<CLI::App> app_;
+};
+
+// Options with checked values. Anything but a number in low..high is a UsageError that names the
+// flag, the value and the range. An optional without default stays empty until the flag is given.
+Flag add_integer(Command command, const std::string& names, int64_t& value, int64_t low,
+                 int64_t high, const std::string& help);
+Flag add_integer(Command command, const std::string& names, std::optional<int64_t>& value,
+                 int64_t low, int64_t high, const std::string& help);
+Flag add_number(Command command, const std::string& names, double& value, double low, double high,
+                const std::string& help);
+Flag add_number(Command command, const std::string& names, std::optional<double>& value, double low,
+                double high, const std::string& help);
+// One of `choices`, which --help lists.
+Flag add_choice(Command command, const std::string& names, std::string& value,
+                const std::vector<std::string>& choices, const std::string& help);
+Flag add_choice(Command command, const std::string& names, std::optional<std::string>& value,
+                const std::vector<std::string>& choices, const std::string& help);
+// A number of bytes with a unit: 500, 32KiB, 24GB.
+Flag add_bytes(Command command, const std::string& names, uint64_t& value, const std::string& help);
+
+}  // namespace ebb
