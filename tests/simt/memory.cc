@@ -54,7 +54,9 @@ class Memory {
     auto buffer = std::make_unique<Buffer>();
     buffer->name = name;
     buffer->bytes = bytes;
-    buffer->low = begin + (pages * kPage - bytes) / kAlignment * kAlignment;
+    // One of no bytes starts in its page too: release() finds the pages by the start.
+    const size_t from_end = std::max(bytes, kAlignment);
+    buffer->low = begin + (pages * kPage - from_end) / kAlignment * kAlignment;
     buffer->track_initialisation = track_initialisation;
     for (size_t i = 0; i < pages; ++i) page_owner_[offset / kPage + i] = buffer.get();
     Buffer* result = buffer.get();

@@ -66,5 +66,17 @@ TEST_CASE("released device memory is found no more and used again") {
   simt::emulator::release(second);
 }
 
+TEST_CASE("releasing a buffer of no bytes leaves its neighbours alone") {
+  void* empty = simt::emulator::allocate(0, "empty");
+  const std::vector<int32_t> values{1, 2, 3};
+  const DeviceArray<int32_t> neighbour(values, "neighbour");
+  for (int i = 0; i < 3; ++i) {  // the place of one is the next one's
+    simt::emulator::release(empty);
+    empty = simt::emulator::allocate(0, "empty");
+  }
+  simt::emulator::release(empty);
+  CHECK(neighbour.values() == values);
+}
+
 }  // namespace
 }  // namespace ebb
