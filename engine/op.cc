@@ -24,6 +24,8 @@ const OpDef& op_def(OpKind kind) {
       return ops::kAvgPool;
     case OpKind::kConcat:
       return ops::kConcat;
+    case OpKind::kSliceChannels:
+      return ops::kSliceChannels;
     case OpKind::kAdd:
       return ops::kAdd;
     case OpKind::kMultiply:

@@ -21,6 +21,7 @@ enum class OpKind {
   kActivation,           // x -> y
   kAvgPool,              // x -> y
   kConcat,               // a, b, ... -> y, along channels
+  kSliceChannels,        // x -> y, a range of channels
   kAdd,                  // x, s -> y
   kMultiply,             // x, s -> y
   kMseLoss,              // prediction, target -> loss [1]
@@ -33,6 +34,7 @@ struct ConvAttrs {
   Activation activation = Activation::kNone;
   bool packed_weight = false;  // input 1 comes from kConvPack and has no shape of its own
   int64_t out_channels = 0;    // used when packed_weight
+  bool reads_bias = true;      // false: input 2 counts as zero
 };
 struct ConvPackAttrs {
   ConvGeometry geometry;
@@ -45,12 +47,15 @@ struct BatchNormAttrs {
 struct ActivationAttrs {
   Activation activation = Activation::kGelu;
 };
+struct SliceAttrs {
+  int64_t first = 0, count = 0;
+};
 struct PoolAttrs {
   int64_t kernel = 1;
   bool flat = false;  // the window is the whole image: y is [N, C]
 };
 using OpAttrs = std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs,
-                             ActivationAttrs, PoolAttrs>;
+                             ActivationAttrs, PoolAttrs, SliceAttrs>;
 
 struct OpCall {
   const OpAttrs& attrs;

@@ -13,6 +13,11 @@ Graph fold_batch_norm(const Graph& graph);
 // conv, activation -> conv with the activation in its epilogue. Bitwise equal on the CPU.
 Graph fuse_epilogues(const Graph& graph);
 
+// conv(concat(a, b)), where a has a smaller batch than b and so is read once per guidance branch ->
+// conv(b) + conv(a): the part of a is computed once for all branches and enters as a residual.
+// Changes the order of a sum: outputs agree within a few eps of the layer's scale.
+Graph share_concat_halves(const Graph& graph);
+
 // Rearranging weights becomes a node of its own, which depends on parameters alone and so runs
 // once. Bitwise equal.
 Graph hoist_packing(const Graph& graph, const Context& context);

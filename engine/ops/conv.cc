@@ -80,7 +80,7 @@ void run(Context& context, const OpCall& call) {
                                  .dtype = x.dtype(),
                                  .x = x.raw(),
                                  .packed = packed,
-                                 .bias = b.data<float>(),
+                                 .bias = attrs.reads_bias ? b.data<float>() : nullptr,
                                  .residual = has_residual ? call.inputs[3].raw() : nullptr,
                                  .residual_n = has_residual ? call.inputs[3].shape()[0] : 0,
                                  .activation = attrs.activation,

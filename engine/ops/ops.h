@@ -12,6 +12,7 @@ extern const OpDef kFoldBatchNorm;        // batch_norm.cc
 extern const OpDef kActivation;           // activation.cc
 extern const OpDef kAvgPool;              // avg_pool.cc
 extern const OpDef kConcat;               // concat.cc
+extern const OpDef kSliceChannels;        // slice_channels.cc
 extern const OpDef kAdd;                  // broadcast.cc
 extern const OpDef kMultiply;             // broadcast.cc
 extern const OpDef kMseLoss;              // mse_loss.cc

@@ -27,6 +27,8 @@ const Pass kPasses[] = {
     {"none", [](const Graph& g, const Context&) { return g; }, true},
     {"fold_batch_norm", [](const Graph& g, const Context&) { return fold_batch_norm(g); }, false},
     {"fuse_epilogues", [](const Graph& g, const Context&) { return fuse_epilogues(g); }, true},
+    {"share_concat_halves", [](const Graph& g, const Context&) { return share_concat_halves(g); },
+     false},
     {"hoist_packing", [](const Graph& g, const Context& c) { return hoist_packing(g, c); }, true},
     {"place_concat_operands",
      [](const Graph& g, const Context&) { return place_concat_operands(g); }, true},
@@ -217,6 +219,73 @@ TEST_CASE("activations join the conv in front of them", "[engine]") {
   CHECK(std::get<ConvAttrs>(graph.nodes[0].attrs).activation == Activation::kSilu);
   CHECK(std::get<ConvAttrs>(graph.nodes[1].attrs).activation == Activation::kNone);
   CHECK(std::get<ConvAttrs>(graph.nodes[3].attrs).activation == Activation::kGelu);
+}
+
+// Splitting a sum of K products in two and joining the halves changes K + 1 roundings at most, on
+// either side of the comparison.
+TEST_CASE("what guidance branches share of a concatenation is convolved once", "[engine]") {
+  const auto context = test::cpu_context();
+  for (const bool shared_first : {true, false}) {
+    for (const bool transposed : {false, true}) {
+      INFO("shared first " << shared_first << ", transposed " << transposed);
+      GraphWriter writer(*context, 1);
+      const ConvAttrs attrs{transposed ? 4 : 3, transposed ? 2 : 1, 1, transposed,
+                            Activation::kGelu};
+      const ValueId shared = writer.input("shared", {2, 5, 4, 3});
+      const ValueId own = writer.input("own", {6, 5, 4, 7});
+      const ValueId joined =
+          shared_first ? writer.concat({shared, own}) : writer.concat({own, shared});
+      writer.graph.output = writer.conv(joined, 9, attrs);
+      const Graph split = share_concat_halves(writer.graph);
+      CHECK(count_nodes(split, OpKind::kConcat) == 0);
+      CHECK(count_nodes(split, OpKind::kConv) == 2);
+      CHECK(count_nodes(split, OpKind::kSliceChannels) == 2);
+
+      RandomData random(2);
+      const TensorMap inputs = test::random_inputs_of(*context, writer.graph, random);
+      Executor executor(*context, split, writer.params);
+      for (const auto& [name, tensor] : inputs) executor.set_input(name, tensor);
+      const std::vector<float> actual = executor.run().to_host();
+      const auto values = test::run_eagerly(*context, writer.graph, writer.params, inputs);
+      const std::vector<float> whole = values[writer.graph.output].to_host();
+      const std::vector<double> expected(whole.begin(), whole.end());
+      // Inputs are normal, weights below 1/sqrt(K): the magnitudes of a sum add up to about
+      // sqrt(K).
+      const double terms = static_cast<double>(attrs.kernel * attrs.kernel * 10);
+      const double limit = 2 * (terms + 2) * test::kEps32 * std::sqrt(terms);
+      CHECK(test::compare_with(std::span<const float>(actual), std::span<const double>(expected),
+                               [&](size_t) { return limit; }) == "");
+    }
+  }
+}
+
+TEST_CASE("a concatenation stays whole where splitting saves nothing", "[engine]") {
+  const auto context = test::cpu_context();
+  const auto convs = [&](const auto& build) {
+    GraphWriter writer(*context, 1);
+    const ValueId a = writer.input("a", {2, 4, 4, 3}), b = writer.input("b", {4, 4, 4, 3});
+    writer.graph.output = build(writer, a, b);
+    return count_nodes(share_concat_halves(writer.graph), OpKind::kConv);
+  };
+  CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // it does
+          return w.conv(w.concat({a, b}), 5);
+        }) == 2);
+  CHECK(convs([](GraphWriter& w, ValueId, ValueId b) {  // equal batches
+          return w.conv(w.concat({b, b}), 5);
+        }) == 1);
+  CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // somebody looks at it
+          const ValueId joined = w.concat({a, b});
+          w.graph.marks["joined"] = joined;
+          return w.conv(joined, 5);
+        }) == 1);
+  CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // two readers
+          const ValueId joined = w.concat({a, b});
+          return w.concat({w.conv(joined, 6), joined});
+        }) == 1);
+  CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // a residual already
+          const ValueId joined = w.concat({a, b});
+          return w.conv_with_residual(joined, b);
+        }) == 1);
 }
 
 TEST_CASE("packed weights are made once", "[engine]") {
