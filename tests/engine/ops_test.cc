@@ -187,7 +187,8 @@ TEST_CASE("every operation has a name of its own", "[engine]") {
   }
   CHECK(names == std::vector<std::string>{"conv", "conv_pack", "batch_norm", "batch_norm_train",
                                           "fold_batch_norm", "activation", "avg_pool", "concat",
-                                          "add", "multiply", "mse_loss", "softmax_cross_entropy"});
+                                          "slice_channels", "add", "multiply", "mse_loss",
+                                          "softmax_cross_entropy"});
 }
 
 TEST_CASE("an operation run at once allocates what it infers and leaves its inputs alone",

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <functional>
 #include <set>
 
@@ -172,7 +173,9 @@ TEST_CASE("optimizing leaves convolutions and little else", "[nn]") {
   }
 }
 
-TEST_CASE("branches with a common picture equal separate runs bitwise", "[nn]") {
+// Bitwise as the network is written. share_concat_halves() splits a sum where operands are shared,
+// and then the two agree to a squared error of (64 eps)^2 of the signal.
+TEST_CASE("branches with a common picture equal separate runs", "[nn]") {
   for (const TestNetwork& test : test::test_networks()) {
     if (!test::make_test_network(test).has_input("t")) continue;
     Case c(test);
@@ -195,8 +198,13 @@ TEST_CASE("branches with a common picture equal separate runs bitwise", "[nn]") 
             inputs[name] = test::images(both.at(name), branch * kBatch, kBatch);
           }
         }
-        CHECK(compare_bits(test::images(output, branch * kBatch, kBatch),
-                           run_executor(alone, inputs)) == "");
+        const Tensor actual = test::images(output, branch * kBatch, kBatch);
+        const Tensor expected = run_executor(alone, inputs);
+        if (optimized) {
+          CHECK(test::nmse(actual, expected) <= std::pow(64 * test::kEps32, 2));
+        } else {
+          CHECK(compare_bits(actual, expected) == "");
+        }
       }
     }
   }
