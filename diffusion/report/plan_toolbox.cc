@@ -197,8 +197,8 @@ Figure Toolbox::edit_figure(const std::string& picture, const Words& goal, const
   const std::string suffix =
       goal.empty() ? "" : "-" + goal.back().substr(goal.back().rfind(' ') + 1);
   return {.id = cat("edit-", picture, suffix),
-          .command = command("edit") + input(picture) + Words{"--i-start", "1,3,5,7,10,20"} + goal +
-                     Words{"--grid"},
+          .command = command("edit") + input(picture) +
+                     Words{"--i-start", "1,3,5,7,10,15,20,25", "-b", "2"} + goal + Words{"--grid"},
           .show = Show::kLabelled,
           .caption = caption,
           .alt = alt,
@@ -207,34 +207,55 @@ Figure Toolbox::edit_figure(const std::string& picture, const Words& goal, const
 }
 
 Section Toolbox::edit() const {
-  return {.id = "edit",
-          .number = "1.7",
-          .title = "Photos become digits",
-          .text =
-              "<p>Noise a photo, then denoise it: what the noise has drowned is made up anew, in "
-              "the model\u2019s own world. A small <code>i_start</code> means much noise and much "
-              "freedom; at 20 most of the photo survives.</p>",
-          .figures = {edit_figure("tower", {}, "The bell tower turns into digits such as 1",
-                                  "The tower, from most freedom to least."),
-                      edit_figure("snowman", {}, "The snowman turns into digits such as 8",
-                                  "The snowman is almost an 8 already."),
-                      edit_figure("swan", {}, "The swan turns into digits such as 2",
-                                  "Every child knows what a swan is.")},
-          .found = {}};
+  return {
+      .id = "edit",
+      .number = "1.7",
+      .title = "Photos become digits",
+      .text =
+          "<p>Noise a photo, then denoise it: what the noise has drowned is made up anew, in the "
+          "model\u2019s own world. A small <code>i_start</code> means much noise and much "
+          "freedom.</p><p>Up to 10 hardly anything of the photo is left here, and the same noise "
+          "gives the same strokes whatever the photo: digits are stored as 0 to 1 and not, as "
+          "the assignment\u2019s photos, as \u22121 to 1, which noise drowns sooner. So the "
+          "levels 15 and 25 stand next to the assignment\u2019s. Each row has a seed of its "
+          "own; nothing says which digit to make.</p>",
+      .figures = {edit_figure("tower", {},
+                              "Two rows: from made-up strokes on the left to a 1 in the shape of "
+                              "the tower on the right",
+                              "The tower: a 1, once the noise leaves enough of it."),
+                  edit_figure("snowman", {},
+                              "Two rows: from made-up strokes on the left to the snowman\u2019s "
+                              "outline on the right",
+                              "The snowman."),
+                  edit_figure("swan", {},
+                              "Two rows: from made-up strokes on the left to a 2 in the shape of "
+                              "the swan on the right",
+                              "Every child knows which digit a swan is.")},
+      .found = {}};
 }
 
 Section Toolbox::sketches() const {
-  return {.id = "sketches",
-          .number = "1.7.1",
-          .title = "Sketches become digits",
-          .text =
-              "<p>The same with drawings. Dark strokes on light paper are inverted first, because "
-              "the model knows light strokes on black.</p>",
-          .figures = {edit_figure("snake", {}, "The pencil snake turns into digits", "A snake."),
-                      edit_figure("balloon", {}, "The balloon turns into digits such as 9",
-                                  "A balloon on its string."),
-                      edit_figure("cat", {}, "The cartoon cat turns into digits", "A cat.")},
-          .found = {}};
+  return {
+      .id = "sketches",
+      .number = "1.7.1",
+      .title = "Sketches become digits",
+      .text =
+          "<p>The same with drawings. Dark strokes on light paper are inverted first, because "
+          "the model knows light strokes on black.</p>",
+      .figures =
+          {edit_figure(
+               "snake", {},
+               "Two rows: from made-up strokes on the left by way of a 5 to the snake on the right",
+               "A snake, which passes through a 5."),
+           edit_figure("balloon", {},
+                       "Two rows: from made-up strokes on the left to a 9 in the shape of the "
+                       "balloon on the right",
+                       "A balloon on its string."),
+           edit_figure(
+               "cat", {},
+               "Two rows: from made-up strokes on the left to a cat\u2019s outline on the right",
+               "A cat, which no digit looks like.")},
+      .found = {}};
 }
 
 Section Toolbox::inpaint() const {
@@ -250,10 +271,11 @@ Section Toolbox::inpaint() const {
                   .inputs = {picture},
                   .shows_output = true};
   };
-  Figure box = inpaint_figure("inpaint-box", "digit-8",
-                              {"--mask", figure_path(settings_, "mask"), "-b", "5"},
-                              "The middle of the 8 is made new (mask from the first section).",
-                              "Five digits that keep the rim of the 8 and have new middles");
+  Figure box = inpaint_figure(
+      "inpaint-box", "digit-8",
+      {"--mask", figure_path(settings_, "mask"), "--class", "8", "-b", "5"},
+      "The middle of the 8 is made new, guided to be an 8 (mask from the first section).",
+      "Five 8s that keep the rim of the original and have new middles");
   box.inputs.push_back("mask");
   return {
       .id = "inpaint",
@@ -332,11 +354,10 @@ Section Toolbox::anagrams() const {
 
 Figure Toolbox::hybrid_figure(const std::string& far, const std::string& near) const {
   return {.id = cat("hybrid-", far, "-", near),
-          .command =
-              steps(command("hybrid") + Words{"--far", far, "--near", near, "-b", "8"}, kAllSteps),
+          .command = steps(command("hybrid") + Words{"--far", far, "--near", near, "--sigma", "1.5",
+                                                     "--kernel", "27", "-b", "8"}),
           .show = Show::kDistance,
           .pictures = 8,
-          .labels = {},
           .caption = cat("Far ", far, ", near ", near, "."),
           .alt = cat("A figure that reads ", near, " from near and ", far, " from far"),
           .model = settings_.model,
@@ -345,17 +366,20 @@ Figure Toolbox::hybrid_figure(const std::string& far, const std::string& near) c
 }
 
 Section Toolbox::hybrids() const {
-  return {.id = "hybrids",
-          .number = "1.9",
-          .title = "Hybrid images",
-          .text = cat(
-              "<p>The low frequencies follow one wish and the high ones another. From afar the eye "
-              "loses the fine lines and reads the first.</p>",
-              formula::hybrid(),
-              "<p>28 \u00d7 28 pixels leave little room for two scales; move the slider and "
-              "judge.</p>"),
-          .figures = {hybrid_figure("0", "1"), hybrid_figure("8", "7"), hybrid_figure("6", "4")},
-          .found = {}};
+  return {
+      .id = "hybrids",
+      .number = "1.9",
+      .title = "Hybrid images",
+      .text = cat(
+          "<p>The low frequencies follow one wish and the high ones another. From afar the eye "
+          "loses the fine lines and reads the first.</p>",
+          formula::hybrid(),
+          "<p>28 \u00d7 28 pixels leave little room for two scales, and most pairs of digits fail. "
+          "The judge reads the figures sharp and blurred; of its verdicts those on 8 say "
+          "the least, because any blurred digit looks like one. Move the slider and judge "
+          "yourself.</p>"),
+      .figures = {hybrid_figure("4", "2"), hybrid_figure("2", "7"), hybrid_figure("8", "3")},
+      .found = {}};
 }
 
 Section Toolbox::decompositions() const {
@@ -371,27 +395,33 @@ Section Toolbox::decompositions() const {
         .needs_classes = true,
         .shows_output = true};
   };
-  Figure inverse = parts("inverse", {"--inverse", figure_path(settings_, "digit-8"), "--near", "3"},
+  Figure inverse = parts("inverse",
+                         {"--inverse", figure_path(settings_, "digit-8"), "--near", "3", "--sigma",
+                          "3", "--kernel", "27"},
                          "Inverse hybrid: the low frequencies are those of the 8 at the top of the "
                          "page, the rest is drawn to make it a 3.",
                          "Eight digits with the coarse shape of an 8 and the lines of a 3");
   inverse.inputs = {"digit-8"};
-  return {.id = "decompositions",
-          .number = "2",
-          .title = "Other ways to split a picture",
-          .text =
-              "<p>Any way to write a picture as a sum of parts gives each part its own wish. "
-              "Three bands of frequency hold three digits; a blur along one direction holds what "
-              "the picture shows in motion. A part may also come from a given picture. Colour "
-              "and grey are one more pair, for models of coloured pictures.</p>",
-          .figures = {parts("triple", {"--decomposition", "triple", "--prompts", "0", "3", "7"},
-                            "Three bands: 0 from far, 3 in between, 7 from near.",
-                            "Eight digits made of three bands of frequency"),
-                      parts("motion", {"--decomposition", "motion", "--prompts", "1", "7"},
-                            "Blurred by motion a 1, the rest of a 7.",
-                            "Eight digits, one part as seen in motion"),
-                      inverse},
-          .found = {}};
+  return {
+      .id = "decompositions",
+      .number = "2",
+      .title = "Other ways to split a picture",
+      .text =
+          "<p>Any way to write a picture as a sum of parts gives each part its own wish. "
+          "Three bands of frequency hold three digits; a blur along one direction holds what "
+          "the picture shows in motion. A part may also come from a given picture. Colour "
+          "and grey are one more pair, for models of coloured pictures.</p>",
+      .figures =
+          {parts("triple",
+                 {"--decomposition", "triple", "--prompts", "8", "2", "7", "--sigma", "3",
+                  "--kernel", "27"},
+                 "Three bands: 8 from far, 2 in between, 7 from near.",
+                 "Eight digits made of three bands of frequency"),
+           parts("motion", {"--decomposition", "motion", "--prompts", "0", "4", "--kernel", "15"},
+                 "What a blur along the rows leaves is asked to be a 0, the rest a 4: the 4 wins.",
+                 "Eight digits, one part as seen in motion"),
+           inverse},
+      .found = {}};
 }
 
 }  // namespace

@@ -218,8 +218,8 @@ Section samplers(const ReportSettings& settings) {
 Section metrics() {
   const auto table = [](const std::string& model) {
     return Figure{.id = "eval-" + model,
-                  .command = {"eval", model, "--cfg-scales", "1,2,5", "--steps", "20", "--samples",
-                              "100", "--images", "20", "--trials", "10"},
+                  .command = {"eval", model, "--cfg-scales", "1,5", "--steps", "20", "--samples",
+                              "100", "--images", "20", "--trials", "5"},
                   .show = Show::kPrinted,
                   .pictures = 0,
                   .caption = "",
