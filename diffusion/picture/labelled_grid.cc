@@ -14,6 +14,7 @@ constexpr int kMargin = 12;  // around everything, and between text and pictures
 constexpr double kFontSize = 15;
 constexpr double kTitleSize = 18;
 constexpr Color kInk = {0.13, 0.13, 0.13};
+constexpr Color kFrame = {0.6, 0.6, 0.6};  // shows where a white picture ends
 
 // Widest of the texts in the canvas's font, rounded up; 0 for none.
 int widest(const Canvas& canvas, const std::vector<std::string>& texts) {
@@ -56,6 +57,14 @@ Layout lay_out(const Image& first, int columns, int rows, const GridLabels& labe
   return layout;
 }
 
+// With a line of one pixel around it.
+void draw_framed(Canvas& canvas, const Image& image, int left, int top) {
+  canvas.set_color(kFrame);
+  cairo_rectangle(canvas.context(), left - 1, top - 1, image.width + 2, image.height + 2);
+  cairo_fill(canvas.context());
+  canvas.draw_image(image, left, top);
+}
+
 }  // namespace
 
 Image make_labelled_grid(std::span<const Image> images, int columns, const GridLabels& labels,
@@ -85,9 +94,8 @@ Image make_labelled_grid(std::span<const Image> images, int columns, const GridL
     EBB_CHECK(images[i].width == first.width && images[i].height == first.height, ShapeError,
               "grid: picture ", i, " is ", images[i].width, " x ", images[i].height,
               ", picture 0 is ", first.width, " x ", first.height);
-    const int inset = (layout.cell_width - first.width * scale) / 2;
-    canvas.draw_image(upscale_nearest(images[i], scale), cell_x(i % columns) + inset,
-                      cell_y(i / columns));
+    const int left = cell_x(i % columns) + (layout.cell_width - first.width * scale) / 2;
+    draw_framed(canvas, upscale_nearest(images[i], scale), left, cell_y(i / columns));
   }
   return canvas.image();
 }

@@ -7,8 +7,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-constexpr int kAllSteps = 0;  // of the model
-constexpr int kSteps = 100;   // of 300: a third of the time, no difference the eye would see
+constexpr int kSteps = 100;  // of 300: a third of the time, no difference the eye would see
 
 Words operator+(Words left, const Words& right) {
   left.insert(left.end(), right.begin(), right.end());
@@ -39,9 +38,7 @@ class Toolbox {
  private:
   Words command(const char* name) const { return {name, "--model", settings_.model}; }
   Words input(const std::string& id) const { return {"-i", figure_path(settings_, id)}; }
-  Words steps(Words words, int count = kSteps) const {
-    return with_steps(std::move(words), settings_, count);
-  }
+  Words steps(Words words) const { return with_steps(std::move(words), settings_, kSteps); }
   Figure edit_figure(const std::string& picture, const Words& goal, const std::string& alt,
                      const std::string& caption) const;
   Figure anagram_figure(const std::string& upright, const std::string& turned,
@@ -112,8 +109,8 @@ Section Toolbox::one_step() const {
                    .command = command("denoise") + input("digit-3") +
                               Words{"--one-step", "-t", "250,500,750", "--grid"},
                    .show = Show::kLabelled,
-                   .caption = "The digit, the digit noised at three times, and the network\u2019s "
-                              "guesses of it.",
+                   .caption = "A column for each time <i>t</i>; from top to bottom the digit, the "
+                              "digit noised, and the network\u2019s guess of it.",
                    .alt = "The digit 3 noised at three times and denoised in one step each",
                    .model = settings_.model,
                    .inputs = {"digit-3"}}},
@@ -323,9 +320,8 @@ Section Toolbox::text_edit() const {
 Figure Toolbox::anagram_figure(const std::string& upright, const std::string& turned,
                                const std::string& view) const {
   return {.id = cat("anagram-", upright, "-", turned, "-", view == "flip" ? "flip" : "rotate"),
-          .command = steps(
-              command("anagram") + Words{"--prompts", upright, turned, "--view", view, "-b", "10"},
-              kAllSteps),
+          .command = steps(command("anagram") +
+                           Words{"--prompts", upright, turned, "--view", view, "-b", "10"}),
           .show = Show::kFlip,
           .pictures = 10,
           .labels = {cat("upright: ", upright), cat("turned: ", turned)},
@@ -387,8 +383,7 @@ Section Toolbox::decompositions() const {
                          const std::string& alt) {
     return Figure{
         .id = id,
-        .command = steps(command("hybrid") + rest + Words{"-b", "8", "--grid", "--grid-cols", "8"},
-                         kAllSteps),
+        .command = steps(command("hybrid") + rest + Words{"-b", "8", "--grid", "--grid-cols", "8"}),
         .caption = caption,
         .alt = alt,
         .model = settings_.model,

@@ -110,7 +110,8 @@ Section sigma_sweep(const ReportSettings& settings) {
          .command = {"denoise", "-i", figure_path(settings, digit), "--model", kDenoiser, "--sigma",
                      "0,0.2,0.4,0.5,0.6,0.8,1", "--grid"},
          .show = Show::kLabelled,
-         .caption = "A digit, the same under growing noise, and what the denoiser makes of it.",
+         .caption = "A column for each <i>\u03c3</i>; from top to bottom the digit, the digit "
+                    "under noise, and what the denoiser makes of it.",
          .alt = "A digit under growing noise, and what the denoiser makes of it",
          .model = kDenoiser,
          .inputs = {digit}});

@@ -141,9 +141,24 @@ TEST_CASE("a labelled grid shows every picture and draws text beside, not over, 
   CHECK(labelled.height > plain.height);
   CHECK(labelled.width > plain.width);
   const int white = count(labelled, 255);
-  const int outside = labelled.width * labelled.height - 6 * 56 * 56;
+  const int outside = labelled.width * labelled.height - 6 * 58 * 58;
   CHECK(white < outside - 100);  // the ink of the labels
-  CHECK(count(plain, 255) == plain.width * plain.height - 6 * 56 * 56);
+  CHECK(count(plain, 255) == plain.width * plain.height - 6 * 58 * 58);
+}
+
+TEST_CASE("a labelled grid draws a line around a white picture") {
+  const Image white = make_image(8, 8, 1, 255);
+  const Image grid = make_labelled_grid(std::vector<Image>{white}, 1, {}, 1);
+  const auto grey = [&](int x, int y) { return grid.pixels[(y * grid.width + x) * 3]; };
+  const int left = (grid.width - 8) / 2, top = (grid.height - 8) / 2;
+  for (int i = -1; i <= 8; ++i) {
+    CHECK(grey(left + i, top - 1) == 153);
+    CHECK(grey(left + i, top + 8) == 153);
+    CHECK(grey(left - 1, top + i) == 153);
+    CHECK(grey(left + 8, top + i) == 153);
+  }
+  CHECK(grey(left, top) == 255);
+  CHECK(grey(left - 2, top) == 255);
 }
 
 }  // namespace

@@ -171,6 +171,8 @@ TEST_CASE("DDIM walks as diffusers does, with and without noise") {
   }
 }
 
+constexpr double kF32 = 1e-5;  // of f32 states, beside their largest value
+
 // Answers with saved predictions, in NCHW as the files have them: all here is elementwise.
 class Replay final : public Denoiser {
  public:
@@ -196,18 +198,16 @@ class Replay final : public Denoiser {
   Tensor result_;
 };
 
-// The product's loop in f32 from the first saved state on, compared after every step. A rounding
-// error of x is one of error / signal in the clean image, and a saved prediction does not correct
-// it as a network would: walks that start with little signal cannot agree to 1e-5.
+// The product's loop in f32 from the first saved state on, compared after every step.
 std::string compare_run(Context& context, SamplerKind kind, const Walk& walk, Replay& denoiser,
-                        const std::vector<double>& states, const Shape& shape) {
+                        const std::vector<double>& states, const Shape& shape,
+                        double relative = kF32) {
   const auto count = static_cast<size_t>(shape.elements());
   const std::vector<float> start(states.begin(), states.begin() + static_cast<int64_t>(count));
   const Tensor x = test::tensor_of(context, shape, start);
   SamplerSettings settings;
   settings.kind = kind;
   const auto sampler = make_sampler(context, settings, walk);
-  const double relative = std::max(1e-5, 4 * test::kEps32 / walk.front().signal());
   std::string wrong;
   run_sampler(context, *sampler, walk, {}, denoiser, nullptr, ImageNoise(context, 1), x,
               [&](int64_t done, const Tensor& state) {
@@ -217,6 +217,21 @@ std::string compare_run(Context& context, SamplerKind kind, const Walk& walk, Re
                 if (wrong.empty() && !error.empty()) wrong = cat("after step ", done, ": ", error);
               });
   return wrong;
+}
+
+// A saved prediction does not correct an error of x as a network would: on the way from a signal s
+// to the clean image it grows by 1 / s, 158 on linear1000. Walked exactly but for its states, which
+// are rounded to f32, DPM-Solver++ ends 1.4e-5 off after 50 such steps, and DDIM 0.8e-5; diffusers
+// in f32 1.2e-5 and 2.3e-5. So where diffusers does not keep to 1e-5, ebb is held to 1.5 times
+// the worst that diffusers does on the schedule, which the golden files carry: ebb's own worst are
+// 1.7e-5 (DDIM) and 1.6e-5 (DPM-Solver++), both on linear1000.
+double f32_limit(const test::Golden& golden, const std::string& schedule,
+                 const std::string& suffix) {
+  double theirs = 0;
+  for (const int64_t steps : kSteps) {
+    theirs = std::max(theirs, golden.doubles(cat(schedule, ".", steps, suffix, "f32_error")).at(0));
+  }
+  return theirs > kF32 ? 1.5 * theirs : kF32;
 }
 
 TEST_CASE("DPM-Solver++ 2M and DDIM in f32 walk as diffusers does") {
@@ -232,8 +247,10 @@ TEST_CASE("DPM-Solver++ 2M and DDIM in f32 walk as diffusers does") {
         const Walk walk =
             walk_of(objective_of(schedule), golden.integers(key + "timestep"), /*to_clean=*/true);
         Replay denoiser(*context, shape, golden.values(key + "prediction"));
-        CHECK(compare_run(*context, kind, walk, denoiser, golden.doubles(key + "state"), shape) ==
-              "");
+        const double limit = f32_limit(golden, schedule, suffix);
+        if (schedule != "linear1000") CHECK(limit == kF32);
+        CHECK(compare_run(*context, kind, walk, denoiser, golden.doubles(key + "state"), shape,
+                          limit) == "");
       }
     }
   }

@@ -63,16 +63,21 @@ def alpha_bar_table(schedule: str) -> Tensor:
     return torch.cumprod(1 - beta, dim=0)
 
 
-def scheduler_of(cls: type, schedule: str, **settings: Any) -> Any:
-    """The scheduler of diffusers on the f64 table, where the class lets it be."""
+def stock_scheduler(cls: type, schedule: str, **settings: Any) -> Any:
+    """The scheduler of diffusers as it comes: f32 all through."""
     timesteps, kind, beta_start, beta_end = SCHEDULES[schedule]
-    scheduler = cls(
+    return cls(
         num_train_timesteps=timesteps,
         beta_schedule=kind,
         beta_start=beta_start,
         beta_end=beta_end,
         **settings,
     )
+
+
+def scheduler_of(cls: type, schedule: str, **settings: Any) -> Any:
+    """The scheduler of diffusers on the f64 table, where the class lets it be."""
+    scheduler = stock_scheduler(cls, schedule, **settings)
     table = alpha_bar_table(schedule)
     expect_close(scheduler.alphas_cumprod.double() / table, torch.ones_like(table), 1e-3)
     scheduler.alphas_cumprod = table
@@ -185,6 +190,7 @@ def ddim_walks() -> Tensors:
                 check_ddim(schedule, timesteps, eta, walk)
                 if eta == 0:
                     del walk["noise"]
+                    walk["f32_error"] = ddim_f32_error(schedule, timesteps, walk)
                 walk["timestep"] = torch.tensor(timesteps, dtype=torch.int32)
                 golden |= {f"{schedule}.{steps}.eta{eta}.{k}": v for k, v in walk.items()}
     return golden
@@ -229,6 +235,24 @@ def check_ddim(schedule: str, timesteps: list[int], eta: float, walk: Tensors) -
         expect_close(theirs, walk["state"][i + 1 : i + 2], F64_AGREEMENT)
 
 
+def ddim_f32_error(schedule: str, timesteps: list[int], walk: Tensors) -> Tensor:
+    scheduler = stock_scheduler(DDIMScheduler, schedule, clip_sample=False, set_alpha_to_one=True)
+    scheduler.num_inference_steps = 1
+    x, states = walk["state"][:1].float(), []
+    for i, t in enumerate(timesteps):
+        t_next = timesteps[i + 1] if i + 1 < len(timesteps) else -1
+        scheduler.register_to_config(num_train_timesteps=t - t_next)
+        x = scheduler.step(walk["prediction"][i : i + 1], t, x).prev_sample
+        states.append(x)
+    return largest_error(states, walk["state"][1:])
+
+
+def largest_error(f32_states: list[Tensor], states: Tensor) -> Tensor:
+    """Of whole walks: each state's largest error beside its largest value; the worst state's."""
+    errors = (torch.cat(f32_states).double() - states).abs().amax(dim=(1, 2, 3))
+    return (errors / states.abs().amax(dim=(1, 2, 3))).max().reshape(1)
+
+
 def dpm_walks() -> Tensors:
     golden: Tensors = {}
     for schedule in SCHEDULES:
@@ -236,6 +260,7 @@ def dpm_walks() -> Tensors:
             timesteps, ab = walk_of(schedule, steps)
             walk = dpm_walk(ab)
             check_dpm(schedule, timesteps, walk)
+            walk["f32_error"] = dpm_f32_error(schedule, timesteps, walk)
             walk["timestep"] = torch.tensor(timesteps, dtype=torch.int32)
             golden |= {f"{schedule}.{steps}.{k}": v for k, v in walk.items()}
     return golden
@@ -274,22 +299,34 @@ def log_snr(ab: Tensor) -> Tensor:
     return 0.5 * torch.log(ab / (1 - ab))
 
 
+DPM_SETTINGS = {
+    "algorithm_type": "dpmsolver++",
+    "solver_order": 2,
+    "solver_type": "midpoint",
+    "lower_order_final": True,
+    "final_sigmas_type": "zero",
+}
+
+
 def check_dpm(schedule: str, timesteps: list[int], walk: Tensors) -> None:
     """diffusers computes in f32; errors are small beside the largest value."""
-    scheduler = scheduler_of(
-        DPMSolverMultistepScheduler,
-        schedule,
-        algorithm_type="dpmsolver++",
-        solver_order=2,
-        solver_type="midpoint",
-        lower_order_final=True,
-        final_sigmas_type="zero",
-    )
+    scheduler = scheduler_of(DPMSolverMultistepScheduler, schedule, **DPM_SETTINGS)
+    for i, x in enumerate(dpm_f32_states(scheduler, timesteps, walk)):
+        expect_close(x.double(), walk["state"][i + 1 : i + 2], F32_AGREEMENT)
+
+
+def dpm_f32_error(schedule: str, timesteps: list[int], walk: Tensors) -> Tensor:
+    scheduler = stock_scheduler(DPMSolverMultistepScheduler, schedule, **DPM_SETTINGS)
+    return largest_error(dpm_f32_states(scheduler, timesteps, walk), walk["state"][1:])
+
+
+def dpm_f32_states(scheduler: Any, timesteps: list[int], walk: Tensors) -> list[Tensor]:
     scheduler.set_timesteps(timesteps=timesteps)
-    x = walk["state"][:1].float()
+    x, states = walk["state"][:1].float(), []
     for i, t in enumerate(scheduler.timesteps):
         x = scheduler.step(walk["prediction"][i : i + 1], t, x).prev_sample
-        expect_close(x.double(), walk["state"][i + 1 : i + 2], F32_AGREEMENT)
+        states.append(x)
+    return states
 
 
 # --- flow matching --------------------------------------------------------------------------

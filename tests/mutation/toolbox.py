@@ -27,9 +27,10 @@ from toolbox_bugs import BUGS, Bug  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRESET, BUILD = "test", "build-test"
-# Programs of the tests in the order in which they are tried, and what they run.
-CATCH_PROGRAMS = ("test_diffusion", "test_kernels")
-CLI_TESTS = ("golden", "drawing", "combine", "picture", "sample")
+# The tests in the order in which they are tried, the quick ones first: a program, those of the
+# command line, another program.
+FIRST_PROGRAM, LAST_PROGRAM = "test_diffusion", "test_kernels"
+CLI_TESTS = ("golden", "drawing", "combine", "rerun", "sample")
 SHOWN = 4  # names of tests in a row of the table
 
 
@@ -65,12 +66,13 @@ class Scratch:
 
     def failing_tests(self) -> Iterator[list[str]]:
         """The names of the tests that fail, program by program."""
-        for program in CATCH_PROGRAMS:
-            self.build(program)
-            yield self.failing_cases(program)
+        self.build(FIRST_PROGRAM)
+        yield self.failing_cases(FIRST_PROGRAM)
         self.build("ebb")
         for part in CLI_TESTS:
             yield self.failing_methods(f"ebb_{part}_test")
+        self.build(LAST_PROGRAM)
+        yield self.failing_cases(LAST_PROGRAM)
 
     def failing_cases(self, program: str) -> list[str]:
         """Of a Catch2 program, from its JUnit report."""
@@ -91,10 +93,8 @@ class Scratch:
         return list(dict.fromkeys(name.split("/")[0] for name in names)) or [program]
 
     def failing_methods(self, test: str) -> list[str]:
-        """Of a Python test of the command line; parts that do not exist have none."""
+        """Of a Python test of the command line."""
         script = self.tree / "tests" / "cli" / f"{test}.py"
-        if not script.exists():
-            return []
         done = subprocess.run(
             [sys.executable, str(script), str(self.tree / BUILD / "bin" / "ebb")],
             cwd=self.tree, capture_output=True, text=True,
