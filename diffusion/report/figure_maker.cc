@@ -117,9 +117,10 @@ void describe(const std::string& file, MadeFigure& made, std::vector<uint64_t>& 
   made.height = info.height;
   made.command = shell_command(provenance->argv);
   if (provenance->steps > 0) {
-    made.walk =
-        cat(provenance->sampler, ", ", provenance->steps,
-            provenance->steps == 1 ? " step" : " steps", ", guidance ", provenance->cfg_scale);
+    made.walk = cat(provenance->sampler, ", ", provenance->steps,
+                    provenance->steps == 1 ? " step" : " steps");
+    // Without a wish there is nothing to guide to.
+    if (!provenance->prompt.empty()) made.walk += cat(", guidance ", provenance->cfg_scale);
   }
   if (!provenance->model.empty()) {
     made.model = cat(std::filesystem::path(provenance->model).stem().string(), ", SHA-256 ",

@@ -12,8 +12,9 @@ Part toolbox_part(const ReportSettings& settings);   // part A of the assignment
 Part training_part(const ReportSettings& settings);  // part B
 
 // For the text of commands: the file of a figure that an earlier command drew, and the number of
-// steps, which --fast makes small.
+// steps (0: the model's own), which --fast makes small.
 std::string figure_path(const ReportSettings& settings, const std::string& id);
+int figure_steps(const ReportSettings& settings, int steps);
 std::vector<std::string> with_steps(std::vector<std::string> command,
                                     const ReportSettings& settings, int steps);
 

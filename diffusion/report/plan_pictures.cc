@@ -32,10 +32,14 @@ std::string figure_path(const ReportSettings& settings, const std::string& id) {
   return cat(settings.folder, "/figures/", id, ".png");
 }
 
+int figure_steps(const ReportSettings& settings, int steps) {
+  constexpr int kFewSteps = 4;
+  return settings.fast ? kFewSteps : steps;
+}
+
 std::vector<std::string> with_steps(std::vector<std::string> command,
                                     const ReportSettings& settings, int steps) {
-  constexpr int kFewSteps = 4;
-  if (settings.fast) steps = kFewSteps;
+  steps = figure_steps(settings, steps);
   if (steps > 0) command.insert(command.end(), {"--steps", std::to_string(steps)});
   return command;
 }

@@ -165,12 +165,13 @@ Section flow_matching(const ReportSettings& settings) {
           .text = cat(
               "<p>Later editions of the course learn a velocity instead of the noise: along the "
               "straight line from noise to digit it is the same everywhere.</p>",
-              formula::flow(), "<p>A sample follows the velocity in small steps.</p>"),
+              formula::flow(), "<p>A sample follows the velocity in small steps, here ",
+              figure_steps(settings, 100), ".</p>"),
           .figures = {curve(kFlow),
                       {.id = "flow-samples",
                        .command = with_steps({"sample", "--model", kFlow, "--class", "all", "-b",
                                               "40", "--grid", "--grid-cols", "10"},
-                                             settings, 0),
+                                             settings, 100),
                        .labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
                        .caption = "Four of each digit.",
                        .alt = "Four of each digit from 0 to 9, by the flow model",
@@ -202,14 +203,15 @@ Section samplers(const ReportSettings& settings) {
                   .figures = {}};
   for (const Walk& walk : kWalks) {
     const std::string name = std::string(walk.sampler) == "dpm++" ? "dpmpp" : walk.sampler;
+    const int steps = figure_steps(settings, walk.steps);
     section.figures.push_back(
         {.id = cat("walk-", name, "-", walk.steps),
          .command = with_steps({"sample", "--model", kClass, "--class", "all", "-b", "10",
                                 "--sampler", walk.sampler, "--grid", "--grid-cols", "10"},
                                settings, walk.steps),
          .labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
-         .caption = cat("<b>", walk.sampler, ", ", walk.steps, " steps</b>: ", walk.note, "."),
-         .alt = cat("Digits 0 to 9 drawn by ", walk.sampler, " in ", walk.steps, " steps"),
+         .caption = cat("<b>", walk.sampler, ", ", steps, " steps</b>: ", walk.note, "."),
+         .alt = cat("Digits 0 to 9 drawn by ", walk.sampler, " in ", steps, " steps"),
          .model = kClass});
   }
   return section;
