@@ -1,5 +1,6 @@
 #include "diffusion/classes.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 
@@ -41,6 +42,9 @@ Recipe class_recipe(Context& context, const Network& network, std::span<const in
   const int64_t classes = class_count(network);
   if (classes == 0) return {Term{}};
   const std::array none = {kNoClass};
+  const bool any =
+      std::any_of(labels.begin(), labels.end(), [](int64_t l) { return l != kNoClass; });
+  if (!any) return conditioned(one_hot(context, none, classes));  // nothing to guide to
   return guided(one_hot(context, labels, classes), one_hot(context, none, classes), cfg_scale);
 }
 

@@ -195,6 +195,8 @@ Mask read_mask(const std::string& flag, const std::string& name, int width, int 
   if (is_mask_name(name)) {
     mask = named_mask(name, width, height);
   } else {
+    EBB_CHECK(exists(find_input_file(split_index(name).path)), IoError, flag, " ", path_label(name),
+              ": no such file. Name a picture, or left, right, top, bottom or center.");
     StoredPicture stored = read_stored(flag, name);
     const Image grey = to_grey(composite(stored.image, kBlack));
     const Image scaled = resize_nearest(grey, width, height);

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <filesystem>
 #include <system_error>
 
@@ -33,6 +36,19 @@ void check_output_file(const std::string& path, Overwrite overwrite) {
   EBB_CHECK(overwrite == Overwrite::kReplace || !fs::exists(fs::symlink_status(file, error)),
             IoError, label,
             ": the file exists and is kept. Use --force to replace it or choose another output.");
+}
+
+void check_picture_name(const std::string& flag, const std::string& path,
+                        const std::string& ending) {
+  std::string found = std::filesystem::path(path).extension().string();
+  std::transform(found.begin(), found.end(), found.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::array kPictures = {".png",  ".gif", ".jpg", ".jpeg",
+                                    ".webp", ".bmp", ".tif", ".tiff"};
+  const bool is_other =
+      found != ending && std::find(kPictures.begin(), kPictures.end(), found) != kPictures.end();
+  EBB_CHECK(!is_other, UsageError, flag, " ", path_label(path), ": would hold a ",
+            ending == ".gif" ? "GIF" : "PNG", " file. Use a name that ends in ", ending, ".");
 }
 
 void write_output_file(const std::string& path, std::span<const uint8_t> bytes,

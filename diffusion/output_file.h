@@ -14,6 +14,12 @@ enum class Overwrite { kRefuse, kReplace };
 // result goes there.
 void check_output_file(const std::string& path, Overwrite overwrite);
 
+// The pictures that ebb writes are PNG, its animations GIF: UsageError when the name of an output
+// ends as those of another kind of picture do. `ending`: ".png" or ".gif"; the message names
+// `flag`.
+void check_picture_name(const std::string& flag, const std::string& path,
+                        const std::string& ending);
+
 // Checks as above, then writes all bytes or leaves `path` as it was.
 void write_output_file(const std::string& path, std::span<const uint8_t> bytes,
                        Overwrite overwrite);

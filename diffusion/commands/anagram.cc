@@ -111,11 +111,11 @@ void add_anagram_command(Command program, const std::vector<std::string>& argume
       "anagram", "Draw pictures that show something else when turned, flipped or rearranged");
   command.add_option("--prompts", flags->prompts, "What each view shows, such as 6 9")
       .required()
-      .type_name("PROMPT...");
+      .type_name("PROMPT");
   Flag view = add_choice(command, "--view", flags->view, view_names(),
                          "How the second prompt is seen (rotate_180), the first as it is");
   command.add_option("--views", flags->views, "A view for each prompt, instead of --view")
-      .type_name("VIEW...")
+      .type_name("VIEW")
       .excludes(view);
   add_drawing_flags(command, flags->drawing, {.takes_prompt = false},
                     [flags, &arguments] { run(*flags, arguments); });

@@ -5,6 +5,7 @@
 
 #include "diffusion/cli.h"
 #include "diffusion/commands/redraw_flags.h"
+#include "diffusion/output_file.h"
 #include "diffusion/picture/png.h"
 #include "diffusion/provenance.h"
 #include "diffusion/report/drawings.h"
@@ -28,6 +29,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   const std::string path = flags.redraw.active()  ? flags.redraw.output
                            : flags.output.empty() ? flags.name + ".png"
                                                   : flags.output;
+  if (!flags.redraw.active()) check_picture_name("-o", path, ".png");
   write_png(path, draw_picture(flags.name), to_text_chunks(provenance),
             flags.force || flags.redraw.active() ? Overwrite::kReplace : Overwrite::kRefuse);
   std::cout << path_label(path) << '\n';

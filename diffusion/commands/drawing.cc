@@ -281,8 +281,10 @@ Provenance Drawing::provenance(const GenerateRequest* request, const std::string
 void Drawing::print_summary(int64_t pictures, const GenerateRequest& request) const {
   std::cout << pictures << (pictures == 1 ? " picture" : " pictures") << " in "
             << format_duration(seconds_) << ": " << to_string(request.sampler.kind) << ", "
-            << step_count(request.walk) << " steps, guidance " << cfg_scale() << ", "
-            << to_string(context_->device()) << '\n';
+            << step_count(request.walk) << " steps, ";
+  const bool is_guided = request.recipe.size() > 1;
+  if (is_guided) std::cout << "guidance " << cfg_scale() << ", ";
+  std::cout << to_string(context_->device()) << '\n';
   if (flags_.profile) std::cout << '\n' << context_->profiler()->table();
 }
 

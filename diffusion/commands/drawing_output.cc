@@ -47,9 +47,11 @@ void check_files(const OutputFiles& files, int64_t pictures) {
               "picture ", files.redraw.picture, ": the command makes ", pictures, ".");
     return check_output_file(files.redraw.output, Overwrite::kReplace);
   }
+  check_picture_name("-o", files.output, ".png");
   const OutputPattern pattern(files.output, files.grid ? 1 : pictures);
   pattern.check(files.overwrite);
   if (!files.gif) return;
+  check_picture_name("--gif", *files.gif, ".gif");
   EBB_CHECK(*files.gif != pattern.path(0), UsageError, "--gif ", path_label(*files.gif),
             ": is also the picture's file. Choose another name.");
   check_output_file(*files.gif, files.overwrite);

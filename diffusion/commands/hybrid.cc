@@ -177,7 +177,7 @@ void add_hybrid_command(Command program, const std::vector<std::string>& argumen
   command
       .add_option("--prompts", flags->prompts,
                   "A prompt for each part of the decomposition, coarsest first")
-      .type_name("PROMPT...");
+      .type_name("PROMPT");
   add_choice(command, "--decomposition", flags->decomposition,
              {"lowpass", "triple", "color", "motion"},
              "Parts (lowpass): far near; far middle near; grey color; moving still");

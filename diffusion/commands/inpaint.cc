@@ -73,6 +73,10 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   GenerateRequest request = drawing.request(pictures, drawing.full_walk());
   request.recipe = drawing.guided_to(labels);
   request.resampling = flags.resampling;
+  EBB_CHECK(flags.resampling.times == 1 || flags.resampling.jump < step_count(request.walk),
+            UsageError, "--jump ", flags.resampling.jump, ": must be less than the ",
+            step_count(request.walk),
+            " steps, or nothing is walked again. Lower it or raise --steps.");
   request.constraint = std::make_shared<KnownPixels>(
       drawing.context(), mask_tensor(drawing, mask.make_new), start.tensor);
   constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid

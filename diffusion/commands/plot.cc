@@ -8,6 +8,7 @@
 #include "diffusion/commands/redraw_flags.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_history.h"
+#include "diffusion/output_file.h"
 #include "diffusion/picture/plot.h"
 #include "diffusion/picture/png.h"
 #include "diffusion/provenance.h"
@@ -56,6 +57,7 @@ void name_models(const std::vector<std::string>& names, Provenance& provenance) 
 }
 
 void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  if (!flags.redraw.active()) check_picture_name("-o", flags.output, ".png");
   LossPlot plot;
   plot.title = "training loss";
   for (const std::string& name : flags.models) {

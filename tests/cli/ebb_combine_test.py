@@ -211,6 +211,10 @@ class Inpaint(Combine):
 
     def test_errors(self) -> None:
         self.draw("inpaint", "-i", "in.png", rc=2)
+        self.assertIn("left, right", self.draw("inpaint", "-i", "in.png", "--mask", "middle", rc=4).stderr)
+        done = self.draw("inpaint", "-i", "in.png", "--mask", "left", "--steps", 6, "--resample", 2,
+                         "--jump", 6, rc=2)  # fmt: skip
+        self.assertIn("--jump 6: must be less than the 6 steps", done.stderr)
         for flags in (["--resample", "0"], ["--jump", "0"], ["--steps", "301"]):
             done = self.draw("inpaint", "-i", "in.png", "--mask", "left", *flags, rc=2)
             self.assertIn(flags[0], done.stderr)

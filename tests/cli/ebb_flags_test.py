@@ -80,7 +80,10 @@ class BadFlags(EbbTest):
         (["-b", "2", "-o", "one.png"], "one.png"),
         (["-o", "%s.png"], "%s.png"),
         (["-o", "a%d_%d.png"], "a%d_%d.png"),
-        (["--grid", "-o", "x.png", "--gif", "x.png"], "x.png"),
+        (["--grid", "-o", "x.png", "--gif", "x.png"], "--gif x.png"),
+        (["--grid", "-o", "x", "--gif", "x"], "--gif x"),
+        (["-b", "1", "-o", "x.jpg"], "-o x.jpg"),
+        (["-b", "2", "-o", "x_%d.GIF"], "-o x_%d.GIF"),
     ]
 
     def test_bad_calls_end_with_2_and_name_the_flag(self) -> None:

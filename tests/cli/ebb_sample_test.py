@@ -108,6 +108,11 @@ class Sampling(EbbTest):
         self.assertEqual(len(made["model_sha256"]), 64)
         self.assertIn("class 8", self.ebb("info", "a.png").stdout)
 
+    def test_guidance_is_named_where_there_is_some(self) -> None:
+        self.assertIn("ddpm, 3 steps, guidance 7, cpu", self.sample("-b", 1, "--cfg-scale", 7).stdout)
+        done = self.sample("-b", 1, "--cfg-scale", 1, "-o", "plain.png")
+        self.assertIn("ddpm, 3 steps, cpu", done.stdout)
+
     def test_a_grid_has_one_column_per_class(self) -> None:
         self.sample("-b", 20, "--grid", "-o", "g.png")
         header = png_chunks(self.dir / "g.png", b"IHDR")[0]

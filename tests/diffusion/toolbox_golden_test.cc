@@ -70,9 +70,10 @@ class Toolbox {
     return sum_of_parts(parts);
   }
 
-  // Empty when every state of the walk is that of the file within 1e-5 of its largest value.
+  // Empty when every state of the walk is that of the file within `relative` of its largest value.
   std::string compare(const std::string& name, const Recipe& recipe,
-                      std::shared_ptr<Constraint> constraint = nullptr) const {
+                      std::shared_ptr<Constraint> constraint = nullptr,
+                      double relative = 1e-5) const {
     GenerateRequest request;
     request.images = kImages;
     request.recipe = recipe;
@@ -89,7 +90,7 @@ class Toolbox {
       double largest = 0;
       for (const double value : expected) largest = std::max(largest, std::fabs(value));
       const std::vector<float> actual = x.to_host();
-      const std::string error = test::compare(actual, expected, {.absolute = 1e-5 * largest});
+      const std::string error = test::compare(actual, expected, {.absolute = relative * largest});
       if (wrong.empty() && !error.empty()) wrong = cat("after step ", done, ": ", error);
     });
     return wrong;
@@ -162,7 +163,9 @@ TEST_CASE("the noise of an image is the one that the golden files were made with
 TEST_CASE("guided steps are PyTorch's; the variance is the conditional answer's") {
   for (const auto& toolbox : toolboxes()) {
     CHECK(toolbox->compare("conditional", toolbox->guided_by(3, 1)) == "");
-    CHECK(toolbox->compare("guided", toolbox->guided_by(3, 7)) == "");
+    // 7 e_c - 6 e_u makes 13 times as much of a rounding error of the network, and the last step,
+    // to the clean image, 1.5 times of that: PyTorch's network in f32 is 1.0e-5 off too.
+    CHECK(toolbox->compare("guided", toolbox->guided_by(3, 7), nullptr, 2e-5) == "");
   }
 }
 
