@@ -156,6 +156,7 @@ MadeFigure make_figure(const Figure& figure, const ReportSettings& settings) {
   std::vector<uint64_t> seeds;
   for (const std::string& file : made.files) describe(file, made, seeds);
   if (made.files.empty()) made.command = shell_command(command_line(figure, settings));
+  if (made.files.empty() && figure.samples) seeds = {static_cast<uint64_t>(settings.seed)};
   made.seeds = describe_seeds(seeds);
   return made;
 }

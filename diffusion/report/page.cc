@@ -169,7 +169,8 @@ std::string render(const Figure& figure, const MadeFigure& made) {
   out << "<figure id=\"fig-" << figure.id << "\">" << picture(figure, made);
   const bool quotes = figure.shows_output || figure.show == Show::kPrinted;
   if (quotes && !made.printed.empty()) {
-    out << "<pre class=\"printed\" tabindex=\"0\">" << escape_html(made.printed) << "</pre>";
+    const char* kind = figure.show == Show::kPrinted ? "printed tables" : "printed";
+    out << "<pre class=\"" << kind << "\" tabindex=\"0\">" << escape_html(made.printed) << "</pre>";
   }
   out << "<figcaption>" << (figure.caption.empty() ? "" : cat("<p>", figure.caption, "</p>"))
       << made_by(made) << "</figcaption></figure>\n";
