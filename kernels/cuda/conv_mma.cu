@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/cuda/conv_pass.h"
 #include "kernels/cuda/mma_tile.h"
 
@@ -127,12 +129,14 @@ __global__ void __launch_bounds__(S::kThreads)
     }
   }
   simt::cp_async_wait<0>();
-  tile.for_each_pair(lane, [&](int m, int n, const float(&sums)[2]) {
-    const int row = row0 + warp_row + m, channel = column0 + warp_column + n;
-    const int count = static_cast<int>(args.list.out.c) - channel;
-    if (row >= phase.rows() || count <= 0) return;
-    finish_pixel(args, output_point(args.list.out, phase, row), channel, count, wide_output, sums);
+  __syncthreads();  // all have left the last stage: the sums take the stages' place
+  auto& sums = *reinterpret_cast<SumTile<S::kBM, S::kBN>*>(stages);
+  tile.for_each_pair(lane, [&](int m, int n, const float(&pair)[2]) {
+    store_pack<2>(&sums.v[warp_row + m][warp_column + n], Pack<float, 2>{{pair[0], pair[1]}});
   });
+  __syncthreads();
+  finish_tile<S::kThreads>(args, phase, row0, column0, static_cast<int>(threadIdx.x), wide_output,
+                           sums);
 }
 
 template <class S, class T>
@@ -145,10 +149,11 @@ void run(const ConvPassArgs<T>& args, StreamHandle stream) {
                              static_cast<unsigned>(ceil_div(args.list.out.c, S::kBN)),
                              static_cast<unsigned>(args.list.phases())),
                 .block = dim3(S::kThreads),
-                .shared_bytes = S::kStages * static_cast<int64_t>(sizeof(Stage<S>)),
+                .shared_bytes = std::max<int64_t>(S::kStages * sizeof(Stage<S>),
+                                                  sizeof(SumTile<S::kBM, S::kBN>)),
                 .stream = stream},
                wide ? conv_mma_kernel<T, S, true> : conv_mma_kernel<T, S, false>, args,
-               output_packs_fit<2>(args));
+               output_packs_fit(args));
 }
 
 }  // namespace

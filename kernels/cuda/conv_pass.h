@@ -94,6 +94,8 @@ SIMT_DEVICE float activate(Activation activation, float x) {
   return x;
 }
 
+inline constexpr int kFinishWidth = 4;  // channels that a thread finishes at once
+
 // out = act(sum + bias + residual) for kCount neighbouring channels of one pixel, of which `count`
 // exist.
 template <int kCount, class T>
@@ -126,14 +128,42 @@ SIMT_DEVICE void finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at
   }
 }
 
-// Whether packs of kCount channels can be written: all rows of out and residual are aligned.
-template <int kCount, class T>
+// Whether packs of kFinishWidth channels can be written: all rows of out and residual are aligned.
+template <class T>
 bool output_packs_fit(const ConvPassArgs<T>& args) {
   const TapImage& out = args.list.out;
-  constexpr uintptr_t kBytes = sizeof(T) * kCount;
-  return out.c % kCount == 0 && out.pitch % kCount == 0 &&
+  constexpr uintptr_t kBytes = sizeof(T) * kFinishWidth;
+  return out.c % kFinishWidth == 0 && out.pitch % kFinishWidth == 0 &&
          reinterpret_cast<uintptr_t>(args.out) % kBytes == 0 &&
          reinterpret_cast<uintptr_t>(args.residual) % kBytes == 0;
+}
+
+// Sums of kRows grid points by kColumns channels in shared memory. The pitch lets the lanes of a
+// warp store pairs (mma fragments) or groups of four (ThreadTile) without bank conflicts.
+template <int kRows, int kColumns>
+struct SumTile {
+  static constexpr int kPitch = kColumns + 8;
+  float v[kRows][kPitch];
+};
+
+// Makes output of a tile: kThreads threads, four neighbouring channels each, in the order of
+// memory. Sums go through shared memory because the code of the activations would otherwise exist
+// once for every register that holds one.
+template <int kThreads, int kRows, int kColumns, class T>
+SIMT_DEVICE void finish_tile(const ConvPassArgs<T>& args, const Phase32& phase, int row0,
+                             int column0, int thread, bool wide,
+                             const SumTile<kRows, kColumns>& tile) {
+  constexpr int kPacks = kColumns / kFinishWidth;
+  const int channels = static_cast<int>(args.list.out.c);
+#pragma unroll 1
+  for (int i = thread; i < kRows * kPacks; i += kThreads) {
+    const int row = i / kPacks, column = i % kPacks * kFinishWidth;
+    const int count = channels - column0 - column;
+    if (row0 + row >= phase.rows() || count <= 0) continue;
+    const auto sums = load_pack<kFinishWidth>(&tile.v[row][column]);
+    finish_pixel(args, output_point(args.list.out, phase, row0 + row), column0 + column, count,
+                 wide, sums.v);
+  }
 }
 
 // Weight gradient: for every tap the product over all grid points p

@@ -106,21 +106,27 @@ __global__ void __launch_bounds__(kBlockThreads)
     if (more) store(stages[current ^ 1], thread, next);
     __syncthreads();
   }
+  // Groups of the tile's rows, one after the other.
+  constexpr int kGroups = kRows / Tile::kRowGroup, kGroupRows = kBM / kGroups;
+  using Sums = SumTile<kGroupRows, kBN>;
+  SIMT_SHARED(Sums, sums);
 #pragma unroll
-  for (int i = 0; i < kRows; ++i) {
-    const int row = row0 + Tile::row(thread, i);
-    if (row >= phase.rows()) continue;
-    const OutputPoint at = output_point(list.out, phase, row);
+  for (int group = 0; group < kGroups; ++group) {
 #pragma unroll
-    for (int j = 0; j < kColumns; j += Tile::kColumnGroup) {
-      const int channel = column0 + Tile::column(thread, j);
-      const int count = static_cast<int>(list.out.c) - channel;
-      if (count <= 0) continue;
-      float sums[Tile::kColumnGroup];
+    for (int i = group * Tile::kRowGroup; i < (group + 1) * Tile::kRowGroup; ++i) {
 #pragma unroll
-      for (int e = 0; e < Tile::kColumnGroup; ++e) sums[e] = tile.sum[i][j + e];
-      finish_pixel(args, at, channel, count, wide_output, sums);
+      for (int j = 0; j < kColumns; j += Tile::kColumnGroup) {
+        Pack<float, Tile::kColumnGroup> pack;
+#pragma unroll
+        for (int e = 0; e < Tile::kColumnGroup; ++e) pack.v[e] = tile.sum[i][j + e];
+        store_pack<Tile::kColumnGroup>(
+            &sums.v[Tile::row(thread, i) - group * kGroupRows][Tile::column(thread, j)], pack);
+      }
     }
+    __syncthreads();
+    finish_tile<kBlockThreads>(args, phase, row0 + group * kGroupRows, column0, thread, wide_output,
+                               sums);
+    __syncthreads();
   }
 }
 
@@ -136,7 +142,7 @@ void run(const ConvPassArgs<float>& args, StreamHandle stream) {
                 .stream = stream},
                wide ? conv_simt_kernel<kBN, kRows, kColumns, true>
                     : conv_simt_kernel<kBN, kRows, kColumns, false>,
-               args, output_packs_fit<4>(args));
+               args, output_packs_fit(args));
 }
 
 }  // namespace

@@ -113,21 +113,23 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
     simt::wgmma_wait<0>();
     if (thread % kThreadsOfGroup == 0) simt::mbarrier_arrive(&ring->empty[at]);
   }
+  // Both groups have left the ring and no copy is under way: the sums take its place.
+  constexpr int kConsumers = kGroups * kThreadsOfGroup;
+  auto& sums = *reinterpret_cast<SumTile<kBM, kBN>*>(ring->stage);
+  static_assert(sizeof(sums) <= sizeof(ring->stage));
+  simt::named_barrier_sync(1, kConsumers);
   const int lane = thread % 32, warp = thread % kThreadsOfGroup / 32;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int row = row0 + group * kGroupRows + warp * 16 + half * 8 + lane / 4;
-    if (row >= phase.rows()) continue;
-    const OutputPoint at = output_point(args.list.out, phase, row);
+    const int row = group * kGroupRows + warp * 16 + half * 8 + lane / 4;
 #pragma unroll
     for (int j = 0; j < kBN / 8; ++j) {
-      const int channel = column0 + j * 8 + lane % 4 * 2;
-      const int count = static_cast<int>(args.list.out.c) - channel;
-      if (count <= 0) continue;
-      const float pair[2] = {sum[j * 4 + half * 2], sum[j * 4 + half * 2 + 1]};
-      finish_pixel(args, at, channel, count, wide_output, pair);
+      store_pack<2>(&sums.v[row][j * 8 + lane % 4 * 2],
+                    Pack<float, 2>{{sum[j * 4 + half * 2], sum[j * 4 + half * 2 + 1]}});
     }
   }
+  simt::named_barrier_sync(1, kConsumers);
+  finish_tile<kConsumers>(args, phase, row0, column0, thread - kThreadsOfGroup, wide_output, sums);
 }
 
 template <int kBN, class T>
@@ -166,7 +168,7 @@ void run(const ConvPassArgs<T>& args, StreamHandle stream) {
                   .shared_bytes = sizeof(Ring<T, kBN>),
                   .stream = stream},
                  conv_wgmma_kernel<T, kBN>, input, weights, args, static_cast<int>(p),
-                 output_packs_fit<2>(args));
+                 output_packs_fit(args));
   }
 }
 
