@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "kernels/cuda/activate.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
@@ -7,23 +9,22 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-// One block per image and group; its threads run over the group's elements in memory order.
+// One block per image and group; its threads run over the group's elements in memory order. They
+// count them in 32 bits: a division in 64 costs more than what is computed of an element.
 struct Group {
-  int64_t n, first_channel, width, count;
-  int64_t c, pixels;
+  int64_t n, first_channel, first_offset, c;
+  int width, count;
 
   SIMT_DEVICE Group(const GroupNormSize& s, int64_t task)
       : n(task / s.groups),
         first_channel(task % s.groups * s.group_channels()),
-        width(s.group_channels()),
-        count(s.pixels * s.group_channels()),
+        first_offset(n * s.pixels * s.c + first_channel),
         c(s.c),
-        pixels(s.pixels) {}
+        width(static_cast<int>(s.group_channels())),
+        count(static_cast<int>(s.pixels) * width) {}
 
-  SIMT_DEVICE int64_t channel(int64_t i) const { return first_channel + i % width; }
-  SIMT_DEVICE int64_t offset(int64_t i) const {
-    return (n * pixels + i / width) * c + first_channel + i % width;
-  }
+  SIMT_DEVICE int64_t channel(int i) const { return first_channel + i % width; }
+  SIMT_DEVICE int64_t offset(int i) const { return first_offset + i / width * c + i % width; }
 };
 
 // The argument of the activation: u = xh * slope + offset.
@@ -43,20 +44,19 @@ __global__ void __launch_bounds__(kThreads) group_norm_forward_kernel(GroupNormF
   for (int64_t task = blockIdx.x; task < args.size.n * args.size.groups; task += gridDim.x) {
     const Group group(args.size, task);
     double sum = 0;
-    for (int64_t i = threadIdx.x; i < group.count; i += kThreads)
-      sum += to_float(x[group.offset(i)]);
+    for (int i = threadIdx.x; i < group.count; i += kThreads) sum += to_float(x[group.offset(i)]);
     const double mean = block_sum<kThreads>(sum) / static_cast<double>(group.count);
     // f32 around the f32 mean, then corrected for what rounding left of the mean.
     const float centre = static_cast<float>(mean), rest = static_cast<float>(mean - centre);
     float squares = 0;
-    for (int64_t i = threadIdx.x; i < group.count; i += kThreads) {
+    for (int i = threadIdx.x; i < group.count; i += kThreads) {
       const float deviation = to_float(x[group.offset(i)]) - centre - rest;
       squares += deviation * deviation;
     }
     const double variance =
         block_sum<kThreads>(static_cast<double>(squares)) / static_cast<double>(group.count);
     const float rstd = static_cast<float>(1 / sqrt(variance + args.eps));
-    for (int64_t i = threadIdx.x; i < group.count; i += kThreads) {
+    for (int i = threadIdx.x; i < group.count; i += kThreads) {
       const int64_t c = group.channel(i), at = group.offset(i);
       const Affine affine =
           affine_of(args.gamma, args.beta, args.scale, args.shift, c, group.n * group.c + c);
@@ -86,18 +86,20 @@ SIMT_DEVICE Element element(const GroupNormBackwardArgs& args, int64_t task, int
 
 constexpr int kSumChannels = 32, kSumRows = 8;
 
-// a and b of 32 channels of one image, and from them dscale and dshift.
+// a and b of 32 channels of one image, and from them dscale and dshift. Four blocks per SM: ptxas
+// left to itself spills to make room for a fifth.
 template <class T, Activation kActivation>
-__global__ void __launch_bounds__(kSumChannels* kSumRows)
+__global__ void __launch_bounds__(kSumChannels* kSumRows, 4)
     group_norm_sums_kernel(GroupNormBackwardArgs args, float* a, float* b) {
   SIMT_SHARED(double, partial, [2][kSumRows][kSumChannels]);
   const GroupNormSize& s = args.size;
   const int64_t c = int64_t{blockIdx.x} * kSumChannels + threadIdx.x;
+  const int64_t group = static_cast<int>(c) / static_cast<int>(s.group_channels());
   for (int64_t n = blockIdx.y; n < s.n; n += gridDim.y) {
     double sum = 0, product = 0;
     const int64_t nc = n * s.c + c;
     if (c < s.c) {
-      const int64_t task = n * s.groups + c / s.group_channels();
+      const int64_t task = n * s.groups + group;
       for (int64_t p = threadIdx.y; p < s.pixels; p += kSumRows) {
         const Element e = element<kActivation, T>(args, task, (n * s.pixels + p) * s.c + c, c, nc);
         sum += e.du;
@@ -134,7 +136,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t task = blockIdx.x; task < args.size.n * args.size.groups; task += gridDim.x) {
     const Group group(args.size, task);
     double sum = 0, product = 0;
-    for (int64_t i = threadIdx.x; i < group.width; i += kThreads) {
+    for (int i = threadIdx.x; i < group.width; i += kThreads) {
       const int64_t c = group.first_channel + i, nc = group.n * group.c + c;
       const double factor = gradient_factor(args, c, nc);
       sum += factor * a[nc];
@@ -143,7 +145,7 @@ __global__ void __launch_bounds__(kThreads)
     const double count = static_cast<double>(group.count);
     const float offset = static_cast<float>(block_sum<kThreads>(sum) / count);
     const float slope = static_cast<float>(block_sum<kThreads>(product) / count);
-    for (int64_t i = threadIdx.x; i < group.count; i += kThreads) {
+    for (int i = threadIdx.x; i < group.count; i += kThreads) {
       const int64_t c = group.channel(i), nc = group.n * group.c + c, at = group.offset(i);
       const Element e = element<kActivation, T>(args, task, at, c, nc);
       const float gradient = e.du * gradient_factor(args, c, nc) - offset - e.xh * slope;
@@ -172,6 +174,10 @@ void require_groups(const GroupNormSize& s) {
   EBB_CHECK(s.n >= 0 && s.pixels > 0 && s.c > 0 && s.groups > 0 && s.c % s.groups == 0, ShapeError,
             "cuda kernels: group_norm of [", s.n, ", ", s.pixels, ", ", s.c, "] in ", s.groups,
             " groups: the groups must divide the channels");
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / 2;
+  EBB_CHECK(s.c <= kMost && s.pixels <= kMost / s.group_channels(), ShapeError,
+            "cuda kernels: group_norm of groups of ", s.pixels, " x ", s.group_channels(),
+            " numbers, at most ", kMost, ". Use more groups");
 }
 
 }  // namespace

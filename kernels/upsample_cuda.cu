@@ -31,9 +31,10 @@ __global__ void __launch_bounds__(kThreads) upsample_forward_kernel(UpsampleForw
   }
 }
 
-// One thread per pack of channels of an input pixel, which gathers what reads it.
+// One thread per pack of channels of an input pixel, which gathers what reads it. Three blocks per
+// SM: left to itself ptxas spills to make room for a fourth.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads) upsample_backward_kernel(UpsampleBackwardArgs args) {
+__global__ void __launch_bounds__(kThreads, 3) upsample_backward_kernel(UpsampleBackwardArgs args) {
   const UpsampleSize s = args.size;
   const int64_t packs = s.c / kWidth;
   for (int64_t i = global_thread(); i < s.n * s.h * s.w * packs; i += global_threads()) {
