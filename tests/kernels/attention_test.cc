@@ -10,6 +10,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/op_cases.h"
 #include "tests/support/random_data.h"
 #include "tests/support/storage.h"
 
@@ -92,19 +93,13 @@ Gradients backward(const Problem& p, const Output& out) {
   return g;
 }
 
-// Head widths 8 to 128 and odd ones, tiles that end in the middle, text keys first, one key.
-const std::vector<AttentionSize> kSizes = {dense(2, 2, 8, 5, 7, 0),    dense(1, 3, 16, 16, 32, 0),
-                                           dense(1, 1, 32, 17, 33, 7), dense(1, 2, 64, 19, 40, 5),
-                                           dense(1, 1, 128, 9, 30, 3), dense(2, 1, 13, 1, 1, 0),
-                                           dense(1, 1, 40, 3, 0, 65)};
-
 TEST_CASE("attention: forward follows the definition with and without text keys", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const bool with_bias = GENERATE(false, true);
   CAPTURE(backend.name(), with_bias);
-  for (const AttentionSize& size : kSizes) {
-    CAPTURE(size.d, size.queries, size.keys, size.extra);
-    const Problem p(size, with_bias);
+  for (const AttentionCase& c : cases_of(CaseSet::kEdge, kAttentionCases)) {
+    CAPTURE(c.name);
+    const Problem p(c.size(), with_bias);
     const std::vector<double> expected = reference::attention(p.reference());
     const Output out = forward(p);
     // Outputs are averages of N(0, 1); scores of a few units carry d roundings of their terms.

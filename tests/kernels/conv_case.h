@@ -9,23 +9,10 @@
 #include <vector>
 
 #include "kernels/conv.h"
+#include "tests/support/op_cases.h"
 
 // One convolution with its data, for the tests of all backends' kernels.
 namespace ebb {
-
-struct ConvShape {
-  const char* name;
-  int64_t n, h, w, c, o, kh, kw, stride, pad;
-  bool transposed = false;
-  int64_t x_gap = 0, y_gap = 0;  // elements between pixels beyond c and o
-
-  ConvGeometry geometry() const {
-    ConvGeometry g = conv_geometry(n, h, w, c, o, kh, kw, stride, pad, transposed);
-    g.x_pitch += x_gap;
-    g.y_pitch += y_gap;
-    return g;
-  }
-};
 
 class AlignedBytes {
  public:

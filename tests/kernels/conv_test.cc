@@ -18,46 +18,6 @@
 namespace ebb {
 namespace {
 
-// Ragged against every tile: channels around 1, 8, 16, 64; images smaller than a strip; strides
-// that leave rows unread; phases without taps.
-const ConvShape kShapes[] = {
-    {"first layer", 2, 28, 28, 1, 64, 3, 3, 1, 1},
-    {"last layer", 2, 28, 28, 64, 1, 3, 3, 1, 1},
-    {"two outputs, pitched", 3, 7, 9, 32, 2, 3, 3, 1, 1, false, 5, 3},
-    {"one output, strided", 2, 7, 5, 16, 1, 3, 3, 2, 1},
-    {"one output, transposed", 2, 5, 3, 16, 1, 4, 4, 2, 1, true},
-    {"one output, narrow input", 2, 5, 3, 7, 1, 3, 3, 1, 1},
-    {"one to one", 3, 5, 3, 1, 1, 3, 3, 1, 1},
-    {"5 to 6", 1, 5, 3, 5, 6, 3, 3, 1, 1},
-    {"7 to 17, pitched", 3, 7, 7, 7, 17, 3, 3, 1, 1, false, 2, 7},
-    {"13 to 10, wide image", 2, 28, 5, 13, 10, 3, 3, 1, 1},
-    {"3 to 24, one pixel", 2, 1, 1, 3, 24, 3, 3, 1, 1},
-    {"64 to 64", 5, 14, 14, 64, 64, 3, 3, 1, 1},
-    {"64 to 80, pitched", 9, 7, 7, 64, 80, 3, 3, 1, 1, false, 64, 16},
-    {"48 to 32, odd sides", 3, 9, 13, 48, 32, 3, 3, 1, 1, false, 16, 0},
-    {"16 to 96, no pad", 2, 8, 7, 16, 96, 3, 3, 1, 0},
-    {"32 to 16, pad 2", 2, 5, 8, 32, 16, 3, 3, 1, 2},
-    {"40 to 104, odd sides", 3, 9, 13, 40, 104, 3, 3, 1, 1},
-    {"strided", 2, 14, 14, 32, 64, 3, 3, 2, 1},
-    {"strided, odd sides", 3, 7, 5, 10, 13, 3, 3, 2, 1, false, 1, 0},
-    {"rows never read", 2, 8, 9, 6, 5, 3, 3, 4, 0},
-    {"1x1", 2, 7, 7, 10, 6, 1, 1, 1, 0},
-    {"1x1 strided", 2, 7, 6, 10, 33, 1, 1, 2, 0},
-    {"linear", 130, 1, 1, 24, 128, 1, 1, 1, 0},
-    {"linear of one feature", 37, 1, 1, 1, 64, 1, 1, 1, 0},
-    {"linear of 13 features, pitched", 5, 1, 1, 13, 3, 1, 1, 1, 0, false, 4, 2},
-    {"transposed 4x4 s2", 3, 7, 7, 12, 10, 4, 4, 2, 1, true},
-    {"transposed 4x4 s2, wide, pitched", 2, 7, 5, 64, 72, 4, 4, 2, 1, true, 3, 56},
-    {"transposed 7x7 s7", 9, 1, 1, 20, 18, 7, 7, 7, 0, true},
-    {"transposed 3x3 s1", 2, 6, 5, 9, 6, 3, 3, 1, 1, true},
-    {"transposed 3x3 s1, wide", 2, 8, 7, 64, 48, 3, 3, 1, 1, true},
-    {"transposed 2x2 s3 with gaps", 2, 4, 3, 5, 6, 2, 2, 3, 0, true},
-    {"transposed 2x5 s3", 2, 4, 3, 5, 16, 2, 5, 3, 1, true},
-    {"2x5 s3 with pad 3", 2, 9, 8, 5, 7, 2, 5, 3, 3},
-    {"5x5", 2, 9, 6, 17, 18, 5, 5, 1, 2},
-    {"7x7 with pad 3", 2, 5, 8, 3, 5, 7, 7, 1, 3},
-};
-
 // Runs a test once for each instruction set that this machine has, with the default choice of
 // algorithms and with direct ones only.
 void for_each_kernel(const std::function<void()>& test) {
@@ -134,7 +94,7 @@ void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums
 }
 
 TEST_CASE("convolution agrees with its definition in double precision") {
-  for (const ConvShape& shape : kShapes) {
+  for (const ConvShape& shape : kEdgeConvs) {
     const ConvCase conv(shape.geometry());
     const auto sums = reference::conv_forward(conv.g, conv.x.data(), conv.w.data());
     for_each_kernel([&] {
@@ -149,7 +109,7 @@ TEST_CASE("convolution agrees with its definition in double precision") {
 }
 
 TEST_CASE("the input gradient agrees with its definition in double precision") {
-  for (const ConvShape& shape : kShapes) {
+  for (const ConvShape& shape : kEdgeConvs) {
     const ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const auto sums = reference::conv_backward_input(g, conv.dy.data(), conv.w.data());
@@ -163,7 +123,7 @@ TEST_CASE("the input gradient agrees with its definition in double precision") {
 }
 
 TEST_CASE("the weight and bias gradients agree with their definition in double precision") {
-  for (const ConvShape& shape : kShapes) {
+  for (const ConvShape& shape : kEdgeConvs) {
     const ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const auto weight = reference::conv_backward_weight(g, conv.x.data(), conv.dy.data());
@@ -179,7 +139,7 @@ TEST_CASE("the weight and bias gradients agree with their definition in double p
 }
 
 TEST_CASE("convolution results do not depend on the number of threads") {
-  for (const ConvShape& shape : kShapes) {
+  for (const ConvShape& shape : kEdgeConvs) {
     const ConvCase conv(shape.geometry());
     const auto forward = [&](int threads) {
       return conv.forward({.residual_n = 1, .activation = Activation::kGelu, .threads = threads});
@@ -199,7 +159,7 @@ TEST_CASE("convolution results do not depend on the number of threads") {
 }
 
 TEST_CASE("an image gets the same bits alone and in a batch") {
-  for (const ConvShape& shape : kShapes) {
+  for (const ConvShape& shape : kEdgeConvs) {
     const ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const ConvOptions options{.activation = Activation::kSilu, .threads = 2};

@@ -10,6 +10,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/op_cases.h"
 #include "tests/support/random_data.h"
 #include "tests/support/storage.h"
 
@@ -99,17 +100,13 @@ Gradients backward(const Problem& p, const Output& out, int threads = 1) {
   return g;
 }
 
-// Odd groups, one group, one channel per group, one pixel (LayerNorm), more elements than threads.
-const std::vector<GroupNormSize> kSizes = {{2, 9, 8, 4},  {1, 1, 1, 1},    {3, 1, 130, 1},
-                                           {2, 49, 6, 6}, {1, 784, 13, 1}, {2, 25, 44, 2}};
-
 TEST_CASE("group_norm: forward follows the definition", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const Activation activation = GENERATE(from_range(kActivations));
   const bool with_scale = GENERATE(false, true);
   CAPTURE(backend.name(), to_string(activation), with_scale);
-  for (const GroupNormSize& size : kSizes) {
-    CAPTURE(size.n, size.pixels, size.c, size.groups);
+  for (const auto& [set, name, size] : cases_of(CaseSet::kEdge, kGroupNormCases)) {
+    CAPTURE(name);
     const Problem p(size, activation, with_scale);
     const std::vector<double> y = reference::group_norm(p.reference());
     // The activation's argument is a sum of three products of O(1) factors, each a few roundings.
@@ -123,7 +120,8 @@ TEST_CASE("group_norm: 16-bit storage rounds inputs and outputs and nothing betw
   if (!backend.emulated()) return;  // CPU kernels store f32 only
   const DType dtype = GENERATE(DType::kBF16, DType::kF16);
   CAPTURE(to_string(dtype));
-  for (const GroupNormSize& size : kSizes) {
+  for (const auto& [set, name, size] : cases_of(CaseSet::kEdge, kGroupNormCases)) {
+    CAPTURE(name);
     Problem p(size, Activation::kSilu, true);
     p.x = rounded(p.x, dtype);
     const double eps = roundoff(dtype);

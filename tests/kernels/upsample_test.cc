@@ -8,6 +8,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/op_cases.h"
 #include "tests/support/random_data.h"
 
 namespace ebb::test {
@@ -52,17 +53,12 @@ std::vector<double> reference_upsample(Interpolation interpolation, const Upsamp
   return y;
 }
 
-const std::vector<UpsampleSize> kSizes = {{1, 1, 1, 2, 2, 1},
-                                          {2, 3, 5, 6, 10, 4},
-                                          {1, 4, 4, 16, 16, 3},
-                                          {1, 5, 3, 7, 8, 8},
-                                          {1, 6, 6, 4, 3, 2}};
-
 TEST_CASE("upsample: nearest and bilinear follow their definitions", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const Interpolation interpolation = GENERATE(Interpolation::kNearest, Interpolation::kBilinear);
-  for (const UpsampleSize& s : kSizes) {
-    CAPTURE(backend.name(), static_cast<int>(interpolation), s.h, s.w, s.ho, s.wo, s.c);
+  for (const UpsampleCase& c : cases_of(CaseSet::kEdge, kUpsampleCases)) {
+    const UpsampleSize& s = c.size;
+    CAPTURE(backend.name(), static_cast<int>(interpolation), c.name);
     const std::vector<float> x = RandomData(1).normal(s.n * s.h * s.w * s.c);
     std::vector<float> y(static_cast<size_t>(s.n * s.ho * s.wo * s.c), NAN);
     for (int threads : {1, 3}) {
@@ -79,8 +75,9 @@ TEST_CASE("upsample: nearest and bilinear follow their definitions", "[kernels]"
 TEST_CASE("upsample: gradients are the derivatives of the definitions", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const Interpolation interpolation = GENERATE(Interpolation::kNearest, Interpolation::kBilinear);
-  for (const UpsampleSize& s : kSizes) {
-    CAPTURE(backend.name(), static_cast<int>(interpolation), s.h, s.w, s.ho, s.wo, s.c);
+  for (const UpsampleCase& c : cases_of(CaseSet::kEdge, kUpsampleCases)) {
+    const UpsampleSize& s = c.size;
+    CAPTURE(backend.name(), static_cast<int>(interpolation), c.name);
     RandomData random(2);
     const std::vector<float> x = random.normal(s.n * s.h * s.w * s.c);
     const std::vector<float> dy = random.normal(s.n * s.ho * s.wo * s.c);

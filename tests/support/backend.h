@@ -8,8 +8,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/base/device.h"
 #include "engine/base/error.h"
 #include "kernels/kernel_table.h"
+#include "tests/support/device_memory.h"
 #include "tests/support/simd_level.h"
 #if EBB_TEST_EMULATOR
 #include "tests/support/emulated.h"
@@ -17,18 +19,21 @@
 
 namespace ebb::test {
 
-// A backend whose kernels a test runs: the CPU at one SIMD level, or the CUDA kernels on the
-// emulator.
+// A backend whose kernels a test runs: the CPU at one SIMD level, or the CUDA kernels, on the
+// emulator or on a GPU.
 struct BackendChoice {
   int64_t simd_level = 0;
-  bool emulated = false;
+  DeviceType device = DeviceType::kCpu;
 };
 
 inline std::vector<BackendChoice> test_backends() {
+#if EBB_TEST_CUDA
+  if (gpu_is_wanted()) return {{0, DeviceType::kCuda}};
+#endif
   std::vector<BackendChoice> choices;
-  for (int64_t level : simd_levels()) choices.push_back({level, false});
+  for (int64_t level : simd_levels()) choices.push_back({level, DeviceType::kCpu});
 #if EBB_TEST_EMULATOR
-  choices.push_back({0, true});
+  choices.push_back({0, DeviceType::kEmu});
 #endif
   return choices;
 }
@@ -38,19 +43,27 @@ inline std::vector<BackendChoice> test_backends() {
 class TestBackend {
  public:
   explicit TestBackend(const BackendChoice& choice)
-      : emulated_(choice.emulated), level_(choice.emulated ? HWY_SCALAR : choice.simd_level) {
+      : device_(choice.device),
+        level_(choice.device == DeviceType::kCpu ? choice.simd_level : HWY_SCALAR) {
     current() = this;
   }
   ~TestBackend() { current() = nullptr; }
   TestBackend(const TestBackend&) = delete;
   TestBackend& operator=(const TestBackend&) = delete;
 
-  std::string name() const { return emulated_ ? "emu" : "cpu " + level_.name(); }
-  bool emulated() const { return emulated_; }
+  std::string name() const {
+    return device_ == DeviceType::kEmu    ? "emu"
+           : device_ == DeviceType::kCuda ? "cuda"
+                                          : "cpu " + level_.name();
+  }
+  // Whether the CUDA kernels run, emulated or not.
+  bool emulated() const { return device_ != DeviceType::kCpu; }
   // Whether multiply-add rounds once. Kernels say fmaf where it matters.
-  bool has_fma() const { return emulated_ || level_.has_fma(); }
+  bool has_fma() const { return emulated() || level_.has_fma(); }
 
-  static bool runs_emulated() { return current() != nullptr && current()->emulated_; }
+  static DeviceType current_device() {
+    return current() == nullptr ? DeviceType::kCpu : current()->device_;
+  }
 
  private:
   static TestBackend*& current() {
@@ -58,33 +71,46 @@ class TestBackend {
     return backend;
   }
 
-  bool emulated_;
+  DeviceType device_;
   SimdLevel level_;
 };
 
 // The kernels of the current backend.
 inline const KernelTable& current_kernels() {
+#if EBB_TEST_CUDA
+  if (TestBackend::current_device() == DeviceType::kCuda) return cuda_kernels();
+#endif
 #if EBB_TEST_EMULATOR
-  if (TestBackend::runs_emulated()) return emu_kernels();
+  if (TestBackend::current_device() == DeviceType::kEmu) return emu_kernels();
 #endif
   return cpu_kernels();
+}
+
+// Null on the CPU.
+inline DeviceMemory* current_memory() {
+#if EBB_TEST_CUDA
+  if (TestBackend::current_device() == DeviceType::kCuda) return &gpu_memory();
+#endif
+#if EBB_TEST_EMULATOR
+  static EmulatedMemory emulated;
+  if (TestBackend::current_device() == DeviceType::kEmu) return &emulated;
+#endif
+  return nullptr;
 }
 
 // One call of a kernel, with the memory that its arguments point to:
 //   KernelCall call;
 //   call.run(&KernelTable::ema, {count, decay, call.in(param), call.inout(ema)}, threads);
-// On the CPU the pointers are the vectors' own. On the emulator every array is a block of its own,
-// written once and bounded; the call runs checked in forward order and then in the two other
-// orders, which must give the same bits.
+// On the CPU the pointers are the vectors' own. Elsewhere every array is a block of its own,
+// written once and bounded. On the emulator the call runs checked in forward order and then in the
+// two other orders, on a GPU twice; all must give the same bits.
 class KernelCall {
  public:
   KernelCall() = default;
   KernelCall(const KernelCall&) = delete;
   KernelCall& operator=(const KernelCall&) = delete;
   ~KernelCall() {
-#if EBB_TEST_EMULATOR
-    for (const Block& block : blocks_) simt::emulator::release(block.device);
-#endif
+    for (const Block& block : blocks_) memory_->release(block.device);
   }
 
   template <typename T>
@@ -115,13 +141,18 @@ class KernelCall {
            const std::type_identity_t<Args>& args, int threads = 1) {
     auto* kernel = current_kernels().*entry;
     EBB_CHECK(kernel != nullptr, Error, "kernel missing in the table of ", current_kernels().name);
-#if EBB_TEST_EMULATOR
-    if (TestBackend::runs_emulated()) {
-      run_in_all_orders([&] { kernel(args, {}); });
+    if (memory_ == nullptr) {
+      kernel(args, {nullptr, threads});
       return;
     }
-#endif
-    kernel(args, {nullptr, threads});
+    for (int index = 0; index < memory_->runs(); ++index) {
+      for (const Block& block : blocks_) fill(block, index == 0);
+      memory_->run(index, [&] { kernel(args, {}); });
+      for (Block& block : blocks_) collect(block, index == 0);
+    }
+    for (const Block& block : blocks_) {
+      if (is_result(block)) std::memcpy(block.host, block.first_result.data(), block.bytes);
+    }
   }
 
  private:
@@ -135,35 +166,12 @@ class KernelCall {
   };
 
   void* place(void* host, size_t bytes, Use use) {
-#if EBB_TEST_EMULATOR
-    if (TestBackend::runs_emulated() && host != nullptr) {
-      for (const Block& block : blocks_) {
-        if (block.host == host) return block.device;  // the same array twice
-      }
-      void* device = simt::emulator::allocate(static_cast<int64_t>(bytes), "array", /*track=*/true);
-      blocks_.push_back({host, bytes, use, device, {}});
-      return device;
-    }
-#endif
-    (void)bytes;
-    (void)use;
-    return host;
-  }
-
-#if EBB_TEST_EMULATOR
-  template <typename Launch>
-  void run_in_all_orders(const Launch& launch) {
-    for (const simt::emulator::Order order : kOrders) {
-      const bool first = order == simt::emulator::Order::kForward;
-      const EmulatorOptions options(
-          {.order = order, .check = first && simt::emulator::checker_available()});
-      for (const Block& block : blocks_) fill(block, first);
-      launch();
-      for (Block& block : blocks_) collect(block, first);
-    }
+    if (memory_ == nullptr || host == nullptr) return host;
     for (const Block& block : blocks_) {
-      if (is_result(block)) std::memcpy(block.host, block.first_result.data(), block.bytes);
+      if (block.host == host) return block.device;  // the same array twice
     }
+    blocks_.push_back({host, bytes, use, memory_->allocate(bytes), {}});
+    return blocks_.back().device;
   }
 
   static bool is_result(const Block& block) {
@@ -171,27 +179,27 @@ class KernelCall {
   }
 
   // Fresh blocks hold NaN and count as unwritten; later runs start from NaN again.
-  static void fill(const Block& block, bool fresh) {
+  void fill(const Block& block, bool fresh) const {
     if (block.use == Use::kIn || block.use == Use::kInOut) {
-      std::memcpy(block.device, block.host, block.bytes);
-      simt::emulator::mark_initialised(block.device, static_cast<int64_t>(block.bytes));
+      memory_->write(block.device, block.host, block.bytes);
     } else if (!fresh) {
-      std::memset(block.device, 0xff, block.bytes);
+      memory_->poison(block.device, block.bytes);
     }
   }
 
-  static void collect(Block& block, bool first) {
+  void collect(Block& block, bool first) const {
     if (!is_result(block)) return;
-    const char* data = static_cast<const char*>(block.device);
+    std::vector<char> result(block.bytes);
+    memory_->read(result.data(), block.device, block.bytes);
     if (first) {
-      block.first_result.assign(data, data + block.bytes);
+      block.first_result = std::move(result);
     } else {
-      EBB_CHECK(std::memcmp(data, block.first_result.data(), block.bytes) == 0, Error,
+      EBB_CHECK(result == block.first_result, Error,
                 "the result depends on the order in which threads run");
     }
   }
-#endif
 
+  DeviceMemory* memory_ = current_memory();
   std::vector<Block> blocks_;
   std::vector<std::vector<char>> scratch_;
 };

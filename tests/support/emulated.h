@@ -2,10 +2,12 @@
 
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <span>
 #include <vector>
 
 #include "kernels/simt/emulator.h"
+#include "tests/support/device_memory.h"
 
 // Memory and settings for tests that run CUDA kernels on the emulator.
 namespace ebb::test {
@@ -66,5 +68,26 @@ void for_each_order(const Test& test) {
     test();
   }
 }
+
+class EmulatedMemory final : public DeviceMemory {
+ public:
+  void* allocate(size_t bytes) override {
+    return simt::emulator::allocate(static_cast<int64_t>(bytes), "array", /*track=*/true);
+  }
+  void release(void* data) override { simt::emulator::release(data); }
+  void write(void* to, const void* from, size_t bytes) override {
+    std::memcpy(to, from, bytes);
+    simt::emulator::mark_initialised(to, static_cast<int64_t>(bytes));
+  }
+  void read(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void poison(void* data, size_t bytes) override { std::memset(data, 0xff, bytes); }
+
+  int runs() const override { return static_cast<int>(std::size(kOrders)); }
+  void run(int index, const std::function<void()>& launch) override {
+    const bool check = index == 0 && simt::emulator::checker_available();
+    const EmulatorOptions options({.order = kOrders[index], .check = check});
+    launch();
+  }
+};
 
 }  // namespace ebb::test
