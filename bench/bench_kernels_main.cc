@@ -1,271 +1,223 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
-#include <map>
+#include <iostream>
+#include <limits>
+#include <memory>
 #include <vector>
 
 #include "bench/harness.h"
-#include "kernels/cpu/conv_plan.h"
-#include "kernels/cpu/conv_winograd.h"
-#include "tests/kernels/conv_case.h"
-#include "tests/reference/conv.h"
+#include "bench/kernel_peer.h"
+#include "bench/measurement.h"
 
 namespace ebb {
 namespace {
 
-// The convolutions of the class UNet, D = 64. `in_target`: part of the geometric mean that has a
-// target.
-struct BenchConv {
-  const char* name;
-  int64_t side, c, o, kernel, stride, pad;
-  bool transposed, in_target;
-
-  ConvShape shape(int64_t n) const {
-    return {name, n, side, side, c, o, kernel, kernel, stride, pad, transposed};
-  }
+struct KernelFlags {
+  std::string cases = "all", filter;
+  int64_t batch = 128;  // of the UNet's convolutions
+  bool check = false;
 };
-constexpr BenchConv kConvs[] = {
-    {"28x28 64>64", 28, 64, 64, 3, 1, 1, false, true},
-    {"14x14 128>128", 14, 128, 128, 3, 1, 1, false, true},
-    {"7x7 128>128", 7, 128, 128, 3, 1, 1, false, true},
-    {"28x28 128>64", 28, 128, 64, 3, 1, 1, false, true},
-    {"stride 2, 28x28 64>64", 28, 64, 64, 3, 2, 1, false, false},
-    {"transposed 4x4 s2, 14x14 128>64", 14, 128, 64, 4, 2, 1, true, false},
-    {"transposed 4x4 s2, 7x7 256>64", 7, 256, 64, 4, 2, 1, true, false},
-    {"first, 28x28 1>64", 28, 1, 64, 3, 1, 1, false, false},
-    {"last, 28x28 64>1", 28, 64, 1, 3, 1, 1, false, false},
-};
-constexpr ConvPass kPasses[] = {ConvPass::kForward, ConvPass::kBackwardInput,
-                                ConvPass::kBackwardWeight};
-constexpr const char* kPassNames[] = {"forward", "input gradient", "weight gradient"};
 
-const char* to_string(cpu::ConvAlgorithm algorithm) {
-  switch (algorithm) {
-    case cpu::ConvAlgorithm::kDirect:
-      return "direct";
-    case cpu::ConvAlgorithm::kDot:
-      return "dot";
-    case cpu::ConvAlgorithm::kWinograd2:
-      return "Winograd F(2x2)";
-    case cpu::ConvAlgorithm::kWinograd4:
-      return "Winograd F(4x4)";
-  }
-  return "unknown";
+bool is_chosen(const KernelFlags& flags, const OpCase& c) {
+  const char* const set = c.set == CaseSet::kEdge   ? "edge"
+                          : c.set == CaseSet::kUnet ? "unet"
+                                                    : "public";
+  if (flags.cases != "all" && flags.cases != set) return false;
+  return (c.op + " " + c.name).find(flags.filter) != std::string::npos;
 }
 
-double flops(const ConvGeometry& g) {
-  const int64_t pixels = g.transposed ? g.h * g.w : g.ho * g.wo;
-  return 2.0 * static_cast<double>(g.n * pixels * g.c * g.o * g.kh * g.kw);
+// The emulator needs a second for 10 million multiply-adds, and its times mean nothing: there the
+// program shows that it runs.
+bool is_too_large(const Context& context, const OpFloor& floor) {
+  constexpr double kMostFlops = 4e6, kMostBytes = 4e5;
+  return context.device().type == DeviceType::kEmu &&
+         (floor.flops > kMostFlops || floor.bytes > kMostBytes);
 }
 
-// Multiply-adds of a direct convolution per multiply-add that the algorithm executes.
-double saving(const ConvGeometry& g, ConvPass pass, cpu::ConvAlgorithm algorithm) {
-  const TapList list = tap_list(g, pass);
-  if (algorithm == cpu::ConvAlgorithm::kWinograd2) return cpu::winograd_saving(list, 2);
-  if (algorithm == cpu::ConvAlgorithm::kWinograd4) return cpu::winograd_saving(list, 4);
-  return 1;
-}
-
-// Largest error over the largest value, against sums in double.
-double relative_error(const std::vector<float>& actual, const std::vector<reference::Sum>& sums) {
-  double error = 0, largest = 0;
-  for (size_t i = 0; i < sums.size(); ++i) {
-    error = std::max(error, std::abs(actual[i] - sums[i].value));
-    largest = std::max(largest, std::abs(sums[i].value));
-  }
-  return error / largest;
-}
-
-double measure_error(const BenchConv& conv, ConvPass pass) {
-  const ConvCase data(conv.shape(2).geometry());
-  const ConvGeometry& g = data.g;
-  if (pass == ConvPass::kForward) {
-    return relative_error(data.forward({.bias = false}),
-                          reference::conv_forward(g, data.x.data(), data.w.data()));
-  }
-  if (pass == ConvPass::kBackwardInput) {
-    return relative_error(data.backward_input(1),
-                          reference::conv_backward_input(g, data.dy.data(), data.w.data()));
-  }
-  return relative_error(data.backward_weight(1).dw,
-                        reference::conv_backward_weight(g, data.x.data(), data.dy.data()));
-}
-
-// A pass with its buffers, ready to run again and again.
-class PreparedPass {
- public:
-  PreparedPass(const BenchConv& conv, ConvPass pass, int64_t batch, int threads)
-      : data_(conv.shape(batch).geometry()),
-        pass_(pass),
-        stream_{.threads = threads},
-        packed_(pass == ConvPass::kBackwardWeight
-                    ? 64
-                    : cpu::conv_packed_bytes(data_.g, pass, DType::kF32)),
-        workspace_(cpu::conv_workspace_bytes(data_.g, pass, DType::kF32, threads)),
-        out_(std::max({data_.x.size(), data_.dy.size(), data_.w.size()})) {
-    if (pass == ConvPass::kBackwardWeight) return;
-    cpu::conv_pack({.geometry = data_.g,
-                    .pass = pass,
-                    .dtype = DType::kF32,
-                    .w = data_.w.data(),
-                    .packed = packed_.get()},
-                   stream_);
-  }
-  const ConvGeometry& geometry() const { return data_.g; }
-
-  void run() {
-    if (pass_ == ConvPass::kForward) {
-      cpu::conv_forward({.geometry = data_.g,
-                         .dtype = DType::kF32,
-                         .x = data_.x.data(),
-                         .packed = packed_.get(),
-                         .bias = data_.bias.data(),
-                         .residual = nullptr,
-                         .residual_n = 0,
-                         .activation = Activation::kNone,
-                         .y = out_.data(),
-                         .workspace = workspace_.get()},
-                        stream_);
-    } else if (pass_ == ConvPass::kBackwardInput) {
-      cpu::conv_backward_input({.geometry = data_.g,
-                                .dtype = DType::kF32,
-                                .dy = data_.dy.data(),
-                                .packed = packed_.get(),
-                                .dx = out_.data(),
-                                .workspace = workspace_.get()},
-                               stream_);
-    } else {
-      cpu::conv_backward_weight({.geometry = data_.g,
-                                 .dtype = DType::kF32,
-                                 .x = data_.x.data(),
-                                 .dy = data_.dy.data(),
-                                 .dw = out_.data(),
-                                 .db = nullptr,
-                                 .workspace = workspace_.get()},
-                                stream_);
+std::vector<Measurement> plan_measurements(const Context& context, const KernelFlags& flags,
+                                           int64_t& left_out) {
+  std::vector<Measurement> all;
+  for (OpCase c : op_cases()) {
+    if (!is_chosen(flags, c)) continue;
+    if (auto* conv = std::get_if<ConvShape>(&c.shape); conv && c.set == CaseSet::kUnet) {
+      conv->n = flags.batch;
     }
+    for (const CasePass pass : passes_of(c)) {
+      bool is_plan = true;
+      for (Variant& variant : variants_of(context, c, pass)) {
+        const OpFloor floor = floor_of(c, pass, variant.dtype);
+        if (is_too_large(context, floor)) {
+          ++left_out;
+          continue;
+        }
+        all.push_back({c, pass, std::move(variant), floor, is_plan, {}, ""});
+        is_plan = false;
+      }
+    }
+  }
+  return all;
+}
+
+// Writes what there is every few seconds, so that a run that is cut off leaves it.
+class SaveTimer {
+ public:
+  SaveTimer(BenchReport& report, std::function<std::vector<BenchRow>()> rows)
+      : report_(report), rows_(std::move(rows)) {}
+
+  void now_and_then() {
+    constexpr std::chrono::seconds kPause(5);
+    if (std::chrono::steady_clock::now() - last_ < kPause) return;
+    report_.replace(rows_());
+    report_.save();
+    last_ = std::chrono::steady_clock::now();
   }
 
  private:
-  ConvCase data_;
-  ConvPass pass_;
-  StreamHandle stream_;
-  AlignedBytes packed_, workspace_;
-  std::vector<float> out_;
+  BenchReport& report_;
+  std::function<std::vector<BenchRow>()> rows_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// Milliseconds of every round by "<case>, <pass>", and for the peer its fastest format.
-struct PeerTimes {
-  std::map<std::string, double> ms;
-  std::map<std::string, std::string> variant;
-};
-
-void measure_peer(const BenchFlags& flags, int64_t batch, PeerTimes& times, BenchReport& report) {
-  nlohmann::json cases = nlohmann::json::array();
-  for (const BenchConv& conv : kConvs) {
-    cases.push_back({conv.name, conv.side, conv.c, conv.o, conv.kernel, conv.stride, conv.pad,
-                     conv.transposed});
+BenchRow row_of(const Measurement& m, const DeviceRates& rates, const PeerTimes& peer) {
+  const double peak = rates.gflops(m.variant.unit);
+  const double compute_ms = m.floor.flops > 0 ? m.floor.flops / peak * 1e-6 : 0;
+  const double memory_ms = m.floor.bytes / rates.gbytes_per_second * 1e-6;
+  BenchRow row{.name = m.name(),
+               // An unknown rate leaves the floor unknown.
+               .floor_ms = std::isnan(compute_ms) ? compute_ms : std::max(memory_ms, compute_ms),
+               .ours_ms = m.ms.empty() ? std::numeric_limits<double>::quiet_NaN() : median(m.ms)};
+  auto& details = row.details;
+  const double effective = m.floor.flops / row.ours_ms * 1e-6;
+  const auto or_null = [](bool has, double value) {
+    return has && std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+  };
+  const bool multiplies = m.floor.flops > 0;
+  details["kernel"] = m.variant.kernel;
+  details["error"] = or_null(true, m.error);
+  details["saving"] = m.variant.saving;
+  details["effective GFLOP/s"] = or_null(multiplies, effective);
+  details["executed GFLOP/s"] = or_null(multiplies, effective / m.variant.saving);
+  details["executed, % of peak"] = or_null(multiplies, effective / m.variant.saving / peak * 100);
+  details["GB/s"] = or_null(true, m.floor.bytes / row.ours_ms * 1e-6);
+  details["% of roofline"] = or_null(true, row.floor_ms / row.ours_ms * 100);
+  if (!m.why_not.empty()) details["why not"] = m.why_not;
+  const std::string key = peer_key(m);
+  if (const auto found = peer.ms.find(key); found != peer.ms.end()) {
+    row.peer_ms = found->second;
+    row.peer_variant = peer.variant.at(key);
   }
-  const std::vector<nlohmann::json> lines =
-      run_peer(flags, "convs --batch-size " + std::to_string(batch) + " --threads " +
-                          std::to_string(flags.threads()) + " --cases '" + cases.dump() + "'");
-  for (const nlohmann::json& line : lines) {
-    const std::string name =
-        line.at("case").get<std::string>() + ", " + line.at("pass").get<std::string>();
-    const double ms = line.at("median_step_seconds").get<double>() * 1e3;
-    const auto [known, is_new] = times.ms.emplace(name, ms);
-    if (!is_new && ms >= known->second) continue;
-    known->second = ms;
-    times.variant[name] = line.at("format");
-  }
-  report.set_peer_version("torch " + lines.front().at("version").get<std::string>());
+  return row;
 }
 
-void run(const BenchFlags& flags, int64_t batch) {
-  flags.check();
-  const cpu::ConvAlgorithms allowed = cpu::conv_algorithms();
-  BenchReport report("bench_kernels, B=" + std::to_string(batch), flags);
-  // The variants of a pass: what the plan chooses, and direct where that is something else.
-  std::vector<BenchRow> rows;
-  std::vector<std::vector<double>> times;
-  PeerTimes peer;
-  for (int64_t round = 0; round < flags.rounds; ++round) {
-    size_t index = 0;
-    for (const BenchConv& conv : kConvs) {
-      for (size_t p = 0; p < std::size(kPasses); ++p) {
-        for (const bool direct_only : {false, true}) {
-          const ConvGeometry g = conv.shape(batch).geometry();
-          const cpu::ConvAlgorithm chosen = cpu::conv_algorithm(g, kPasses[p]);
-          if (direct_only && chosen == cpu::ConvAlgorithm::kDirect) continue;
-          if (direct_only) cpu::set_conv_algorithms(cpu::ConvAlgorithms::kDirectOnly);
-          const cpu::ConvAlgorithm algorithm = cpu::conv_algorithm(g, kPasses[p]);
-          PreparedPass pass(conv, kPasses[p], batch, flags.threads());
-          pass.run();
-          if (round == 0) {
-            rows.push_back({.name = std::string(conv.name) + ", " + kPassNames[p],
-                            .floor_ms = report.floor_ms(flops(g))});
-            auto& details = rows.back().details;
-            details["kernel"] = to_string(algorithm);
-            details["error"] = measure_error(conv, kPasses[p]);
-            details["saving"] = saving(g, kPasses[p], algorithm);
-            times.emplace_back();
-          }
-          times[index++].push_back(time_ms([&] { pass.run(); }));
-          cpu::set_conv_algorithms(allowed);
-        }
-      }
-    }
-    if (flags.has_peer()) measure_peer(flags, batch, peer, report);
-  }
+// Stride-1 3x3 convolutions of the UNet between its inner layers: those with a target.
+bool in_cpu_target(const Measurement& m) {
+  const auto* conv = std::get_if<ConvShape>(&m.op_case.shape);
+  return conv != nullptr && m.op_case.set == CaseSet::kUnet && conv->stride == 1 &&
+         std::min(conv->c, conv->o) > 1;
+}
 
-  std::vector<double> target_ratios, direct_percent;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    BenchRow& row = rows[i];
-    row.ours_ms = median(times[i]);
-    const double effective = row.floor_ms / row.ours_ms * report.peak_gflops();
-    const double executed = effective / row.details["saving"].get<double>();
-    row.details["effective GFLOP/s"] = effective;
-    row.details["executed GFLOP/s"] = executed;
-    row.details["executed, % of peak"] = executed / report.peak_gflops() * 100;
-    const auto& conv = *std::find_if(std::begin(kConvs), std::end(kConvs), [&](const auto& c) {
-      return row.name.starts_with(std::string(c.name) + ", ");
-    });
-    const bool is_direct = row.details["kernel"] == "direct";
-    if (conv.in_target && is_direct) {
-      direct_percent.push_back(row.details["executed, % of peak"].get<double>());
-      row.target = ">= 85 % of peak";
+std::string percent(double value) { return std::to_string(std::lround(value)); }
+
+void add_cpu_targets(const std::vector<Measurement>& all, std::vector<BenchRow>& rows,
+                     BenchReport& report) {
+  std::vector<double> ratios, direct;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (!in_cpu_target(all[i])) continue;
+    if (all[i].variant.kernel == "direct") {
+      direct.push_back(rows[i].details["executed, % of peak"].get<double>());
+      rows[i].target = ">= 85 % of peak";
     }
-    if (const auto found = peer.ms.find(row.name); found != peer.ms.end()) {
-      row.peer_ms = found->second;
-      row.peer_variant = peer.variant[row.name];
-      const bool is_plan = i == 0 || rows[i - 1].name != row.name;
-      if (conv.in_target && is_plan) target_ratios.push_back(*row.peer_ms / row.ours_ms);
-    }
-    report.add(row);
+    if (all[i].is_plan && rows[i].peer_ms) ratios.push_back(*rows[i].peer_ms / rows[i].ours_ms);
   }
-  const auto percent = [](double value) { return std::to_string(std::lround(value)); };
-  if (!direct_percent.empty()) {
+  if (!direct.empty()) {
     report.add_note(
-        "Direct kernels of the stride-1 cases: " + percent(geometric_mean(direct_percent)) +
+        "Direct kernels of the UNet's stride-1 cases: " + percent(geometric_mean(direct)) +
         " % of the loaded peak (geometric mean), target 85.");
   }
-  if (!target_ratios.empty()) {
-    report.add_note("Stride-1 cases, all passes: " + percent(geometric_mean(target_ratios) * 100) +
-                    " % of the peer's speed (geometric mean), target 150.");
+  if (!ratios.empty()) {
+    report.add_note(
+        "The UNet's stride-1 cases, all passes: " + percent(geometric_mean(ratios) * 100) +
+        " % of the peer's speed (geometric mean), target 150.");
+  }
+}
+
+// Largest error over largest value: sums of some thousand products, then the rounding of what is
+// stored (2^-9 of bf16, 2^-12 of f16) or of the operands (2^-11 of tf32, both).
+double error_limit(const Variant& variant) {
+  if (variant.unit == MathUnit::kTf32) return 2e-3;
+  return variant.dtype == DType::kF32 ? 1e-5 : variant.dtype == DType::kBF16 ? 1e-2 : 2e-3;
+}
+
+// Throws ExitWith{1} when a result is wrong, or when a kernel of ours does not run.
+void check_errors(const std::vector<Measurement>& all) {
+  int64_t checked = 0, wrong = 0;
+  for (const Measurement& m : all) {
+    const bool ours_fails = !m.why_not.empty() && m.variant.table == nullptr;
+    const bool has_error = m.is_conv() && m.why_not.empty() && m.was_compared;
+    checked += has_error;
+    if (!ours_fails && (!has_error || m.error <= error_limit(m.variant))) continue;
+    ++wrong;
+    std::cerr << "wrong: " << m.name() << ", " << m.variant.kernel << ": "
+              << (ours_fails ? m.why_not : "error " + std::to_string(m.error)) << "\n";
+  }
+  std::cerr << checked << " convolutions compared with sums in double, " << wrong << " wrong\n";
+  if (wrong > 0 || checked == 0) throw ExitWith{1};
+}
+
+void run(const BenchFlags& flags, const KernelFlags& kernel_flags) {
+  const std::unique_ptr<Context> context = bench_context(flags);
+  BenchReport report("bench_kernels", flags, *context);
+  int64_t left_out = 0;
+  std::vector<Measurement> all = plan_measurements(*context, kernel_flags, left_out);
+  EBB_CHECK(!all.empty(), UsageError, "--cases ", kernel_flags.cases, " --filter '",
+            kernel_flags.filter, "': no such case. Leave the flags away to see all");
+  PeerTimes peer;
+  const auto rows = [&] {
+    std::vector<BenchRow> measured;
+    for (const Measurement& m : all) {
+      if (!m.ms.empty() || !m.why_not.empty()) measured.push_back(row_of(m, report.rates(), peer));
+    }
+    return measured;
+  };
+  SaveTimer save(report, rows);
+  for (int64_t round = 0; round < flags.rounds; ++round) {
+    for (Measurement& m : all) {
+      if (round == 0 || !m.ms.empty()) measure(*context, m, round == 0);
+      save.now_and_then();
+    }
+    if (flags.has_peer()) measure_peer(flags, all, peer, [&] { save.now_and_then(); });
+  }
+  if (!peer.version.empty()) report.set_peer_version(peer.version);
+  std::vector<BenchRow> measured = rows();
+  if (context->device().type == DeviceType::kCpu) add_cpu_targets(all, measured, report);
+  report.replace(std::move(measured));
+  if (left_out > 0) {
+    report.add_note(std::to_string(left_out) +
+                    " rows are too large for the emulator, whose times mean nothing.");
   }
   report.finish();
+  if (kernel_flags.check) check_errors(all);
 }
 
 }  // namespace
 }  // namespace ebb
 
 int main(int argc, char** argv) {
-  ebb::Program program("Times the convolution kernels of the class UNet, beside PyTorch's.",
+  ebb::Program program("Times every kernel on every row of tests/support/op_cases.h.",
                        "bench_kernels");
   ebb::add_version_flag(program);
   ebb::BenchFlags flags(program);
-  int64_t batch = 128;
-  ebb::add_integer(program, "--batch-size", batch, 1, 4096, "images");
-  program.callback([&] { ebb::run(flags, batch); });
+  ebb::KernelFlags kernel_flags;
+  ebb::add_choice(program, "--cases", kernel_flags.cases, {"all", "unet", "public", "edge"},
+                  "which rows");
+  program.add_option("--filter", kernel_flags.filter,
+                     "only rows whose op and name contain this text");
+  ebb::add_integer(program, "--batch-size", kernel_flags.batch, 1, 4096,
+                   "images of the UNet's convolutions");
+  program.add_flag("--check", kernel_flags.check,
+                   "exit code 1 when a convolution is wrong (those small enough to be compared)");
+  program.callback([&] { ebb::run(flags, kernel_flags); });
   return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));
 }

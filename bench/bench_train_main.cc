@@ -4,7 +4,6 @@
 #include "bench/harness.h"
 #include "diffusion/train/batch_source.h"
 #include "diffusion/train/train_config.h"
-#include "engine/backend.h"
 #include "nn/autograd/trainer.h"
 
 namespace ebb {
@@ -28,9 +27,8 @@ MnistDataset random_images(int64_t count) {
 }
 
 void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t steps) {
-  flags.check();
-  BenchReport report("bench_train", flags);
-  const auto context = make_context(flags.device.device, flags.threads());
+  const auto context = bench_context(flags);
+  BenchReport report("bench_train", flags, *context);
   TrainConfig config = course_config(TrainModel::kClass, Course::kFa24);
   config.hidden = hidden;
   config.batch_size = batch_size;
@@ -43,8 +41,9 @@ void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t st
                             std::to_string(flags.threads());
   PeerCase peer(flags,
                 "train" + shape + " --warmup " + std::to_string(kWarmup) + " --steps " +
-                    std::to_string(steps),
-                {"contiguous", "--channels-last", "--compile", "--channels-last --compile"});
+                    std::to_string(steps) + peer_precision(flags),
+                peer_variants(flags, {"contiguous", "--channels-last", "--compile",
+                                      "--channels-last --compile"}));
   std::vector<double> ours;
   int64_t step = 0;
   for (int64_t round = 0; round < flags.rounds; ++round) {
@@ -63,8 +62,8 @@ void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t st
                        " B=" + std::to_string(batch_size),
                .floor_ms = report.floor_ms(flops),
                .ours_ms = median(ours),
-               .ours_mb = peak_resident_mb(),
-               .target = "ratio >= 1.8, memory <= 0.6 of the peer's"};
+               .ours_mb = peak_memory_mb(*context),
+               .target = flags.on_gpu() ? "" : "ratio >= 1.8, memory <= 0.6 of the peer's"};
   row.details["images per second"] = static_cast<double>(batch_size) / row.ours_ms * 1e3;
   if (flags.has_peer()) {
     row.peer_ms = peer.step_ms();

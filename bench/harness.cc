@@ -10,7 +10,8 @@
 #include <memory>
 #include <sstream>
 
-#include "bench/fma_peak.h"
+#include "bench/gpu_convs.h"
+#include "bench/vendor/kernels.h"
 #include "diffusion/kernels_flag.h"
 #include "engine/backend.h"
 #include "engine/base/error.h"
@@ -45,6 +46,7 @@ std::string digits(double value, int precision) {
 }
 
 std::string number(double value) {
+  if (!std::isfinite(value)) return "-";
   if (value == 0) return "0";
   const double size = std::abs(value);
   if (size < 0.001) {
@@ -60,6 +62,8 @@ std::string optional_number(const std::optional<double>& value) {
 }
 
 std::string cell(const nlohmann::ordered_json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_number_integer()) return value.dump();
   return value.is_string() ? value.get<std::string>() : number(value.get<double>());
 }
 
@@ -67,12 +71,17 @@ std::string cell(const nlohmann::ordered_json& value) {
 
 BenchFlags::BenchFlags(Command command) {
   device.device = "cpu";
-  add_device_flags(command, device);
-  add_choice(command, "--peer", peer, {"none", "torch"},
-             "what to measure in the same run, alternating: torch runs bench/peer_mnist.py");
+  add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");
+  command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
+  add_kernels_flag(command, {"tf32", "cudnn", "cudnn-tf32"}, kernels);
+  add_choice(
+      command, "--peer", peer, {"none", "torch"},
+      "what to measure in the same run, alternating: torch runs bench/peer_mnist.py, on cuda "
+      "bench/peer_torch_gpu.py");
   command.add_option("--python", python, "Python that runs the peer")
       .or_environment("EBB_PEER_PYTHON")
       .show_default();
+  command.add_option("--peer-scripts", scripts, "folder of the peer's programs").show_default();
   add_integer(command, "--rounds", rounds, 1, 100, "measurements of each case; medians count");
   command.add_option("--json", json, "also write the table to this file");
 }
@@ -81,23 +90,58 @@ int BenchFlags::threads() const {
   return device.threads > 0 ? static_cast<int>(device.threads) : available_threads();
 }
 
-void BenchFlags::check() const {
-  EBB_CHECK(device.device == "cpu", UsageError, "--device ", device.device,
-            ": the bench programs measure cpu. Use --device cpu");
+bool BenchFlags::on_gpu() const { return device.device.starts_with("cuda"); }
+
+MathUnit BenchFlags::unit() const {
+  return kernels.ends_with("tf32") ? MathUnit::kTf32 : MathUnit::kF32;
 }
 
-BenchReport::BenchReport(std::string program, const BenchFlags& flags)
-    : flags_(flags), peak_gflops_(loaded_fma_peak(flags.threads())) {
+std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
+  EBB_CHECK(flags.device.device != "auto", UsageError,
+            "--device auto: a measurement names what it measures. Use cpu, cuda or emu");
+  std::unique_ptr<Context> context = make_context(flags.device.device, flags.threads());
+  const bool on_cuda = context->device().type == DeviceType::kCuda;
+  EBB_CHECK(!flags.has_peer() || context->device().type != DeviceType::kEmu, UsageError, "--peer ",
+            flags.peer,
+            " --device emu: the emulator's times mean nothing. Use cpu or "
+            "cuda");
+  const std::string& kernels = flags.kernels;
+  if (kernels.empty()) return context;
+  EBB_CHECK(on_cuda, UsageError, "--kernels ", kernels, " --device ", flags.device.device,
+            ": needs a GPU. Use --device cuda");
+  if (kernels == "tf32") {
+    cuda_convs()->use_tf32();
+    return context;
+  }
+  const KernelTable* table =
+      vendor_kernels(kernels == "cudnn" ? VendorMath::kF32 : VendorMath::kTf32);
+  EBB_CHECK(table != nullptr, DeviceError, "--kernels ", kernels, ": ", vendor_version());
+  return std::make_unique<Context>(context->device(), context->queue(), context->allocator(),
+                                   *table);
+}
+
+BenchReport::BenchReport(std::string program, const BenchFlags& flags, Context& context)
+    : flags_(flags), rates_(measure_rates(context)) {
   header_["program"] = std::move(program);
   header_["date"] = today();
+  header_["device"] = flags.device.device;
+  header_.update(device_facts(context));
   header_["cpu"] = proc_value("/proc/cpuinfo", "model name");
   header_["simd"] = cpu::simd_name();
   header_["threads"] = flags.threads();
-  header_["kernels"] = kernels_in_use();
+  header_["kernels"] = flags.kernels.empty() ? kernels_in_use() : flags.kernels;
+  if (context.device().type == DeviceType::kCuda) header_["vendor"] = vendor_version();
   header_["rounds"] = flags.rounds;
   header_["version"] = program_version();
   header_["compiler"] = __VERSION__;
-  header_["loaded_fma_peak_gflops"] = peak_gflops_;
+  const auto add_rate = [this](const char* name, double rate) {
+    if (std::isfinite(rate)) header_[name] = rate;
+  };
+  const bool on_cpu = context.device().type == DeviceType::kCpu;
+  add_rate(on_cpu ? "loaded_fma_peak_gflops" : "f32_peak_gflops", rates_.f32_gflops);
+  add_rate("tf32_peak_gflops", rates_.tf32_gflops);
+  add_rate("half_peak_gflops", rates_.half_gflops);
+  add_rate("copy_gbytes_per_second", rates_.gbytes_per_second);
 }
 
 std::string BenchReport::markdown() const {
@@ -112,14 +156,15 @@ std::string BenchReport::markdown() const {
   for (size_t i = 0; i < columns.size(); ++i) out << "---|";
   out << "\n";
   for (const BenchRow& row : rows_) {
-    const std::optional<double> ratio =
-        row.peer_ms ? std::optional(*row.peer_ms / row.ours_ms) : std::nullopt;
+    const std::string ratio = row.peer_ms ? digits(*row.peer_ms / row.ours_ms, 2) : "-";
     out << "| " << row.name << " | " << number(row.floor_ms) << " | " << number(row.ours_ms)
         << " | " << optional_number(row.peer_ms)
-        << (row.peer_variant.empty() ? "" : " (" + row.peer_variant + ")") << " | "
-        << (ratio ? digits(*ratio, 2) : "-") << " | " << optional_number(row.ours_mb) << " | "
-        << optional_number(row.peer_mb) << " | " << (row.target.empty() ? "-" : row.target) << " |";
-    for (const auto& [key, value] : row.details.items()) out << " " << cell(value) << " |";
+        << (row.peer_variant.empty() ? "" : " (" + row.peer_variant + ")") << " | " << ratio
+        << " | " << optional_number(row.ours_mb) << " | " << optional_number(row.peer_mb) << " | "
+        << (row.target.empty() ? "-" : row.target) << " |";
+    for (const auto& [key, value] : columns.items()) {
+      out << " " << (row.details.contains(key) ? cell(row.details[key]) : "-") << " |";
+    }
     out << "\n";
   }
   for (const std::string& note : notes_) out << "\n" << note << "\n";
@@ -128,6 +173,10 @@ std::string BenchReport::markdown() const {
 
 void BenchReport::finish() const {
   std::cout << markdown() << std::flush;
+  save();
+}
+
+void BenchReport::save() const {
   if (flags_.json.empty()) return;
   nlohmann::ordered_json all = {{"header", header_}, {"rows", nlohmann::ordered_json::array()}};
   for (const BenchRow& row : rows_) {
@@ -170,28 +219,36 @@ double geometric_mean(const std::vector<double>& values) {
   return std::exp(sum / static_cast<double>(values.size()));
 }
 
-double peak_resident_mb() {
+double peak_memory_mb(const Context& context) {
+  if (context.device().type != DeviceType::kCpu) {
+    return static_cast<double>(context.allocator()->stats().peak_bytes_in_use) * 1e-6;
+  }
   return std::stod(proc_value("/proc/self/status", "VmHWM")) * 1024 / 1e6;  // "1234 kB"
 }
 
-std::vector<nlohmann::json> run_peer(const BenchFlags& flags, const std::string& arguments) {
-  const std::string command = flags.python + " " EBB_BENCH_SOURCE_DIR "/peer_mnist.py " + arguments;
+void run_peer(const BenchFlags& flags, const std::string& arguments,
+              const std::function<void(nlohmann::json)>& on_line) {
+  const std::string command = flags.python + " " + flags.scripts +
+                              (flags.on_gpu() ? "/peer_torch_gpu.py " : "/peer_mnist.py ") +
+                              arguments;
   std::FILE* const pipe = popen(command.c_str(), "r");
   EBB_CHECK(pipe != nullptr, IoError, "--peer torch: cannot start '", command, "'");
-  std::string output;
-  char buffer[4096];
-  for (size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
-    output.append(buffer, n);
+  int64_t lines = 0;
+  std::string line;
+  for (int c = 0; (c = std::fgetc(pipe)) != EOF;) {
+    if (c != '\n') {
+      line.push_back(static_cast<char>(c));
+      continue;
+    }
+    if (line.starts_with("{")) {
+      on_line(nlohmann::json::parse(line));
+      ++lines;
+    }
+    line.clear();
   }
   const int status = pclose(pipe);
-  std::vector<nlohmann::json> lines;
-  std::istringstream text(output);
-  for (std::string line; std::getline(text, line);) {
-    if (line.starts_with("{")) lines.push_back(nlohmann::json::parse(line));
-  }
-  EBB_CHECK(status == 0 && !lines.empty(), IoError, "--peer torch: '", command, "' failed (status ",
+  EBB_CHECK(status == 0 && lines > 0, IoError, "--peer torch: '", command, "' failed (status ",
             status, "). See its message above; --python names another Python");
-  return lines;
 }
 
 void PeerCase::measure() {
@@ -199,21 +256,37 @@ void PeerCase::measure() {
   for (const std::string& variant :
        is_first ? variants_ : std::vector<std::string>{best_variant_}) {
     const std::string variant_flags = variant == "contiguous" ? "" : " " + variant;
-    const nlohmann::json result = run_peer(flags_, arguments_ + variant_flags).back();
-    const double ms = result.at("median_step_seconds").get<double>() * 1e3;
+    nlohmann::json fastest;  // a run may print several variants of its own
+    run_peer(flags_, arguments_ + variant_flags, [&](nlohmann::json line) {
+      const auto seconds = [](const nlohmann::json& l) {
+        return l.at("median_step_seconds").get<double>();
+      };
+      if (fastest.is_null() || seconds(line) < seconds(fastest)) fastest = std::move(line);
+    });
+    const double ms = fastest.at("median_step_seconds").get<double>() * 1e3;
     if (!is_first) {
       step_ms_.push_back(ms);
     } else if (step_ms_.empty() || ms < step_ms_.front()) {
       step_ms_ = {ms};
       best_variant_ = variant;
-      best_ = result;
+      best_ = std::move(fastest);
     }
   }
 }
 
+std::string peer_precision(const BenchFlags& flags) {
+  if (!flags.on_gpu()) return "";
+  return flags.unit() == MathUnit::kTf32 ? " --precision tf32" : " --precision f32";
+}
+
+std::vector<std::string> peer_variants(const BenchFlags& flags, std::vector<std::string> on_cpu) {
+  return flags.on_gpu() ? std::vector<std::string>{"contiguous"} : std::move(on_cpu);
+}
+
 std::string PeerCase::version() const {
+  const bool on_gpu = best_.contains("gpu");
   return "torch " + best_.at("version").get<std::string>() + " " +
-         best_.at("cpu_capability").get<std::string>();
+         best_.at(on_gpu ? "gpu" : "cpu_capability").get<std::string>();
 }
 
 }  // namespace ebb

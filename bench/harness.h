@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "bench/device_rates.h"
 #include "diffusion/cli.h"
 
 namespace ebb {
@@ -15,46 +17,59 @@ struct BenchFlags {
   DeviceFlags device;
   std::string peer = "none";
   std::string python = "python3";
+  std::string scripts = EBB_BENCH_SOURCE_DIR;
   std::string json;
+  std::string kernels;  // --kernels, where it is none of the product's own
   int64_t rounds = 3;
 
   explicit BenchFlags(Command command);
   // Threads that --threads asks for.
   int threads() const;
-  void check() const;  // UsageError when --device is one that the programs cannot measure
   bool has_peer() const { return peer != "none"; }
+  bool on_gpu() const;
+  // What --kernels makes convolutions of f32 run on.
+  MathUnit unit() const;
 };
+
+// The context that --device, --threads and --kernels ask for. --kernels, besides the product's own
+// names: tf32 (tensor cores on f32 rounded to tf32), cudnn, cudnn-tf32 (bench/vendor/kernels.h),
+// all on cuda alone. UsageError for a combination that cannot be, DeviceError for what is not here.
+std::unique_ptr<Context> bench_context(const BenchFlags& flags);
 
 // One line of the table. Milliseconds; ratio = peer / ours.
 struct BenchRow {
   std::string name;
-  double floor_ms = 0;  // the case's multiply-adds as a direct convolution at the measured peak
-  double ours_ms = 0;
-  std::optional<double> peer_ms;
-  std::string peer_variant;       // which of the peer's variants was the fastest
-  std::optional<double> ours_mb;  // peak resident memory, 1e6 bytes
-  std::optional<double> peer_mb;
-  std::string target;              // "ratio >= 1.8"
-  nlohmann::ordered_json details;  // further columns, by name; numbers are printed with 3 digits
+  double floor_ms = 0;  // at the roofline, as a direct convolution
+  double ours_ms = 0;   // NaN prints as "-"
+  std::optional<double> peer_ms = {};
+  std::string peer_variant = {};       // which of the peer's variants was the fastest
+  std::optional<double> ours_mb = {};  // peak memory, 1e6 bytes: resident, or of the GPU
+  std::optional<double> peer_mb = {};
+  std::string target = {};                                            // "ratio >= 1.8"
+  nlohmann::ordered_json details = nlohmann::ordered_json::object();  // more columns, by name
 };
 
 class BenchReport {
  public:
-  BenchReport(std::string program, const BenchFlags& flags);
+  BenchReport(std::string program, const BenchFlags& flags, Context& context);
 
-  double peak_gflops() const { return peak_gflops_; }
-  double floor_ms(double flops) const { return flops / peak_gflops_ * 1e-6; }
+  const DeviceRates& rates() const { return rates_; }
+  // Of work that only multiplies.
+  double floor_ms(double flops) const { return flops / rates_.gflops(flags_.unit()) * 1e-6; }
   void set_peer_version(const std::string& version) { header_["peer"] = version; }
   void add(BenchRow row) { rows_.push_back(std::move(row)); }
+  void replace(std::vector<BenchRow> rows) { rows_ = std::move(rows); }
   void add_note(const std::string& note) { notes_.push_back(note); }
-  // Markdown on stdout, JSON to --json.
+  // JSON to --json, complete or not: a run that is cut off leaves what it had.
+  void save() const;
+  // Markdown on stdout, and save().
   void finish() const;
 
  private:
   std::string markdown() const;
 
   const BenchFlags& flags_;
-  double peak_gflops_;
+  DeviceRates rates_;
   nlohmann::ordered_json header_;
   std::vector<BenchRow> rows_;
   std::vector<std::string> notes_;
@@ -65,14 +80,15 @@ double time_ms(const std::function<void()>& work);
 // Upper median; `values` is not empty.
 double median(std::vector<double> values);
 double geometric_mean(const std::vector<double>& values);
-double peak_resident_mb();
+double peak_memory_mb(const Context& context);
 
-// Runs bench/peer_mnist.py and returns the JSON lines it prints. Error with the command when it
-// fails.
-std::vector<nlohmann::json> run_peer(const BenchFlags& flags, const std::string& arguments);
+// Runs bench/peer_mnist.py, on a GPU bench/peer_torch_gpu.py, and hands over the JSON lines that it
+// prints, each as it comes. Error with the command when it fails.
+void run_peer(const BenchFlags& flags, const std::string& arguments,
+              const std::function<void(nlohmann::json)>& on_line);
 
 // A peer command in several variants, of which the best counts: the first call measures all of
-// them, later calls the best one again.
+// them, later calls the best one again. On a GPU one command tries all its variants itself.
 class PeerCase {
  public:
   PeerCase(const BenchFlags& flags, std::string arguments, std::vector<std::string> variants)
@@ -80,8 +96,8 @@ class PeerCase {
 
   void measure();
   double step_ms() const { return median(step_ms_); }
-  double memory_mb() const { return best_["peak_rss_mb"]; }
-  const std::string& variant() const { return best_variant_; }
+  double memory_mb() const { return best_.at(flags_.on_gpu() ? "peak_gpu_mb" : "peak_rss_mb"); }
+  std::string variant() const { return best_.value("variant", best_variant_); }
   std::string version() const;
 
  private:
@@ -92,5 +108,9 @@ class PeerCase {
   nlohmann::json best_;
   std::vector<double> step_ms_;
 };
+
+// What a PeerCase is given: on a GPU " --precision f32" or tf32, and no variants.
+std::string peer_precision(const BenchFlags& flags);
+std::vector<std::string> peer_variants(const BenchFlags& flags, std::vector<std::string> on_cpu);
 
 }  // namespace ebb

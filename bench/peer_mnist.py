@@ -8,7 +8,7 @@ training and sampling loops of the assignment. The networks are in peer_mnist_un
   peer_mnist.py reference MODEL.safetensors OUT.safetensors
   peer_mnist.py train --threads 2
   peer_mnist.py sample --threads 2 --guidance batched --compile
-  peer_mnist.py convs --threads 2 --cases '[["28x28", 28, 64, 64, 3, 1, 1, false]]'
+  peer_mnist.py ops --threads 2 --cases CASES.json
   peer_mnist.py draw MODEL.safetensors OUT.pgm --digit 7
   peer_mnist.py selftest
 
@@ -237,9 +237,8 @@ def parse_args() -> argparse.Namespace:
     )
     command.set_defaults(run=run_sample)
 
-    command = commands.add_parser("convs", help="time single convolutions", parents=[common])
-    command.add_argument("--cases", required=True, help="JSON, see peer_convs.py")
-    command.add_argument("--batch-size", type=positive, default=128)
+    command = commands.add_parser("ops", help="time single convolutions", parents=[common])
+    command.add_argument("--cases", type=Path, required=True, help="JSON, see peer_convs.py")
     command.add_argument("--steps", type=positive, default=3, help="measured runs")
     command.add_argument("--threads", type=positive, help="CPU threads")
     command.set_defaults(run=peer_convs.time_convs)

@@ -1,7 +1,7 @@
 """The twin of nn/unet_mnist in PyTorch, and ebb's model files from Python.
 
-Attribute names are the parameter names of the files. Needs torch and safetensors only: copy this
-file to read a trained model into a PyTorch program.
+Attribute names are the parameter names of the files. Needs torch alone, and safetensors to read
+and write files: copy this file to read a trained model into a PyTorch program.
 """
 
 import contextlib
@@ -12,8 +12,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 IMAGE_SHAPE = (1, 28, 28)
@@ -246,6 +244,8 @@ def tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
 
 
 def save_model(path: Path, model: MnistUNet, objective: dict[str, object]) -> None:
+    from safetensors.torch import save_file
+
     metadata = {
         "format": "pt",
         "ebb.format": "1",
@@ -257,6 +257,8 @@ def save_model(path: Path, model: MnistUNet, objective: dict[str, object]) -> No
 
 def load_model(path: Path) -> MnistUNet:
     """The file's parameters and the network's are the same set; raises ValueError if not."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

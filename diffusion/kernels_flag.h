@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "diffusion/command.h"
 
@@ -10,6 +11,9 @@ namespace ebb {
 // convolution as the plain sum of its products, without Winograd's transforms: slower, for
 // comparisons.
 Flag add_kernels_flag(Command command);
+
+// The same with names of the program's own: `chosen` becomes one of them, or stays empty.
+Flag add_kernels_flag(Command command, const std::vector<std::string>& more, std::string& chosen);
 
 // What the flag chose: "default" or "direct".
 std::string kernels_in_use();

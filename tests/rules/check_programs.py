@@ -2,7 +2,8 @@
 """check_programs.py --ebb FILE --train-mnist FILE: what the finished programs link.
 
 ebb holds no symbol of ebb::autograd, train_mnist does (else the check on ebb would prove nothing),
-and neither needs a library of the CUDA toolkit or the driver at start-up. Exit code 77: not built.
+and neither needs a library of the CUDA toolkit or the driver at start-up, nor names cuDNN or cuBLAS to
+open later. Exit code 77: not built.
 """
 
 import argparse
@@ -31,6 +32,10 @@ def forbidden_libraries(readelf_output: str) -> List[str]:
     return [name for name in NEEDED.findall(readelf_output) if FORBIDDEN_LIBRARY.match(name)]
 
 
+def vendor_names(program: bytes) -> List[str]:
+    return [name.decode() for name in (b"libcudnn", b"libcublas") if name in program]
+
+
 def problems(ebb: str, train_mnist: str) -> List[str]:
     found = []
     ebb_symbols = output_of("nm", "-C", ebb)
@@ -43,6 +48,9 @@ def problems(ebb: str, train_mnist: str) -> List[str]:
     for program in (ebb, train_mnist):
         for library in forbidden_libraries(output_of("readelf", "-d", "-W", program)):
             found.append(f"{program}: needs {library} at start-up")
+        with open(program, "rb") as file:
+            for name in vendor_names(file.read()):
+                found.append(f"{program}: names {name}")
     return found
 
 

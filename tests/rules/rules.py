@@ -139,6 +139,19 @@ def cuda_headers_stay_in_cuda_files(tree: Tree) -> Iterable[Violation]:
             )
 
 
+# cuDNN and cuBLAS are what ebb is compared with, never what it is made of: their names, also as
+# libraries to open, stay with the bench programs and the tests.
+VENDOR_NAME = re.compile(r"\b(?:cudnn|cublas)(?:_v2)?\.h\b|\blib(?:cudnn|cublas)\b|\b(?:cudnn|cublas)[A-Z]\w+")
+VENDOR_PLACES = ("bench/", "tests/", "scripts/", "docs/")
+
+
+def vendor_libraries_stay_in_bench(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in lines_of(tree, is_source):
+        match = None if path.startswith(VENDOR_PLACES) else VENDOR_NAME.search(line)
+        if match:
+            yield Violation(path, number, f"{match.group(0)}: only bench/ and tests/ may use vendor kernels")
+
+
 CUDA_CONDITION = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b.*\bEBB_CUDA\b")
 BACKEND_SEAM = "engine/backend.cc"
 
@@ -245,6 +258,7 @@ def exit_codes_are_documented(tree: Tree) -> Iterable[Violation]:
 RULES = (
     include_direction,
     cuda_headers_stay_in_cuda_files,
+    vendor_libraries_stay_in_bench,
     one_cuda_switch,
     headers_are_guarded,
     no_machine_paths,

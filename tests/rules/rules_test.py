@@ -81,6 +81,24 @@ CASES = {
             {"engine/cuda/stream.cc": "#include <cuda_runtime.h>\n"},
         ),
     ],
+    rules.vendor_libraries_stay_in_bench: [
+        (
+            "cuDNN in a kernel",
+            {"kernels/conv_cuda.cu": "#include <cudnn.h>\n"},
+            {"bench/vendor/api.h": "#include <cudnn.h>\n"},
+        ),
+        (
+            "cuBLAS opened by the engine",
+            {"engine/cuda/a.cc": 'dlopen("libcublas.so.13", 1);\n'},
+            {"engine/cuda/a.cc": "// as fast as cuBLAS\n"},
+        ),
+        (
+            "a target linked with cuDNN",
+            {"engine/CMakeLists.txt": "target_link_libraries(ebb_engine PRIVATE libcudnn)\n"},
+            {"tests/kernels/CMakeLists.txt": "target_link_libraries(t PRIVATE libcudnn)\n"},
+        ),
+        ("cuBLAS called", {"nn/a.cc": "cublasGemmEx(handle);\n"}, {"nn/a.cc": "gemm();\n"}),
+    ],
     rules.one_cuda_switch: [
         ("#if elsewhere", {"nn/a.cc": "#if EBB_CUDA\n"}, {"engine/backend.cc": "#if EBB_CUDA\n"}),
         ("#ifdef elsewhere", {"nn/a.cc": "#ifdef EBB_CUDA\n"}, {"nn/a.cc": "// EBB_CUDA\n"}),
@@ -167,6 +185,10 @@ class ProgramsTest(unittest.TestCase):
         dirty = clean + " 0x0001 (NEEDED)             Shared library: [libcudnn.so.9]\n"
         self.assertEqual(check_programs.forbidden_libraries(clean), [])
         self.assertEqual(check_programs.forbidden_libraries(dirty), ["libcudnn.so.9"])
+
+    def test_names_of_vendor_libraries_are_found_in_a_program(self):
+        self.assertEqual(check_programs.vendor_names(b"\0libcairo.so.2\0"), [])
+        self.assertEqual(check_programs.vendor_names(b"\0libcudnn.so.9\0"), ["libcudnn"])
 
 
 if __name__ == "__main__":

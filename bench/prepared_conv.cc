@@ -1,0 +1,158 @@
+#include <cmath>
+#include <memory>
+
+#include "bench/operands.h"
+#include "bench/prepared_op.h"
+#include "kernels/kernel_table.h"
+#include "tests/reference/conv.h"
+
+namespace ebb {
+namespace {
+
+// The operands of a convolution's pass; null where the pass has none.
+struct ConvOperands {
+  ConvGeometry g;
+  ConvPass pass;
+  DType dtype;
+  const void *x, *dy, *packed;
+  const float* bias;
+  void* out;  // y, dx or, f32, dw
+  float* db;
+  void* workspace;
+};
+
+void launch_conv(Context& context, const ConvOperands& c) {
+  if (c.pass == ConvPass::kForward) {
+    context.launch(&KernelTable::conv_forward, "conv_forward",
+                   ConvForwardArgs{.geometry = c.g,
+                                   .dtype = c.dtype,
+                                   .x = c.x,
+                                   .packed = c.packed,
+                                   .bias = c.bias,
+                                   .residual = nullptr,
+                                   .residual_n = 0,
+                                   .activation = Activation::kNone,
+                                   .y = c.out,
+                                   .workspace = c.workspace});
+  } else if (c.pass == ConvPass::kBackwardInput) {
+    context.launch(&KernelTable::conv_backward_input, "conv_backward_input",
+                   ConvBackwardInputArgs{.geometry = c.g,
+                                         .dtype = c.dtype,
+                                         .dy = c.dy,
+                                         .packed = c.packed,
+                                         .dx = c.out,
+                                         .workspace = c.workspace});
+  } else {
+    context.launch(&KernelTable::conv_backward_weight, "conv_backward_weight",
+                   ConvBackwardWeightArgs{.geometry = c.g,
+                                          .dtype = c.dtype,
+                                          .x = c.x,
+                                          .dy = c.dy,
+                                          .dw = static_cast<float*>(c.out),
+                                          .db = c.db,
+                                          .workspace = c.workspace});
+  }
+}
+
+// Packs the weights and makes room for the result, so that launch_conv() can run.
+void complete(Context& context, Operands& on, ConvOperands& c, const float* w) {
+  const auto bytes_of = [&](auto entry, const char* name, auto... args) {
+    return context.kernel(entry, name)(c.g, c.pass, c.dtype, args...);
+  };
+  c.workspace = on.bytes(bytes_of(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes",
+                                  context.stream().threads));
+  if (c.pass == ConvPass::kBackwardWeight) {
+    c.out = on.space(c.g.o * c.g.kh * c.g.kw * c.g.c);
+    return;
+  }
+  void* packed = on.bytes(bytes_of(&KernelTable::conv_packed_bytes, "conv_packed_bytes"));
+  context.launch(&KernelTable::conv_pack, "conv_pack",
+                 ConvPackArgs{c.g, c.pass, c.dtype, w, packed});
+  c.packed = packed;
+  const bool forward = c.pass == ConvPass::kForward;
+  c.out = forward ? on.space(extent(c.g.n * c.g.ho * c.g.wo, c.g.o, c.g.y_pitch), c.dtype)
+                  : on.space(extent(c.g.n * c.g.h * c.g.w, c.g.c, c.g.x_pitch), c.dtype);
+}
+
+// `rows` rows of `row` elements, `pitch` apart.
+std::vector<float> download(Context& context, const void* from, int64_t rows, int64_t row,
+                            int64_t pitch, DType dtype) {
+  const int64_t size = size_of(dtype);
+  std::vector<float> values(static_cast<size_t>(rows * row));
+  if (dtype == DType::kF32) {
+    context.queue()->copy_out(values.data(), from, rows, row * size, pitch * size);
+    return values;
+  }
+  std::vector<uint16_t> bits(values.size());
+  context.queue()->copy_out(bits.data(), from, rows, row * size, pitch * size);
+  return test::from_storage(bits, dtype);
+}
+
+}  // namespace
+
+std::function<void()> prepare_conv(Context& context, const ConvShape& shape, CasePass pass,
+                                   DType dtype) {
+  auto on = std::make_shared<Operands>(context);
+  ConvOperands c{};
+  c.g = shape.geometry();
+  c.pass = conv_pass_of(pass);
+  c.dtype = dtype;
+  if (c.pass != ConvPass::kBackwardInput) {
+    c.x = on->random(extent(c.g.n * c.g.h * c.g.w, c.g.c, c.g.x_pitch), dtype);
+  }
+  if (c.pass != ConvPass::kForward) {
+    c.dy = on->random(extent(c.g.n * c.g.ho * c.g.wo, c.g.o, c.g.y_pitch), dtype);
+  }
+  c.bias = on->random_floats(c.g.o);
+  complete(context, *on, c, on->random_floats(c.g.o * c.g.kh * c.g.kw * c.g.c));
+  return [&context, on, c] { launch_conv(context, c); };
+}
+
+double conv_error(Context& context, const ConvShape& shape, ConvPass pass, DType dtype) {
+  ConvShape two = shape;
+  two.n = 2;
+  const ConvGeometry g = two.geometry();
+  test::RandomData random(1);
+  const auto stored = [&](int64_t count, DType type) {
+    return test::rounded(random.uniform(count, -1, 1), type);
+  };
+  const std::vector<float> x = stored(extent(g.n * g.h * g.w, g.c, g.x_pitch), dtype);
+  const std::vector<float> dy = stored(extent(g.n * g.ho * g.wo, g.o, g.y_pitch), dtype);
+  const std::vector<float> w = stored(g.o * g.kh * g.kw * g.c, dtype);
+  Operands on(context);
+  ConvOperands c{};
+  c.g = g;
+  c.pass = pass;
+  c.dtype = dtype;
+  c.x = on.upload(x, static_cast<int64_t>(x.size()), dtype);
+  c.dy = on.upload(dy, static_cast<int64_t>(dy.size()), dtype);
+  complete(context, on, c,
+           static_cast<const float*>(on.upload(w, static_cast<int64_t>(w.size()), DType::kF32)));
+  launch_conv(context, c);
+
+  const bool forward = pass == ConvPass::kForward, weight = pass == ConvPass::kBackwardWeight;
+  const std::vector<reference::Sum> sums =
+      forward  ? reference::conv_forward(g, x.data(), w.data())
+      : weight ? reference::conv_backward_weight(g, x.data(), dy.data())
+               : reference::conv_backward_input(g, dy.data(), w.data());
+  const int64_t row = forward ? g.o : weight ? static_cast<int64_t>(sums.size()) : g.c;
+  const int64_t pitch = forward ? g.y_pitch : weight ? row : g.x_pitch;
+  const std::vector<float> actual =
+      download(context, c.out, static_cast<int64_t>(sums.size()) / row, row, pitch,
+               weight ? DType::kF32 : dtype);
+  double error = 0, largest = 0;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const double difference = std::abs(actual[i] - sums[i].value);
+    if (std::isnan(difference) || difference > error) error = difference;  // a NaN stays
+    largest = std::max(largest, std::abs(sums[i].value));
+  }
+  return error / largest;
+}
+
+ConvPass conv_pass_of(CasePass pass) {
+  return pass == CasePass::kForward         ? ConvPass::kForward
+         : pass == CasePass::kBackwardInput ? ConvPass::kBackwardInput
+                                            : ConvPass::kBackwardWeight;
+}
+
+}  // namespace ebb

@@ -1,0 +1,138 @@
+#include "bench/variants.h"
+
+#include "bench/cuda_facts.h"
+#include "bench/gpu_convs.h"
+#include "bench/prepared_op.h"
+#include "bench/vendor/kernels.h"
+#include "kernels/cpu/conv_plan.h"
+#include "kernels/cpu/conv_winograd.h"
+#include "kernels/tap_list.h"
+
+namespace ebb {
+namespace {
+
+const char* to_string(cpu::ConvAlgorithm algorithm) {
+  switch (algorithm) {
+    case cpu::ConvAlgorithm::kDirect:
+      return "direct";
+    case cpu::ConvAlgorithm::kDot:
+      return "dot";
+    case cpu::ConvAlgorithm::kWinograd2:
+      return "Winograd F(2x2)";
+    case cpu::ConvAlgorithm::kWinograd4:
+      return "Winograd F(4x4)";
+  }
+  return "unknown";
+}
+
+double saving(const ConvGeometry& g, ConvPass pass, cpu::ConvAlgorithm algorithm) {
+  const TapList list = tap_list(g, pass);
+  if (algorithm == cpu::ConvAlgorithm::kWinograd2) return cpu::winograd_saving(list, 2);
+  if (algorithm == cpu::ConvAlgorithm::kWinograd4) return cpu::winograd_saving(list, 4);
+  return 1;
+}
+
+// What the plan chooses under --kernels, and direct where that is something else.
+std::vector<Variant> cpu_conv_variants(const ConvGeometry& g, ConvPass pass) {
+  const cpu::ConvAlgorithms allowed = cpu::conv_algorithms();
+  std::vector<Variant> variants;
+  const auto add = [&](cpu::ConvAlgorithms algorithms) {
+    cpu::set_conv_algorithms(algorithms);
+    const cpu::ConvAlgorithm algorithm = cpu::conv_algorithm(g, pass);
+    cpu::set_conv_algorithms(allowed);
+    if (!variants.empty() && variants.front().kernel == to_string(algorithm)) return;
+    variants.push_back({.kernel = to_string(algorithm),
+                        .dtype = DType::kF32,
+                        .unit = MathUnit::kF32,
+                        .saving = saving(g, pass, algorithm),
+                        .choose = [algorithms] { cpu::set_conv_algorithms(algorithms); },
+                        .restore = [allowed] { cpu::set_conv_algorithms(allowed); }});
+  };
+  add(allowed);
+  add(cpu::ConvAlgorithms::kDirectOnly);
+  return variants;
+}
+
+std::vector<Variant> gpu_conv_variants(const GpuConvs& convs, bool hopper, const ConvGeometry& g,
+                                       ConvPass pass) {
+  std::vector<Variant> variants;
+  const auto add = [&](DType dtype, void (*choose)()) {
+    choose();
+    const std::string name = convs.kernel(g, pass, dtype);
+    convs.use_default();
+    const bool is_f32 = dtype == DType::kF32;
+    const bool tensor_cores = name == "mma.sync" || name == "wgmma";
+    const std::string type = is_f32 && tensor_cores ? "tf32" : ebb::to_string(dtype);
+    for (const Variant& known : variants) {
+      if (known.kernel == type + " " + name) return;
+    }
+    variants.push_back({.kernel = type + " " + name,
+                        .dtype = dtype,
+                        .unit = !is_f32        ? MathUnit::kHalf
+                                : tensor_cores ? MathUnit::kTf32
+                                               : MathUnit::kF32,
+                        .choose = choose,
+                        .restore = convs.use_default});
+  };
+  add(DType::kF32, convs.use_default);
+  add(DType::kF32, convs.use_tf32);
+  for (const DType dtype : {DType::kBF16, DType::kF16}) {
+    add(dtype, convs.use_default);
+    if (hopper) add(dtype, convs.use_hopper);
+  }
+  return variants;
+}
+
+std::vector<Variant> storage_variants(bool with_halves) {
+  std::vector<Variant> variants = {{.kernel = "f32", .dtype = DType::kF32, .unit = MathUnit::kF32}};
+  if (with_halves) {
+    variants.push_back({.kernel = "bf16", .dtype = DType::kBF16, .unit = MathUnit::kHalf});
+  }
+  return variants;
+}
+
+bool always_f32(const OpCase& c) {
+  const auto* stream = std::get_if<StreamCase>(&c.shape);
+  return stream != nullptr &&
+         (stream->op == StreamOp::kAdam || stream->op == StreamOp::kRandomNormal);
+}
+
+// All channels of 16-bit packs are used, so that packed weights are as cuDNN wants them.
+bool vendor_takes_halves(const ConvGeometry& g) { return g.c % 8 == 0 && g.o % 8 == 0; }
+
+void add_vendor_variants(const ConvGeometry& g, std::vector<Variant>& variants) {
+  if (vendor_kernels(VendorMath::kF32) == nullptr) return;
+  const auto add = [&](const char* name, DType dtype, MathUnit unit, VendorMath math) {
+    variants.push_back(
+        {.kernel = name, .dtype = dtype, .unit = unit, .table = vendor_kernels(math)});
+  };
+  add("f32 cuDNN", DType::kF32, MathUnit::kF32, VendorMath::kF32);
+  add("tf32 cuDNN", DType::kF32, MathUnit::kTf32, VendorMath::kTf32);
+  if (!vendor_takes_halves(g)) return;
+  add("bf16 cuDNN", DType::kBF16, MathUnit::kHalf, VendorMath::kF32);
+  add("f16 cuDNN", DType::kF16, MathUnit::kHalf, VendorMath::kF32);
+}
+
+}  // namespace
+
+std::vector<Variant> variants_of(const Context& context, const OpCase& c, CasePass pass) {
+  const DeviceType device = context.device().type;
+  const auto* conv = std::get_if<ConvShape>(&c.shape);
+  if (conv == nullptr) return storage_variants(device != DeviceType::kCpu && !always_f32(c));
+  const ConvGeometry g = conv->geometry();
+  const ConvPass conv_pass = conv_pass_of(pass);
+  switch (device) {
+    case DeviceType::kCpu:
+      return cpu_conv_variants(g, conv_pass);
+    case DeviceType::kEmu:
+      return gpu_conv_variants(*emu_convs(), /*hopper=*/true, g, conv_pass);
+    case DeviceType::kCuda:
+      break;
+  }
+  const bool hopper = cuda_facts(context.device().index).capability == 90;
+  std::vector<Variant> variants = gpu_conv_variants(*cuda_convs(), hopper, g, conv_pass);
+  add_vendor_variants(g, variants);
+  return variants;
+}
+
+}  // namespace ebb

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/device_rates.h"
+#include "kernels/kernel_table.h"
+#include "tests/support/op_cases.h"
+#include "tests/support/op_floor.h"
+
+namespace ebb {
+
+// One way to compute a pass of a case on a device.
+struct Variant {
+  std::string kernel;  // "Winograd F(4x4)", "bf16 wgmma", "f32 cuDNN"
+  DType dtype;
+  MathUnit unit;
+  double saving = 1;  // multiply-adds of a direct convolution per one that is executed
+  const KernelTable* table = nullptr;  // null: the context's
+  // Around everything that prepares and runs the kernels; may be empty.
+  std::function<void()> choose = {}, restore = {};
+};
+
+// Makes a variant's choice for its lifetime.
+class ChosenVariant {
+ public:
+  explicit ChosenVariant(const Variant& variant) : restore_(variant.restore) {
+    if (variant.choose) variant.choose();
+  }
+  ~ChosenVariant() {
+    if (restore_) restore_();
+  }
+  ChosenVariant(const ChosenVariant&) = delete;
+  ChosenVariant& operator=(const ChosenVariant&) = delete;
+
+ private:
+  std::function<void()> restore_;
+};
+
+// What the product would run comes first, the vendor's kernels last, where the build has them.
+std::vector<Variant> variants_of(const Context& context, const OpCase& c, CasePass pass);
+
+}  // namespace ebb

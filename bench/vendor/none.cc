@@ -1,0 +1,10 @@
+// What builds without cuDNN have in place of the other files of this folder.
+
+#include "bench/vendor/kernels.h"
+
+namespace ebb {
+
+const KernelTable* vendor_kernels(VendorMath) { return nullptr; }
+std::string vendor_version() { return "not in this build: " EBB_WHY_NO_VENDOR; }
+
+}  // namespace ebb

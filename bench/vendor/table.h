@@ -1,0 +1,188 @@
+#pragma once
+
+// Entries of a kernel table around somebody else's convolutions, which know dense images and one
+// filter layout: packing, pitches, bias, residual, activation, the weight gradient of transposed
+// convolutions. `Vendor` says who multiplies:
+//
+//   struct Vendor {
+//     static constexpr VendorMath kMath;
+//     static const KernelTable& ours();                        // everything but convolutions
+//     static int64_t bytes(const VendorConv&, ConvPass);       // scratch of run()
+//     static void run(const VendorConv&, ConvPass, const VendorConvPointers&, StreamHandle);
+//     static void bias_gradient(const VendorConv&, const void* dy, void* db, StreamHandle);
+//     static void widen(DType, const void* from, int64_t count, float* to, StreamHandle);
+//   };
+
+#include "bench/vendor/convs.h"
+
+namespace ebb {
+namespace vendor {
+
+// What a pass keeps in its workspace besides the algorithm's own scratch. Room for dense copies of
+// both images is always there, because the pitches are not known when the size is asked for.
+template <class Vendor>
+struct Scratch {
+  int64_t plan, x, y, w_halves, w, bias, bytes;  // offsets; size of all
+
+  Scratch(const VendorConv& c, ConvPass pass) {
+    const int64_t size = size_of(c.dtype);
+    const auto take = [this](int64_t count) {
+      constexpr int64_t kAlignment = 256;
+      const int64_t at = bytes;
+      bytes += (count + kAlignment - 1) / kAlignment * kAlignment;
+      return at;
+    };
+    const bool weight = pass == ConvPass::kBackwardWeight;
+    bytes = 0;
+    plan = take(Vendor::bytes(c, pass));
+    x = take(c.x_count() * size);
+    y = take(c.y_count() * size);
+    w_halves = take(weight && size < 4 ? c.w_count() * size : 0);
+    w = take(weight && c.g.transposed ? c.w_count() * 4 : 0);
+    bias = take(c.g.o * size);
+  }
+};
+
+// One call of an entry.
+template <class Vendor>
+class VendorCall {
+ public:
+  VendorCall(const VendorConv& conv, ConvPass pass, void* workspace, StreamHandle stream)
+      : c_(conv), pass_(pass), layout_(conv, pass), workspace_(workspace), stream_(stream) {}
+
+  void* at(int64_t offset) const { return static_cast<char*>(workspace_) + offset; }
+  const Scratch<Vendor>& layout() const { return layout_; }
+
+  // The rows made adjacent, or the rows themselves when they are.
+  void* dense(const void* rows, int64_t count, int64_t channels, int64_t pitch, int64_t offset) {
+    if (pitch == channels) return const_cast<void*>(rows);
+    copy_rows(count, channels, pitch, channels, rows, at(offset));
+    return at(offset);
+  }
+  void copy_rows(int64_t rows, int64_t channels, int64_t from_pitch, int64_t to_pitch,
+                 const void* from, void* to) {
+    Vendor::ours().copy_rows({rows, rows, channels, from_pitch, to_pitch, c_.dtype, from, to},
+                             stream_);
+  }
+  void multiply(void* x, void* w, void* y) {
+    Vendor::run(c_, pass_, {x, w, y, at(layout_.plan)}, stream_);
+  }
+
+ private:
+  const VendorConv& c_;
+  ConvPass pass_;
+  Scratch<Vendor> layout_;
+  void* workspace_;
+  StreamHandle stream_;
+};
+
+template <class Vendor>
+int64_t packed_bytes(const ConvGeometry& g, ConvPass, DType dtype) {
+  const VendorConv c{g, dtype, Vendor::kMath};
+  return Vendor::ours().conv_packed_bytes(g, c.packing(), dtype);
+}
+
+template <class Vendor>
+void pack(const ConvPackArgs& args, StreamHandle stream) {
+  ConvPackArgs as_filter = args;
+  as_filter.pass = VendorConv{args.geometry, args.dtype, Vendor::kMath}.packing();
+  Vendor::ours().conv_pack(as_filter, stream);
+}
+
+template <class Vendor>
+int64_t workspace_bytes(const ConvGeometry& g, ConvPass pass, DType dtype, int) {
+  return Scratch<Vendor>({g, dtype, Vendor::kMath}, pass).bytes;
+}
+
+// y += bias, y += residual, y = act(y), each a pass of its own by our kernels.
+template <class Vendor>
+void finish(const ConvForwardArgs& args, const VendorCall<Vendor>& call, void* y,
+            StreamHandle stream) {
+  const KernelTable& ours = Vendor::ours();
+  const ConvGeometry& g = args.geometry;
+  const int64_t pixels = g.ho * g.wo;
+  if (args.bias != nullptr) {
+    const void* bias = args.bias;
+    if (args.dtype != DType::kF32) {  // packing one row of weights rounds it
+      const ConvGeometry row = conv_geometry(1, 1, 1, g.o, 1, 1, 1, 1, 0, false);
+      bias = call.at(call.layout().bias);
+      ours.conv_pack({row, ConvPass::kForward, args.dtype, args.bias, const_cast<void*>(bias)},
+                     stream);
+    }
+    ours.broadcast_forward({BroadcastOp::kAdd, g.n, pixels, g.o, g.n, 1, args.dtype, y, bias, y},
+                           stream);
+  }
+  if (args.residual != nullptr) {
+    ours.broadcast_forward({BroadcastOp::kAdd, g.n, 1, pixels * g.o, g.n, args.residual_n,
+                            args.dtype, y, args.residual, y},
+                           stream);
+  }
+  if (args.activation != Activation::kNone) {
+    ours.activation_forward({args.activation, args.dtype, g.n * pixels * g.o, y, y}, stream);
+  }
+}
+
+template <class Vendor>
+void forward(const ConvForwardArgs& args, StreamHandle stream) {
+  const ConvGeometry& g = args.geometry;
+  const VendorConv c{g, args.dtype, Vendor::kMath};
+  VendorCall<Vendor> call(c, ConvPass::kForward, args.workspace, stream);
+  void* const x = call.dense(args.x, g.n * g.h * g.w, g.c, g.x_pitch, call.layout().x);
+  void* const y = g.y_pitch == g.o ? args.y : call.at(call.layout().y);
+  call.multiply(x, const_cast<void*>(args.packed), y);
+  finish(args, call, y, stream);
+  if (y != args.y) call.copy_rows(g.n * g.ho * g.wo, g.o, g.o, g.y_pitch, y, args.y);
+}
+
+template <class Vendor>
+void backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {
+  const ConvGeometry& g = args.geometry;
+  const VendorConv c{g, args.dtype, Vendor::kMath};
+  VendorCall<Vendor> call(c, ConvPass::kBackwardInput, args.workspace, stream);
+  void* const dy = call.dense(args.dy, g.n * g.ho * g.wo, g.o, g.y_pitch, call.layout().y);
+  void* const dx = g.x_pitch == g.c ? args.dx : call.at(call.layout().x);
+  call.multiply(dx, const_cast<void*>(args.packed), dy);
+  if (dx != args.dx) call.copy_rows(g.n * g.h * g.w, g.c, g.c, g.x_pitch, dx, args.dx);
+}
+
+template <class Vendor>
+void backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
+  const ConvGeometry& g = args.geometry;
+  const VendorConv c{g, args.dtype, Vendor::kMath};
+  VendorCall<Vendor> call(c, ConvPass::kBackwardWeight, args.workspace, stream);
+  const Scratch<Vendor>& layout = call.layout();
+  void* const x = call.dense(args.x, g.n * g.h * g.w, g.c, g.x_pitch, layout.x);
+  void* const dy = call.dense(args.dy, g.n * g.ho * g.wo, g.o, g.y_pitch, layout.y);
+  const bool halves = args.dtype != DType::kF32;
+  // cuDNN gives [K][KH][KW][C] of the ordinary convolution, in the stored type.
+  float* const filter = g.transposed ? static_cast<float*>(call.at(layout.w)) : args.dw;
+  void* const stored = halves ? call.at(layout.w_halves) : filter;
+  call.multiply(x, stored, dy);
+  if (halves) Vendor::widen(args.dtype, stored, c.w_count(), filter, stream);
+  if (g.transposed) {  // [C][KH][KW][O] -> [O][KH][KW][C]
+    const ConvGeometry ordinary =
+        conv_geometry(1, g.ho, g.wo, g.o, g.c, g.kh, g.kw, g.stride, g.pad, false);
+    Vendor::ours().conv_pack({ordinary, ConvPass::kBackwardInput, DType::kF32, filter, args.dw},
+                             stream);
+  }
+  if (args.db == nullptr) return;
+  void* const db = halves ? call.at(layout.bias) : args.db;
+  Vendor::bias_gradient(c, dy, db, stream);
+  if (halves) Vendor::widen(args.dtype, db, g.o, args.db, stream);
+}
+
+}  // namespace vendor
+
+template <class Vendor>
+KernelTable vendor_table() {
+  KernelTable table = Vendor::ours();
+  table.conv_packed_bytes = vendor::packed_bytes<Vendor>;
+  table.conv_pack = vendor::pack<Vendor>;
+  table.conv_workspace_bytes = vendor::workspace_bytes<Vendor>;
+  table.conv_forward = vendor::forward<Vendor>;
+  table.conv_backward_input = vendor::backward_input<Vendor>;
+  table.conv_backward_weight = vendor::backward_weight<Vendor>;
+  return table;
+}
+
+}  // namespace ebb

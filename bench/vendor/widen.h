@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/base/dtype.h"
+#include "engine/base/stream_handle.h"
+
+namespace ebb {
+
+// f32 of `count` bf16 or f16 numbers, on the GPU.
+void widen(DType dtype, const void* from, int64_t count, float* to, StreamHandle stream);
+
+}  // namespace ebb
