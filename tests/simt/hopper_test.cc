@@ -1,17 +1,14 @@
-#include <bit>
-#include <random>
 #include <vector>
 
-#include "engine/base/dtype.h"
 #include "engine/base/error.h"
 #include "tests/simt/primitives.h"
+#include "tests/simt/wgmma_operands.h"
 #include "tests/support/catch.h"
 #include "tests/support/emulated.h"
 
 namespace ebb {
 namespace {
 
-using emu::WgmmaCase;
 using simt::emulator::Format;
 using simt::emulator::TensorMap;
 using test::DeviceArray;
@@ -186,73 +183,20 @@ TEST_CASE("tensor maps that the driver would refuse are refused") {
   CHECK_THROWS_AS(image(), DeviceError);
 }
 
-// Shared memory with operand tiles in it, written element by element as the layouts are documented.
-class Image {
- public:
-  explicit Image(size_t bytes) : bytes_(bytes) {}
-  void put(size_t offset, uint32_t bits, int size) {
-    const size_t row = offset / 128, swizzled = offset ^ row % 8 * 16;
-    for (int i = 0; i < size; ++i) bytes_[swizzled + i] = static_cast<uint8_t>(bits >> 8 * i);
-  }
-  std::vector<uint32_t> words() const {
-    std::vector<uint32_t> words(bytes_.size() / 4);
-    for (size_t i = 0; i < bytes_.size(); ++i) words[i / 4] |= uint32_t{bytes_[i]} << i % 4 * 8;
-    return words;
-  }
-
- private:
-  std::vector<uint8_t> bytes_;
-};
-
-uint32_t encode(int value, Format format) {
-  const float f = static_cast<float>(value);
-  return format == Format::kBf16  ? f32_to_bf16(f)
-         : format == Format::kF16 ? f32_to_f16(f)
-                                  : std::bit_cast<uint32_t>(f);
-}
-
 void check_product(Format format, int n, bool mn_major) {
-  const int size = format == Format::kTf32 ? 4 : 2, depth = 128 / size;  // one swizzled row of k
-  std::mt19937 generator(static_cast<uint32_t>(n));
-  std::vector<int> a(64 * depth), b(n * depth);
-  for (int& v : a) v = static_cast<int>(generator() % 9) - 4;
-  for (int& v : b) v = static_cast<int>(generator() % 9) - 4;
-  // Tile A at 0 (64 rows), tile B behind it. In MN-major form a block of 64 columns has depth
-  // lines.
-  const size_t block = mn_major ? 128 * depth : 0;
-  const size_t a_bytes = mn_major ? block : 64 * 128;
-  const size_t b_bytes = mn_major ? block * ((n + 63) / 64) : n * 128;
-  Image image(a_bytes + b_bytes);
-  const auto offset = [&](int row, int k) {
-    return mn_major ? size_t(row) / 64 * block + size_t(k) * 128 + size_t(row % 64) * size
-                    : size_t(row) * 128 + size_t(k) * size;
-  };
-  for (int k = 0; k < depth; ++k) {
-    for (int i = 0; i < 64; ++i) image.put(offset(i, k), encode(a[i * depth + k], format), size);
-    for (int j = 0; j < n; ++j) {
-      image.put(a_bytes + offset(j, k), encode(b[j * depth + k], format), size);
-    }
-  }
-  WgmmaCase c{};
-  c.format = format;
-  c.n = n;
-  c.mn_major = mn_major;
-  c.slices = 4;  // of k = 16, or 8 for tf32
-  c.a_offset = 0;
-  c.b_offset = static_cast<uint32_t>(a_bytes);
-  c.a_step = c.b_step = mn_major ? 16 * 128 : 32;
-  c.group_bytes = 1024;
-  c.a_block_bytes = c.b_block_bytes = mn_major ? static_cast<uint32_t>(block) : 16;
-  const std::vector<uint32_t> words = image.words();
+  const WgmmaOperands operands = wgmma_operands(format, n, mn_major);
+  const int depth = operands.depth;
   for_each_order([&] {
-    const DeviceArray<uint32_t> device(words, "image");
+    const DeviceArray<uint32_t> device(operands.words, "image");
     DeviceArray<float> d(64 * n, "d");
-    emu::wgmma_product(c, device.get(), static_cast<int>(words.size()), d.get(), {});
+    emu::wgmma_product(operands.c, device.get(), static_cast<int>(operands.words.size()), d.get(),
+                       {});
     const auto got = d.values();
     for (int i = 0; i < 64; ++i) {
       for (int j = 0; j < n; ++j) {
         int sum = 0;
-        for (int k = 0; k < depth; ++k) sum += a[i * depth + k] * b[j * depth + k];
+        for (int k = 0; k < depth; ++k)
+          sum += operands.a[i * depth + k] * operands.b[j * depth + k];
         if (got[i * n + j] == static_cast<float>(sum)) continue;
         INFO("format " << static_cast<int>(format) << " n " << n << " row " << i << " column "
                        << j);
