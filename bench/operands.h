@@ -24,7 +24,8 @@ class Operands {
   float* floats(int64_t count) { return static_cast<float*>(space(count)); }
 
   // `values`, repeated until there are `count`.
-  void* upload(const std::vector<float>& values, int64_t count, DType dtype) {
+  void* upload(std::vector<float> values, int64_t count, DType dtype) {
+    if (values.size() == 1) values.assign(static_cast<size_t>(count), values[0]);
     const std::vector<uint16_t> halves =
         dtype == DType::kF32 ? std::vector<uint16_t>() : test::to_storage(values, dtype);
     const void* from = halves.empty() ? static_cast<const void*>(values.data()) : halves.data();
