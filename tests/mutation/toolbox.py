@@ -31,7 +31,7 @@ PRESET, BUILD = "test", "build-test"
 # command line, another program.
 FIRST_PROGRAM, LAST_PROGRAM = "test_diffusion", "test_kernels"
 CLI_TESTS = ("golden", "drawing", "combine", "rerun", "sample")
-SHOWN = 4  # names of tests in a row of the table
+SHOWN = 2  # names of tests in a row of the table
 
 
 class Scratch:
