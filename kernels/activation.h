@@ -7,8 +7,14 @@
 
 namespace ebb {
 
-// kGelu is the exact form x * Phi(x) (PyTorch's default), kSilu is x * sigmoid(x).
-enum class Activation { kNone, kGelu, kSilu };
+// kGelu is the exact form x * Phi(x) (PyTorch's default), kSilu is x * sigmoid(x), kGeluTanh the
+// approximation of GELU (Hendrycks & Gimpel 2016; T5 v1.1's "gelu_new", PyTorch's
+// approximate='tanh')
+//   x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
+enum class Activation { kNone, kGelu, kSilu, kGeluTanh };
+
+// Of kGeluTanh: the argument of tanh is half of x * (kGeluTanhLinear + kGeluTanhCubic * x^2).
+inline constexpr float kGeluTanhLinear = 1.5957691216f, kGeluTanhCubic = 0.0713548163f;
 
 constexpr const char* to_string(Activation activation) {
   switch (activation) {
@@ -18,6 +24,8 @@ constexpr const char* to_string(Activation activation) {
       return "gelu";
     case Activation::kSilu:
       return "silu";
+    case Activation::kGeluTanh:
+      return "gelu_tanh";
   }
   return "unknown";
 }

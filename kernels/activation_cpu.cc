@@ -51,6 +51,8 @@ void ActivationForward(Activation activation, const float* x, float* y, int64_t 
       return Forward<Activation::kGelu>(x, y, count);
     case Activation::kSilu:
       return Forward<Activation::kSilu>(x, y, count);
+    case Activation::kGeluTanh:
+      return Forward<Activation::kGeluTanh>(x, y, count);
   }
 }
 
@@ -63,6 +65,8 @@ void ActivationBackward(Activation activation, const float* x, const float* dy, 
       return Backward<Activation::kGelu>(x, dy, dx, count);
     case Activation::kSilu:
       return Backward<Activation::kSilu>(x, dy, dx, count);
+    case Activation::kGeluTanh:
+      return Backward<Activation::kGeluTanh>(x, dy, dx, count);
   }
 }
 

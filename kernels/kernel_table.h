@@ -77,6 +77,8 @@ struct KernelTable {
   EmbeddingFn* embedding = nullptr;
   TimestepEmbeddingFn* timestep_embedding = nullptr;
   RmsNormForwardFn* rms_norm_forward = nullptr;
+  RmsNormBackwardFn* rms_norm_backward = nullptr;
+  RmsNormWorkspaceBytesFn* rms_norm_workspace_bytes = nullptr;
   SoftmaxForwardFn* softmax_forward = nullptr;
   SoftmaxBackwardFn* softmax_backward = nullptr;
   UpsampleForwardFn* upsample_forward = nullptr;

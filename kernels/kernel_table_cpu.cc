@@ -50,6 +50,8 @@ const KernelTable& cpu_kernels() {
       .embedding = cpu::embedding,
       .timestep_embedding = cpu::timestep_embedding,
       .rms_norm_forward = cpu::rms_norm_forward,
+      .rms_norm_backward = cpu::rms_norm_backward,
+      .rms_norm_workspace_bytes = cpu::rms_norm_workspace_bytes,
       .softmax_forward = cpu::softmax_forward,
       .softmax_backward = cpu::softmax_backward,
       .upsample_forward = cpu::upsample_forward,

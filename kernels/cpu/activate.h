@@ -18,6 +18,11 @@ inline float activate(Activation activation, float x) {
       const float bounded = x < -87 ? -87 : x;
       return bounded / (1 + std::exp(-bounded));
     }
+    case Activation::kGeluTanh: {
+      const float bounded = x < -10 ? -10 : x, inner = bounded > 10 ? 10 : bounded;
+      const float z = inner * (kGeluTanhLinear + kGeluTanhCubic * inner * inner);
+      return bounded / (1 + std::exp(-z));
+    }
     case Activation::kNone:
       break;
   }
@@ -36,6 +41,13 @@ inline float activation_slope(Activation activation, float x) {
       const float e = std::exp(-std::fabs(bounded)), up = 1 / (1 + e), down = e * up;
       const float s = bounded < 0 ? down : up, rest = bounded < 0 ? up : down;
       return s + bounded * s * rest;
+    }
+    case Activation::kGeluTanh: {
+      const float bounded = x < -10 ? -10 : (x > 10 ? 10 : x), square = bounded * bounded;
+      const float z = bounded * (kGeluTanhLinear + kGeluTanhCubic * square);
+      const float e = std::exp(-std::fabs(z)), up = 1 / (1 + e), down = e * up;
+      const float s = bounded < 0 ? down : up, rest = bounded < 0 ? up : down;
+      return s + bounded * s * rest * (kGeluTanhLinear + 3 * kGeluTanhCubic * square);
     }
     case Activation::kNone:
       break;

@@ -30,6 +30,8 @@ HWY_INLINE V Activate(D d, V x) {
     return Gelu(d, x);
   } else if constexpr (kActivation == Activation::kSilu) {
     return Silu(d, x);
+  } else if constexpr (kActivation == Activation::kGeluTanh) {
+    return GeluTanh(d, x);
   } else {
     return x;
   }
@@ -42,6 +44,8 @@ HWY_INLINE V ActivateGrad(D d, V x, V dy) {
     return hn::Mul(dy, GeluGrad(d, x));
   } else if constexpr (kActivation == Activation::kSilu) {
     return hn::Mul(dy, SiluGrad(d, x));
+  } else if constexpr (kActivation == Activation::kGeluTanh) {
+    return hn::Mul(dy, GeluTanhGrad(d, x));
   } else {
     return dy;
   }

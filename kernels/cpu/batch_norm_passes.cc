@@ -131,6 +131,8 @@ HWY_INLINE void ForEachVectorOf(const ChannelRows& size, Activation activation, 
       return ForEachVector(size, Step<Activation::kGelu>{args...});
     case Activation::kSilu:
       return ForEachVector(size, Step<Activation::kSilu>{args...});
+    case Activation::kGeluTanh:
+      return ForEachVector(size, Step<Activation::kGeluTanh>{args...});
   }
 }
 

@@ -176,6 +176,7 @@ void FinishColumn(float* sums, float bias, int64_t channel, int64_t rows,
     hn::Vec<decltype(d)> v = hn::Load(d, sums + i);
     if constexpr (kActivation == Activation::kGelu) v = Gelu(d, v);
     if constexpr (kActivation == Activation::kSilu) v = Silu(d, v);
+    if constexpr (kActivation == Activation::kGeluTanh) v = GeluTanh(d, v);
     hn::Store(v, d, sums + i);
   }
   for (int64_t i = 0; i < rows; ++i) to.out[i][channel] = sums[i];
@@ -203,6 +204,9 @@ void DotStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t
           break;
         case Activation::kSilu:
           FinishColumn<Activation::kSilu>(sums, bias, o, rows, strip.to);
+          break;
+        case Activation::kGeluTanh:
+          FinishColumn<Activation::kGeluTanh>(sums, bias, o, rows, strip.to);
           break;
       }
     }

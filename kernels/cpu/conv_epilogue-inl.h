@@ -21,6 +21,7 @@ template <Activation kActivation>
 HWY_INLINE Vector Activate(Vector v) {
   if constexpr (kActivation == Activation::kGelu) return Gelu(kF32, v);
   if constexpr (kActivation == Activation::kSilu) return Silu(kF32, v);
+  if constexpr (kActivation == Activation::kGeluTanh) return GeluTanh(kF32, v);
   return v;
 }
 
@@ -78,6 +79,8 @@ HWY_INLINE void FinishRows(Activation activation, const float* tile, int64_t pit
       return FinishRowsAs<Activation::kGelu>(tile, pitch, rows, bias, channels, to);
     case Activation::kSilu:
       return FinishRowsAs<Activation::kSilu>(tile, pitch, rows, bias, channels, to);
+    case Activation::kGeluTanh:
+      return FinishRowsAs<Activation::kGeluTanh>(tile, pitch, rows, bias, channels, to);
   }
 }
 

@@ -156,6 +156,8 @@ void RunWinogradBlockOf(const WinogradRun& run, int64_t first, int64_t count, fl
       return TransformOutputs<kSize, Activation::kGelu>(run, first, count, out_parts);
     case Activation::kSilu:
       return TransformOutputs<kSize, Activation::kSilu>(run, first, count, out_parts);
+    case Activation::kGeluTanh:
+      return TransformOutputs<kSize, Activation::kGeluTanh>(run, first, count, out_parts);
   }
 }
 

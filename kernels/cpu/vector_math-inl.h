@@ -1,5 +1,6 @@
-// Exponential, GELU and SiLU on vectors of f32. For use inside a foreach_target translation unit:
-// include after hwy/foreach_target.h. Names follow Highway's, whose operations these extend.
+// Exponential, GELU (both forms) and SiLU on vectors of f32. For use inside a foreach_target
+// translation unit: include after hwy/foreach_target.h. Names follow Highway's, whose operations
+// these extend.
 //
 // Every function returns NaN for NaN and its limit (within the stated error) for +-infinity.
 
@@ -12,6 +13,8 @@
 #endif
 
 #include <hwy/highway.h>
+
+#include "kernels/activation.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
@@ -118,6 +121,36 @@ HWY_INLINE V SiluGrad(D d, V x) {
   const V s = hn::IfThenElse(negative, down, up);
   const V one_minus_s = hn::IfThenElse(negative, up, down);
   const V grad = hn::MulAdd(hn::Mul(bounded, s), one_minus_s, s);
+  return hn::IfThenElse(hn::IsNaN(x), x, grad);
+}
+
+// x / 2 (1 + tanh(z / 2)) = x / (1 + e^-z), z = 2 sqrt(2 / pi) (x + 0.044715 x^3). Beyond +-10 it
+// and its slope have reached their limits.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V GeluTanh(D d, V x) {
+  const V low = hn::Set(d, -10.0f), high = hn::Set(d, 10.0f);
+  const V bounded = hn::IfThenElse(hn::Lt(x, low), low, x);
+  const V inner = hn::IfThenElse(hn::Gt(bounded, high), high, bounded);
+  const V slope =
+      hn::MulAdd(hn::Set(d, kGeluTanhCubic), hn::Mul(inner, inner), hn::Set(d, kGeluTanhLinear));
+  V up, down;
+  LogisticPair(d, hn::Mul(inner, slope), up, down);
+  return hn::Mul(bounded, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), down, up));
+}
+
+// s + x * s * (1 - s) * dz/dx with s = 1 / (1 + e^-z).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V GeluTanhGrad(D d, V x) {
+  const V bounded = hn::Clamp(x, hn::Set(d, -10.0f), hn::Set(d, 10.0f));
+  const V square = hn::Mul(bounded, bounded), linear = hn::Set(d, kGeluTanhLinear);
+  V up, down;
+  LogisticPair(d, hn::Mul(bounded, hn::MulAdd(hn::Set(d, kGeluTanhCubic), square, linear)), up,
+               down);
+  const auto negative = hn::Lt(x, hn::Zero(d));
+  const V s = hn::IfThenElse(negative, down, up);
+  const V one_minus_s = hn::IfThenElse(negative, up, down);
+  const V dz = hn::MulAdd(hn::Set(d, 3 * kGeluTanhCubic), square, linear);
+  const V grad = hn::MulAdd(hn::Mul(hn::Mul(bounded, s), one_minus_s), dz, s);
   return hn::IfThenElse(hn::IsNaN(x), x, grad);
 }
 

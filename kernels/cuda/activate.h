@@ -46,12 +46,31 @@ SIMT_DEVICE float silu_slope(float x) {
   return bounded * s * rest + s;
 }
 
+// x / 2 (1 + tanh(z / 2)) = x / (1 + e^-z), z = 2 sqrt(2 / pi) (x + 0.044715 x^3). Beyond +-10 both
+// it and its slope have reached their limits.
+SIMT_DEVICE float gelu_tanh(float x) {
+  const float bounded = x < -10.0f ? -10.0f : x, inner = bounded > 10.0f ? 10.0f : bounded;
+  float up, down;
+  logistic_pair(inner * (kGeluTanhLinear + kGeluTanhCubic * inner * inner), up, down);
+  return bounded * (bounded < 0 ? down : up);
+}
+// s + x s (1 - s) dz/dx, s = 1 / (1 + e^-z).
+SIMT_DEVICE float gelu_tanh_slope(float x) {
+  const float bounded = clamp_to(x, -10.0f, 10.0f), square = bounded * bounded;
+  float up, down;
+  logistic_pair(bounded * (kGeluTanhLinear + kGeluTanhCubic * square), up, down);
+  const float s = bounded < 0 ? down : up, rest = bounded < 0 ? up : down;
+  return bounded * s * rest * (kGeluTanhLinear + 3 * kGeluTanhCubic * square) + s;
+}
+
 template <Activation kActivation>
 SIMT_DEVICE float activate(float x) {
   if constexpr (kActivation == Activation::kGelu) {
     return gelu(x);
   } else if constexpr (kActivation == Activation::kSilu) {
     return silu(x);
+  } else if constexpr (kActivation == Activation::kGeluTanh) {
+    return gelu_tanh(x);
   } else {
     return x;
   }
@@ -63,6 +82,8 @@ SIMT_DEVICE float activation_slope(float x) {
     return gelu_slope(x);
   } else if constexpr (kActivation == Activation::kSilu) {
     return silu_slope(x);
+  } else if constexpr (kActivation == Activation::kGeluTanh) {
+    return gelu_tanh_slope(x);
   } else {
     return 1.0f;
   }
@@ -83,6 +104,8 @@ void for_activation(Activation activation, const Body& body) {
       return body(ActivationConstant<Activation::kGelu>{});
     case Activation::kSilu:
       return body(ActivationConstant<Activation::kSilu>{});
+    case Activation::kGeluTanh:
+      return body(ActivationConstant<Activation::kGeluTanh>{});
   }
 }
 

@@ -91,6 +91,7 @@ SIMT_DEVICE OutputPoint output_point(const TapImage& out, const Phase32& phase, 
 SIMT_DEVICE float activate(Activation activation, float x) {
   if (activation == Activation::kGelu) return gelu(x);
   if (activation == Activation::kSilu) return silu(x);
+  if (activation == Activation::kGeluTanh) return gelu_tanh(x);
   return x;
 }
 

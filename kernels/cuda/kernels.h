@@ -52,6 +52,8 @@ SoftmaxCrossEntropyBackwardFn softmax_cross_entropy_backward;
 EmbeddingFn embedding;
 TimestepEmbeddingFn timestep_embedding;
 RmsNormForwardFn rms_norm_forward;
+RmsNormBackwardFn rms_norm_backward;
+RmsNormWorkspaceBytesFn rms_norm_workspace_bytes;
 SoftmaxForwardFn softmax_forward;
 SoftmaxBackwardFn softmax_backward;
 UpsampleForwardFn upsample_forward;

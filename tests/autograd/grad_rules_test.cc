@@ -86,6 +86,11 @@ const GradCase kCases[] = {
        return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kSilu},
                        {leaf(ops, "x", {4, 9})}, kLayer);
      }},
+    {"gelu tanh",
+     [](Ops& ops) {
+       return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kGeluTanh},
+                       {leaf(ops, "x", {4, 9})}, kLayer);
+     }},
     {"average pool",
      [](Ops& ops) {
        return ops.avg_pool(kLayer, leaf(ops, "x", {2, 4, 6, 3}), 2);

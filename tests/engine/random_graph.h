@@ -42,7 +42,7 @@ class RandomGraph {
     return value;
   }
   Activation any_activation() {
-    return static_cast<Activation>(random_.integer(0, static_cast<int>(Activation::kSilu)));
+    return static_cast<Activation>(random_.integer(0, static_cast<int>(Activation::kGeluTanh)));
   }
 
   void grow() {

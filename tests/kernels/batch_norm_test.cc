@@ -19,7 +19,8 @@
 namespace ebb::test {
 namespace {
 
-constexpr std::array kActivations = {Activation::kNone, Activation::kGelu, Activation::kSilu};
+constexpr std::array kActivations = {Activation::kNone, Activation::kGelu, Activation::kSilu,
+                                     Activation::kGeluTanh};
 constexpr float kBatchNormEps = 1e-5f, kMomentum = 0.1f;
 
 struct Problem {

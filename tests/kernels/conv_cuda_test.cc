@@ -48,7 +48,7 @@ const ConvShape kShapes[] = {
 };
 
 const ConvOptions kOptions[] = {
-    {.bias = false},
+    {.bias = false, .activation = Activation::kGeluTanh},
     {.residual_n = 1, .activation = Activation::kGelu},
     {.residual_n = 2, .activation = Activation::kSilu},
 };

@@ -17,7 +17,8 @@
 namespace ebb::test {
 namespace {
 
-constexpr std::array kActivations = {Activation::kNone, Activation::kGelu, Activation::kSilu};
+constexpr std::array kActivations = {Activation::kNone, Activation::kGelu, Activation::kSilu,
+                                     Activation::kGeluTanh};
 constexpr float kNormEps = 1e-5f;
 
 struct Problem {

@@ -93,13 +93,13 @@ TEST_CASE("rms_norm: divides by the root mean square", "[kernels]") {
     }
     std::vector<float> y(x.size(), NAN), in_place = x;
     KernelCall call;
-    call.run(&KernelTable::rms_norm_forward,
-             {size.rows, size.c, DType::kF32, 1e-6f, call.in(x), call.in(gamma), call.out(y)});
+    call.run(&KernelTable::rms_norm_forward, {size.rows, size.c, DType::kF32, 1e-6f, call.in(x),
+                                              call.in(gamma), call.out(y), nullptr});
     CHECK(compare(y, expected, {0, 4 * kEps32}) == "");
     KernelCall same;
     same.run(&KernelTable::rms_norm_forward,
              {size.rows, size.c, DType::kF32, 1e-6f, same.inout(in_place), same.in(gamma),
-              same.inout(in_place)});
+              same.inout(in_place), nullptr});
     CHECK(compare_bits(in_place, y) == "");
   }
 }
@@ -118,7 +118,7 @@ TEST_CASE("softmax and rms_norm: 16-bit storage rounds inputs and outputs only",
                 {0, 1.01 * roundoff(dtype)}) == "");
   KernelCall norm;
   norm.run(&KernelTable::rms_norm_forward,
-           {3, 40, dtype, 0.0f, norm.in(bits), norm.in(ones), norm.out(z)});
+           {3, 40, dtype, 0.0f, norm.in(bits), norm.in(ones), norm.out(z), nullptr});
   std::vector<double> squares(3);
   for (size_t i = 0; i < x.size(); ++i) squares[i / 40] += static_cast<double>(x[i]) * x[i] / 40;
   std::vector<double> expected;

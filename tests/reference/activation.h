@@ -16,6 +16,10 @@ inline double normal_density(double x) {
 }
 inline double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
+inline double gelu_tanh_argument(double x) {
+  return std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
+}
+
 inline double activation(Activation activation, double x) {
   switch (activation) {
     case Activation::kNone:
@@ -24,6 +28,8 @@ inline double activation(Activation activation, double x) {
       return x * normal_cdf(x);
     case Activation::kSilu:
       return x * logistic(x);
+    case Activation::kGeluTanh:
+      return 0.5 * x * (1 + std::tanh(gelu_tanh_argument(x)));
   }
   return NAN;
 }
@@ -36,6 +42,11 @@ inline double activation_slope(Activation activation, double x) {
       return normal_cdf(x) + x * normal_density(x);
     case Activation::kSilu:
       return logistic(x) * (1 + x * logistic(-x));
+    case Activation::kGeluTanh: {
+      const double t = std::tanh(gelu_tanh_argument(x));
+      const double inner = std::sqrt(2 / std::numbers::pi) * (1 + 3 * 0.044715 * x * x);
+      return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner;
+    }
   }
   return NAN;
 }
