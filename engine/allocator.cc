@@ -31,7 +31,7 @@ int64_t block_size(int64_t bytes) {
 
 std::unique_ptr<MemorySource> host_memory_source() { return std::make_unique<HostMemorySource>(); }
 
-CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source)
+CachingAllocator::CachingAllocator(std::shared_ptr<MemorySource> source)
     : source_(std::move(source)) {}
 
 CachingAllocator::~CachingAllocator() { trim_locked(); }
@@ -84,6 +84,10 @@ void CachingAllocator::trim_locked() noexcept {
     stats_.bytes_reserved -= size;
   }
   cached_.clear();
+}
+
+std::shared_ptr<Allocator> CachingAllocator::pool() const {
+  return std::make_shared<CachingAllocator>(source_);
 }
 
 AllocatorStats CachingAllocator::stats() const {

@@ -25,6 +25,10 @@ class Allocator {
   virtual void* allocate(int64_t bytes) = 0;  // DeviceError when there is none
   virtual void release(void* data, int64_t bytes) noexcept = 0;
   virtual void trim() {}  // gives cached blocks back to the system
+  // One with memory of its own, for work that is recorded: what it handed out and got back is used
+  // by nobody else, so that a replay finds it. Repeating the same calls takes nothing more from the
+  // system.
+  virtual std::shared_ptr<Allocator> pool() const = 0;
   virtual AllocatorStats stats() const = 0;
 };
 
@@ -43,7 +47,7 @@ std::unique_ptr<MemorySource> host_memory_source();
 // training step that repeats the same allocations costs no system call and no page fault.
 class CachingAllocator final : public Allocator {
  public:
-  explicit CachingAllocator(std::unique_ptr<MemorySource> source);
+  explicit CachingAllocator(std::shared_ptr<MemorySource> source);
   ~CachingAllocator() override;
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
@@ -51,12 +55,13 @@ class CachingAllocator final : public Allocator {
   void* allocate(int64_t bytes) override;
   void release(void* data, int64_t bytes) noexcept override;
   void trim() override;
+  std::shared_ptr<Allocator> pool() const override;
   AllocatorStats stats() const override;
 
  private:
   void trim_locked() noexcept;
 
-  std::unique_ptr<MemorySource> source_;
+  std::shared_ptr<MemorySource> source_;
   mutable std::mutex mutex_;
   std::multimap<int64_t, void*> cached_;  // block size -> block
   std::map<void*, int64_t> block_bytes_;  // blocks in use -> block size

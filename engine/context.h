@@ -53,6 +53,11 @@ class Context {
     profiler_->record(name, layer_ == nullptr ? std::string("-") : *layer_, seconds);
   }
 
+  // The same device with a pool of memory of its own (Allocator::pool), for recorded work.
+  std::unique_ptr<Context> with_pool() const {
+    return std::make_unique<Context>(device_, queue_, allocator_->pool(), kernels_);
+  }
+
   void enable_profiler() { profiler_ = std::make_unique<Profiler>(); }
   const Profiler* profiler() const { return profiler_.get(); }
 

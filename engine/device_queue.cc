@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "engine/base/error.h"
+
 namespace ebb {
 namespace {
 
@@ -46,6 +48,10 @@ class HostQueue final : public DeviceQueue {
 };
 
 }  // namespace
+
+void DeviceQueue::check_not_recording(const char* what) const {
+  EBB_CHECK(!recording(), Error, "device queue: ", what, " while work is being recorded");
+}
 
 std::shared_ptr<DeviceQueue> host_queue(int threads) {
   return std::make_shared<HostQueue>(threads);

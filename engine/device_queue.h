@@ -38,8 +38,14 @@ class DeviceQueue {
 
   // Records what `work` gives the queue, without running it. Null where recording saves nothing:
   // run the work itself each time. Everything `work` touches must stay where it is, and it must
-  // neither allocate from the system nor copy in or out.
+  // neither allocate from the system nor copy in or out; both are errors here.
   virtual std::unique_ptr<RecordedWork> record(const std::function<void()>& work) = 0;
+  // True while record() runs its work.
+  virtual bool recording() const { return false; }
+
+ protected:
+  // A recorded copy from the host would bring the same bytes for ever.
+  void check_not_recording(const char* what) const;
 };
 
 std::shared_ptr<DeviceQueue> host_queue(int threads);

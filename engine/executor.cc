@@ -169,16 +169,10 @@ const Tensor& Executor::run() {
       static_cast<int>(std::count_if(node_masks_.begin(), node_masks_.end(),
                                      [&](InputMask mask) { return (mask & dirty_) != 0; }));
   if (dirty_ == 0) return tensors_[graph_.output];
-  const bool profiling = context_.profiler() != nullptr;  // times kernels one by one
-  if (!profiling && !recordings_.contains(dirty_) && !seen_.insert(dirty_).second) {
-    auto recording = context_.queue()->record([&] { run_nodes(dirty_); });
-    if (recording != nullptr) recordings_.emplace(dirty_, std::move(recording));
-  }
-  const auto recorded = recordings_.find(dirty_);
-  if (profiling || recorded == recordings_.end()) {
+  if (context_.profiler() != nullptr) {  // times kernels one by one
     run_nodes(dirty_);
   } else {
-    recorded->second->replay();
+    recordings_.run(*context_.queue(), dirty_, [&] { run_nodes(dirty_); });
   }
   dirty_ = 0;
   return tensors_[graph_.output];

@@ -2,12 +2,11 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "engine/graph.h"
+#include "engine/recordings.h"
 
 namespace ebb {
 
@@ -34,7 +33,7 @@ class Executor {
 
   int64_t arena_bytes() const { return arena_bytes_; }
   int nodes_run() const { return nodes_run_; }  // by the last run()
-  int recordings() const { return static_cast<int>(recordings_.size()); }
+  int recordings() const { return recordings_.size(); }
 
  private:
   using InputMask = uint32_t;  // bit i: depends on input i of input_ids_
@@ -55,9 +54,8 @@ class Executor {
   std::vector<Tensor> tensors_;  // per value
   Tensor workspace_;
   InputMask dirty_ = 0;
-  InputMask missing_ = 0;     // inputs never set
-  std::set<InputMask> seen_;  // sets of changed inputs that have run, and so loaded their kernels
-  std::map<InputMask, std::unique_ptr<RecordedWork>> recordings_;
+  InputMask missing_ = 0;             // inputs never set
+  Recordings<InputMask> recordings_;  // by the set of changed inputs
   int64_t arena_bytes_ = 0;
   int nodes_run_ = 0;
 };

@@ -72,6 +72,7 @@ class CudaQueue final : public DeviceQueue {
   StreamHandle handle() const override { return {stream_, threads_}; }
 
   void copy_in(void* to, const void* from, int64_t bytes) override {
+    check_not_recording("copy from the host");
     for_each_staging_chunk(bytes, slot_busy_, next_slot_, [&](const StagingChunk& chunk) {
       if (chunk.slot_in_use) slot_free_[static_cast<size_t>(chunk.slot)].wait();
       char* staged = slot(chunk.slot);
@@ -85,6 +86,7 @@ class CudaQueue final : public DeviceQueue {
 
   void copy_out(void* to, const void* from, int64_t rows, int64_t row_bytes,
                 int64_t from_pitch) override {
+    check_not_recording("copy to the host");
     if (rows == 0 || row_bytes == 0) return;
     const int64_t bytes = rows * row_bytes;
     // What is small (a loss, a norm) comes through pinned memory; the rest waits for itself anyway.
@@ -123,24 +125,30 @@ class CudaQueue final : public DeviceQueue {
     // Who wants to see which kernel fails waits for each, and a recording cannot wait.
     if (std::getenv("EBB_SYNC_LAUNCH") != nullptr) return nullptr;
     EBB_CHECK_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    recording_ = true;
     try {
       work();
     } catch (...) {
+      recording_ = false;
       cudaGraph_t broken = nullptr;
       note_cuda_error(cudaStreamEndCapture(stream_, &broken));
       const GraphHandle cleanup(broken);
       throw;
     }
+    recording_ = false;
     cudaGraph_t graph = nullptr;
     EBB_CHECK_CUDA(cudaStreamEndCapture(stream_, &graph));
     const GraphHandle owner(graph);
     return std::make_unique<CudaRecordedWork>(graph, stream_);
   }
 
+  bool recording() const override { return recording_; }
+
  private:
   char* slot(int index) const { return static_cast<char*>(staging_) + index * kStagingBytes; }
 
   int threads_;
+  bool recording_ = false;
   cudaStream_t stream_ = nullptr;
   void* staging_ = nullptr;  // [kStagingSlots, kStagingBytes], pinned
   bool slot_busy_[kStagingSlots] = {};

@@ -6,8 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <source_location>
 #include <string>
+#include <vector>
 
 namespace ebb::simt::emulator {
 
@@ -40,6 +42,12 @@ Statistics& statistics();
 void* allocate(int64_t bytes, const char* name, bool track_initialisation = false);
 void release(void* data);
 void mark_initialised(void* data, int64_t bytes);
+// Makes a buffer as allocate() gave it: NaN bytes that nobody has written.
+void forget(void* data);
+
+// From here on launches are put into `steps`, with copies of their arguments, instead of being run:
+// what stream capture does on a GPU. Calling a step runs its launch. Null ends it.
+void record_launches(std::vector<std::function<void()>>* steps);
 
 // --- what kernels/simt/host.h is made of ---------------------------------------------------------
 
@@ -57,7 +65,7 @@ struct Grid {
   const void* arguments;                  // the kernel's arguments, readable by every thread
   size_t argument_bytes;
 };
-// Runs all blocks. Throws DeviceError with the report of the first error.
+// Runs all blocks, or records the launch. Throws DeviceError with the report of the first error.
 void run(const Grid& grid);
 
 // Reports an error of the running thread; the launch ends.

@@ -207,6 +207,7 @@ struct LaunchConfig {
 
 template <class... Params, class... Args>
 SIMT_UNCHECKED void launch(const LaunchConfig& config, void (*kernel)(Params...), Args&&... args) {
+  static_assert((std::is_trivially_copyable_v<Params> && ...), "a GPU gets arguments as bytes");
   struct Call {
     void (*kernel)(Params...);
     std::tuple<std::remove_const_t<Params>...> arguments;

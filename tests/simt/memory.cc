@@ -198,6 +198,14 @@ void mark_initialised(void* data, int64_t bytes) {
   buffer->initialised.emplace_back(begin, begin + static_cast<size_t>(bytes));
 }
 
+void forget(void* data) {
+  engine::Buffer* buffer = engine::find_buffer(data);
+  if (buffer == nullptr) return;
+  std::memset(buffer->low, 0xff, buffer->bytes);
+  buffer->cells.clear();
+  buffer->initialised.clear();
+}
+
 void* dynamic_shared() { return engine::shared_arena() + engine::kSharedStart; }
 
 void* StaticShared::get(const char* name, size_t bytes, size_t alignment) {

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <numeric>
 
 #include "tests/simt/checker.h"
@@ -235,8 +237,30 @@ Statistics& statistics() {
   return instance;
 }
 
+namespace {
+
+std::mutex one_launch_at_a_time;
+std::vector<std::function<void()>>* recording = nullptr;
+
+// The launch with a copy of its arguments, aligned as tensor maps ask.
+std::function<void()> record(Grid grid) {
+  constexpr std::align_val_t kAlignment{64};
+  const std::shared_ptr<void> arguments(::operator new(grid.argument_bytes, kAlignment),
+                                        [](void* data) { ::operator delete(data, kAlignment); });
+  std::memcpy(arguments.get(), grid.arguments, grid.argument_bytes);
+  grid.arguments = arguments.get();
+  return [grid, arguments] {
+    const std::lock_guard<std::mutex> lock(one_launch_at_a_time);
+    engine::run_grid(grid);
+  };
+}
+
+}  // namespace
+
+void record_launches(std::vector<std::function<void()>>* steps) { recording = steps; }
+
 void run(const Grid& grid) {
-  static std::mutex one_launch_at_a_time;
+  if (recording != nullptr) return recording->push_back(record(grid));
   const std::lock_guard<std::mutex> lock(one_launch_at_a_time);
   engine::run_grid(grid);
 }

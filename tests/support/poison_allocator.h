@@ -42,6 +42,7 @@ class PoisonAllocator final : public Allocator {
     freed_.insert(live_.extract(block));
   }
 
+  std::shared_ptr<Allocator> pool() const override { return std::make_shared<PoisonAllocator>(); }
   AllocatorStats stats() const override { return stats_; }
 
   // Blocks with a write in front of or behind them, so far; released blocks written to afterwards.
