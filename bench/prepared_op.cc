@@ -206,7 +206,7 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
     case StreamOp::kRmsNorm:
       return launches(&KernelTable::rms_norm_forward, "rms_norm_forward",
                       RmsNormForwardArgs{c.rows, c.c, dtype, 1e-6f, on->random(count, dtype),
-                                         on->random_floats(c.c), on->space(count, dtype)});
+                                         on->random_floats(c.c), on->space(count, dtype), nullptr});
     case StreamOp::kMseLoss: {
       const int64_t scratch =
           context.kernel(&KernelTable::mse_loss_workspace_bytes, "mse_loss_workspace_bytes")(count);
@@ -216,9 +216,10 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
     }
     case StreamOp::kAdam:
       return launches(&KernelTable::adam, "adam",
-                      AdamArgs{count, 1e-3, 0.9, 0.999, 1e-8, 1, 10, on->random_floats(count),
-                               on->random_floats(count), on->random_floats(count),
-                               on->random_floats(count, 0, 1)});
+                      AdamArgs{count, 0.9, 0.999, 1e-8,
+                               reinterpret_cast<const AdamRates*>(on->random_floats(2, 0.5, 1)),
+                               nullptr, on->random_floats(count), on->random_floats(count),
+                               on->random_floats(count), on->random_floats(count, 0, 1), nullptr});
     case StreamOp::kRandomNormal:
       return launches(
           &KernelTable::random_normal, "random_normal",

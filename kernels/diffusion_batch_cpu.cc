@@ -70,7 +70,7 @@ void write_class(const DiffusionBatchArgs& args, uint64_t example, int64_t row, 
 
 void diffusion_batch(const DiffusionBatchArgs& args, StreamHandle stream) {
   parallel_for(stream.threads, args.n, [&](int64_t j) {
-    const uint64_t example = args.first_example + static_cast<uint64_t>(j);
+    const uint64_t example = *args.first_example + static_cast<uint64_t>(j);
     const int64_t row = args.indices[j];
     float* input = args.input + j * args.pixels;
     fill_normal({args.seed, RandomStream::kNoise, example, 0}, 0, args.pixels, input);

@@ -55,7 +55,7 @@ SIMT_DEVICE void write_pixel(const DiffusionBatchArgs& args, const Mixture& mix,
 // One block per example, four pixels per thread and turn.
 __global__ void __launch_bounds__(kBatchThreads) diffusion_batch_kernel(DiffusionBatchArgs args) {
   for (int64_t j = blockIdx.x; j < args.n; j += gridDim.x) {
-    const uint64_t example = args.first_example + static_cast<uint64_t>(j);
+    const uint64_t example = *args.first_example + static_cast<uint64_t>(j);
     const int64_t row = args.indices[j];
     const uint8_t* image = args.images + row * args.pixels;
     float* input = args.input + j * args.pixels;

@@ -17,8 +17,8 @@ namespace ebb {
 // come out exactly as they are.
 struct DigitBatchArgs {
   uint64_t seed;
-  uint64_t first_example;
-  int64_t n;  // examples in the batch
+  const uint64_t* first_example;  // [1]: changes from step to step, so that a step can be recorded
+  int64_t n;                      // examples in the batch
   int64_t height, width;
   int64_t classes;
   float max_shift;         // pixels

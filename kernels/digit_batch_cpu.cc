@@ -70,7 +70,7 @@ void digit_batch(const DigitBatchArgs& args, StreamHandle stream) {
   parallel_for(stream.threads, args.n, [&](int64_t j) {
     const int64_t row = args.indices[j];
     const Picture picture(args.images + row * pixels, args.height, args.width);
-    const Move move = draw_move(args, args.first_example + static_cast<uint64_t>(j));
+    const Move move = draw_move(args, *args.first_example + static_cast<uint64_t>(j));
     move_picture(picture, move, args.height, args.width, args.input + j * pixels);
     float* target = args.target + j * args.classes;
     for (int64_t k = 0; k < args.classes; ++k) target[k] = args.labels[row] == k ? 1.0f : 0.0f;

@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kThreads) digit_batch_kernel(DigitBatchArgs ar
   for (int64_t n = blockIdx.x; n < args.n; n += gridDim.x) {
     const int64_t row = args.indices[n];
     const Picture picture{args.images + row * pixels, args.height, args.width};
-    const Move move = draw_move(args, args.first_example + static_cast<uint64_t>(n));
+    const Move move = draw_move(args, *args.first_example + static_cast<uint64_t>(n));
     for (int64_t p = threadIdx.x; p < pixels; p += kThreads) {
       const float i = static_cast<float>(p / args.width), j = static_cast<float>(p % args.width);
       const float down = __fsub_rn(__fsub_rn(i, cy), move.dy);

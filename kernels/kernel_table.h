@@ -64,6 +64,7 @@ struct KernelTable {
   MseLossForwardFn* mse_loss_forward = nullptr;
   MseLossWorkspaceBytesFn* mse_loss_workspace_bytes = nullptr;
   MseLossBackwardFn* mse_loss_backward = nullptr;
+  UpdateGuardFn* update_guard = nullptr;
   AdamFn* adam = nullptr;
   EmaFn* ema = nullptr;
   SumSquaresFn* sum_squares = nullptr;

@@ -37,6 +37,7 @@ const KernelTable& cpu_kernels() {
       .mse_loss_forward = cpu::mse_loss_forward,
       .mse_loss_workspace_bytes = cpu::mse_loss_workspace_bytes,
       .mse_loss_backward = cpu::mse_loss_backward,
+      .update_guard = cpu::update_guard,
       .adam = cpu::adam,
       .ema = cpu::ema,
       .sum_squares = cpu::sum_squares,

@@ -44,6 +44,7 @@ constexpr KernelTable kTable = {
     .mse_loss_forward = mse_loss_forward,
     .mse_loss_workspace_bytes = mse_loss_workspace_bytes,
     .mse_loss_backward = mse_loss_backward,
+    .update_guard = update_guard,
     .adam = adam,
     .ema = ema,
     .sum_squares = sum_squares,

@@ -1,5 +1,6 @@
 #include "kernels/optimizer.h"
 
+#include "engine/base/dtype.h"
 #include "kernels/adam_factors.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sum_chunks.h"
@@ -53,14 +54,22 @@ HWY_EXPORT(AdamRange);
 
 namespace cpu {
 
+void update_guard(const UpdateGuardArgs& args, StreamHandle) {
+  *args.guard = make_update_guard(*args.loss, std::sqrt(*args.sum_squares), args.clip_norm);
+}
+
 void adam(const AdamArgs& args, StreamHandle stream) {
+  if (!updates(args.guard)) return;
   const AdamFactors factors(args);
   parallel_chunks(stream.threads, args.count, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(AdamRange)(factors, args, begin, end);
+    if (args.shadow == nullptr) return;
+    for (int64_t i = begin; i < end; ++i) args.shadow[i] = f32_to_bf16(args.param[i]);
   });
 }
 
 void ema(const EmaArgs& args, StreamHandle stream) {
+  if (!updates(args.guard)) return;
   const float keep = static_cast<float>(args.decay);
   const float take = static_cast<float>(1 - args.decay);
   parallel_chunks(stream.threads, args.count, [&](int64_t begin, int64_t end) {

@@ -15,34 +15,44 @@ SIMT_DEVICE void adam_update(const AdamFactors& f, float grad, float& param, flo
 }
 
 template <int kWidth>
-SIMT_DEVICE void adam_step(const AdamFactors& f, int64_t i, const float* grad, float* param,
-                           float* m, float* v) {
-  const Pack<float, kWidth> g = load_pack<kWidth>(grad + i);
-  Pack<float, kWidth> p = load_pack<kWidth>(param + i);
-  Pack<float, kWidth> pm = load_pack<kWidth>(m + i), pv = load_pack<kWidth>(v + i);
-  for (int k = 0; k < kWidth; ++k) adam_update(f, g.v[k], p.v[k], pm.v[k], pv.v[k]);
-  store_pack<kWidth>(param + i, p);
-  store_pack<kWidth>(m + i, pm);
-  store_pack<kWidth>(v + i, pv);
+SIMT_DEVICE void adam_step(const AdamFactors& f, const AdamArgs& args, int64_t i) {
+  const Pack<float, kWidth> g = load_pack<kWidth>(args.grad + i);
+  Pack<float, kWidth> p = load_pack<kWidth>(args.param + i);
+  Pack<float, kWidth> m = load_pack<kWidth>(args.m + i), v = load_pack<kWidth>(args.v + i);
+  for (int k = 0; k < kWidth; ++k) adam_update(f, g.v[k], p.v[k], m.v[k], v.v[k]);
+  store_pack<kWidth>(args.param + i, p);
+  store_pack<kWidth>(args.m + i, m);
+  store_pack<kWidth>(args.v + i, v);
+  if (args.shadow == nullptr) return;
+  Pack<__nv_bfloat16, kWidth> rounded;
+  for (int k = 0; k < kWidth; ++k) rounded.v[k] = from_float<__nv_bfloat16>(p.v[k]);
+  store_pack<kWidth>(reinterpret_cast<__nv_bfloat16*>(args.shadow) + i, rounded);
 }
 
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    adam_kernel(int64_t count, AdamFactors factors, const float* grad, float* param, float* m,
-                float* v) {
-  const int64_t packs = count / kWidth;
+__global__ void __launch_bounds__(kThreads) adam_kernel(AdamArgs args) {
+  if (!updates(args.guard)) return;
+  const AdamFactors factors(args);
+  const int64_t packs = args.count / kWidth;
   for (int64_t i = global_thread(); i < packs; i += global_threads()) {
-    adam_step<kWidth>(factors, i * kWidth, grad, param, m, v);
+    adam_step<kWidth>(factors, args, i * kWidth);
   }
-  for (int64_t i = packs * kWidth + global_thread(); i < count; i += global_threads()) {
-    adam_step<1>(factors, i, grad, param, m, v);
+  for (int64_t i = packs * kWidth + global_thread(); i < args.count; i += global_threads()) {
+    adam_step<1>(factors, args, i);
   }
+}
+
+__global__ void update_guard_kernel(UpdateGuardArgs args) {
+  *args.guard = make_update_guard(*args.loss, sqrt(*args.sum_squares), args.clip_norm);
 }
 
 struct Average {
   static constexpr int kInputs = 2;
   float keep, take;
-  SIMT_DEVICE float operator()(float ema, float param) const { return keep * ema + take * param; }
+  const UpdateGuard* guard;
+  SIMT_DEVICE float operator()(float ema, float param) const {
+    return updates(guard) ? keep * ema + take * param : ema;
+  }
 };
 
 struct Square {
@@ -55,18 +65,23 @@ struct Square {
 
 }  // namespace
 
+void update_guard(const UpdateGuardArgs& args, StreamHandle stream) {
+  simt::launch({.name = "update_guard", .grid = dim3(1), .block = dim3(1), .stream = stream},
+               update_guard_kernel, args);
+}
+
 void adam(const AdamArgs& args, StreamHandle stream) {
-  const bool wide = packs_fit(args.grad, args.param, args.m, args.v);
+  const bool wide = packs_fit(args.grad, args.param, args.m, args.v, args.shadow);
   simt::launch({.name = "adam",
                 .grid = dim3(blocks_for(wide ? ceil_div(args.count, 4) : args.count)),
                 .block = dim3(kThreads),
                 .stream = stream},
-               wide ? adam_kernel<4> : adam_kernel<1>, args.count, AdamFactors(args), args.grad,
-               args.param, args.m, args.v);
+               wide ? adam_kernel<4> : adam_kernel<1>, args);
 }
 
 void ema(const EmaArgs& args, StreamHandle stream) {
-  const Average average{static_cast<float>(args.decay), static_cast<float>(1 - args.decay)};
+  const Average average{static_cast<float>(args.decay), static_cast<float>(1 - args.decay),
+                        args.guard};
   map<float>("ema", stream, args.count, average, args.ema, args.param, args.ema);
 }
 

@@ -69,63 +69,85 @@ const std::vector<int32_t>& BatchSource::permutation(int64_t epoch) {
   return permutation_;
 }
 
-Batch BatchSource::batch(int64_t step) {
-  const Slice rows = slice(step);
-  const std::vector<int32_t>& order = permutation(rows.epoch);
-  const Tensor indices = Tensor::from_host(
-      context_, {rows.count},
-      std::span<const int32_t>(order.data() + rows.first, static_cast<size_t>(rows.count)));
-  // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
-  const auto first_example = static_cast<uint64_t>(step / steps_per_epoch_ * count_ +
-                                                   step % steps_per_epoch_ * config_.batch_size);
-  return config_.model == TrainModel::kJudge ? digit_batch(rows.count, indices, first_example)
-                                             : diffusion_batch(rows.count, indices, first_example);
-}
-
-Batch BatchSource::diffusion_batch(int64_t images, const Tensor& indices,
-                                   uint64_t first_example) const {
+Batch BatchSource::empty_batch(int64_t images) const {
   Batch batch;
   batch.images = images;
   const Shape image{images, 28, 28, 1};
+  const bool is_judge = config_.model == TrainModel::kJudge;
   batch.inputs["x"] = Tensor::empty(context_, image);
-  batch.target = Tensor::empty(context_, image);
-  const bool timed = config_.model != TrainModel::kDenoiser;
+  batch.target = Tensor::empty(context_, is_judge ? Shape{images, kClasses} : image);
+  batch.indices = Tensor::empty(context_, {images}, DType::kI32);
+  batch.first_example = Tensor::empty(context_, {sizeof(uint64_t)}, DType::kU8);
   const bool classed = config_.model == TrainModel::kClass;
-  if (timed) batch.inputs["t"] = Tensor::empty(context_, {images, 1});
+  if (classed || config_.model == TrainModel::kTime) {
+    batch.inputs["t"] = Tensor::empty(context_, {images, 1});
+  }
   if (classed) batch.inputs["c"] = Tensor::empty(context_, {images, kClasses});
+  return batch;
+}
+
+void BatchSource::bring(int64_t step, const Slice& rows, const Batch& batch) {
+  const std::vector<int32_t>& order = permutation(rows.epoch);
+  DeviceQueue& queue = *context_.queue();
+  queue.copy_in(batch.indices.raw(), order.data() + rows.first, batch.indices.bytes());
+  // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
+  const auto first_example = static_cast<uint64_t>(step / steps_per_epoch_ * count_ +
+                                                   step % steps_per_epoch_ * config_.batch_size);
+  queue.copy_in(batch.first_example.raw(), &first_example, sizeof first_example);
+}
+
+Batch BatchSource::batch(int64_t step) {
+  const Slice rows = slice(step);
+  const Batch batch = empty_batch(rows.count);
+  bring(step, rows, batch);
+  draw(batch);
+  return batch;
+}
+
+const Batch& BatchSource::place(int64_t step) {
+  const Slice rows = slice(step);
+  auto placed = placed_.find(rows.count);
+  if (placed == placed_.end()) placed = placed_.emplace(rows.count, empty_batch(rows.count)).first;
+  bring(step, rows, placed->second);
+  return placed->second;
+}
+
+void BatchSource::draw(const Batch& batch) const {
+  config_.model == TrainModel::kJudge ? draw_digits(batch) : draw_diffusion(batch);
+}
+
+void BatchSource::draw_diffusion(const Batch& batch) const {
+  const auto written = [&](const char* input) {
+    const auto found = batch.inputs.find(input);
+    return found == batch.inputs.end() ? nullptr : found->second.data<float>();
+  };
   context_.launch(
       &KernelTable::diffusion_batch, "diffusion_batch",
       DiffusionBatchArgs{.task = task_of(config_),
                          .seed = config_.seed,
-                         .first_example = first_example,
-                         .n = images,
+                         .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
+                         .n = batch.images,
                          .pixels = MnistDataset::kPixels,
                          .classes = kClasses,
                          .sigma = static_cast<float>(config_.objective.sigma),
                          .timesteps = config_.objective.timesteps,
                          .drop = static_cast<float>(config_.class_dropout),
                          .images = images_.data<uint8_t>(),
-                         .labels = classed ? labels_.data<uint8_t>() : nullptr,
-                         .indices = indices.data<int32_t>(),
+                         .labels = written("c") != nullptr ? labels_.data<uint8_t>() : nullptr,
+                         .indices = batch.indices.data<int32_t>(),
                          .alpha_bar = alpha_bar_.defined() ? alpha_bar_.data<float>() : nullptr,
-                         .input = batch.inputs["x"].data<float>(),
+                         .input = written("x"),
                          .target = batch.target.data<float>(),
-                         .t = timed ? batch.inputs["t"].data<float>() : nullptr,
-                         .c = classed ? batch.inputs["c"].data<float>() : nullptr});
-  return batch;
+                         .t = written("t"),
+                         .c = written("c")});
 }
 
-Batch BatchSource::digit_batch(int64_t images, const Tensor& indices,
-                               uint64_t first_example) const {
-  Batch batch;
-  batch.images = images;
-  batch.inputs["x"] = Tensor::empty(context_, {images, 28, 28, 1});
-  batch.target = Tensor::empty(context_, {images, kClasses});
+void BatchSource::draw_digits(const Batch& batch) const {
   const double radians = config_.max_rotation * std::numbers::pi / 180;
   context_.launch(&KernelTable::digit_batch, "digit_batch",
                   DigitBatchArgs{.seed = config_.seed,
-                                 .first_example = first_example,
-                                 .n = images,
+                                 .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
+                                 .n = batch.images,
                                  .height = 28,
                                  .width = 28,
                                  .classes = kClasses,
@@ -133,10 +155,9 @@ Batch BatchSource::digit_batch(int64_t images, const Tensor& indices,
                                  .max_tangent = static_cast<float>(std::tan(radians / 2)),
                                  .images = images_.data<uint8_t>(),
                                  .labels = labels_.data<uint8_t>(),
-                                 .indices = indices.data<int32_t>(),
-                                 .input = batch.inputs["x"].data<float>(),
+                                 .indices = batch.indices.data<int32_t>(),
+                                 .input = batch.inputs.at("x").data<float>(),
                                  .target = batch.target.data<float>()});
-  return batch;
 }
 
 }  // namespace ebb

@@ -116,10 +116,11 @@ bool TrainRun::try_resume(const CheckpointFile& checkpoint) {
 
 LogEntry TrainRun::train_step() {
   const auto start = std::chrono::steady_clock::now();
-  const Batch batch = batches_.batch(progress_.step);
+  const Batch& batch = batches_.place(progress_.step);
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   const double lr = learning_rate(options_.config, progress_.step, steps_per_epoch);
-  const autograd::StepResult result = trainer_.step(batch.inputs, batch.target, lr);
+  const autograd::StepResult result = trainer_.repeat(
+      batch.inputs, batch.target, [&] { batches_.draw(batch); }, lr);
 
   const int64_t epoch = progress_.step / steps_per_epoch + 1;
   ++progress_.step;

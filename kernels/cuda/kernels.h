@@ -39,6 +39,7 @@ LinearCombinationFn linear_combination;
 MseLossForwardFn mse_loss_forward;
 MseLossWorkspaceBytesFn mse_loss_workspace_bytes;
 MseLossBackwardFn mse_loss_backward;
+UpdateGuardFn update_guard;
 AdamFn adam;
 EmaFn ema;
 SumSquaresFn sum_squares;

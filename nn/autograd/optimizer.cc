@@ -1,12 +1,11 @@
 #include "nn/autograd/optimizer.h"
 
-#include <cmath>
-
+#include "kernels/adam_factors.h"
 #include "kernels/kernel_table.h"
 
 namespace ebb::autograd {
 
-double grad_norm(Context& context, const ParamStore& params) {
+Tensor grad_sum_squares(Context& context, const ParamStore& params) {
   const Tensor& grads = params.grads();
   const int64_t bytes = context.kernel(&KernelTable::sum_squares_workspace_bytes,
                                        "sum_squares_workspace_bytes")(grads.elements());
@@ -17,32 +16,56 @@ double grad_norm(Context& context, const ParamStore& params) {
                                 .x = grads.data<float>(),
                                 .result = static_cast<double*>(result.raw()),
                                 .workspace = workspace.raw()});
-  double sum = 0;
-  context.queue()->copy_out(&sum, result.raw(), 1, sizeof sum, sizeof sum);
-  return std::sqrt(sum);
+  return result;
 }
 
-void adam_step(Context& context, const ParamStore& params, const AdamConfig& config, double lr,
-               int64_t step, double grad_scale) {
+StepState::StepState(Context& context)
+    : queue_(context.queue()),
+      rates_(Tensor::empty(context, {sizeof(AdamRates)}, DType::kU8)),
+      guard_(Tensor::empty(context, {sizeof(UpdateGuard)}, DType::kU8)) {}
+
+void StepState::set_rates(const AdamConfig& config, double lr, int64_t step) {
+  const AdamRates rates = adam_rates(lr, config.beta1, config.beta2, step);
+  queue_->copy_in(rates_.raw(), &rates, sizeof rates);
+}
+
+void StepState::decide(Context& context, const Tensor& loss, const Tensor& sum_squares,
+                       double clip_norm) {
+  context.launch(&KernelTable::update_guard, "update_guard",
+                 UpdateGuardArgs{.clip_norm = clip_norm,
+                                 .loss = loss.data<float>(),
+                                 .sum_squares = static_cast<const double*>(sum_squares.raw()),
+                                 .guard = static_cast<UpdateGuard*>(guard_.raw())});
+}
+
+UpdateGuard StepState::read() const {
+  UpdateGuard guard;
+  queue_->copy_out(&guard, guard_.raw(), 1, sizeof guard, sizeof guard);
+  return guard;
+}
+
+void adam_step(Context& context, const ParamStore& params, const AdamConfig& config,
+               const StepState& state) {
   context.launch(&KernelTable::adam, "adam",
                  AdamArgs{.count = params.values().elements(),
-                          .lr = lr,
                           .beta1 = config.beta1,
                           .beta2 = config.beta2,
                           .eps = config.eps,
-                          .grad_scale = static_cast<float>(grad_scale),
-                          .step = step,
+                          .rates = state.rates(),
+                          .guard = state.guard(),
                           .grad = params.grads().data<float>(),
                           .param = params.values().data<float>(),
                           .m = params.first_moments().data<float>(),
-                          .v = params.second_moments().data<float>()});
+                          .v = params.second_moments().data<float>(),
+                          .shadow = nullptr});
 }
 
-void ema_step(Context& context, const ParamStore& params, double decay) {
+void ema_step(Context& context, const ParamStore& params, double decay, const StepState& state) {
   const auto update = [&](const Tensor& current, const Tensor& ema) {
     context.launch(&KernelTable::ema, "ema",
                    EmaArgs{.count = current.elements(),
                            .decay = decay,
+                           .guard = state.guard(),
                            .param = current.data<float>(),
                            .ema = ema.data<float>()});
   };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/optimizer.h"
 #include "nn/autograd/param_store.h"
 
 namespace ebb::autograd {
@@ -10,14 +11,35 @@ struct AdamConfig {
   double eps = 1e-8;
 };
 
-// Euclidean norm of all gradients; not finite when any gradient is not.
-double grad_norm(Context& context, const ParamStore& params);
+// Sum of squares of all gradients, a double on the device; not finite when any gradient is not.
+Tensor grad_sum_squares(Context& context, const ParamStore& params);
 
-// One Adam update of all parameters; step counts from 1. grad_scale multiplies the gradients first.
-void adam_step(Context& context, const ParamStore& params, const AdamConfig& config, double lr,
-               int64_t step, double grad_scale);
+// The numbers of a training step that change from step to step, on the device: the host sets the
+// rates before it, the step itself decides the rest, and the host reads it after.
+class StepState {
+ public:
+  explicit StepState(Context& context);
 
-// ema = decay * ema + (1 - decay) * current, for weights and running statistics.
-void ema_step(Context& context, const ParamStore& params, double decay);
+  // Of Adam's update `step`, from 1.
+  void set_rates(const AdamConfig& config, double lr, int64_t step);
+  // Whether to update, by loss [1] and gradients; scales gradients beyond clip_norm (0: never).
+  void decide(Context& context, const Tensor& loss, const Tensor& sum_squares, double clip_norm);
+  UpdateGuard read() const;
+
+  const AdamRates* rates() const { return static_cast<const AdamRates*>(rates_.raw()); }
+  const UpdateGuard* guard() const { return static_cast<const UpdateGuard*>(guard_.raw()); }
+
+ private:
+  std::shared_ptr<DeviceQueue> queue_;
+  Tensor rates_, guard_;  // one AdamRates, one UpdateGuard
+};
+
+// One Adam update of all parameters, unless the state says no.
+void adam_step(Context& context, const ParamStore& params, const AdamConfig& config,
+               const StepState& state);
+
+// ema = decay * ema + (1 - decay) * current, for weights and running statistics, unless the state
+// says no.
+void ema_step(Context& context, const ParamStore& params, double decay, const StepState& state);
 
 }  // namespace ebb::autograd

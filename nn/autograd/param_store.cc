@@ -26,6 +26,8 @@ ParamStore::ParamStore(Context& context, std::vector<ParamSpec> specs, bool with
   }
   for (Tensor* flat : {&values_, &grads_, &m_, &v_}) *flat = Tensor::zeros(context, {trainable});
   buffers_ = Tensor::zeros(context, {running});
+  const float one = 1;
+  one_ = Tensor::from_host(context, {1}, std::span(&one, 1));
   if (with_ema) {
     ema_ = Tensor::zeros(context, {trainable});
     ema_buffers_ = Tensor::zeros(context, {running});

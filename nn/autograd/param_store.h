@@ -32,6 +32,7 @@ class ParamStore {
   const Tensor& first_moments() const { return m_; }
   const Tensor& second_moments() const { return v_; }
   const Tensor& ema() const { return ema_; }
+  const Tensor& one() const { return one_; }  // [1], holds 1: where every backward pass starts
   // Running statistics, and their EMA.
   const Tensor& buffers() const { return buffers_; }
   const Tensor& ema_buffers() const { return ema_buffers_; }
@@ -60,7 +61,7 @@ class ParamStore {
 
   std::vector<ParamSpec> specs_;
   std::map<std::string, Entry> entries_;
-  Tensor values_, grads_, m_, v_, ema_, buffers_, ema_buffers_;
+  Tensor values_, grads_, m_, v_, ema_, buffers_, ema_buffers_, one_;
 };
 
 }  // namespace ebb::autograd

@@ -8,10 +8,7 @@
 namespace ebb::autograd {
 
 Tape::Tape(Context& context, ParamStore& params, Mode mode)
-    : context_(context), params_(params), mode_(mode) {
-  const float one = 1;
-  one_ = Tensor::from_host(context, {1}, std::span(&one, 1));
-}
+    : context_(context), params_(params), mode_(mode) {}
 
 Value Tape::add_variable(Variable variable) {
   variables_.push_back(std::move(variable));
@@ -63,8 +60,8 @@ void Tape::accumulate(Variable& variable, const Tensor& grad) {
     variable.grad = grad;
     return;
   }
-  const LinearTerm terms[] = {{variable.grad.data<float>(), one_.data<float>()},
-                              {grad.data<float>(), one_.data<float>()}};
+  const float* one = params_.one().data<float>();
+  const LinearTerm terms[] = {{variable.grad.data<float>(), one}, {grad.data<float>(), one}};
   context_.launch(&KernelTable::linear_combination, "linear_combination",
                   LinearCombinationArgs{.n = 1,
                                         .elements = grad.elements(),
@@ -106,7 +103,7 @@ void Tape::backward(Value loss) {
             "backward: nothing was recorded, or it was used already");
   EBB_CHECK(tensor(loss).elements() == 1, ShapeError, "backward: loss ", tensor(loss).shape(),
             ", expected one element");
-  variables_[loss.id].grad = one_;
+  variables_[loss.id].grad = params_.one();
   while (!nodes_.empty()) {
     // Later readers of a variable come first, so its gradient is complete here.
     const Node node = std::move(nodes_.back());

@@ -59,7 +59,6 @@ class Tape final : public Ops {
   std::vector<Variable> variables_;
   std::vector<Node> nodes_;
   TensorMap marks_;
-  Tensor one_;  // [1], holds 1
 };
 
 }  // namespace ebb::autograd

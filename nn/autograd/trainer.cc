@@ -1,43 +1,68 @@
 #include "nn/autograd/trainer.h"
 
-#include <cmath>
-
 #include "nn/autograd/tape.h"
 
 namespace ebb::autograd {
 
 Trainer::Trainer(Context& context, Network network, const TrainerConfig& config)
     : context_(context),
+      pool_(context.with_pool()),
       network_(std::move(network)),
       config_(config),
       params_(context, list_params(network_), config.ema_decay > 0),
+      state_(context),
       buffers_before_(Tensor::zeros(context, params_.buffers().shape())) {}
 
 StepResult Trainer::step(const TensorMap& inputs, const Tensor& target, double lr) {
+  state_.set_rates(config_.adam, lr, updates_ + 1);
+  run(context_, inputs, target);
+  return finish();
+}
+
+StepResult Trainer::repeat(const TensorMap& inputs, const Tensor& target,
+                           const std::function<void()>& fill, double lr) {
+  if (context_.profiler() != nullptr) {  // times kernels one by one
+    fill();
+    return step(inputs, target, lr);
+  }
+  state_.set_rates(config_.adam, lr, updates_ + 1);
+  kept_batches_.try_emplace(target.raw(), Batch{inputs, target});
+  recordings_.run(*context_.queue(), target.raw(), [&] {
+    fill();
+    run(*pool_, inputs, target);
+  });
+  return finish();
+}
+
+// Everything of a step but its first and its last copy between host and device.
+void Trainer::run(Context& context, const TensorMap& inputs, const Tensor& target) {
   buffers_before_.copy_from(params_.buffers());
-  StepResult result;
+  Tensor loss;
   {
-    Tape tape(context_, params_, Mode::kTrain);
+    Tape tape(context, params_, Mode::kTrain);
     std::vector<Value> values;
     for (const NetworkInput& input : network_.inputs) {
       values.push_back(tape.input(inputs.at(input.name)));
     }
     const Value output = network_.forward(tape, values), wanted = tape.input(target);
-    const Value loss = config_.loss == Loss::kMse ? tape.mse_loss(output, wanted)
-                                                  : tape.softmax_cross_entropy(output, wanted);
-    result.loss = tape.tensor(loss).item();
-    tape.backward(loss);
+    const Value error = config_.loss == Loss::kMse ? tape.mse_loss(output, wanted)
+                                                   : tape.softmax_cross_entropy(output, wanted);
+    loss = tape.tensor(error);
+    tape.backward(error);
   }
-  result.grad_norm = grad_norm(context_, params_);
-  result.updated = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
-  if (!result.updated) {
+  state_.decide(context, loss, grad_sum_squares(context, params_), config_.clip_norm);
+  adam_step(context, params_, config_.adam, state_);
+  if (params_.has_ema()) ema_step(context, params_, config_.ema_decay, state_);
+}
+
+StepResult Trainer::finish() {
+  const UpdateGuard guard = state_.read();
+  const StepResult result{guard.loss, guard.grad_norm, guard.update != 0};
+  if (result.updated) {
+    ++updates_;
+  } else {
     params_.buffers().copy_from(buffers_before_);
-    return result;
   }
-  const bool clip = config_.clip_norm > 0 && result.grad_norm > config_.clip_norm;
-  const double grad_scale = clip ? config_.clip_norm / result.grad_norm : 1.0;
-  adam_step(context_, params_, config_.adam, lr, ++updates_, grad_scale);
-  if (params_.has_ema()) ema_step(context_, params_, config_.ema_decay);
   return result;
 }
 

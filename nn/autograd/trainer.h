@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
+#include "engine/recordings.h"
 #include "nn/autograd/optimizer.h"
 #include "nn/autograd/param_store.h"
 #include "nn/network.h"
@@ -34,19 +37,38 @@ class Trainer {
   // Forward, loss against target, backward, Adam. inputs by name as in Network::inputs; target in
   // the shape of the network's output.
   StepResult step(const TensorMap& inputs, const Tensor& target, double lr);
+  // The same for a batch whose tensors stay where they are: fill() gives the queue the work that
+  // writes them. Where the device can record, the second step with a target is recorded as a whole
+  // (fill, forward, backward, Adam) and then replayed without a call of fill(): whatever fill()
+  // reads that changes from step to step must lie in device memory, written before this call.
+  StepResult repeat(const TensorMap& inputs, const Tensor& target,
+                    const std::function<void()>& fill, double lr);
 
   const Network& network() const { return network_; }
   ParamStore& params() { return params_; }
   const ParamStore& params() const { return params_; }
   int64_t updates() const { return updates_; }
   void set_updates(int64_t updates) { updates_ = updates; }
+  int recordings() const { return recordings_.size(); }
 
  private:
+  struct Batch {
+    TensorMap inputs;
+    Tensor target;
+  };
+
+  void run(Context& context, const TensorMap& inputs, const Tensor& target);
+  StepResult finish();
+
   Context& context_;
+  std::unique_ptr<Context> pool_;  // where repeated steps have their temporaries
   Network network_;
   TrainerConfig config_;
   ParamStore params_;
-  Tensor buffers_before_;  // running statistics before the step, to undo it
+  StepState state_;
+  std::map<const void*, Batch> kept_batches_;  // by target; recordings hold their addresses
+  Recordings<const void*> recordings_;         // by target
+  Tensor buffers_before_;                      // running statistics before the step, to undo it
   int64_t updates_ = 0;
 };
 

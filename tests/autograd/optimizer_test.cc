@@ -13,6 +13,13 @@ namespace {
 using autograd::AdamConfig;
 using autograd::ParamStore;
 
+// A step's state that scales the gradients of the store by `scale`, in (0, 1].
+void decide(Context& context, const ParamStore& store, autograd::StepState& state, double scale) {
+  const Tensor sum_squares = autograd::grad_sum_squares(context, store);
+  const double norm = std::sqrt(*static_cast<const double*>(sum_squares.raw()));
+  state.decide(context, Tensor::zeros(context, {1}), sum_squares, scale * norm);
+}
+
 // Two parameters with padding between them, and running statistics.
 const std::vector<ParamSpec> kSpecs = {
     {"a", {19}, {.init = {.bound = 1}}},
@@ -26,21 +33,25 @@ void set_random_grads(const ParamStore& store, test::RandomData& random) {
   }
 }
 
-TEST_CASE("the gradient norm is Euclid's over all parameters", "[autograd]") {
+TEST_CASE("the sum of squares is over the gradients of all parameters", "[autograd]") {
   const auto context = test::cpu_context();
   ParamStore store(*context, kSpecs, false);
-  CHECK(autograd::grad_norm(*context, store) == 0);
+  const auto sum_squares = [&] {
+    const Tensor result = autograd::grad_sum_squares(*context, store);
+    return *static_cast<const double*>(result.raw());
+  };
+  CHECK(sum_squares() == 0);
   test::RandomData random(1);
   set_random_grads(store, random);
   double sum = 0;
   for (const char* name : {"a", "b"}) {
     for (double g : store.grad(name).to_host()) sum += g * g;
   }
-  CHECK(autograd::grad_norm(*context, store) == Approx(std::sqrt(sum)).epsilon(1e-12));
+  CHECK(sum_squares() == Approx(sum).epsilon(1e-12));
   store.grad("b").data<float>()[14] = INFINITY;
-  CHECK_FALSE(std::isfinite(autograd::grad_norm(*context, store)));
+  CHECK_FALSE(std::isfinite(sum_squares()));
   store.grad("b").data<float>()[14] = NAN;
-  CHECK_FALSE(std::isfinite(autograd::grad_norm(*context, store)));
+  CHECK_FALSE(std::isfinite(sum_squares()));
 }
 
 TEST_CASE("Adam follows its reference in double precision, from the first step on", "[autograd]") {
@@ -53,9 +64,13 @@ TEST_CASE("Adam follows its reference in double precision, from the first step o
     reference::Adam adam{
         2e-3, 0.9, 0.999, 1e-8, start, std::vector<double>(count), std::vector<double>(count)};
     test::RandomData random(4);
+    autograd::StepState state(*context);
     for (int64_t step = 1; step <= 20; ++step) {
       set_random_grads(store, random);
-      autograd::adam_step(*context, store, AdamConfig{}, 2e-3, step, scale);
+      state.set_rates(AdamConfig{}, 2e-3, step);
+      decide(*context, store, state, scale);
+      CHECK(state.read().grad_scale == Approx(scale).epsilon(1e-6));
+      autograd::adam_step(*context, store, AdamConfig{}, state);
       std::vector<double> grads = test::to_double(store.grads().to_host());
       for (double& g : grads) g *= scale;
       adam.step(grads);
@@ -78,11 +93,13 @@ TEST_CASE("the moving average follows its formula, for running statistics too", 
   test::RandomData random(6);
   const auto randomise = [&](const Tensor& t) { t.copy_from_host(random.normal(t.elements())); };
   for (const Tensor* t : {&store.values(), &store.buffers()}) randomise(*t);
+  autograd::StepState state(*context);
+  decide(*context, store, state, 1);
   for (const double decay : {0.9, 0.9999}) {
     // From zero, so that the small step is not lost behind a large value.
     store.ema().fill_zero();
     store.ema_buffers().copy_from_host(std::vector<float>(16, 1e-3f));
-    autograd::ema_step(*context, store, decay);
+    autograd::ema_step(*context, store, decay, state);
     std::vector<double> expected, expected_buffers;
     for (double p : store.values().to_host()) expected.push_back((1 - decay) * p);
     for (double p : store.buffers().to_host()) {

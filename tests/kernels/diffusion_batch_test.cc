@@ -42,10 +42,11 @@ Batch draw(const Dataset& data, DiffusionTask task, uint64_t first_example,
   const size_t n = indices.size();
   Batch batch = {std::vector<float>(n * kPixels, NAN), std::vector<float>(n * kPixels, NAN),
                  std::vector<float>(n, NAN), std::vector<float>(n * kClasses, NAN)};
+  const std::vector<uint64_t> first{first_example};
   KernelCall call;
   call.run(
       &KernelTable::diffusion_batch,
-      {task, kSeed, first_example, static_cast<int64_t>(n), kPixels, kClasses, kSigma, kTimesteps,
+      {task, kSeed, call.in(first), static_cast<int64_t>(n), kPixels, kClasses, kSigma, kTimesteps,
        drop, call.in(data.images), call.in(data.labels), call.in(indices), call.in(data.alpha_bar),
        call.out(batch.input), call.out(batch.target), call.out(batch.t), call.out(batch.c)},
       threads);
@@ -187,13 +188,14 @@ TEST_CASE("diffusion_batch: outputs that nobody wants may be null", "[kernels]")
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const Dataset data;
   const std::vector<int32_t> indices = {2, 5};
+  const std::vector<uint64_t> first{3};
   const Batch expected = draw(data, DiffusionTask::kDenoise, 3, indices);
   std::vector<float> input(2 * kPixels, NAN), target(2 * kPixels, NAN);
   KernelCall call;
-  call.run(
-      &KernelTable::diffusion_batch,
-      {DiffusionTask::kDenoise, kSeed, 3, 2, kPixels, 0, kSigma, 0, 0, call.in(data.images),
-       nullptr, call.in(indices), nullptr, call.out(input), call.out(target), nullptr, nullptr});
+  call.run(&KernelTable::diffusion_batch,
+           {DiffusionTask::kDenoise, kSeed, call.in(first), 2, kPixels, 0, kSigma, 0, 0,
+            call.in(data.images), nullptr, call.in(indices), nullptr, call.out(input),
+            call.out(target), nullptr, nullptr});
   CHECK(compare_bits(input, expected.input) == "");
   CHECK(compare_bits(target, expected.target) == "");
 }

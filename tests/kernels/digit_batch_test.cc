@@ -35,9 +35,10 @@ Batch draw(const Dataset& data, Limits limits, uint64_t first_example,
            const std::vector<int32_t>& indices, int threads = 1) {
   const size_t n = indices.size();
   Batch batch{std::vector<float>(n * kPixels, NAN), std::vector<float>(n * kClasses, NAN)};
+  const std::vector<uint64_t> first{first_example};
   KernelCall call;
   call.run(&KernelTable::digit_batch,
-           {kSeed, first_example, static_cast<int64_t>(n), kHeight, kWidth, kClasses, limits.shift,
+           {kSeed, call.in(first), static_cast<int64_t>(n), kHeight, kWidth, kClasses, limits.shift,
             limits.tangent, call.in(data.images), call.in(data.labels), call.in(indices),
             call.out(batch.input), call.out(batch.target)},
            threads);

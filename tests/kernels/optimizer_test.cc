@@ -4,12 +4,14 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/adam_factors.h"
 #include "tests/reference/adam.h"
 #include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/cpu_stream.h"
 #include "tests/support/random_data.h"
+#include "tests/support/storage.h"
 
 namespace ebb::test {
 namespace {
@@ -20,13 +22,19 @@ struct AdamState {
   explicit AdamState(std::vector<float> start)
       : param(std::move(start)), m(param.size(), 0.0f), v(param.size(), 0.0f) {}
 
-  void step(const std::vector<float>& grad, int64_t t, float grad_scale = 1, int threads = 1) {
+  void step(const std::vector<float>& grad, int64_t t, const UpdateGuard& guard = kGo,
+            int threads = 1, std::vector<uint16_t>* shadow = nullptr) {
+    const std::vector<AdamRates> rates{adam_rates(1e-3, 0.9, 0.999, t)};
+    const std::vector<UpdateGuard> guards{guard};
     KernelCall call;
     call.run(&KernelTable::adam,
-             {static_cast<int64_t>(param.size()), 1e-3, 0.9, 0.999, 1e-8, grad_scale, t,
-              call.in(grad), call.inout(param), call.inout(m), call.inout(v)},
+             {static_cast<int64_t>(param.size()), 0.9, 0.999, 1e-8, call.in(rates), call.in(guards),
+              call.in(grad), call.inout(param), call.inout(m), call.inout(v),
+              shadow == nullptr ? nullptr : call.inout(*shadow)},
              threads);
   }
+
+  static constexpr UpdateGuard kGo{0, 0, 1, 1};
 };
 
 TEST_CASE("adam: ten steps follow the algorithm", "[kernels]") {
@@ -84,7 +92,7 @@ TEST_CASE("adam: the gradient scale multiplies the gradient", "[kernels]") {
   std::vector<float> halved = grad;
   for (float& g : halved) g *= 0.5f;
   AdamState scaled(start), plain(start);
-  scaled.step(grad, 1, 0.5f);
+  scaled.step(grad, 1, {0, 0, 0.5f, 1});
   plain.step(halved, 1);
   CHECK(compare_bits(scaled.param, plain.param) == "");
   CHECK(compare_bits(scaled.m, plain.m) == "");
@@ -98,7 +106,7 @@ TEST_CASE("adam: threads do not change a bit", "[kernels]") {
   one.step(grad, 5);
   for (int threads : kThreadCounts) {
     AdamState several(start);
-    several.step(grad, 5, 1, threads);
+    several.step(grad, 5, AdamState::kGo, threads);
     CHECK(compare_bits(several.param, one.param) == "");
     CHECK(compare_bits(several.m, one.m) == "");
     CHECK(compare_bits(several.v, one.v) == "");
@@ -119,8 +127,65 @@ TEST_CASE("ema: keeps a decayed average", "[kernels]") {
     magnitude.push_back(std::fabs(kept) + std::fabs(taken));
   }
   KernelCall call;
-  call.run(&KernelTable::ema, {count, 0.999, call.in(param), call.inout(average)}, threads);
+  call.run(&KernelTable::ema, {count, 0.999, nullptr, call.in(param), call.inout(average)},
+           threads);
   CHECK(compare_sums(average, expected, magnitude, 3) == "");
+}
+
+TEST_CASE("adam: the shadow is the new parameters in bf16", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const int64_t count = GENERATE(1, 7, 4099);
+  RandomData random(7);
+  AdamState state(random.normal(count)), plain = state;
+  const std::vector<float> grad = random.normal(count);
+  std::vector<uint16_t> shadow(state.param.size());
+  state.step(grad, 3, AdamState::kGo, 1, &shadow);
+  plain.step(grad, 3);
+  CHECK(compare_bits(state.param, plain.param) == "");
+  CHECK(shadow == to_storage(state.param, DType::kBF16));
+}
+
+TEST_CASE("update_guard: tells finite from not, and how much a gradient is clipped", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const auto guard_of = [](float loss, double sum_squares, double clip_norm) {
+    const std::vector<float> losses{loss};
+    const std::vector<double> sums{sum_squares};
+    std::vector<UpdateGuard> guards(1);
+    KernelCall call;
+    call.run(&KernelTable::update_guard,
+             {clip_norm, call.in(losses), call.in(sums), call.out(guards)});
+    return guards[0];
+  };
+  const UpdateGuard clipped = guard_of(0.5f, 9, 1.5), below = guard_of(0.5f, 9, 4);
+  CHECK(clipped.loss == 0.5);
+  CHECK(clipped.grad_norm == 3);
+  CHECK(clipped.grad_scale == 0.5f);
+  CHECK(clipped.update == 1);
+  CHECK(below.grad_scale == 1);
+  CHECK(guard_of(0.5f, 9, 0).grad_scale == 1);
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float bad : {NAN, inf, -inf}) CHECK(guard_of(bad, 9, 1).update == 0);
+  for (const float bad : {NAN, inf}) CHECK(guard_of(1, bad, 1).update == 0);
+}
+
+TEST_CASE("adam and ema: a guard that says no changes nothing", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  RandomData random(8);
+  const std::vector<float> start = random.normal(101), grad(101, NAN);
+  std::vector<uint16_t> shadow = to_storage(start, DType::kBF16);
+  const std::vector<uint16_t> shadow_before = shadow;
+  AdamState state(start);
+  const UpdateGuard no{NAN, NAN, NAN, 0};
+  state.step(grad, 1, no, 1, &shadow);
+  CHECK(compare_bits(state.param, start) == "");
+  CHECK(compare_bits(state.m, std::vector<float>(101, 0.0f)) == "");
+  CHECK(compare_bits(state.v, std::vector<float>(101, 0.0f)) == "");
+  CHECK(shadow == shadow_before);
+  std::vector<float> average = start;
+  const std::vector<UpdateGuard> guards{no};
+  KernelCall call;
+  call.run(&KernelTable::ema, {101, 0.5, call.in(guards), call.in(grad), call.inout(average)});
+  CHECK(compare_bits(average, start) == "");
 }
 
 double sum_squares(const std::vector<float>& x, int threads = 1) {
