@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ class Denoiser {
   virtual ~Denoiser() = default;
   // x [N, H, W, C], t [1, 1]. The tensors are overwritten by the next call.
   virtual Prediction predict(const Tensor& x, const Tensor& t) = 0;
+  // Names what the next predict() gives the device: under one name it is the same work at the same
+  // addresses, which may be recorded. 0: it allocates, copies from the host or differs from others.
+  virtual uint64_t recording_id() const { return 0; }
 };
 
 // One question to a network and what its answer counts:
@@ -87,6 +91,7 @@ class NetworkDenoiser final : public Denoiser {
   void select(int64_t first);
 
   Prediction predict(const Tensor& x, const Tensor& t) override;
+  uint64_t recording_id() const override;
 
  private:
   // One view of x, and how to see an answer through its inverse.
@@ -123,6 +128,8 @@ class NetworkDenoiser final : public Denoiser {
   Tensor total();
 
   Context& context_;
+  uint64_t id_;  // of this object, of no other of the process
+  bool condition_is_new_ = false;
   int64_t images_;
   Shape image_;  // [H, W, C]
   int64_t out_channels_ = 0;

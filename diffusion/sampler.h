@@ -70,6 +70,9 @@ class Sampler {
   // the step draws.
   virtual void step(int64_t index, int64_t move, Denoiser& denoiser, const ImageNoise& noise,
                     const Tensor& x) = 0;
+  // How many kinds of steps are replayed from recordings; steps of one kind on one x and by one
+  // denoiser are recorded once, where the device can record.
+  virtual int recordings() const = 0;
 };
 
 // DPM-Solver++(2M) is the multistep solver of second order for the data prediction (Lu et al. 2022,
