@@ -291,7 +291,7 @@ Section Toolbox::inpaint() const {
                   box,
                   inpaint_figure("inpaint-class", "digit-3",
                                  {"--mask", "left", "--class", "8", "-b", "5", "--resample", "5",
-                                  "--jump", "5"},
+                                  "--jump", settings_.fast ? "2" : "5"},
                                  "The left half of the 3, guided to be an 8, with RePaint\u2019s "
                                  "resampling: going back and forth lets both halves agree.",
                                  "Five digits, 3 on the right and guided to 8 on the left")},
