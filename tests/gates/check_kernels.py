@@ -4,8 +4,8 @@
 Compiles every kernel file for each architecture and fails when ptxas refuses it, spills registers,
 serializes wgmma, or a kernel needs more registers or static shared memory than a block can have, or
 when a kernel lacks the instructions it was written for. Results are kept in DIR by the content of
-the sources, so that only what changed is compiled again. Prints one line per file and a table of
-kernels into DIR/kernels.md. Exit code 77: no nvcc.
+the files that were read, so that only what changed is compiled again; tests/kernels/list_kernels.py
+makes a table of them. Prints one line per compilation.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import sys
 import tempfile
 from typing import Dict, List, NamedTuple
 
-SKIPPED = 77
 ARCHITECTURES = ("80", "90a", "120")
 REGISTERS_PER_SM = 65536
 STATIC_SHARED_LIMIT = 48 * 1024
@@ -28,7 +27,7 @@ STATIC_SHARED_LIMIT = 48 * 1024
 HOPPER = ("conv_wgmma_kernel",)
 HOPPER_INSTRUCTIONS = ("wgmma.mma_async", "cp.async.bulk.tensor.4d", "mbarrier.try_wait", "setmaxnreg")
 
-# Kernels whose name contains the key must have these instructions in their PTX.
+# What the PTX of a kernel must have.
 EXPECTED = {
     "conv_mma_kernel": ("mma.sync", "ldmatrix", "cp.async"),
     "conv_wgrad_mma_kernel": ("mma.sync", "ldmatrix.sync.aligned.m8n8.x4.trans", "cp.async"),
@@ -38,16 +37,19 @@ EXPECTED = {
 # No kernel may use these: results would depend on the order of threads.
 FORBIDDEN = ("atom.global.add.f32", "atom.add.f32", "red.global.add.f32", "red.add.f32")
 
-SERIALIZED = re.compile(r"wgmma\.mma_async instructions are serialized|'setmaxnreg' ignored")
+# "wgmma.mma_async instructions are serialized", "'setmaxnreg' ignored" and all else that nvcc and
+# ptxas find worth a word.
+WARNING = re.compile(r"\bwarning\b|Potential Performance Loss|are serialized|'setmaxnreg' ignored")
 COMPILING = re.compile(r"Compiling entry function '([^']+)' for 'sm_(\w+)'")
 SPILLS = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
-ENTRY = re.compile(r"\.entry\s+(\w+)\s*\(.*?\)\s*(.*?)\{(.*?)\n\}", re.DOTALL)
+# A body reaches to the next function: blocks of inline PTX have braces of their own.
+ENTRY = re.compile(r"\.entry\s+(\w+)\s*\(.*?\)\s*(.*?)\{(.*?)(?=\.entry\s|\.func\s|\Z)", re.DOTALL)
 THREADS = re.compile(r"\.maxntid\s+(\d+)(?:\s*,\s*(\d+))?(?:\s*,\s*(\d+))?")
 
 
 class Kernel(NamedTuple):
-    name: str
+    name: str  # without namespaces and template arguments
     architecture: str
     registers: int
     spilled: int  # bytes, loads and stores
@@ -81,6 +83,16 @@ def parse_ptx(text: str) -> Dict[str, List]:
     return kernels
 
 
+def short_name(mangled: str) -> str:
+    """conv_mma_kernel of _ZN3ebb4cuda<anonymous namespace>15conv_mma_kernelI6__half..."""
+    at, name = mangled.index("_ZN") + 3 if "_ZN" in mangled else 2, mangled
+    while length := re.match(r"\d+", mangled[at:]):
+        at += length.end()
+        name = mangled[at : at + int(length.group())]
+        at += int(length.group())
+    return name
+
+
 def problems_of(kernel: Kernel, body: str) -> List[str]:
     found = []
     if kernel.spilled > 0:
@@ -92,116 +104,100 @@ def problems_of(kernel: Kernel, body: str) -> List[str]:
         found.append(f"{kernel.registers} registers x {kernel.threads} threads do not fit an SM")
     if kernel.shared > STATIC_SHARED_LIMIT:
         found.append(f"{kernel.shared} bytes of static shared memory, at most {STATIC_SHARED_LIMIT}")
-    for part, instructions in EXPECTED.items():
-        if part in kernel.name:
-            found += [f"no {i} in its PTX" for i in instructions if i not in body]
-    if kernel.architecture == "90a" and any(part in kernel.name for part in HOPPER):
+    found += [f"no {i} in its PTX" for i in EXPECTED.get(kernel.name, ()) if i not in body]
+    if kernel.architecture == "90a" and kernel.name in HOPPER:
         found += [f"no {i} in its PTX" for i in HOPPER_INSTRUCTIONS if i not in body]
     found += [f"{i} in its PTX" for i in FORBIDDEN if i in body]
     return found
 
 
+def run_nvcc(nvcc: str, root: str, source: str, architecture: str, folder: str):
+    """-> finished process, PTX kernels, files that were read"""
+    dependencies = os.path.join(folder, "dependencies")
+    command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-I", root,
+               "-gencode", f"arch=compute_{architecture},code=sm_{architecture}",
+               "-Xptxas", "-v", "--keep", "--keep-dir", folder, "-MD", "-MF", dependencies,
+               "-cubin", "-o", os.path.join(folder, "out.cubin"), source]
+    done = subprocess.run(command, capture_output=True, text=True)
+    ptx = {}
+    for name in os.listdir(folder):
+        if name.endswith(".ptx"):
+            with open(os.path.join(folder, name)) as file:
+                ptx.update(parse_ptx(file.read()))
+    with open(dependencies if done.returncode == 0 else os.devnull) as file:
+        words = [os.path.abspath(word) for word in file.read().split()]
+    return done, ptx, sorted({w for w in words if w.startswith(root) and os.path.isfile(w)})
+
+
 def compile_file(nvcc: str, root: str, source: str, architecture: str):
-    """-> kernels as lists, problems"""
+    """-> kernels as lists, problems, files of the tree that were read"""
     with tempfile.TemporaryDirectory() as folder:
-        target = f"arch=compute_{architecture},code=sm_{architecture}"
-        command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-lineinfo", "-O3", "-I", root,
-                   "-gencode", target, "-Xptxas", "-v", "--keep", "--keep-dir", folder,
-                   "-Xcompiler=-Wno-unknown-pragmas", "-c", "-o", os.path.join(folder, "out.o"), source]
-        run = subprocess.run(command, capture_output=True, text=True)
-        if run.returncode != 0:
-            return [], [f"does not compile for sm_{architecture}:\n{run.stdout}{run.stderr}"]
-        ptx = {}
-        for name in os.listdir(folder):
-            if name.endswith(".ptx"):
-                with open(os.path.join(folder, name)) as file:
-                    ptx.update(parse_ptx(file.read()))
-    text = run.stdout + run.stderr
-    kernels, problems = [], []
-    if SERIALIZED.search(text):
-        problems.append(f"sm_{architecture}: wgmma will be slow: {SERIALIZED.search(text).string[:300]}")
+        done, ptx, files = run_nvcc(nvcc, root, source, architecture, folder)
+    text = done.stdout + done.stderr
+    if done.returncode != 0:
+        return [], [f"does not compile for sm_{architecture}:\n{text}"], files
+    kernels = []
+    problems = [f"sm_{architecture}: {line}" for line in text.splitlines() if WARNING.search(line)]
     used = parse_ptxas(text)
     if set(used) != set(ptx):
         problems.append(f"sm_{architecture}: ptxas names {len(used)} kernels, the PTX has {len(ptx)}")
     for name in sorted(set(used) & set(ptx)):
         registers, spilled, shared = used[name]
         threads, body = ptx[name]
-        kernel = Kernel(name, architecture, registers, spilled, shared, threads)
+        kernel = Kernel(short_name(name), architecture, registers, spilled, shared, threads)
         kernels.append(list(kernel))
         problems += [f"sm_{architecture} {name}: {p}" for p in problems_of(kernel, body)]
-    return kernels, problems
+    return kernels, problems, files
 
 
-def digest_of(root: str, source: str, architecture: str, nvcc: str) -> str:
-    """Of the file and all headers that kernels may include."""
-    digest = hashlib.sha256(f"{architecture}\n{nvcc}\n".encode())
-    paths = [source, os.path.abspath(__file__)]
-    for folder in ("kernels", "engine/base"):
-        for at, _, names in os.walk(os.path.join(root, folder)):
-            paths += [os.path.join(at, name) for name in names if name.endswith(".h")]
-    for path in sorted(paths):
-        with open(path, "rb") as file:
-            digest.update(path.encode() + b"\0" + file.read())
+def digest_of(paths: List[str], version: str) -> str:
+    digest = hashlib.sha256(version.encode())
+    for path in paths:
+        digest.update(path.encode() + b"\0")
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                digest.update(file.read())
     return digest.hexdigest()
 
 
 def check(nvcc: str, version: str, root: str, source: str, architecture: str, cache: str):
+    """-> kernels, problems; from the cache while no file that the last compilation read has changed"""
     name = os.path.relpath(source, root).replace("/", "_")
     path = os.path.join(cache, f"{name}.{architecture}.json")
-    digest = digest_of(root, source, architecture, version)
     if os.path.exists(path):
         with open(path) as file:
             stored = json.load(file)
-        if stored["digest"] == digest:
+        if stored["digest"] == digest_of(stored["files"], version):
             return stored["kernels"], stored["problems"]
-    kernels, problems = compile_file(nvcc, root, source, architecture)
+    kernels, problems, files = compile_file(nvcc, root, source, architecture)
+    files = sorted({source, os.path.abspath(__file__), *files})
     with open(path, "w") as file:
-        json.dump({"digest": digest, "kernels": kernels, "problems": problems}, file)
+        json.dump({"digest": digest_of(files, version), "files": files, "kernels": kernels,
+                   "problems": problems}, file)
     return kernels, problems
-
-
-def readable(names: List[str]) -> Dict[str, str]:
-    """Mangled -> demangled, where c++filt is installed."""
-    try:
-        run = subprocess.run(["c++filt", "-p"], input="\n".join(names), capture_output=True, text=True)
-    except OSError:
-        return {name: name for name in names}
-    return dict(zip(names, run.stdout.splitlines()))
-
-
-def write_table(path: str, rows: List[Kernel]):
-    names = readable([row.name for row in rows])
-    with open(path, "w") as file:
-        file.write("| kernel | sm | registers | threads | static shared | spills |\n|---|---|---|---|---|---|\n")
-        for row in rows:
-            name = names[row.name].replace("|", "\\|").replace("(anonymous namespace)::", "")
-            file.write(f"| `{name}` | {row.architecture} | {row.registers} | {row.threads} "
-                       f"| {row.shared} | {row.spilled} |\n")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--nvcc", default="")
+    parser.add_argument("--nvcc", required=True)
     parser.add_argument("--root", default=os.path.join(os.path.dirname(__file__), "..", ".."))
     parser.add_argument("--cache", required=True)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("sources", nargs="+")
     arguments = parser.parse_args()
-    if not os.path.exists(arguments.nvcc):
-        print("skipped: gates of the CUDA kernels (no nvcc)")
-        return SKIPPED
     root = os.path.abspath(arguments.root)
     os.makedirs(arguments.cache, exist_ok=True)
     version = subprocess.run([arguments.nvcc, "--version"], capture_output=True, text=True).stdout
-    jobs = [(os.path.abspath(s), a) for s in arguments.sources for a in ARCHITECTURES]
+    # Long files first, so that none is left alone at the end.
+    sources = sorted((os.path.abspath(s) for s in arguments.sources), key=os.path.getsize, reverse=True)
+    jobs = [(source, architecture) for source in sources for architecture in ARCHITECTURES]
     rows, failed = [], 0
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        results = pool.map(
-            lambda job: check(arguments.nvcc, version, root, job[0], job[1], arguments.cache), jobs)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        results = pool.map(lambda job: check(arguments.nvcc, version, root, *job, arguments.cache), jobs)
         for (source, architecture), (kernels, problems) in zip(jobs, results):
-            name = os.path.relpath(source, root)
             most = max((k[2] for k in kernels), default=0)
-            print(f"{'FAIL' if problems else 'ok  '} {name} sm_{architecture}: {len(kernels)} kernels, "
-                  f"at most {most} registers")
+            print(f"{'FAIL' if problems else 'ok  '} {os.path.relpath(source, root)} sm_{architecture}: "
+                  f"{len(kernels)} kernels, at most {most} registers")
             for problem in problems:
                 print(f"     {problem}")
             failed += bool(problems)
@@ -209,8 +205,8 @@ def main() -> int:
     if not rows:
         print("FAIL: no kernel found; nothing was checked")
         return 1
-    write_table(os.path.join(arguments.cache, "kernels.md"), rows)
-    print(f"{len(rows)} kernels in {len(jobs)} compilations, {failed} failed")
+    print(f"{len(rows)} instances of {len({row.name for row in rows})} kernels in {len(jobs)} compilations, "
+          f"{failed} failed")
     return 1 if failed else 0
 
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """check_kernels.py must be able to fail: every gate against an example that violates it."""
 
+import os
+import tempfile
 import unittest
 
 import check_kernels
-from check_kernels import Kernel, parse_ptx, parse_ptxas, problems_of
+from check_kernels import Kernel, parse_ptx, parse_ptxas, problems_of, short_name
 
 PTXAS = """\
 ptxas info    : 0 bytes gmem
@@ -24,6 +26,9 @@ PTX = """\
 )
 .maxntid 128, 1, 1
 {
+{
+.reg .pred p;
+}
 \tmma.sync.aligned;
 }
 .entry _Z3badv()
@@ -62,9 +67,33 @@ class Gates(unittest.TestCase):
             self.assertEqual(len(found), 1, found)
             self.assertIn(what, found[0])
 
-    def test_serialized_wgmma_is_seen(self):
-        text = "(C7515) Potential Performance Loss: wgmma.mma_async instructions are serialized due to"
-        self.assertTrue(check_kernels.SERIALIZED.search(text))
+    def test_what_nvcc_and_ptxas_complain_about_is_seen(self):
+        for text in (
+            "ptxas info    : (C7515) Potential Performance Loss: wgmma.mma_async instructions are serialized due to",
+            "ptxas info    : (C7506) Potential Performance Loss: 'setmaxnreg' ignored to maintain minimum",
+            "kernels/x.cu(3): warning #177-D: variable was declared but never referenced",
+        ):
+            self.assertTrue(check_kernels.WARNING.search(text), text)
+        self.assertFalse(any(check_kernels.WARNING.search(line) for line in PTXAS.splitlines()))
+
+    def test_names_lose_namespaces_and_template_arguments(self):
+        anonymous = "51_GLOBAL__N__4c0276f4_18_activation_cuda_cu_295d5af98Backward"
+        self.assertEqual(short_name("_ZN3ebb4cuda10map_kernelILi1E6__halfNS0_" + anonymous), "map_kernel")
+        self.assertEqual(short_name("_ZN3ebb4cuda51_GLOBAL__N__8ff8e8ad_18_group_norm_cuda_cu_5cf05633"
+                                    "22group_norm_sums_kernelI6__halfEEv"), "group_norm_sums_kernel")
+        self.assertEqual(short_name("_Z12probe_kernelv"), "probe_kernel")
+
+    def test_results_are_kept_until_a_file_changes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x.h")
+            digests = []
+            for text in ("a", "a", "b"):
+                with open(path, "w") as file:
+                    file.write(text)
+                digests.append(check_kernels.digest_of([path], "13.0"))
+            digests.append(check_kernels.digest_of([path], "13.1"))
+        self.assertEqual(digests[0], digests[1])
+        self.assertEqual(len(set(digests)), 3)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 
 #include "engine/base/error.h"
 #include "tests/kernels/conv_cuda_case.h"
+#include "tests/simt/launch_log.h"
 #include "tests/support/catch.h"
 
 namespace ebb {
@@ -82,6 +83,7 @@ void for_each_kernel(const std::function<std::vector<float>(const Kernels&)>& te
       if (first.empty()) first = result;
       CHECK(test::compare_bits(result, first) == "");
     });
+    simt::engine::log_case();
   }
   emu::set_conv_algorithms(ConvAlgorithms::kDefault);
 }

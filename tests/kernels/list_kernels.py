@@ -1,24 +1,37 @@
 #!/usr/bin/env python3
-"""list_kernels.py --log FILE [--nvcc nvcc] [-o docs/kernels.md]   lists every CUDA kernel.
+"""list_kernels.py --logs DIR --gates DIR --mutants FILE [-o docs/kernels.md]   lists every CUDA kernel
+   list_kernels.py --logs DIR --check docs/kernels.md
 
-FILE is what the test programs write with EBB_EMULATOR_LOG=FILE: the launches of each kernel on the
-emulator, with and without its checker. A launch that the checker objects to fails its test, so what
-is counted is clean. Registers and spills are ptxas's, for sm_90a, the largest of all instances of a
-template; they need nvcc.
+--logs     what the test programs wrote with EBB_EMULATOR_LOG: the launches of each kernel on the
+           emulator. A launch that the checker objects to fails its test, so what is counted is clean.
+--gates    results of tests/gates/check_kernels.py: registers and spills of each architecture
+--mutants  the table of tests/mutation/kernels.py
+--check    whether the committed list names the kernels of the tree, each of them was launched under the
+           checker, has a seeded mistake and fits every GPU, and the emulated cases are as many as
+           promised. Exit code 1 when not.
 """
 
 import argparse
 import collections
+import json
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
+from typing import Dict, List, NamedTuple, Set
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/mutation"))
+
+from conv_bugs import CONV_BUGS  # noqa: E402
+from op_bugs import OP_BUGS  # noqa: E402
+
 KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\([^)]*(?:\([^)]*\))?[^)]*\)\s*)?(\w+)\s*\(")
-USED = re.compile(r"Used (\d+) registers")
-SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
+ARCHITECTURES = ("80", "90a", "120")
+FEWEST_CASES = 300
+# Dynamic shared memory that a block may ask for: CUDA C++ Programming Guide, "Technical
+# Specifications per Compute Capability". The least of all architectures, and sm_90's.
+SHARED_LIMIT, HOPPER_SHARED_LIMIT = 99 << 10, 227 << 10
+HOPPER = ("conv_wgmma_kernel",)
 
 # Kernels that helpers launch under the name of the op that calls them.
 NAMED_BY_CALLER = {
@@ -29,18 +42,36 @@ NAMED_BY_CALLER = {
 }
 
 
-def sources():
-    return sorted((ROOT / "kernels").rglob("*.cu")), sorted((ROOT / "kernels/cuda").glob("*.h"))
+class Kernel(NamedTuple):
+    name: str
+    file: str
 
 
-def kernels_in(path):
-    return KERNEL.findall(path.read_text())
+class Launches:
+    def __init__(self) -> None:
+        self.checked = self.others = self.threads = self.shared = 0
+
+    def add(self, checked: int, others: int, threads: int, shared: int) -> None:
+        self.checked += checked
+        self.others += others
+        self.threads = max(self.threads, threads)
+        self.shared = max(self.shared, shared)
 
 
-def launched_names(texts):
+def sources() -> List[pathlib.Path]:
+    folder = ROOT / "kernels"
+    return [*sorted(folder.rglob("*.cu")), *sorted((folder / "cuda").glob("*.h"))]
+
+
+def kernels_of_the_tree() -> List[Kernel]:
+    return [Kernel(name, str(path.relative_to(ROOT)))
+            for path in sources() for name in KERNEL.findall(path.read_text())]
+
+
+def launched_names() -> Dict[str, Set[str]]:
     """kernel function -> names of its launches: the first string and every *_kernel of a statement."""
     names = collections.defaultdict(set)
-    for text in texts:
+    for text in (path.read_text() for path in sources()):
         for start in (m.start() for m in re.finditer(r"\b(?:simt::)?launch\(", text)):
             statement = text[start : text.find(";", start)]
             name = re.search(r'"(\w+)"', statement)
@@ -51,76 +82,115 @@ def launched_names(texts):
     return names
 
 
-def read_log(path):
-    counts = collections.Counter(), collections.Counter()
-    for line in pathlib.Path(path).read_text().splitlines():
-        kernel, checked, unchecked = line.split()
-        counts[0][kernel] += int(checked)
-        counts[1][kernel] += int(unchecked)
-    return counts
+def read_logs(folder: pathlib.Path):
+    """-> launches of every kernel function, emulated cases"""
+    by_name, cases = collections.defaultdict(Launches), 0
+    for path in sorted(folder.glob("*.log")):
+        for line in path.read_text().splitlines():
+            word, *rest = line.split()
+            if word == "cases":
+                cases += int(rest[0])
+            else:
+                by_name[rest[0]].add(*map(int, rest[1:]))
+    names, launches = launched_names(), {}
+    for kernel, _ in kernels_of_the_tree():
+        launches[kernel] = Launches()
+        for name in names.get(kernel) or {kernel.removesuffix("_kernel")}:
+            found = by_name[name]
+            launches[kernel].add(found.checked, found.others, found.threads, found.shared)
+    return launches, cases
 
 
-def ptxas_figures(nvcc, files):
-    """kernel function -> (registers, spilled bytes), the largest of its instances."""
-    figures = {}
-    for path in files:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", f"-I{ROOT}", "-Xptxas", "-v",
-                       "-gencode", "arch=compute_90a,code=sm_90a", "-cubin", str(path),
-                       "-o", f"{folder}/x.cubin"]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-        demangled = subprocess.run(["c++filt"], input=done.stderr, capture_output=True, text=True,
-                                   check=True).stdout
-        kernel, spilled = None, 0
-        for line in demangled.splitlines():
-            found = re.search(r"Compiling entry function '.*?(\w+_kernel)\b", line)
-            if found:
-                kernel = found.group(1)
-            if SPILLS.search(line):
-                spilled = sum(map(int, SPILLS.search(line).groups()))
-            if USED.search(line) and kernel:
-                old = figures.get(kernel, (0, 0))
-                figures[kernel] = (max(old[0], int(USED.search(line).group(1))), max(old[1], spilled))
+def read_gates(folder: pathlib.Path):
+    """(kernel function, architecture) -> [registers, spilled bytes], the most of its instances"""
+    figures = collections.defaultdict(lambda: [0, 0])
+    for path in sorted(folder.glob("*.json")):
+        for name, architecture, registers, spilled, *_ in json.loads(path.read_text())["kernels"]:
+            most = figures[name, architecture]
+            most[0], most[1] = max(most[0], registers), max(most[1], spilled)
     return figures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--log", required=True)
-    parser.add_argument("--nvcc", default="")
-    parser.add_argument("-o", "--output", default=str(ROOT / "docs/kernels.md"))
+def read_mutants(path: pathlib.Path):
+    """kernel function -> [caught, seeded]"""
+    counts = collections.defaultdict(lambda: [0, 0])
+    for kernel, caught in re.findall(r"^\| .* \| `(\w+)` \| (.*) \|$", path.read_text(), re.MULTILINE):
+        counts[kernel][0] += caught != "**nothing**"
+        counts[kernel][1] += 1
+    return counts
+
+
+def row_of(kernel: Kernel, launches, figures, mutants) -> str:
+    registers = ", ".join(str(figures[kernel.name, a][0]) for a in ARCHITECTURES)
+    spilled = sum(figures[kernel.name, a][1] for a in ARCHITECTURES)
+    ran = launches[kernel.name]
+    caught, seeded = mutants[kernel.name]
+    return (f"| `{kernel.name}` | {kernel.file} | {ran.checked} | {ran.others} | {caught}/{seeded} | {spilled} "
+            f"| {registers} | {ran.threads} | {ran.shared} |")
+
+
+def write_list(path: pathlib.Path, launches, cases: int, figures, mutants) -> None:
+    kernels = kernels_of_the_tree()
+    total = [sum(counts[i] for counts in mutants.values()) for i in (0, 1)]
+    path.write_text(f"""# The CUDA kernels
+
+Made by `tests/kernels/list_kernels.py`: {len(kernels)} kernels, counted without the instances of their
+templates, and {cases} emulated cases. A case is one call of an op that the emulator checks for races, bounds,
+uninitialised reads and barriers in forward order and repeats in reverse and in shuffled order, with results
+equal bit for bit. No figure here says anything about speed.
+
+- *checked*, *other orders*: launches of the kernel in the tests of ops, and in networks beyond the cases;
+  every checked launch was clean, or its test would have failed
+- *mistakes*: caught of seeded ({total[0]} of {total[1]}; [kernel_mistakes.md](kernel_mistakes.md))
+- *spills*: bytes, over all instances and architectures
+- *registers*: the most of all instances for sm_80, sm_90a, sm_120
+- *threads*, *shared*: the largest block launched, and its dynamic shared memory in bytes
+
+| kernel | file | checked | other orders | mistakes | spills | registers | threads | shared |
+|---|---|---:|---:|---:|---:|---|---:|---:|
+""" + "\n".join(row_of(kernel, launches, figures, mutants) for kernel in kernels) + "\n")
+    print(f"{path}: {len(kernels)} kernels, {cases} cases")
+
+
+def problems(text: str, launches, cases: int) -> List[str]:
+    kernels = kernels_of_the_tree()
+    listed = {Kernel(*row) for row in re.findall(r"^\| `(\w+)` \| (\S+) \|", text, re.MULTILINE)}
+    seeded = {bug.place.kernel for bug in CONV_BUGS + OP_BUGS}
+    found = [f"{k.name} of {k.file} is not in the list" for k in kernels if k not in listed]
+    found += [f"{k.name} of {k.file} is in the list but not in the tree" for k in sorted(listed - set(kernels))]
+    found += [f"{k.name} has no seeded mistake in tests/mutation" for k in kernels if k.name not in seeded]
+    for kernel in kernels:
+        ran = launches[kernel.name]
+        limit = HOPPER_SHARED_LIMIT if kernel.name in HOPPER else SHARED_LIMIT
+        if ran.checked == 0:
+            found.append(f"{kernel.name} never ran under the checker")
+        if ran.shared > limit:
+            found.append(f"{kernel.name} asks for {ran.shared} bytes of shared memory, at most {limit} fit everywhere")
+    if cases < FEWEST_CASES:
+        found.append(f"{cases} emulated cases, expected at least {FEWEST_CASES}")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--logs", type=pathlib.Path, required=True)
+    parser.add_argument("--gates", type=pathlib.Path)
+    parser.add_argument("--mutants", type=pathlib.Path)
+    parser.add_argument("--check", type=pathlib.Path)
+    parser.add_argument("-o", "--output", type=pathlib.Path, default=ROOT / "docs/kernels.md")
     arguments = parser.parse_args()
-    cu_files, headers = sources()
-    checked, unchecked = read_log(arguments.log)
-    launches = launched_names(path.read_text() for path in [*cu_files, *headers])
-    figures = ptxas_figures(arguments.nvcc, cu_files) if arguments.nvcc else {}
-    rows, unlaunched = [], []
-    for path in [*cu_files, *headers]:
-        for kernel in kernels_in(path):
-            names = launches.get(kernel) or {kernel.removesuffix("_kernel")}
-            clean = sum(checked[name] for name in names)
-            other = sum(unchecked[name] for name in names)
-            registers, spilled = figures.get(kernel, ("", ""))
-            rows.append(f"| `{kernel}` | {path.relative_to(ROOT)} | {clean} | {other} | {registers} | {spilled} |")
-            if clean + other == 0:
-                unlaunched.append(kernel)
-    text = f"""# The CUDA kernels
-
-Made by `tests/kernels/list_kernels.py`; {len(rows)} kernels, counted without the instances of their
-templates. *Checked* and *other orders* are launches in the test programs on the emulator: checked for
-races, bounds, uninitialised reads and barriers in forward order, and unchecked in reverse and shuffled
-order with results equal bit for bit. *Registers* and *spilled bytes* are ptxas's for sm_90a, the largest
-instance. No figure here says anything about speed.
-
-| kernel | file | checked | other orders | registers | spilled bytes |
-|---|---|---:|---:|---:|---:|
-""" + "\n".join(rows) + "\n"
-    pathlib.Path(arguments.output).write_text(text)
-    print(f"{arguments.output}: {len(rows)} kernels")
-    for kernel in unlaunched:
-        print(f"warning: {kernel} was not launched in any test")
-    return 1 if unlaunched else 0
+    launches, cases = read_logs(arguments.logs)
+    if arguments.check is None:
+        write_list(arguments.output, launches, cases, read_gates(arguments.gates), read_mutants(arguments.mutants))
+        return 0
+    found = problems(arguments.check.read_text(), launches, cases)
+    print("\n".join(found))
+    if found:
+        print("Make the list again: docs/testing.md says how.")
+        return 1
+    checked = sum(ran.checked for ran in launches.values())
+    print(f"emulated: {cases} cases, {checked} checked launches of {len(launches)} kernels, all clean")
+    return 0
 
 
 if __name__ == "__main__":

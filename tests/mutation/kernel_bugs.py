@@ -3,112 +3,23 @@
 from typing import NamedTuple
 
 
+class Place(NamedTuple):
+    kernel: str
+    file: str
+    tests: str  # which test cases are to notice, for Catch2
+    compiled: str = ""  # the .cu that is compiled, where the file is a header
+
+    @property
+    def source(self) -> str:
+        return self.compiled or self.file
+
+    @property
+    def program(self) -> str:
+        return "test_conv_cuda" if "conv" in self.source else "test_kernels"
+
+
 class Bug(NamedTuple):
     name: str
-    file: str
-    old: str
+    place: Place
+    old: str  # once in the file
     new: str
-
-
-SIMT, MMA = "kernels/cuda/conv_simt.cu", "kernels/cuda/conv_mma.cu"
-WGRAD, WGRAD_MMA = "kernels/cuda/conv_wgrad_simt.cu", "kernels/cuda/conv_wgrad_mma.cu"
-WGMMA, ENTRY, PLAN = "kernels/cuda/conv_wgmma.cu", "kernels/conv_cuda.cu", "kernels/cuda/conv_plan.cu"
-
-BUGS = (
-    # f32 tiles
-    Bug("simt: no barrier after the first stage", SIMT,
-        "    store(stages[0], thread, next);\n  }\n  __syncthreads();",
-        "    store(stages[0], thread, next);\n  }"),
-    Bug("simt: no barrier between the steps", SIMT,
-        "    if (more) store(stages[current ^ 1], thread, next);\n    __syncthreads();",
-        "    if (more) store(stages[current ^ 1], thread, next);"),
-    Bug("simt: one stage instead of two", SIMT,
-        "store(stages[current ^ 1], thread, next);", "store(stages[current], thread, next);"),
-    Bug("simt: last step left out", SIMT, "k0 < depth; k0 += kStep", "k0 + kStep < depth; k0 += kStep"),
-    Bug("simt: row bound dropped", SIMT, "    if (row >= phase.rows()) continue;\n", ""),
-    Bug("simt: channel bound dropped", SIMT, "      if (count <= 0) continue;\n", ""),
-    Bug("simt: weights of channels that are not there", SIMT,
-        "if (k < depth && column < list.out.c) {", "if (k < depth) {"),
-    Bug("simt: depth bound of the weights dropped", SIMT,
-        "if (k < depth && column < list.out.c) {", "if (column < list.out.c) {"),
-    Bug("simt: channel of the wrong tap", SIMT, "args.in + offset + k % channels", "args.in + offset + j % channels"),
-    Bug("simt: packs without asking for alignment", SIMT,
-        "packs_fit(args.in, args.packed) && in.c % 4 == 0 && in.pitch % 4 == 0",
-        "packs_fit(args.in, args.packed) && in.c % 4 == 0"),
-    # tensor cores
-    Bug("mma: no barrier", MMA, "    // This step has come for all threads, and all have left the stage that is filled next.\n"
-        "    __syncthreads();\n", ""),
-    Bug("mma: wait for one group too few", MMA, "cp_async_wait<S::kStages - 2>", "cp_async_wait<S::kStages - 1>"),
-    Bug("mma: one stage too far ahead", MMA, "const int next = step + S::kStages - 1;",
-        "const int next = step + S::kStages;"),
-    Bug("mma: no commit in the loop", MMA,
-        "    if (next < steps) loader.load(next, stages[next % S::kStages]);\n    simt::cp_async_commit();",
-        "    if (next < steps) loader.load(next, stages[next % S::kStages]);"),
-    Bug("mma: shared memory of one stage too few", MMA, ".shared_bytes = S::kStages *",
-        ".shared_bytes = (S::kStages - 1) *"),
-    Bug("mma: row bound dropped", MMA, "if (row >= phase.rows() || count <= 0) return;",
-        "if (count <= 0) return;"),
-    Bug("mma: channel bound dropped", MMA, "if (row >= phase.rows() || count <= 0) return;",
-        "if (row >= phase.rows()) return;"),
-    Bug("mma: chunks read where they were not put", MMA,
-        "return &stage.a[warp_row + m][swizzled(warp_row + m, c + chunk)];",
-        "return &stage.a[warp_row + m][swizzled(warp_row + m + 2, c + chunk)];"),
-    Bug("mma: tail of the channels not zero", MMA, "*dst = gather_chunk(src, offset >= 0 ? left : 0);",
-        "*dst = gather_chunk(src, offset >= 0 ? kChunkElements<T> : 0);"),
-    Bug("mma: padding read from the first pixel", MMA, "simt::cp_async(dst, src, offset >= 0);",
-        "simt::cp_async(dst, src, left > 0);"),
-    Bug("mma: weights of the tap's place in the list", MMA,
-        "phase_.position(tap, static_cast<int>(list.kw))", "tap"),
-    Bug("mma: half of a step", MMA, "for (int c = 0; c < kChunks; c += 2)", "for (int c = 0; c < kChunks; c += 4)"),
-    # weight gradient
-    Bug("wgrad: no barrier between the steps", WGRAD,
-        "    if (more) store(stages[current ^ 1], next);\n    __syncthreads();",
-        "    if (more) store(stages[current ^ 1], next);"),
-    Bug("wgrad: points of the next split", WGRAD,
-        "input_point(list.in, phase, p < last ? p : phase.rows())", "input_point(list.in, phase, p)"),
-    Bug("wgrad: row bound dropped", WGRAD, "if (row < rows && column < columns)", "if (column < columns)"),
-    Bug("wgrad: column bound dropped", WGRAD, "if (row < rows && column < columns)", "if (row < rows)"),
-    Bug("wgrad: all splits to one place", WGRAD,
-        "float* partial = args.partials + int64_t{split} * rows * columns;", "float* partial = args.partials;"),
-    Bug("wgrad mma: no barrier", WGRAD_MMA, "    // This step has come for all threads, and all have left the stage that is filled next.\n"
-        "    __syncthreads();\n", ""),
-    Bug("wgrad mma: wait for one group too few", WGRAD_MMA, "cp_async_wait<kStages - 2>", "cp_async_wait<kStages - 1>"),
-    Bug("wgrad mma: second column not written", WGRAD_MMA,
-        "    if (column + 1 < columns) to[1] = sums[1];\n", ""),
-    Bug("wgrad mma: second column always written", WGRAD_MMA,
-        "    if (column + 1 < columns) to[1] = sums[1];\n", "    to[1] = sums[1];\n"),
-    Bug("wgrad mma: half of the points", WGRAD_MMA, "k0 < kStep; k0 += 16", "k0 < kStep; k0 += 32"),
-    Bug("wgrad mma: rows of one tap too many", WGRAD_MMA, "if (tap >= phase.taps()) break;", ""),
-    # Hopper
-    Bug("wgmma: empty stages not waited for", WGMMA,
-        "    simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);\n", ""),
-    Bug("wgmma: wrong parity of the full stages", WGMMA,
-        "simt::mbarrier_wait(&ring->full[at], static_cast<uint32_t>(round) & 1);",
-        "simt::mbarrier_wait(&ring->full[at], static_cast<uint32_t>(round + 1) & 1);"),
-    Bug("wgmma: stage given back before the products are done", WGMMA,
-        "    simt::wgmma_wait<0>();\n    if (thread % kThreadsOfGroup == 0) simt::mbarrier_arrive(&ring->empty[at]);",
-        "    if (thread % kThreadsOfGroup == 0) simt::mbarrier_arrive(&ring->empty[at]);\n    simt::wgmma_wait<0>();"),
-    Bug("wgmma: no fence", WGMMA, "    simt::wgmma_fence();\n", ""),
-    Bug("wgmma: both groups multiply the same rows", WGMMA, "ring->stage[at].a + group * kGroupRows * kStep",
-        "ring->stage[at].a"),
-    Bug("wgmma: taps of the filter transposed", WGMMA,
-        "static_cast<uint16_t>(tap % phase.x.taps),\n                          static_cast<uint16_t>(tap / phase.x.taps)",
-        "static_cast<uint16_t>(tap / phase.x.taps),\n                          static_cast<uint16_t>(tap % phase.x.taps)"),
-    Bug("wgmma: bytes of A alone expected", WGMMA, "sizeof(typename R::Stage)", "kBM * kStep * sizeof(T)"),
-    Bug("wgmma: upper corner one pixel short", WGMMA, "axis.in(axis.grid - 1, 0) - (size - 1)",
-        "axis.in(axis.grid - 1, 0) - size"),
-    Bug("wgmma: row bound dropped", WGMMA, "    if (row >= phase.rows()) continue;\n", ""),
-    # around them
-    Bug("pack: channels not transposed", ENTRY, "args.pass == ConvPass::kBackwardInput, channels",
-        "false, channels"),
-    Bug("pack: padding not zero", ENTRY, "channel < used ? w[", "channel < used + 1 ? w["),
-    Bug("bias: no barrier", ENTRY, "  lanes[threadIdx.y][threadIdx.x] = sum;\n  __syncthreads();",
-        "  lanes[threadIdx.y][threadIdx.x] = sum;"),
-    Bug("bias: first lane twice", ENTRY, "for (int lane = 1; lane < kBiasLanes; ++lane)",
-        "for (int lane = 0; lane < kBiasLanes; ++lane)"),
-    Bug("sums: first split alone", ENTRY, "chunk < chunks; ++chunk", "chunk < 1; ++chunk"),
-    Bug("sums: transposed weights as others", ENTRY, "g.transposed ? PartialSums", "false ? PartialSums"),
-    Bug("workspace: of the weights alone", ENTRY, "conv_splits(geometry).splits * weights", "weights"),
-    Bug("plan: a split too few", PLAN, "return {static_cast<int>(ceil_div(points, per_split)),",
-        "return {static_cast<int>(points / per_split + (points < per_split)),"),
-)

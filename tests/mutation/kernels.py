@@ -1,32 +1,44 @@
 #!/usr/bin/env python3
 """Seeds mistakes into the CUDA kernels one at a time and shows whether the emulated tests catch them.
 
-  kernels.py [--build DIR] [--list] [NAME...]
+  kernels.py [--build DIR] [--jobs N] [-o FILE] [NAME...]
+  kernels.py --list
 
-Each mistake of kernel_bugs.py replaces one piece of text of one kernel file. The changed file is
-compiled as the build compiles it, linked in front of the library into a copy of the test program, and
-the program runs until its first failure; a finding of the checker is such a failure. The build must
-be up to date (target test_conv_cuda). Prints a Markdown table. Exit code 1 when a mistake survives, 2
-when the list no longer fits the sources or the tests fail without any mistake.
+Each mistake of conv_bugs.py and op_bugs.py replaces one piece of text of one kernel file or header.
+The changed file is compiled as the build compiles it, linked in front of the library into a copy of
+the test program, and the tests of its op run until the first failure; a finding of the checker is such
+a failure. The build must be up to date (targets test_conv_cuda and test_kernels). Prints a Markdown
+table, also into FILE. Exit code 1 when a mistake survives, 2 when the list no longer fits the sources
+or the tests fail without any mistake.
 """
 
 import argparse
+import concurrent.futures
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from kernel_bugs import BUGS, Bug  # noqa: E402
+from conv_bugs import CONV_BUGS  # noqa: E402
+from kernel_bugs import Bug  # noqa: E402
+from op_bugs import OP_BUGS  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TEST = "test_conv_cuda"
+BUGS = CONV_BUGS + OP_BUGS
 LIMIT_S = 900
+TITLE = """# Mistakes seeded into the CUDA kernels
+
+Made by `tests/mutation/kernels.py`, which says how. *Caught by*: what failed first, a finding of the emulator's
+checker, results that depend on the order of threads, or results beyond the tolerance.
+
+"""
+HEADER = "| mistake | kernel | caught by |\n|---|---|---|"
 
 
 class Build:
@@ -35,79 +47,102 @@ class Build:
         entries = json.loads((folder / "compile_commands.json").read_text())
         # The emulated compilation of a .cu file, not nvcc's.
         self.compile = {e["file"]: e for e in entries if "-fsanitize=thread" in e["command"]}
-        ninja = ["ninja", "-C", str(folder), "-t", "commands", f"bin/{TEST}"]
-        commands = subprocess.run(ninja, check=True, capture_output=True, text=True).stdout.splitlines()
-        self.link = next(c for c in reversed(commands) if f"-o bin/{TEST}" in c)
+        self.link = {program: self.link_command(program) for program in {b.place.program for b in BUGS}}
 
-    def object_of(self, source: Path, text: str, scratch: Path) -> Path:
-        """Compiles `text` in place of the source."""
-        entry = self.compile[str(source)]
-        changed, result = scratch / source.name, scratch / "changed.o"
-        changed.write_text(text)
-        words = shlex.split(entry["command"])
+    def link_command(self, program: str) -> str:
+        ninja = ["ninja", "-C", str(self.folder), "-t", "commands", f"bin/{program}"]
+        commands = subprocess.run(ninja, check=True, capture_output=True, text=True).stdout.splitlines()
+        return next(c for c in reversed(commands) if f"-o bin/{program}" in c)
+
+    def object_of(self, bug: Bug, scratch: Path) -> Path:
+        """Compiles the file of the mistake, or the file that includes it."""
+        entry = self.compile[str(REPOSITORY / bug.place.source)]
+        changed, result = scratch / bug.place.file, scratch / "changed.o"
+        changed.parent.mkdir(parents=True)
+        changed.write_text((REPOSITORY / bug.place.file).read_text().replace(bug.old, bug.new))
+        words = [w for w in shlex.split(entry["command"]) if not w.endswith("ccache")]
         words[words.index("-o") + 1] = str(result)
-        words[words.index("-c") + 1] = str(changed)
-        subprocess.run([w for w in words if not w.endswith("ccache")], cwd=entry["directory"], check=True,
-                       capture_output=True, text=True)
+        if not bug.place.compiled:
+            words[words.index("-c") + 1] = str(changed)
+        words.insert(1, f"-I{scratch}")  # a changed header hides its original
+        done = subprocess.run(words, cwd=entry["directory"], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{bug.name}: does not compile:\n{done.stderr[:2000]}")
         return result
 
-    def program_with(self, changed: Path, scratch: Path) -> Path:
+    def program_with(self, bug: Bug, scratch: Path) -> Path:
         """The test program with this object before the libraries, so that theirs is not taken."""
-        program = scratch / TEST
-        command = self.link.replace(f"-o bin/{TEST}", f"-o {program} {changed}")
+        name = bug.place.program
+        program = scratch / name
+        command = self.link[name].replace(f"-o bin/{name}", f"-o {program} {self.object_of(bug, scratch)}")
         subprocess.run(command, shell=True, cwd=self.folder, check=True, capture_output=True, text=True)
         return program
 
 
-def run(program: Path) -> str:
+def run(program: Path, tests: str) -> str:
     """What caught the mistake; empty when nothing did."""
     try:
-        done = subprocess.run([str(program), "--abort"], cwd=REPOSITORY, capture_output=True, text=True,
-                              timeout=LIMIT_S)
+        done = subprocess.run([str(program), tests, "--abort"], cwd=REPOSITORY, capture_output=True,
+                              text=True, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
         return "no end"
     if done.returncode == 0:
+        if "No test" in done.stdout:
+            raise RuntimeError(f"{program.name}: no test is called {tests}")
         return ""
     if done.returncode < 0:
         return f"signal {-done.returncode}"
     text = " ".join(done.stdout.split())
     finding = re.search(r"(data race|out of bounds|read of uninitialised|misaligned|divergent|deadlock"
                         r"|still in flight|never waited|were never|overwrites)[^:]*", text)
-    return f"checker: {finding.group(1)}" if finding else "wrong numbers"
+    if finding:
+        return f"checker: {finding.group(1)}"
+    return "order of threads" if "order in which threads" in text else "wrong numbers"
+
+
+def outcome(build: Build, bug: Bug) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return run(build.program_with(bug, Path(folder)), bug.place.tests)
+
+
+def misfits(bugs: List[Bug]) -> List[str]:
+    counts = [(bug, (REPOSITORY / bug.place.file).read_text().count(bug.old)) for bug in bugs]
+    return [f"{bug.name}: its text is {count} times in {bug.place.file}, must be there once"
+            for bug, count in counts if count != 1]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=REPOSITORY / "build-test")
-    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--list", action="store_true", help="only checks that the list fits the sources")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     wanted = [b for b in BUGS if not arguments.names or b.name in arguments.names]
-    if arguments.list:
-        print("\n".join(f"{b.name}: {b.file}" for b in wanted))
-        return 0
-    for bug in BUGS:
-        count = (REPOSITORY / bug.file).read_text().count(bug.old)
-        if count != 1:
-            print(f"{bug.name}: its text is {count} times in {bug.file}, must be there once", file=sys.stderr)
-            return 2
+    wrong = misfits(wanted)
+    if arguments.list or wrong:
+        print("\n".join(wrong or [f"{b.name}: {b.place.file}" for b in wanted]))
+        return 2 if wrong else 0
     build = Build(arguments.build.resolve())
-    caught = run(arguments.build.resolve() / "bin" / TEST)
-    if caught:
-        print(f"{TEST} fails without any mistake: {caught}", file=sys.stderr)
-        return 2
-    print("| mistake | file | caught by |\n|---|---|---|", flush=True)
-    survivors = 0
-    for bug in wanted:
-        source = REPOSITORY / bug.file
-        with tempfile.TemporaryDirectory() as folder:
-            scratch = Path(folder)
-            text = source.read_text().replace(bug.old, bug.new)
-            program = build.program_with(build.object_of(source, text, scratch), scratch)
-            caught = run(program)
-        survivors += not caught
-        print(f"| {bug.name} | {os.path.basename(bug.file)} | {caught or '**nothing**'} |", flush=True)
-    print(f"\n{len(wanted) - survivors} of {len(wanted)} caught")
+    lines = [HEADER]
+    print(HEADER, flush=True)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        suites = sorted({(b.place.program, b.place.tests) for b in wanted})
+        for suite, caught in zip(suites, pool.map(lambda s: run(build.folder / "bin" / s[0], s[1]), suites)):
+            if caught:
+                print(f"{suite} fails without any mistake: {caught}", file=sys.stderr)
+                return 2
+        outcomes = list()
+        for bug, caught in zip(wanted, pool.map(lambda b: outcome(build, b), wanted)):
+            outcomes.append(caught)
+            lines.append(f"| {bug.name} | `{bug.place.kernel}` | {caught or '**nothing**'} |")
+            print(lines[-1], flush=True)
+    survivors = outcomes.count("")
+    lines.append(f"\n{len(wanted) - survivors} of {len(wanted)} mistakes are caught.")
+    print(lines[-1])
+    if arguments.output:
+        arguments.output.write_text(TITLE + "\n".join(lines) + "\n")
     return 1 if survivors else 0
 
 

@@ -1,6 +1,8 @@
 #include "tests/simt/launch_log.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -15,31 +17,47 @@ class LaunchLog {
     if (const char* path = std::getenv("EBB_EMULATOR_LOG")) path_ = path;
   }
   ~LaunchLog() {
-    if (path_.empty()) return;
-    std::ofstream file(path_, std::ios::app);
-    for (const auto& [kernel, count] : counts_) {
-      file << kernel << ' ' << count.checked << ' ' << count.unchecked << '\n';
+    if (cases_ > 0) {
+      std::printf("emulated: %lld cases, %s\n", static_cast<long long>(cases_),
+                  emulator::checker_available()
+                      ? "checked in forward order and equal in reverse and shuffled order"
+                      : "equal in forward, reverse and shuffled order");
     }
-  }
-  void add(const char* kernel, bool checked) {
     if (path_.empty()) return;
-    Count& count = counts_[kernel];
-    ++(checked ? count.checked : count.unchecked);
+    std::ofstream file(path_);
+    for (const auto& [name, k] : kernels_) {
+      file << "launches " << name << ' ' << k.checked << ' ' << k.others << ' ' << k.threads << ' '
+           << k.shared_bytes << '\n';
+    }
+    file << "cases " << cases_ << '\n';
   }
+  void add(const emulator::Grid& grid, bool checked) {
+    if (path_.empty()) return;
+    Kernel& kernel = kernels_[grid.name];
+    ++(checked ? kernel.checked : kernel.others);
+    kernel.threads = std::max(kernel.threads, int64_t{grid.block.x} * grid.block.y * grid.block.z);
+    kernel.shared_bytes = std::max(kernel.shared_bytes, grid.shared_bytes);
+  }
+  void add_case() { ++cases_; }
 
  private:
-  struct Count {
-    int64_t checked = 0, unchecked = 0;
+  struct Kernel {
+    int64_t checked = 0, others = 0, threads = 0, shared_bytes = 0;
   };
   std::string path_;
-  std::map<std::string, Count> counts_;
+  std::map<std::string, Kernel> kernels_;
+  int64_t cases_ = 0;
 };
+
+LaunchLog& launch_log() {
+  static LaunchLog instance;
+  return instance;
+}
 
 }  // namespace
 
-void log_launch(const char* kernel, bool checked) {
-  static LaunchLog log;
-  log.add(kernel, checked);
-}
+void log_launch(const emulator::Grid& grid, bool checked) { launch_log().add(grid, checked); }
+
+void log_case() { launch_log().add_case(); }
 
 }  // namespace ebb::simt::engine

@@ -1,10 +1,18 @@
 #pragma once
 
+#include "kernels/simt/emulator.h"
+
 namespace ebb::simt::engine {
 
-// Counts a launch of a kernel. With EBB_EMULATOR_LOG=FILE the program appends one line per kernel
-// to FILE when it ends: name, launches under the checker, launches without. docs/kernels.md is made
-// of such files.
-void log_launch(const char* kernel, bool checked);
+// What tests run on the emulator, for docs/kernels.md. With EBB_EMULATOR_LOG=FILE the program
+// writes FILE when it ends:
+//   launches NAME CHECKED OTHERS THREADS SHARED   per kernel: under the checker and without, the
+//                                                 largest block and its dynamic shared memory
+//   cases COUNT
+void log_launch(const emulator::Grid& grid, bool checked);
+
+// A case: one call of an op, checked in forward order, whose results are the same bits in reverse
+// and in shuffled order. How many there were is printed when the program ends.
+void log_case();
 
 }  // namespace ebb::simt::engine

@@ -173,7 +173,7 @@ void run_grid(const Grid& g) {
   require_launchable(g);
   if (g.grid.x == 0 || g.grid.y == 0 || g.grid.z == 0) return;
   ++emulator::statistics().launches;
-  log_launch(g.name, emulator::options().check);
+  log_launch(g, emulator::options().check);
   e.grid = g;
   e.count = static_cast<int>(g.block.x * g.block.y * g.block.z);
   if (e.threads.size() < static_cast<size_t>(e.count)) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/simt/emulator.h"
+#include "tests/simt/launch_log.h"
 #include "tests/support/device_memory.h"
 
 // Memory and settings for tests that run CUDA kernels on the emulator.
@@ -87,6 +88,7 @@ class EmulatedMemory final : public DeviceMemory {
     const bool check = index == 0 && simt::emulator::checker_available();
     const EmulatorOptions options({.order = kOrders[index], .check = check});
     launch();
+    if (index == runs() - 1) simt::engine::log_case();
   }
 };
 

@@ -1,0 +1,192 @@
+"""Mistakes in the CUDA kernels of everything but convolutions."""
+
+from kernel_bugs import Bug, Place
+
+
+def op(kernel: str, name: str, tests: str = "") -> Place:
+    return Place(f"{kernel}_kernel", f"kernels/{name}_cuda.cu", f"{tests or name}:*")
+
+
+def header(kernel: str, file: str, name: str, tests: str = "") -> Place:
+    return Place(f"{kernel}_kernel", f"kernels/cuda/{file}.h", f"{tests or name}:*", f"kernels/{name}_cuda.cu")
+
+
+MAP, ACTIVATE = header("map", "map", "activation"), header("map", "activate", "activation")
+ATTENTION, DELTA = op("attention_forward", "attention"), op("attention_delta", "attention")
+QUERIES, KEYS = op("attention_query_gradient", "attention"), op("attention_key_gradient", "attention")
+TILES = header("attention_forward", "attention_tiles", "attention")
+POOL, UNPOOL = op("avg_pool_forward", "avg_pool"), op("avg_pool_backward", "avg_pool")
+STATISTICS = op("statistics", "batch_norm")
+LANES = header("statistics", "batch_norm_sums", "batch_norm")
+FINISH, APPLY, INFER = (op(k, "batch_norm") for k in ("finish_statistics", "apply", "infer"))
+GRADIENT_SUMS, FINISH_GRADIENTS, APPLY_GRADIENT = (
+    op(k, "batch_norm") for k in ("gradient_sums", "finish_gradients", "apply_gradient"))
+BROADCAST, BROADCAST_BACK = op("broadcast_forward", "broadcast"), op("broadcast_backward", "broadcast")
+DIFFUSION, DIGITS = op("diffusion_batch", "diffusion_batch"), op("digit_batch", "digit_batch")
+EMBEDDING = op("embedding", "embedding")
+TIMESTEPS = op("timestep_embedding", "embedding", "timestep_embedding")
+NORM, NORM_SUMS, NORM_INPUT, NORM_PARAMS = (
+    op(f"group_norm_{k}", "group_norm") for k in ("forward", "sums", "input", "params"))
+BLOCK_SUM = header("group_norm_forward", "reduce", "group_norm")
+BLOCK_MAX = header("softmax_forward", "reduce", "softmax")
+COMBINE, FILTER = op("linear_combination", "linear_combination"), op("line_filter", "line_filter")
+TERMS = header("sum_terms", "sum", "mse_loss")
+PARTIALS = header("sum_partials", "sum", "optimizer", "sum_squares")
+ADAM, RANDOM = op("adam", "optimizer", "adam"), op("random_fill", "random")
+SOFTMAX, SOFTMAX_BACK = op("softmax_forward", "softmax"), op("softmax_backward", "softmax")
+ENTROPY = op("softmax_cross_entropy_backward", "softmax_cross_entropy")
+UP, UP_BACK = op("upsample_forward", "upsample"), op("upsample_backward", "upsample")
+GATHER, FOLD = op("signed_gather", "signed_gather"), op("fold_batch_norm", "fold_batch_norm")
+
+OP_BUGS = (
+    # one element at a time
+    Bug("map: first element of the tail left out", MAP, "packs * kWidth + global_thread(); i < count",
+        "packs * kWidth + global_thread() + 1; i < count"),
+    Bug("map: last pack left out", MAP, "i < packs; i += global_threads()", "i + 1 < packs; i += global_threads()"),
+    Bug("gelu: -infinity times 0", ACTIVATE, "const float bounded = x < -6.0f ? -6.0f : x;",
+        "const float bounded = x;"),
+    Bug("silu: the wrong half", ACTIVATE, "bounded * (bounded < 0 ? down : up)", "bounded * (bounded < 0 ? up : down)"),
+    Bug("silu: slope without the product", ACTIVATE, "bounded * s * rest + s", "bounded * s * rest"),
+    Bug("blend: known value everywhere", op("blend", "blend"), "__fsub_rn(1.0f, mask), args.known[e]",
+        "1.0f, args.known[e]"),
+    Bug("learned_noise: code of the first element", op("learned_noise", "learned_noise"), "args.code[e]",
+        "args.code[0]"),
+    Bug("linear_combination: coefficients of the first image", COMBINE, "args.per_image ? image : 0", "0"),
+    Bug("linear_combination: first element of the tail left out", COMBINE,
+        "packs * kWidth + global_thread(); i < args.elements", "packs * kWidth + global_thread() + 1; i < args.elements"),
+    Bug("linear_combination: last term left out", COMBINE, "k = 1; k < kTerms; ++k) {\n    const Pack",
+        "k = 1; k + 1 < kTerms; ++k) {\n    const Pack"),
+    Bug("signed_gather: minus instead of complement", GATHER, "-x[~k]", "-x[-k]"),
+    Bug("signed_gather: images of the wrong size", GATHER, "args.x + n * args.x_elements", "args.x + n * args.elements"),
+    Bug("copy_rows: source does not repeat", op("copy_rows", "copy_rows"), "row % args.x_rows * args.x_pitch",
+        "row * args.x_pitch"),
+    Bug("copy_rows: destination without gaps", op("copy_rows", "copy_rows"), "y + row * args.y_pitch",
+        "y + row * args.c"),
+    # attention
+    Bug("attention: no barrier before the next keys", ATTENTION,
+        "    __syncthreads();  // the previous tile may still be read\n    shared->k.load", "    shared->k.load"),
+    Bug("attention: no barrier after the keys", ATTENTION,
+        "shared->v.load(v, column, s.all_keys(), s.d);\n    __syncthreads();",
+        "shared->v.load(v, column, s.all_keys(), s.d);"),
+    Bug("attention: earlier sums keep the old maximum", ATTENTION, "sum[r] = sum[r] * kept + ", "sum[r] = sum[r] + "),
+    Bug("attention: earlier values keep the old maximum", ATTENTION, "result.v[r][e] *= kept;", "result.v[r][e] *= 1;"),
+    Bug("attention: keys beyond the last count", ATTENTION, "  if (j >= s.all_keys()) return -INFINITY;\n", ""),
+    Bug("attention: lse without the maximum", ATTENTION, "= most[r] + logf(sum[r])", "= logf(sum[r])"),
+    Bug("attention: first own key taken for text", TILES, "j < extra.count ? extra", "j <= extra.count ? extra"),
+    Bug("attention: rows of the first warp for all", TILES, "a.v[warp * kRowsPerWarp + r][e]", "a.v[r][e]"),
+    Bug("attention: numbers of the next head", TILES, "first + row < count && e < d;", "first + row < count;"),
+    Bug("attention: results into the next head", TILES, "if (row < count && number < d)", "if (row < count)"),
+    Bug("attention: one column too few", TILES, "column < kAttentionColumns; ++column",
+        "column < kAttentionColumns - 1; ++column"),
+    Bug("delta: queries beyond the last", DELTA, "i < s.queries && e < s.d; e += 32", "e < s.d; e += 32"),
+    Bug("delta: one lane short", DELTA, "  sum = warp_sum(sum);\n  if (i < s.queries &&",
+        "  sum = threadIdx.x % 32 == 31 ? 0 : sum;\n  sum = warp_sum(sum);\n  if (i < s.queries &&"),
+    Bug("query gradient: no barrier after the keys", QUERIES,
+        "shared->column_b.load(v, column, s.all_keys(), s.d);\n    __syncthreads();",
+        "shared->column_b.load(v, column, s.all_keys(), s.d);"),
+    Bug("query gradient: without delta", QUERIES, "weight[r] = p * (product[r] - delta[at]);", "weight[r] = p * product[r];"),
+    Bug("query gradient: not scaled", QUERIES, "result.store(dq, first, s.queries, s.d, [&](int) { return args.scale; });",
+        "result.store(dq, first, s.queries, s.d, [&](int) { return 1.0f; });"),
+    Bug("key gradient: no barrier before the next queries", KEYS,
+        "    __syncthreads();  // the previous tile may still be read\n    shared->column_a.load(q",
+        "    shared->column_a.load(q"),
+    Bug("key gradient: keys and values swapped", KEYS, "key_sum.add(weight, shared->column_a);\n    value_sum.add(p,",
+        "key_sum.add(p, shared->column_a);\n    value_sum.add(weight,"),
+    # pooling and resizing
+    Bug("avg_pool: last column of the window left out", POOL, "dx < s.k; ++dx", "dx + 1 < s.k; ++dx"),
+    Bug("avg_pool: window of the next row", POOL, "(row * s.k + dy) * s.w + column * s.k + dx",
+        "(row * s.k + dy + 1) * s.w + column * s.k + dx"),
+    Bug("avg_pool backward: row of the wrong output", UNPOOL, "row / s.k * wo + column / s.k", "row % s.k * wo + column / s.k"),
+    Bug("upsample: weight of the other axis", UP, "va + column.weight * ", "va + row.weight * "),
+    Bug("upsample: corner read twice", UP, "(row.second * s.w + column.second)", "(row.second * s.w + column.first)"),
+    Bug("upsample backward: weight of the other axis", UP_BACK, ".weight_of(column)", ".weight_of(row)"),
+    Bug("upsample backward: first output only", UP_BACK, "oj < columns.end; ++oj", "oj < columns.begin + 2; ++oj"),
+    # normalisations
+    Bug("lane sums: no barrier before", LANES, "  __syncthreads();  // the previous sums may still be read\n", ""),
+    Bug("lane sums: no barrier after", LANES,
+        "  shared[threadIdx.y][threadIdx.x] = value;\n  __syncthreads();", "  shared[threadIdx.y][threadIdx.x] = value;"),
+    Bug("lane sums: last lane left out", LANES, "lane < kBatchNormLanes; ++lane", "lane < kBatchNormLanes - 1; ++lane"),
+    Bug("moments: weight of the wrong side", LANES, "delta * delta * a.count * weight", "delta * delta * b.count * weight"),
+    Bug("statistics: rows beyond the last deviate", STATISTICS,
+        "i * kLanes + threadIdx.y < count ? value[i] - centre : 0.0f", "value[i] - centre"),
+    Bug("statistics: channel bound dropped", STATISTICS, "channel < plan.c && row < count", "row < count"),
+    Bug("statistics: row bound dropped", STATISTICS, "channel < plan.c && row < count", "channel < plan.c"),
+    Bug("finish: no barrier", FINISH, "  shared[threadIdx.y][threadIdx.x] = all;\n  __syncthreads();",
+        "  shared[threadIdx.y][threadIdx.x] = all;"),
+    Bug("finish: last chunk counted as a whole one", FINISH,
+        "min(plan.chunk_rows, plan.rows - chunk * plan.chunk_rows)", "plan.chunk_rows"),
+    Bug("finish: running variance of the biased kind", FINISH, "max(all.count - 1, 1.0)", "max(all.count, 1.0)"),
+    Bug("apply: mean of the pack's first channel", APPLY, "affine.mean[channel + e]", "affine.mean[channel]"),
+    Bug("infer: variance of the pack's first channel", INFER, "args.running_var[c]", "args.running_var[channel]"),
+    Bug("gradient sums: rows beyond the last", GRADIENT_SUMS, "row < min(tile + kTileRows, end)", "row < tile + kTileRows"),
+    Bug("gradient sums: not centred", GRADIENT_SUMS, "product_tile += dz * centred", "product_tile += dz * to_float(x[i])"),
+    Bug("finish gradients: first chunk of a lane alone", FINISH_GRADIENTS, "channel < plan.c && chunk < plan.chunks",
+        "channel < plan.c && chunk < kLanes && chunk < plan.chunks"),
+    Bug("finish gradients: channel bound dropped", FINISH_GRADIENTS,
+        "channel < plan.c && chunk < plan.chunks", "chunk < plan.chunks"),
+    Bug("apply gradient: offset of the pack's first channel", APPLY_GRADIENT, "offset[ce]", "offset[channel]"),
+    Bug("block sum: no barrier before", BLOCK_SUM, "  __syncthreads();  // the previous call may still be read\n", ""),
+    Bug("block sum: no barrier after", BLOCK_SUM,
+        "partial[threadIdx.x / 32] = v;\n  __syncthreads();\n  T sum", "partial[threadIdx.x / 32] = v;\n  T sum"),
+    Bug("block sum: last warp left out", BLOCK_SUM, "warp < kBlock / 32; ++warp) sum", "warp < kBlock / 32 - 1; ++warp) sum"),
+    Bug("warp sum: half of the lanes", BLOCK_SUM, "offset = 16; offset > 0; offset /= 2) v +=",
+        "offset = 8; offset > 0; offset /= 2) v +="),
+    Bug("group_norm: mean over the rounded centre", NORM, "squares += deviation * deviation", "squares += deviation"),
+    Bug("group_norm: groups interleaved", NORM, "task % s.groups * s.group_channels()", "task % s.groups"),
+    Bug("group_norm: statistics of every thread", NORM, "    if (threadIdx.x == 0) {\n      if (args.mean", "    {\n      if (args.mean"),
+    Bug("group_norm sums: no barrier", NORM_SUMS, "partial[1][threadIdx.y][threadIdx.x] = product;\n    __syncthreads();",
+        "partial[1][threadIdx.y][threadIdx.x] = product;"),
+    Bug("group_norm sums: channel bound dropped", NORM_SUMS, "    if (threadIdx.y == 0 && c < s.c) {", "    if (threadIdx.y == 0) {"),
+    Bug("group_norm sums: first row twice", NORM_SUMS, "int row = 1; row < kSumRows", "int row = 0; row < kSumRows"),
+    Bug("group_norm input: factor without the scale", NORM_INPUT,
+        "(args.scale == nullptr ? 1.0f : 1.0f + args.scale[nc]);\n}", "1.0f;\n}"),
+    Bug("group_norm params: last image left out", NORM_PARAMS, "n < args.size.n; ++n", "n + 1 < args.size.n; ++n"),
+    Bug("rms_norm: gamma of the first channel", op("rms_norm_forward", "rms_norm"), "args.gamma[c]", "args.gamma[0]"),
+    Bug("rms_norm: sum instead of mean", op("rms_norm_forward", "rms_norm"), "/ static_cast<double>(args.c)", ""),
+    Bug("fold_batch_norm: mean left out", FOLD, "static_cast<double>(a.b[o]) - a.mean[o]", "static_cast<double>(a.b[o])"),
+    Bug("fold_batch_norm: every thread writes the bias", FOLD, "if (threadIdx.x == 0) {", "{"),
+    # sums and losses
+    Bug("sum: every thread writes the block's", TERMS, "if (threadIdx.x == 0) partial[blockIdx.x] = sum;",
+        "partial[blockIdx.x] = sum;"),
+    Bug("sum: first element of a thread alone", TERMS, "i < count; i += global_threads()", "i < count; i += count"),
+    Bug("sum: first partial sum alone", PARTIALS, "i < blocks; i += kThreads", "i < 1; i += kThreads"),
+    Bug("mse_loss: half of the gradient", header("map", "map", "mse_loss")._replace(
+        file="kernels/mse_loss_cuda.cu"), "2.0 / static_cast<double>(args.count)", "1.0 / static_cast<double>(args.count)"),
+    Bug("softmax: large scores overflow", SOFTMAX, "expf(to_float(x[c]) - most) * factor", "expf(to_float(x[c])) * factor"),
+    Bug("block max: no barrier after", BLOCK_MAX,
+        "partial[threadIdx.x / 32] = v;\n  __syncthreads();\n  float most", "partial[threadIdx.x / 32] = v;\n  float most"),
+    Bug("warp max: half of the lanes", BLOCK_MAX, "offset = 16; offset > 0; offset /= 2)\n    v = fmaxf",
+        "offset = 8; offset > 0; offset /= 2)\n    v = fmaxf"),
+    Bug("softmax backward: mean left out", SOFTMAX_BACK, "(to_float(dy[c]) - mean)", "to_float(dy[c])"),
+    Bug("cross entropy: targets taken for sums of 1", ENTROPY, "share * total - ", "share - "),
+    Bug("cross entropy: row bound dropped", ENTROPY, "row < args.rows; row += global_threads()",
+        "row < (args.rows + 1); row += global_threads()"),
+    # training
+    Bug("adam: first element of the tail left out", ADAM, "packs * kWidth + global_thread(); i < count",
+        "packs * kWidth + global_thread() + 1; i < count"),
+    Bug("adam: second moment not kept", ADAM, "  store_pack<kWidth>(v + i, pv);\n", ""),
+    Bug("adam: gradient scale left out", ADAM, "grad * f.grad_scale", "grad"),
+    Bug("random: image's end not seen", RANDOM, "if (e + i < args.elements) y[e + i]", "y[e + i]"),
+    Bug("random: counters apart", RANDOM, "static_cast<uint32_t>(e / 4)", "static_cast<uint32_t>(e)"),
+    Bug("random: same numbers for all images", RANDOM, "args.image0 + static_cast<uint64_t>(image)", "args.image0"),
+    Bug("diffusion_batch: image's end not seen", DIFFUSION, "i < 4 && p + i < args.pixels; i += 2", "i < 4; i += 2"),
+    Bug("diffusion_batch: both pixels with one number", DIFFUSION, "noise.second", "noise.first"),
+    Bug("diffusion_batch: every thread writes t", DIFFUSION, "args.t != nullptr && threadIdx.x == 0", "args.t != nullptr"),
+    Bug("digit_batch: wraps at the left side", DIGITS, "j >= 0 && j < width", "j < width"),
+    Bug("digit_batch: corner read twice", DIGITS, "pixel(i + 1, j + 1)", "pixel(i + 1, j)"),
+    # by index
+    Bug("embedding: one number too many known", EMBEDDING, "id < args.entries", "id <= args.entries"),
+    Bug("timestep_embedding: halves swapped", TIMESTEPS, "args.sin_first ? half + i : i", "args.sin_first ? i : half + i"),
+    Bug("timestep_embedding: every thread writes the zero", TIMESTEPS, "args.c % 2 == 1 && global_thread() == 0",
+        "args.c % 2 == 1"),
+    Bug("line_filter: edge pixel twice", FILTER, "2 * (size - 1) - position", "2 * size - 1 - position"),
+    Bug("line_filter: one tap to the right", FILTER, "j + (k - reach) * args.dx", "j + (k - reach + 1) * args.dx"),
+    # sums per channel of an image
+    Bug("broadcast: vector of the next image", BROADCAST, "n % args.s_n * args.c", "(n + 1) % args.s_n * args.c"),
+    Bug("broadcast: pack of the first channels", BROADCAST, "load_pack<kWidth>(s + channel)", "load_pack<kWidth>(s)"),
+    Bug("broadcast backward: no barrier", BROADCAST_BACK,
+        "partial[threadIdx.y][threadIdx.x] = sum;\n    __syncthreads();", "partial[threadIdx.y][threadIdx.x] = sum;"),
+    Bug("broadcast backward: channel bound dropped", BROADCAST_BACK, "if (threadIdx.y == 0 && channel < args.c) {",
+        "if (threadIdx.y == 0) {"),
+    Bug("broadcast backward: first row twice", BROADCAST_BACK, "int row = 1; row < kSumRows", "int row = 0; row < kSumRows"),
+)
