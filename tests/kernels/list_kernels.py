@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """list_kernels.py --logs DIR --gates DIR --mutants FILE [-o docs/kernels.md]   lists every CUDA kernel
-   list_kernels.py --logs DIR --check docs/kernels.md
+   list_kernels.py --logs DIR --gates DIR --check docs/kernels.md
 
 --logs     what the test programs wrote with EBB_EMULATOR_LOG: the launches of each kernel on the
            emulator. A launch that the checker objects to fails its test, so what is counted is clean.
 --gates    results of tests/gates/check_kernels.py: registers and spills of each architecture
 --mutants  the table of tests/mutation/kernels.py
 --check    whether the committed list names the kernels of the tree, each of them was launched under the
-           checker, has a seeded mistake and fits every GPU, and the emulated cases are as many as
-           promised. Exit code 1 when not.
+           checker, has a seeded mistake and fits every GPU and its own launch bounds (where the gates
+           have run), and the emulated cases are as many as promised. Exit code 1 when not.
 """
 
 import argparse
@@ -102,12 +102,11 @@ def read_logs(folder: pathlib.Path):
 
 
 def read_gates(folder: pathlib.Path):
-    """(kernel function, architecture) -> [registers, spilled bytes], the most of its instances"""
-    figures = collections.defaultdict(lambda: [0, 0])
+    """(kernel function, architecture) -> [registers, spilled bytes, threads], the most of its instances"""
+    figures = collections.defaultdict(lambda: [0, 0, 0])
     for path in sorted(folder.glob("*.json")):
-        for name, architecture, registers, spilled, *_ in json.loads(path.read_text())["kernels"]:
-            most = figures[name, architecture]
-            most[0], most[1] = max(most[0], registers), max(most[1], spilled)
+        for name, architecture, registers, spilled, _, threads in json.loads(path.read_text())["kernels"]:
+            figures[name, architecture] = list(map(max, figures[name, architecture], (registers, spilled, threads)))
     return figures
 
 
@@ -152,7 +151,7 @@ equal bit for bit. No figure here says anything about speed.
     print(f"{path}: {len(kernels)} kernels, {cases} cases")
 
 
-def problems(text: str, launches, cases: int) -> List[str]:
+def problems(text: str, launches, cases: int, figures) -> List[str]:
     kernels = kernels_of_the_tree()
     listed = {Kernel(*row) for row in re.findall(r"^\| `(\w+)` \| (\S+) \|", text, re.MULTILINE)}
     seeded = {bug.place.kernel for bug in CONV_BUGS + OP_BUGS}
@@ -166,6 +165,8 @@ def problems(text: str, launches, cases: int) -> List[str]:
             found.append(f"{kernel.name} never ran under the checker")
         if ran.shared > limit:
             found.append(f"{kernel.name} asks for {ran.shared} bytes of shared memory, at most {limit} fit everywhere")
+        found += [f"{kernel.name} is launched with {ran.threads} threads, its bounds for sm_{a} are {bound}"
+                  for a in ARCHITECTURES if ran.threads > (bound := figures[kernel.name, a][2]) > 0]
     if cases < FEWEST_CASES:
         found.append(f"{cases} emulated cases, expected at least {FEWEST_CASES}")
     return found
@@ -174,16 +175,17 @@ def problems(text: str, launches, cases: int) -> List[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--logs", type=pathlib.Path, required=True)
-    parser.add_argument("--gates", type=pathlib.Path)
+    parser.add_argument("--gates", type=pathlib.Path, required=True)
     parser.add_argument("--mutants", type=pathlib.Path)
     parser.add_argument("--check", type=pathlib.Path)
     parser.add_argument("-o", "--output", type=pathlib.Path, default=ROOT / "docs/kernels.md")
     arguments = parser.parse_args()
     launches, cases = read_logs(arguments.logs)
+    figures = read_gates(arguments.gates)
     if arguments.check is None:
-        write_list(arguments.output, launches, cases, read_gates(arguments.gates), read_mutants(arguments.mutants))
+        write_list(arguments.output, launches, cases, figures, read_mutants(arguments.mutants))
         return 0
-    found = problems(arguments.check.read_text(), launches, cases)
+    found = problems(arguments.check.read_text(), launches, cases, figures)
     print("\n".join(found))
     if found:
         print("Make the list again: docs/testing.md says how.")

@@ -18,7 +18,9 @@ WGRAD_NAIVE = conv("conv_wgrad_naive", "cuda/conv_naive", WEIGHTS)
 PACK, BIAS = conv("conv_pack", "conv_cuda", BOTH), conv("conv_bias_sums", "conv_cuda", WEIGHTS)
 ADD, PLAN = conv("add_partials", "conv_cuda", WEIGHTS), conv("conv_wgrad_simt", "cuda/conv_plan", WEIGHTS)
 TILE = Place("conv_mma_kernel", "kernels/cuda/mma_tile.h", BOTH, "kernels/cuda/conv_mma.cu")
-PASS = Place("conv_simt_kernel", "kernels/cuda/conv_pass.h", BOTH, "kernels/cuda/conv_simt.cu")
+PASS, PASS_MMA, PASS_WGMMA = (
+    Place(f"{kernel}_kernel", "kernels/cuda/conv_pass.h", BOTH, f"kernels/cuda/{kernel}.cu")
+    for kernel in ("conv_simt", "conv_mma", "conv_wgmma"))
 
 CONV_BUGS = (
     # f32 tiles
@@ -31,8 +33,14 @@ CONV_BUGS = (
     Bug("simt: one stage instead of two", SIMT,
         "store(stages[current ^ 1], thread, next);", "store(stages[current], thread, next);"),
     Bug("simt: last step left out", SIMT, "k0 < depth; k0 += kStep", "k0 + kStep < depth; k0 += kStep"),
-    Bug("simt: row bound dropped", SIMT, "    if (row >= phase.rows()) continue;\n", ""),
-    Bug("simt: channel bound dropped", SIMT, "      if (count <= 0) continue;\n", ""),
+    Bug("simt: no barrier before a group of rows is finished", SIMT,
+        "    __syncthreads();\n    finish_tile<kBlockThreads>", "    finish_tile<kBlockThreads>"),
+    Bug("simt: no barrier between the groups of rows", SIMT,
+        "sums);\n    __syncthreads();\n  }", "sums);\n  }"),
+    Bug("simt: rows of the first group twice", SIMT, "Tile::row(thread, i) - group * kGroupRows",
+        "Tile::row(thread, i % Tile::kRowGroup)"),
+    Bug("simt: row bound dropped", PASS, "row0 + row >= phase.rows() || count <= 0", "count <= 0"),
+    Bug("simt: channel bound dropped", PASS, "row0 + row >= phase.rows() || count <= 0", "row0 + row >= phase.rows()"),
     Bug("simt: weights of channels that are not there", SIMT,
         "if (k < depth && column < list.out.c) {", "if (k < depth) {"),
     Bug("simt: depth bound of the weights dropped", SIMT,
@@ -50,12 +58,13 @@ CONV_BUGS = (
     Bug("mma: no commit in the loop", MMA,
         "    if (next < steps) loader.load(next, stages[next % S::kStages]);\n    simt::cp_async_commit();",
         "    if (next < steps) loader.load(next, stages[next % S::kStages]);"),
-    Bug("mma: shared memory of one stage too few", MMA, ".shared_bytes = S::kStages *",
-        ".shared_bytes = (S::kStages - 1) *"),
-    Bug("mma: row bound dropped", MMA, "if (row >= phase.rows() || count <= 0) return;",
-        "if (count <= 0) return;"),
-    Bug("mma: channel bound dropped", MMA, "if (row >= phase.rows() || count <= 0) return;",
-        "if (row >= phase.rows()) return;"),
+    Bug("mma: shared memory of one stage too few", MMA, "std::max<int64_t>(S::kStages *",
+        "std::max<int64_t>((S::kStages - 1) *"),
+    Bug("mma: sums over a stage that is still read", MMA,
+        "  __syncthreads();  // all have left the last stage: the sums take the stages' place\n", ""),
+    Bug("mma: no barrier before the tile is finished", MMA, "  __syncthreads();\n  finish_tile", "  finish_tile"),
+    Bug("mma: row bound dropped", PASS_MMA, "row0 + row >= phase.rows() || count <= 0", "count <= 0"),
+    Bug("mma: channel bound dropped", PASS_MMA, "row0 + row >= phase.rows() || count <= 0", "row0 + row >= phase.rows()"),
     Bug("mma: chunks read where they were not put", MMA,
         "return &stage.a[warp_row + m][swizzled(warp_row + m, c + chunk)];",
         "return &stage.a[warp_row + m][swizzled(warp_row + m + 2, c + chunk)];"),
@@ -103,7 +112,11 @@ CONV_BUGS = (
     Bug("wgmma: bytes of A alone expected", WGMMA, "sizeof(typename R::Stage)", "kBM * kStep * sizeof(T)"),
     Bug("wgmma: upper corner one pixel short", WGMMA, "axis.in(axis.grid - 1, 0) - (size - 1)",
         "axis.in(axis.grid - 1, 0) - size"),
-    Bug("wgmma: row bound dropped", WGMMA, "    if (row >= phase.rows()) continue;\n", ""),
+    Bug("wgmma: sums over a stage that the other group reads", WGMMA,
+        "  simt::named_barrier_sync(1, kConsumers);\n  const int lane", "  const int lane"),
+    Bug("wgmma: no barrier before the tile is finished", WGMMA,
+        "  simt::named_barrier_sync(1, kConsumers);\n  finish_tile", "  finish_tile"),
+    Bug("wgmma: row bound dropped", PASS_WGMMA, "row0 + row >= phase.rows() || count <= 0", "count <= 0"),
     # around them
     Bug("pack: channels not transposed", PACK, "args.pass == ConvPass::kBackwardInput, channels",
         "false, channels"),
