@@ -138,8 +138,8 @@ templates, and {cases} emulated cases. A case is one call of an op that the emul
 uninitialised reads and barriers in forward order and repeats in reverse and in shuffled order, with results
 equal bit for bit. No figure here says anything about speed.
 
-- *checked*, *other orders*: launches of the kernel in the tests of ops, and in networks beyond the cases;
-  every checked launch was clean, or its test would have failed
+- *checked*, *other orders*: launches of the kernel under the checker, and without it in other orders; every
+  checked launch was clean, or its test would have failed
 - *mistakes*: caught of seeded ({total[0]} of {total[1]}; [kernel_mistakes.md](kernel_mistakes.md))
 - *spills*: bytes, over all instances and architectures
 - *registers*: the most of all instances for sm_80, sm_90a, sm_120
