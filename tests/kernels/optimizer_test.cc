@@ -87,6 +87,8 @@ TEST_CASE("adam: agrees with PyTorch to the last bits", "[kernels]") {
 }
 
 TEST_CASE("adam: the gradient scale multiplies the gradient", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  CAPTURE(backend.name());
   RandomData random(2);
   const std::vector<float> start = random.normal(100), grad = random.normal(100);
   std::vector<float> halved = grad;

@@ -59,6 +59,19 @@ TEST_CASE("softmax: forward follows the definition, with masks and large scores"
   }
 }
 
+TEST_CASE("softmax: a score far above the others takes everything, wherever it stands",
+          "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  constexpr int64_t kCount = 300;
+  for (size_t position = 0; position < kCount; position += 7) {
+    CAPTURE(backend.name(), position);
+    std::vector<float> x = RandomData(6).normal(kCount), expected(kCount, 0.0f);
+    x[position] = 1e4f;
+    expected[position] = 1.0f;
+    CHECK(compare_bits(softmax({1, kCount}, x), expected) == "");
+  }
+}
+
 TEST_CASE("softmax: the gradient is the derivative of the definition", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const RowsSize size = {3, 9};

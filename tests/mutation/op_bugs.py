@@ -150,8 +150,7 @@ OP_BUGS = (
         "partial[blockIdx.x] = sum;"),
     Bug("sum: first element of a thread alone", TERMS, "i < count; i += global_threads()", "i < count; i += count"),
     Bug("sum: first partial sum alone", PARTIALS, "i < blocks; i += kThreads", "i < 1; i += kThreads"),
-    Bug("mse_loss: half of the gradient", header("map", "map", "mse_loss")._replace(
-        file="kernels/mse_loss_cuda.cu"), "2.0 / static_cast<double>(args.count)", "1.0 / static_cast<double>(args.count)"),
+    Bug("mse_loss: half of the gradient", op("map", "mse_loss"), "2.0 / static_cast<double>(args.count)", "1.0 / static_cast<double>(args.count)"),
     Bug("softmax: large scores overflow", SOFTMAX, "expf(to_float(x[c]) - most) * factor", "expf(to_float(x[c])) * factor"),
     Bug("block max: no barrier after", BLOCK_MAX,
         "partial[threadIdx.x / 32] = v;\n  __syncthreads();\n  float most", "partial[threadIdx.x / 32] = v;\n  float most"),
