@@ -78,8 +78,9 @@ CONV_BUGS = (
     Bug("wgrad: no barrier between the steps", WGRAD,
         "    if (more) store(stages[current ^ 1], next);\n    __syncthreads();",
         "    if (more) store(stages[current ^ 1], next);"),
-    Bug("wgrad: points of the next split", WGRAD,
-        "input_point(list.in, phase, p < last ? p : phase.rows())", "input_point(list.in, phase, p)"),
+    # Not asking only one operand for the end of the split is no mistake: the other is zero there.
+    Bug("wgrad: points of the next split", WGRAD, "min(first + args.points_per_split, phase.rows())",
+        "min(first + args.points_per_split + kStep, phase.rows())"),
     Bug("wgrad: row bound dropped", WGRAD, "if (row < rows && column < columns)", "if (column < columns)"),
     Bug("wgrad: column bound dropped", WGRAD, "if (row < rows && column < columns)", "if (row < rows)"),
     Bug("wgrad: all splits to one place", WGRAD,
