@@ -120,8 +120,9 @@ def read_mutants(path: pathlib.Path):
 
 
 def row_of(kernel: Kernel, launches, figures, mutants) -> str:
-    registers = ", ".join(str(figures[kernel.name, a][0]) for a in ARCHITECTURES)
-    spilled = sum(figures[kernel.name, a][1] for a in ARCHITECTURES)
+    gated = all((kernel.name, a) in figures for a in ARCHITECTURES)
+    registers = ", ".join(str(figures[kernel.name, a][0]) for a in ARCHITECTURES) if gated else "-"
+    spilled = sum(figures[kernel.name, a][1] for a in ARCHITECTURES) if gated else "-"
     ran = launches[kernel.name]
     caught, seeded = mutants[kernel.name]
     return (f"| `{kernel.name}` | {kernel.file} | {ran.checked} | {ran.others} | {caught}/{seeded} | {spilled} "
@@ -142,7 +143,7 @@ equal bit for bit. No figure here says anything about speed.
   checked launch was clean, or its test would have failed
 - *mistakes*: caught of seeded ({total[0]} of {total[1]}; [kernel_mistakes.md](kernel_mistakes.md))
 - *spills*: bytes, over all instances and architectures
-- *registers*: the most of all instances for sm_80, sm_90a, sm_120
+- *registers*: the most of all instances for sm_80, sm_90a, sm_120; a dash where the gates have not run
 - *threads*, *shared*: the largest block launched, and its dynamic shared memory in bytes
 
 | kernel | file | checked | other orders | mistakes | spills | registers | threads | shared |
