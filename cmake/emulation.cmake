@@ -3,8 +3,8 @@
 #   target_link_libraries(x PUBLIC ebb_emulated) and ebb_emulate(FILE...)  in the same folder
 #
 # The emulator's checker lives on the calls that -fsanitize=thread and =alignment make the compiler
-# put before memory accesses; their libraries are not linked (tests/simt/instrumentation.cc answers). Under other
-# sanitizers kernels run unchecked, and a build under ThreadSanitizer has no emulator.
+# put before memory accesses; their libraries are not linked (tests/simt/instrumentation.cc answers). So a build under
+# a sanitizer has no emulator.
 set(EBB_WITH_EMULATOR OFF)
 find_path(EBB_CUDA_HEADERS cuda_fp16.h
   HINTS $ENV{CUDA_HOME}/include $ENV{CUDA_PATH}/include /usr/local/cuda/include)
@@ -13,8 +13,8 @@ if(NOT EBB_TESTS)
 elseif(NOT EBB_CUDA_HEADERS)
   message(STATUS "kernel emulator: not built (no CUDA headers found)")
   return()
-elseif(EBB_SANITIZE MATCHES "thread")
-  message(STATUS "kernel emulator: not built (its checker and ThreadSanitizer exclude each other)")
+elseif(EBB_SANITIZE)
+  message(STATUS "kernel emulator: not built (its checker and the sanitizers exclude each other)")
   return()
 elseif(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   message(STATUS "kernel emulator: not built (its checker knows GCC's instrumentation)")
@@ -31,10 +31,8 @@ function(ebb_emulate)
   # neighbouring accesses would hide their sizes and alignment from the checker. FMA contraction
   # would make results depend on the host.
   set(options -g1 -fno-strict-aliasing -fno-tree-vectorize -fno-tree-slp-vectorize
-    -fno-store-merging -ffp-contract=off -Wno-unused-function)
-  if(NOT EBB_SANITIZE)
-    list(APPEND options -fsanitize=thread --param=tsan-instrument-func-entry-exit=0
-      -fsanitize=alignment -fno-sanitize-recover=alignment)
-  endif()
+    -fno-store-merging -ffp-contract=off -Wno-unused-function
+    -fsanitize=thread --param=tsan-instrument-func-entry-exit=0
+    -fsanitize=alignment -fno-sanitize-recover=alignment)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}")
 endfunction()

@@ -141,7 +141,7 @@ class EmuAllocator final : public Allocator {
 }  // namespace
 
 std::unique_ptr<Context> make_emu_context() {
-  emulator::options().check = emulator::checker_available();
+  emulator::options().check = true;
   auto queue = std::make_shared<EmuQueue>();
   auto allocator = std::make_shared<EmuAllocator>(queue, /*is_pool=*/false);
   return std::make_unique<Context>(Device{DeviceType::kEmu, 0}, std::move(queue),

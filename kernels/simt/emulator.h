@@ -21,14 +21,10 @@ enum class Order { kForward, kReverse, kShuffled };
 struct Options {
   Order order = Order::kForward;
   uint32_t seed = 1;  // of kShuffled
-  // Checks every memory access for bounds, races and initialisation. Needs kernels compiled with
-  // the emulator's instrumentation; see checker_available().
+  // Checks every memory access for bounds, races and initialisation.
   bool check = false;
 };
 Options& options();
-
-// Whether the kernels of this build are instrumented (not so under other sanitizers).
-bool checker_available();
 
 struct Statistics {
   uint64_t launches = 0, blocks = 0, switches = 0, barriers = 0, collectives = 0;

@@ -8,11 +8,6 @@
 
 #include "engine/base/error.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
-
 extern "C" void ebb_simt_switch(void** save_stack_pointer, void* stack_pointer);
 
 #if defined(__x86_64__)
@@ -107,10 +102,6 @@ Stack fiber_stack(size_t i) {
 
 void prepare(Fiber& fiber, Stack stack, void (*entry)()) {
   fiber.stack = stack;
-  fiber.sanitizer_state = nullptr;
-#if defined(__SANITIZE_ADDRESS__)
-  ASAN_UNPOISON_MEMORY_REGION(stack.low, stack.bytes);
-#endif
   void** top = reinterpret_cast<void**>(stack.low + stack.bytes);
 #if defined(__x86_64__)
   *--top = nullptr;  // entry() finds the stack as after a call: 8 bytes off 16
@@ -124,25 +115,8 @@ void prepare(Fiber& fiber, Stack stack, void (*entry)()) {
   fiber.stack_pointer = top;
 }
 
-void switch_fiber(Fiber& from, Fiber& to, [[maybe_unused]] bool final) {
-#if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(final ? nullptr : &from.sanitizer_state, to.stack.low,
-                                 to.stack.bytes);
-#endif
+void switch_fiber(Fiber& from, Fiber& to) {
   ebb_simt_switch(&from.stack_pointer, to.stack_pointer);
-#if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_finish_switch_fiber(from.sanitizer_state, nullptr, nullptr);
-#endif
-}
-
-void fiber_started([[maybe_unused]] Fiber& caller) {
-#if defined(__SANITIZE_ADDRESS__)
-  const void* low = nullptr;
-  size_t bytes = 0;
-  __sanitizer_finish_switch_fiber(nullptr, &low, &bytes);
-  if (caller.stack.low == nullptr)
-    caller.stack = {const_cast<char*>(static_cast<const char*>(low)), bytes};
-#endif
 }
 
 }  // namespace ebb::simt::engine

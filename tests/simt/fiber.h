@@ -21,14 +21,11 @@ Stack fiber_stack(size_t i);
 struct Fiber {
   void* stack_pointer = nullptr;
   Stack stack;
-  void* sanitizer_state = nullptr;  // AddressSanitizer's fake stack
 };
 
 // Makes `fiber` start at entry() (which must not return) when first switched to.
 void prepare(Fiber& fiber, Stack stack, void (*entry)());
-// Runs `to` until somebody switches back to `from`. A fiber that ends passes final = true.
-void switch_fiber(Fiber& from, Fiber& to, bool final = false);
-// First thing in entry(). `caller` is the thread's own stack.
-void fiber_started(Fiber& caller);
+// Runs `to` until somebody switches back to `from`.
+void switch_fiber(Fiber& from, Fiber& to);
 
 }  // namespace ebb::simt::engine

@@ -4,16 +4,6 @@
 #include "tests/simt/checker.h"
 #include "tests/simt/memory.h"
 
-bool ebb::simt::emulator::checker_available() {
-#if EBB_SIMT_INSTRUMENTED
-  return true;
-#else
-  return false;
-#endif
-}
-
-#if EBB_SIMT_INSTRUMENTED
-
 // Kernels are compiled with -fsanitize=thread, which makes the compiler call these functions before
 // every access to memory that others may see. libtsan is not linked: here the calls lead to the
 // emulator's own checker.
@@ -73,5 +63,3 @@ extern "C" void __ubsan_handle_type_mismatch_v1_abort(const TypeMismatch* what, 
                           ", ", ebb::simt::engine::describe_address(p), ", must be aligned to ",
                           1 << what->log_alignment, " bytes");
 }
-
-#endif

@@ -74,10 +74,6 @@ const Planted kPlanted[] = {
 };
 
 TEST_CASE("the checker finds every planted bug, and none in correct kernels") {
-  if (!simt::emulator::checker_available()) {
-    std::puts("skipped: planted bugs (this build's kernels are not instrumented)");
-    return;
-  }
   CHECK(std::size(kPlanted) == static_cast<size_t>(Bug::kCount));
   for (const Planted& planted : kPlanted) {
     for (const simt::emulator::Order order : test::kOrders) {
@@ -99,7 +95,6 @@ TEST_CASE("the checker finds every planted bug, and none in correct kernels") {
 }
 
 TEST_CASE("findings name the line of the kernel that did it") {
-  if (!simt::emulator::checker_available()) return;
   for (const Planted& planted : kPlanted) {
     if (planted.what == nullptr || planted.bug == Bug::kTooManySharedBytes) continue;
     const std::string found = finding(planted.bug, true, simt::emulator::Order::kForward);
@@ -120,8 +115,7 @@ TEST_CASE("misused barriers and warp operations are found without the checker") 
 TEST_CASE("after a finding the next launch runs as if nothing had been") {
   for (int i = 0; i < 3; ++i) {
     CHECK(finding(Bug::kDivergentBarrier, false, simt::emulator::Order::kForward) != "");
-    CHECK(finding(Bug::kNone, simt::emulator::checker_available(),
-                  simt::emulator::Order::kForward) == "");
+    CHECK(finding(Bug::kNone, true, simt::emulator::Order::kForward) == "");
   }
 }
 
@@ -188,8 +182,7 @@ TEST_CASE("mistakes with mbarriers, TMA and wgmma are found") {
       {HopperBug::kOperandOutside, "out of bounds", false},
       {HopperBug::kWrongMap, "a 4-D tile load of a map of rank 2", false},
   };
-  const bool checker = simt::emulator::checker_available();
-  const HopperRun correct = run(HopperBug::kNone, checker);
+  const HopperRun correct = run(HopperBug::kNone, true);
   CHECK(correct.finding == "");
   CHECK(correct.is_right);
   // Not an error the emulator can name, but the numbers are NaN.
@@ -202,7 +195,6 @@ TEST_CASE("mistakes with mbarriers, TMA and wgmma are found") {
       continue;
     }
     CHECK_FALSE(plain.is_right);
-    if (!checker) continue;
     const HopperRun checked = run(c.bug, true);
     INFO("checked: " << checked.finding);
     CHECK(checked.finding.find(c.what) != std::string::npos);

@@ -47,18 +47,17 @@ int next_ready() {
 }
 
 // Leaves the running fiber for thread `next`, or for the launcher when that is -1.
-void go(Fiber& from, int next, bool final = false) {
+void go(Fiber& from, int next) {
   Engine& e = engine();
   ++emulator::statistics().switches;
   e.current = next;
-  if (next < 0) return switch_fiber(from, e.main, final);
+  if (next < 0) return switch_fiber(from, e.main);
   emu::threadIdx = plain(e.self().index);
-  switch_fiber(from, e.self().fiber, final);
+  switch_fiber(from, e.self().fiber);
 }
 
 void thread_main() {
   Engine& e = engine();
-  fiber_started(e.main);
   try {
     e.grid.thread(e.grid.arguments);
     Thread& self = e.self();
@@ -72,7 +71,7 @@ void thread_main() {
   } catch (const std::exception& error) {
     e.failure = cat("exception in a kernel: ", error.what());
   }
-  go(e.self().fiber, e.failure.empty() ? next_ready() : -1, true);
+  go(e.self().fiber, e.failure.empty() ? next_ready() : -1);
   __builtin_unreachable();
 }
 

@@ -58,14 +58,12 @@ inline constexpr simt::emulator::Order kOrders[] = {simt::emulator::Order::kForw
                                                     simt::emulator::Order::kReverse,
                                                     simt::emulator::Order::kShuffled};
 
-// Runs the test checked in forward order, then in the other orders. Where the build has no checker,
-// all run unchecked.
+// Runs the test checked in forward order, then unchecked in the other orders.
 template <typename Test>
 void for_each_order(const Test& test) {
   for (const simt::emulator::Order order : kOrders) {
-    const bool check =
-        order == simt::emulator::Order::kForward && simt::emulator::checker_available();
-    const EmulatorOptions options({.order = order, .check = check});
+    const EmulatorOptions options(
+        {.order = order, .check = order == simt::emulator::Order::kForward});
     test();
   }
 }
@@ -85,8 +83,7 @@ class EmulatedMemory final : public DeviceMemory {
 
   int runs() const override { return static_cast<int>(std::size(kOrders)); }
   void run(int index, const std::function<void()>& launch) override {
-    const bool check = index == 0 && simt::emulator::checker_available();
-    const EmulatorOptions options({.order = kOrders[index], .check = check});
+    const EmulatorOptions options({.order = kOrders[index], .check = index == 0});
     launch();
     if (index == runs() - 1) simt::engine::log_case();
   }
