@@ -73,7 +73,7 @@ BenchFlags::BenchFlags(Command command) {
   device.device = "cpu";
   add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");
   command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
-  add_kernels_flag(command, {"tf32", "cudnn", "cudnn-tf32"}, kernels);
+  add_kernels_flag(command, {"tf32", "cudnn", "cudnn-tf32"}, &kernels);
   add_choice(
       command, "--peer", peer, {"none", "torch"},
       "what to measure in the same run, alternating: torch runs bench/peer_mnist.py, on cuda "

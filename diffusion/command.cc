@@ -35,19 +35,6 @@ Flag add_value(Command command, const std::string& names, Value& value, T low, T
   return command.add_option_function(names, read, help).type_name(cat(type, " ", low, "..", high));
 }
 
-template <typename Value>
-Flag add_one_of(Command command, const std::string& names, Value& value,
-                const std::vector<std::string>& choices, const std::string& help) {
-  std::string expected;
-  for (const std::string& choice : choices) expected += (expected.empty() ? "" : ", ") + choice;
-  const auto read = [&value, choices, expected, flag = flag_of(names)](const std::string& text) {
-    EBB_CHECK(std::find(choices.begin(), choices.end(), text) != choices.end(), UsageError, flag,
-              " ", terminal_safe(text), ": must be one of ", expected);
-    value = text;
-  };
-  return command.add_option_function(names, read, help + ": " + expected).type_name("NAME");
-}
-
 }  // namespace
 
 Flag Flag::required(bool required) {
@@ -160,14 +147,29 @@ Flag add_number(Command command, const std::string& names, std::optional<double>
   return add_value(command, names, value, low, high, "NUMBER", help);
 }
 
+Flag add_choice_function(Command command, const std::string& names,
+                         const std::vector<std::string>& choices,
+                         std::function<void(const std::string&)> use, const std::string& help) {
+  std::string expected;
+  for (const std::string& choice : choices) expected += (expected.empty() ? "" : ", ") + choice;
+  const auto read = [choices, use, expected, flag = flag_of(names)](const std::string& text) {
+    EBB_CHECK(std::find(choices.begin(), choices.end(), text) != choices.end(), UsageError, flag,
+              " ", terminal_safe(text), ": must be one of ", expected);
+    use(text);
+  };
+  return command.add_option_function(names, read, help + ": " + expected).type_name("NAME");
+}
+
 Flag add_choice(Command command, const std::string& names, std::string& value,
                 const std::vector<std::string>& choices, const std::string& help) {
-  return add_one_of(command, names, value, choices, help);
+  return add_choice_function(
+      command, names, choices, [&value](const std::string& text) { value = text; }, help);
 }
 
 Flag add_choice(Command command, const std::string& names, std::optional<std::string>& value,
                 const std::vector<std::string>& choices, const std::string& help) {
-  return add_one_of(command, names, value, choices, help);
+  return add_choice_function(
+      command, names, choices, [&value](const std::string& text) { value = text; }, help);
 }
 
 Flag add_bytes(Command command, const std::string& names, uint64_t& value,

@@ -96,6 +96,10 @@ Flag add_choice(Command command, const std::string& names, std::string& value,
                 const std::vector<std::string>& choices, const std::string& help);
 Flag add_choice(Command command, const std::string& names, std::optional<std::string>& value,
                 const std::vector<std::string>& choices, const std::string& help);
+// The same for a flag that does something: `use` gets one of the choices.
+Flag add_choice_function(Command command, const std::string& names,
+                         const std::vector<std::string>& choices,
+                         std::function<void(const std::string&)> use, const std::string& help);
 // A number of bytes with a unit: 500, 32KiB, 24GB.
 Flag add_bytes(Command command, const std::string& names, uint64_t& value, const std::string& help);
 

@@ -68,7 +68,7 @@ class EmuQueue final : public DeviceQueue {
   };
 
   struct Recording {
-    Recording(EmuQueue& queue, Steps& steps) : queue(queue) { set(&steps); }
+    Recording(EmuQueue& recorder, Steps& steps) : queue(recorder) { set(&steps); }
     ~Recording() { set(nullptr); }
     Recording(const Recording&) = delete;
     Recording& operator=(const Recording&) = delete;
