@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""check_kernels.py --nvcc NVCC --cache DIR SOURCE...: what a GPU would trip over, asked of ptxas.
+"""check_kernels.py --nvcc NVCC --results DIR SOURCE...: what a GPU would trip over, asked of ptxas.
 
 Compiles every kernel file for each architecture and fails when ptxas refuses it, spills registers,
 serializes wgmma, or a kernel needs more registers or static shared memory than a block can have, or
-when a kernel lacks the instructions it was written for. Results are kept in DIR by the content of
-the files that were read, so that only what changed is compiled again; tests/kernels/list_kernels.py
-makes a table of them. Prints one line per compilation.
+when a kernel lacks the instructions it was written for. Prints one line per compilation and leaves
+its figures in DIR, of which tests/kernels/list_kernels.py makes a table.
+
+What passed is kept by the content of the files that were read, for all checkouts alike, in
+EBB_GATES_CACHE (default ~/.cache/ebb/gates), so that only what changed is compiled again.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -17,7 +20,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from typing import Dict, List, NamedTuple
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
 
 ARCHITECTURES = ("80", "90a", "120")
 REGISTERS_PER_SM = 65536
@@ -150,63 +154,91 @@ def compile_file(nvcc: str, root: str, source: str, architecture: str):
     return kernels, problems, files
 
 
-def digest_of(paths: List[str], version: str) -> str:
-    digest = hashlib.sha256(version.encode())
-    for path in paths:
-        digest.update(path.encode() + b"\0")
-        if os.path.exists(path):
-            with open(path, "rb") as file:
-                digest.update(file.read())
-    return digest.hexdigest()
+class Cache:
+    """Figures of compilations that passed. What failed is compiled again: nothing tells then which
+    files it read."""
+
+    KEPT = 16  # of one file and architecture
+
+    def __init__(self, folder: Path, root: str, version: str) -> None:
+        self.folder, self.root, self.version = folder, root, version
+
+    def digest(self, files: List[str]) -> str:
+        digest = hashlib.sha256(self.version.encode())
+        for name in files:
+            path = Path(self.root, name)
+            digest.update(name.encode() + b"\0" + (path.read_bytes() if path.exists() else b""))
+        return digest.hexdigest()
+
+    def files_of(self, name: str) -> Path:
+        """The list of files that the last compilation read."""
+        return self.folder / f"{name}.files"
+
+    def find(self, name: str) -> Optional[List]:
+        with contextlib.suppress(OSError, ValueError):
+            digest = self.digest(json.loads(self.files_of(name).read_text()))
+            return json.loads((self.folder / f"{name}.{digest}.json").read_text())
+        return None
+
+    def keep(self, name: str, files: List[str], kernels: List) -> None:
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
+            self.folder.mkdir(parents=True, exist_ok=True)
+            relative = sorted(os.path.relpath(file, self.root) for file in files)
+            (self.folder / f"{name}.{self.digest(relative)}.json").write_text(json.dumps(kernels))
+            self.files_of(name).write_text(json.dumps(relative))
+            kept = sorted(self.folder.glob(f"{name}.*.json"), key=os.path.getmtime)
+            for old in kept[: -self.KEPT]:
+                old.unlink()
 
 
-def check(nvcc: str, version: str, root: str, source: str, architecture: str, cache: str):
-    """-> kernels, problems; from the cache while no file that the last compilation read has changed"""
-    name = os.path.relpath(source, root).replace("/", "_")
-    path = os.path.join(cache, f"{name}.{architecture}.json")
-    if os.path.exists(path):
-        with open(path) as file:
-            stored = json.load(file)
-        if stored["digest"] == digest_of(stored["files"], version):
-            return stored["kernels"], stored["problems"]
-    kernels, problems, files = compile_file(nvcc, root, source, architecture)
-    files = sorted({source, os.path.abspath(__file__), *files})
-    with open(path, "w") as file:
-        json.dump({"digest": digest_of(files, version), "files": files, "kernels": kernels,
-                   "problems": problems}, file)
-    return kernels, problems
+def check(nvcc: str, root: str, source: str, architecture: str, cache: Cache, results: Path):
+    """-> kernels, problems, whether it was compiled"""
+    name = os.path.relpath(source, root).replace("/", "_") + f".{architecture}"
+    kernels, problems = cache.find(name), []
+    is_new = kernels is None
+    if is_new:
+        kernels, problems, files = compile_file(nvcc, root, source, architecture)
+        if not problems:
+            cache.keep(name, [source, os.path.abspath(__file__), *files], kernels)
+    (results / f"{name}.json").write_text(json.dumps({"kernels": kernels}))
+    return kernels, problems, is_new
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nvcc", required=True)
     parser.add_argument("--root", default=os.path.join(os.path.dirname(__file__), "..", ".."))
-    parser.add_argument("--cache", required=True)
+    parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("sources", nargs="+")
     arguments = parser.parse_args()
     root = os.path.abspath(arguments.root)
-    os.makedirs(arguments.cache, exist_ok=True)
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    for old in arguments.results.glob("*.json"):  # of a kernel file that is no more
+        old.unlink()
     version = subprocess.run([arguments.nvcc, "--version"], capture_output=True, text=True).stdout
+    folder = Path(os.environ.get("EBB_GATES_CACHE") or Path.home() / ".cache" / "ebb" / "gates")
+    cache = Cache(folder, root, version)
     # Long files first, so that none is left alone at the end.
     sources = sorted((os.path.abspath(s) for s in arguments.sources), key=os.path.getsize, reverse=True)
     jobs = [(source, architecture) for source in sources for architecture in ARCHITECTURES]
-    rows, failed = [], 0
+    rows, failed, compiled = [], 0, 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        results = pool.map(lambda job: check(arguments.nvcc, version, root, *job, arguments.cache), jobs)
-        for (source, architecture), (kernels, problems) in zip(jobs, results):
+        results = pool.map(lambda job: check(arguments.nvcc, root, *job, cache, arguments.results), jobs)
+        for (source, architecture), (kernels, problems, is_new) in zip(jobs, results):
             most = max((k[2] for k in kernels), default=0)
             print(f"{'FAIL' if problems else 'ok  '} {os.path.relpath(source, root)} sm_{architecture}: "
                   f"{len(kernels)} kernels, at most {most} registers")
             for problem in problems:
                 print(f"     {problem}")
             failed += bool(problems)
+            compiled += is_new
             rows += [Kernel(*k) for k in kernels]
     if not rows:
         print("FAIL: no kernel found; nothing was checked")
         return 1
     print(f"{len(rows)} instances of {len({row.name for row in rows})} kernels in {len(jobs)} compilations, "
-          f"{failed} failed")
+          f"{len(jobs) - compiled} of them kept from an earlier run, {failed} failed")
     return 1 if failed else 0
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """check_kernels.py must be able to fail: every gate against an example that violates it."""
 
-import os
 import tempfile
 import unittest
+from pathlib import Path
 
 import check_kernels
-from check_kernels import Kernel, parse_ptx, parse_ptxas, problems_of, short_name
+from check_kernels import Cache, Kernel, parse_ptx, parse_ptxas, problems_of, short_name
 
 PTXAS = """\
 ptxas info    : 0 bytes gmem
@@ -83,17 +83,33 @@ class Gates(unittest.TestCase):
                                     "22group_norm_sums_kernelI6__halfEEv"), "group_norm_sums_kernel")
         self.assertEqual(short_name("_Z12probe_kernelv"), "probe_kernel")
 
-    def test_results_are_kept_until_a_file_changes(self):
+    def test_figures_are_kept_until_a_file_or_the_compiler_changes(self):
         with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "x.h")
-            digests = []
-            for text in ("a", "a", "b"):
-                with open(path, "w") as file:
-                    file.write(text)
-                digests.append(check_kernels.digest_of([path], "13.0"))
-            digests.append(check_kernels.digest_of([path], "13.1"))
-        self.assertEqual(digests[0], digests[1])
-        self.assertEqual(len(set(digests)), 3)
+            root = Path(folder, "tree")
+            root.mkdir()
+            source, header = root / "x.cu", root / "x.h"
+            source.write_text("a")
+            header.write_text("a")
+            cache = Cache(Path(folder, "kept"), str(root), "13.0")
+            self.assertIsNone(cache.find("x"))
+            cache.keep("x", [str(source), str(header)], [["kernel"]])
+            self.assertEqual(cache.find("x"), [["kernel"]])
+            self.assertIsNone(Cache(cache.folder, str(root), "13.1").find("x"))
+            header.write_text("b")
+            self.assertIsNone(cache.find("x"))
+            header.write_text("a")
+            self.assertEqual(cache.find("x"), [["kernel"]])
+            header.unlink()
+            self.assertIsNone(cache.find("x"))
+
+    def test_what_fails_is_compiled_every_time(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "x.cu")
+            source.write_text("")
+            cache = Cache(Path(folder, "kept"), folder, "13.0")
+            for _ in range(2):  # a compiler that only says no
+                found = check_kernels.check("false", folder, str(source), "80", cache, Path(folder))
+                self.assertTrue(found[1] and found[2], found)
 
 
 if __name__ == "__main__":
