@@ -19,6 +19,8 @@ const char* to_string(cpu::ConvAlgorithm algorithm) {
       return "dot";
     case cpu::ConvAlgorithm::kWinograd2:
       return "Winograd F(2x2)";
+    case cpu::ConvAlgorithm::kWinograd3:
+      return "Winograd F(3x3)";
     case cpu::ConvAlgorithm::kWinograd4:
       return "Winograd F(4x4)";
   }
@@ -26,10 +28,8 @@ const char* to_string(cpu::ConvAlgorithm algorithm) {
 }
 
 double saving(const ConvGeometry& g, ConvPass pass, cpu::ConvAlgorithm algorithm) {
-  const TapList list = tap_list(g, pass);
-  if (algorithm == cpu::ConvAlgorithm::kWinograd2) return cpu::winograd_saving(list, 2);
-  if (algorithm == cpu::ConvAlgorithm::kWinograd4) return cpu::winograd_saving(list, 4);
-  return 1;
+  const int64_t size = cpu::winograd_size(algorithm);
+  return size == 0 ? 1 : cpu::winograd_saving(tap_list(g, pass), size);
 }
 
 // What the plan chooses under --kernels, and direct where that is something else.

@@ -9,15 +9,6 @@
 namespace ebb::cpu {
 namespace {
 
-bool is_winograd(ConvAlgorithm algorithm) {
-  return algorithm == ConvAlgorithm::kWinograd2 || algorithm == ConvAlgorithm::kWinograd4;
-}
-
-// Output pixels of a tile, in each direction.
-int64_t winograd_size(ConvAlgorithm algorithm) {
-  return algorithm == ConvAlgorithm::kWinograd4 ? 4 : 2;
-}
-
 void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& args, int threads) {
   const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
   switch (algorithm) {
@@ -26,6 +17,7 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& a
     case ConvAlgorithm::kDot:
       return dot_run(args, threads);
     case ConvAlgorithm::kWinograd2:
+    case ConvAlgorithm::kWinograd3:
     case ConvAlgorithm::kWinograd4:
       return winograd_run(args, winograd_size(algorithm), threads);
   }
@@ -43,6 +35,7 @@ int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dty
     case ConvAlgorithm::kDot:
       return dot_packed_bytes(list);
     case ConvAlgorithm::kWinograd2:
+    case ConvAlgorithm::kWinograd3:
     case ConvAlgorithm::kWinograd4:
       return winograd_packed_bytes(list, winograd_size(algorithm));
   }
@@ -60,6 +53,7 @@ void conv_pack(const ConvPackArgs& args, StreamHandle stream) {
     case ConvAlgorithm::kDot:
       return dot_pack(list, args.pass, args.w, packed, stream.threads);
     case ConvAlgorithm::kWinograd2:
+    case ConvAlgorithm::kWinograd3:
     case ConvAlgorithm::kWinograd4:
       return winograd_pack(list, args.pass, winograd_size(algorithm), args.w, packed,
                            stream.threads);
@@ -70,14 +64,13 @@ int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType 
                              int threads) {
   require_f32("conv", dtype);
   const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
-  const bool winograd = is_winograd(algorithm);
+  const int64_t size = winograd_size(algorithm);
   if (pass == ConvPass::kBackwardWeight) {
-    return winograd ? winograd_wgrad_workspace_bytes(geometry, threads)
+    return size > 0 ? winograd_wgrad_workspace_bytes(geometry, size, threads)
                     : wgrad_workspace_bytes(geometry, threads);
   }
   const TapList list = tap_list(geometry, pass);
-  return winograd ? winograd_workspace_bytes(list, winograd_size(algorithm), threads)
-                  : direct_workspace_bytes(list);
+  return size > 0 ? winograd_workspace_bytes(list, size, threads) : direct_workspace_bytes(list);
 }
 
 void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
@@ -114,8 +107,9 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle strea
                             .dw = args.dw,
                             .db = args.db,
                             .workspace = args.workspace};
-  if (is_winograd(conv_algorithm(args.geometry, ConvPass::kBackwardWeight))) {
-    winograd_wgrad_run(wgrad, stream.threads);
+  const int64_t size = winograd_size(conv_algorithm(args.geometry, ConvPass::kBackwardWeight));
+  if (size > 0) {
+    winograd_wgrad_run(wgrad, size, stream.threads);
   } else {
     wgrad_run(wgrad, stream.threads);
   }

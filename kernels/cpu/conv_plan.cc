@@ -18,6 +18,9 @@ bool prefers_dot(const TapList& list) { return list.out.c <= 2 && list.in.c % 16
 // limit of every algorithm in tests/kernels/conv_test.cc: it grows with in.c, their error hardly.
 constexpr int64_t kMinChannels4 = 64;
 
+// Below, the transforms cost more than the products they save.
+constexpr double kMinSaving = 1.6, kMinSaving4 = 2.5;
+
 }  // namespace
 
 void set_conv_algorithms(ConvAlgorithms algorithms) { allowed_algorithms = algorithms; }
@@ -31,8 +34,9 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
   const double saving2 = winograd_saving(list, 2), saving4 = winograd_saving(list, 4);
   // The weight gradient keeps small tiles: 36 partial gradients would leave the caches.
   const bool may_use4 = pass != ConvPass::kBackwardWeight && list.in.c >= kMinChannels4;
-  if (may_use4 && saving4 >= 2.5) return ConvAlgorithm::kWinograd4;
-  return saving2 >= 1.6 ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
+  if (may_use4 && saving4 >= kMinSaving4) return ConvAlgorithm::kWinograd4;
+  if (winograd_saving(list, 3) >= kMinSaving) return ConvAlgorithm::kWinograd3;
+  return saving2 >= kMinSaving ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
 }
 
 }  // namespace ebb::cpu

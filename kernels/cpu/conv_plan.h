@@ -8,8 +8,23 @@ namespace ebb::cpu {
 //   kDirect    register tiles over the tap list; any shape (conv_direct.h, conv_wgrad.h)
 //   kDot       forward and backward input with one or two output channels (conv_direct.h)
 //   kWinograd2 3x3 with stride 1 by tiles of 2x2 pixels (conv_winograd.h)
-//   kWinograd4 the same by tiles of 4x4; forward and backward input
-enum class ConvAlgorithm { kDirect, kDot, kWinograd2, kWinograd4 };
+//   kWinograd3 4x4 with stride 2 by tiles of 3x3 pixels of each parity
+//   kWinograd4 3x3 with stride 1 by tiles of 4x4; forward and backward input
+enum class ConvAlgorithm { kDirect, kDot, kWinograd2, kWinograd3, kWinograd4 };
+
+// Output pixels of a tile in each direction, 0 for the others.
+constexpr int64_t winograd_size(ConvAlgorithm algorithm) {
+  switch (algorithm) {
+    case ConvAlgorithm::kWinograd2:
+      return 2;
+    case ConvAlgorithm::kWinograd3:
+      return 3;
+    case ConvAlgorithm::kWinograd4:
+      return 4;
+    default:
+      return 0;
+  }
+}
 
 enum class ConvAlgorithms { kDefault, kDirectOnly };
 

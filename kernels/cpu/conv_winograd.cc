@@ -51,7 +51,7 @@ WinogradRun make_run(const TapList& list, int64_t size) {
 // Filters of kFilterChannels input channels: value [channel] of each kernel position or part.
 using FilterLanes = std::array<double, kFilterChannels>;
 
-// G g for one column: components of tiles of 2x2 pixels.
+// G g for one column of three taps: components of tiles of 2x2 pixels.
 void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[4]) {
   for (int64_t c = 0; c < kFilterChannels; ++c) {
     const double outer = 0.5 * (g[0][c] + g[2][c]), inner = 0.5 * g[1][c];
@@ -62,7 +62,17 @@ void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[4]) {
   }
 }
 
-// Of tiles of 4x4 pixels.
+// Of two taps and tiles of 3x3 pixels.
+void transform_column(const FilterLanes (&g)[2], FilterLanes (&to)[4]) {
+  for (int64_t c = 0; c < kFilterChannels; ++c) {
+    to[0][c] = g[0][c];
+    to[1][c] = 0.5 * (g[0][c] + g[1][c]);
+    to[2][c] = 0.5 * (g[0][c] - g[1][c]);
+    to[3][c] = g[1][c];
+  }
+}
+
+// Of three taps and tiles of 4x4 pixels.
 void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[6]) {
   for (int64_t c = 0; c < kFilterChannels; ++c) {
     const double outer1 = (g[0][c] + g[2][c]) / -6, inner1 = g[1][c] / -6;
@@ -77,43 +87,47 @@ void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[6]) {
 }
 
 // part[i][j] = (G g G')[i][j]
-template <int kSide>
-void transform_filters(const FilterLanes (&g)[3][3], FilterLanes (&part)[kSide][kSide]) {
-  FilterLanes half[kSide][3];
-  for (int x = 0; x < 3; ++x) {
-    const FilterLanes column[3] = {g[0][x], g[1][x], g[2][x]};
-    FilterLanes t[kSide];
+template <int kTaps, int kSide>
+void transform_filters(const FilterLanes (&g)[kTaps][kTaps], FilterLanes (&part)[kSide][kSide]) {
+  FilterLanes half[kSide][kTaps];
+  for (int x = 0; x < kTaps; ++x) {
+    FilterLanes column[kTaps], t[kSide];
+    for (int y = 0; y < kTaps; ++y) column[y] = g[y][x];
     transform_column(column, t);
     for (int i = 0; i < kSide; ++i) half[i][x] = t[i];
   }
   for (int i = 0; i < kSide; ++i) transform_column(half[i], part[i]);
 }
 
-// g[y][x] belongs to input offset (y, x) of the tile.
-void load_filters(const WeightView& view, const TapPhase& phase, int64_t out, int64_t first_in,
-                  FilterLanes (&g)[3][3]) {
-  for (int64_t t = 0; t < 9; ++t) {
-    const Tap tap = phase.tap(t);
-    const float* from =
-        view.at(tap.ky, tap.kx) + out * view.out_stride() + first_in * view.in_stride();
-    FilterLanes& to = g[t / 3][t % 3];
-    for (int64_t c = 0; c < kFilterChannels; ++c) to[c] = from[c * view.in_stride()];
+// g[y][x] belongs to input offset (y, x) of the tile. Channels are counted over parities.
+template <int kTaps>
+void load_filters(const WeightView& view, const WinogradTiles& tiles, int64_t out, int64_t first_in,
+                  FilterLanes (&g)[kTaps][kTaps]) {
+  const int64_t in_c = tiles.list.in.c, out_c = tiles.list.out.c;
+  for (int y = 0; y < kTaps; ++y) {
+    for (int x = 0; x < kTaps; ++x) {
+      const Tap tap = tiles.tap(out / out_c + first_in / in_c, y, x);
+      const float* from = view.at(tap.ky, tap.kx) + out % out_c * view.out_stride() +
+                          first_in % in_c * view.in_stride();
+      for (int64_t c = 0; c < kFilterChannels; ++c) g[y][x][c] = from[c * view.in_stride()];
+    }
   }
 }
 
-template <int kSide>
-void pack_filters(const TapList& list, ConvPass pass, const float* w, float* packed, int threads) {
-  const WeightView view(list, pass, w);
-  const TapPhase phase = list.phase(0);
+template <int kTaps, int kSide>
+void pack_filters(const WinogradTiles& tiles, ConvPass pass, const float* w, float* packed,
+                  int threads) {
+  const WeightView view(tiles.list, pass, w);
   const DirectTile tile = direct_tile();
-  const int64_t in_c = list.in.c, out_c = list.out.c, full = tile.lanes * tile.vectors;
+  const int64_t in_c = tiles.in_channels(), out_c = tiles.out_channels();
+  const int64_t full = tile.lanes * tile.vectors;
   const int64_t groups = in_c / kFilterChannels;
   parallel_for(threads, ceil_div(out_c, full) * groups, [&](int64_t task) {
     const int64_t first = task / groups * full, width = std::min(full, out_c - first);
     const int64_t c_begin = task % groups * kFilterChannels;
     for (int64_t j = 0; j < width; ++j) {
-      FilterLanes g[3][3], part[kSide][kSide];
-      load_filters(view, phase, first + j, c_begin, g);
+      FilterLanes g[kTaps][kTaps], part[kSide][kSide];
+      load_filters(view, tiles, first + j, c_begin, g);
       transform_filters(g, part);
       for (int64_t k = 0; k < kSide * kSide; ++k) {
         float* to = packed + (k * out_c + first) * in_c + c_begin * width + j;
@@ -125,36 +139,56 @@ void pack_filters(const TapList& list, ConvPass pass, const float* w, float* pac
   });
 }
 
+// The tiles along one axis whose first and second phase are given: a tile reads input from
+// first + size * index on, and the phases' grid points start where their inputs do.
+struct AxisTiles {
+  int64_t first, count;
+
+  AxisTiles(const TapAxis& a, const TapAxis& b, int64_t size)
+      : first(std::min(a.in_first, b.in_first)),
+        count(ceil_div(std::max(a.grid + a.in_first, b.grid + b.in_first) - first, size)) {}
+};
+
 }  // namespace
 
 WinogradTiles winograd_tiles(const TapList& list, int64_t size, const float* zeros) {
-  const TapPhase phase = list.phase(0);
+  const TapPhase phase = list.phase(0), last = list.phase(list.phases() - 1);
+  const AxisTiles y(phase.y, last.y, size), x(phase.x, last.x, size);
   return {.list = list,
           .size = size,
-          .rows = ceil_div(list.out.h, size),
-          .columns = ceil_div(list.out.w, size),
-          .top = phase.y.in_first,
-          .left = phase.x.in_first,
+          .rows = y.count,
+          .columns = x.count,
+          .top = y.first,
+          .left = x.first,
           .zeros = zeros};
 }
 
 double winograd_saving(const TapList& list, int64_t size) {
-  if (list.kh != 3 || list.kw != 3 || list.stride != 1) return 0;
+  const int64_t kernel = size == 3 ? 4 : 3, stride = size == 3 ? 2 : 1;
+  if (list.kh != kernel || list.kw != kernel || list.stride != stride) return 0;
   if (list.in.c % 16 != 0 || list.out.c % 16 != 0) return 0;
-  const int64_t side = size + 2;
-  const int64_t tiles = ceil_div(list.out.h, size) * ceil_div(list.out.w, size);
-  return static_cast<double>(9 * list.out.h * list.out.w) /
-         static_cast<double>(side * side * tiles);
+  const WinogradTiles tiles = winograd_tiles(list, size, nullptr);
+  int64_t products = 0;
+  for (int64_t p = 0; p < list.phases(); ++p) {
+    products += list.phase(p).pixels() * list.phase(p).taps();
+  }
+  return static_cast<double>(products) /
+         static_cast<double>(tiles.rows * tiles.columns * tiles.parts() * tiles.in_parities() *
+                             tiles.out_parities());
 }
 
 int64_t winograd_packed_bytes(const TapList& list, int64_t size) {
-  return (size + 2) * (size + 2) * list.in.c * list.out.c * static_cast<int64_t>(sizeof(float));
+  const WinogradTiles tiles = winograd_tiles(list, size, nullptr);
+  return tiles.parts() * tiles.in_channels() * tiles.out_channels() *
+         static_cast<int64_t>(sizeof(float));
 }
 
 void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, float* packed,
                    int threads) {
-  if (size == 4) return pack_filters<6>(list, pass, w, packed, threads);
-  pack_filters<4>(list, pass, w, packed, threads);
+  const WinogradTiles tiles = winograd_tiles(list, size, nullptr);
+  if (size == 4) return pack_filters<3, 6>(tiles, pass, w, packed, threads);
+  if (size == 3) return pack_filters<2, 4>(tiles, pass, w, packed, threads);
+  pack_filters<3, 4>(tiles, pass, w, packed, threads);
 }
 
 int64_t winograd_workspace_bytes(const TapList& list, int64_t size, int threads) {

@@ -16,6 +16,9 @@ namespace ebb::HWY_NAMESPACE {
 
 using cpu::WinogradRun;
 
+// Of the input tile of kSize x kSize output pixels.
+constexpr int SideOf(int size) { return size == 4 ? 6 : 4; }
+
 // Input of the next block and output of this one.
 struct BlockPrefetch {
   Prefetcher<0> in;
@@ -27,7 +30,8 @@ struct BlockPrefetch {
   }
 };
 
-// to[tile][first..first+width) = from[tile][in.c] * w[in.c][width] for the tiles of a block.
+// to[tile][first..first+width) = from[tile][in_channels] * w[in_channels][width] for the tiles of a
+// block.
 template <int kVectors>
 HWY_NOINLINE void MultiplyPart(const float* from, const float* w, int64_t in_channels,
                                int64_t out_channels, int64_t tiles, float* to,
@@ -48,7 +52,7 @@ HWY_NOINLINE void MultiplyPart(const float* from, const float* w, int64_t in_cha
 void MultiplyParts(const WinogradRun& run, int64_t first_tile, int64_t tiles, const float* in_parts,
                    float* out_parts) {
   const TapList& list = run.tiles.list;
-  const int64_t in_c = list.in.c, out_c = list.out.c;
+  const int64_t in_c = run.tiles.in_channels(), out_c = run.tiles.out_channels();
   constexpr int64_t kFull = kTileVectors * kLanes;
   const int64_t parts = run.tiles.parts();
   const int64_t calls =
@@ -83,6 +87,14 @@ HWY_INLINE void WinogradOutput(const Vector (&x)[4], Vector (&to)[2]) {
   to[1] = hn::Sub(hn::Sub(x[1], x[2]), x[3]);
 }
 
+// A' x for one column of a tile of 3x3 pixels.
+HWY_INLINE void WinogradOutput(const Vector (&x)[4], Vector (&to)[3]) {
+  const Vector even = hn::Add(x[1], x[2]);
+  to[0] = hn::Add(x[0], even);
+  to[1] = hn::Sub(x[1], x[2]);
+  to[2] = hn::Sub(even, x[3]);
+}
+
 // A' x for one column of a tile of 4x4 pixels.
 HWY_INLINE void WinogradOutput(const Vector (&x)[6], Vector (&to)[4]) {
   const Vector even1 = hn::Add(x[1], x[2]), odd1 = hn::Sub(x[1], x[2]);
@@ -93,20 +105,36 @@ HWY_INLINE void WinogradOutput(const Vector (&x)[6], Vector (&to)[4]) {
   to[3] = hn::Add(hn::MulAdd(hn::Set(kF32, 8.0f), odd2, odd1), x[5]);
 }
 
-// A' M A of one tile from its parts, and the epilogue of its pixels inside the image.
+// The output rows or columns of one tile and phase: begin..end-1 of its kSize lie in the image, i
+// at out_first + i * out_step.
+struct TileAxis {
+  int64_t begin, end, out_first, out_step;
+
+  // Of tile `index`, whose inputs start at in_first.
+  TileAxis(const TapAxis& axis, int64_t size, int64_t in_first) {
+    const int64_t grid = in_first - axis.in_first;  // point of pixel 0
+    begin = std::max<int64_t>(0, -grid);
+    end = std::min(size, axis.grid - grid);
+    out_first = axis.out(grid);
+    out_step = axis.out_step;
+  }
+  int64_t out(int64_t i) const { return out_first + i * out_step; }
+};
+
+// A' M A of one tile and phase from its parts, and the epilogue of its pixels inside the image.
 template <int kSize, Activation kActivation>
-HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const float* part) {
-  constexpr int kSide = kSize + 2;
+HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const TapPhase& phase,
+                                  const float* part) {
+  constexpr int kSide = SideOf(kSize);
   const TapImage& out = run.tiles.list.out;
   const WinogradTile tile(run.tiles, index);
-  const int64_t y = kSize * tile.row, x = kSize * tile.column;
-  const int64_t rows = std::min<int64_t>(kSize, out.h - y);
-  const int64_t columns = std::min<int64_t>(kSize, out.w - x);
-  float* const to = run.out + tile.image * out.elements() + (y * out.w + x) * out.pitch;
+  const TileAxis y(phase.y, kSize, run.tiles.top + kSize * tile.row);
+  const TileAxis x(phase.x, kSize, run.tiles.left + kSize * tile.column);
+  float* const image = run.out + tile.image * out.elements();
   const float* residual = nullptr;
   if (run.epilogue.residual != nullptr) {
     const int64_t residual_image = tile.image % run.epilogue.residual_n;
-    residual = run.epilogue.residual + ((residual_image * out.h + y) * out.w + x) * out.c;
+    residual = run.epilogue.residual + residual_image * out.h * out.w * out.c;
   }
   for (int64_t c = 0; c < out.c; c += kLanes) {
     Vector half[kSize][kSide];
@@ -123,11 +151,11 @@ HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const f
       Vector t[kSize];
       WinogradOutput(half[i], t);
       EBB_UNROLL for (int j = 0; j < kSize; ++j) {
-        if (i >= rows || j >= columns) continue;
-        const int64_t pixel = i * out.w + j;
+        if (i < y.begin || i >= y.end || j < x.begin || j >= x.end) continue;
+        const int64_t pixel = y.out(i) * out.w + x.out(j);
         FinishVector<kActivation>(hn::Add(t[j], bias),
                                   residual == nullptr ? nullptr : residual + pixel * out.c + c,
-                                  to + pixel * out.pitch + c);
+                                  image + pixel * out.pitch + c);
       }
     }
   }
@@ -135,8 +163,13 @@ HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const f
 
 template <int kSize, Activation kActivation>
 void TransformOutputs(const WinogradRun& run, int64_t first, int64_t count, const float* parts) {
-  for (int64_t t = 0; t < count; ++t) {
-    TransformOutput<kSize, kActivation>(run, first + t, parts + t * run.tiles.list.out.c);
+  constexpr int64_t kMaxPhases = 4;
+  const int64_t phases = run.tiles.out_parities();
+  TapPhase phase[kMaxPhases];
+  for (int64_t p = 0; p < phases; ++p) phase[p] = run.tiles.list.phase(p);
+  for (int64_t i = 0; i < count * phases; ++i) {
+    TransformOutput<kSize, kActivation>(run, first + i / phases, phase[i % phases],
+                                        parts + i * run.tiles.list.out.c);
   }
 }
 
@@ -145,8 +178,8 @@ void RunWinogradBlockOf(const WinogradRun& run, int64_t first, int64_t count, fl
   float* const in_parts = scratch;
   float* const out_parts = scratch + run.tiles.parts() * run.in_plane();
   for (int64_t t = 0; t < count; ++t) {
-    TransformInput<kSize + 2>(run.tiles, run.in, first + t, run.in_plane(),
-                              in_parts + t * run.tiles.list.in.c);
+    TransformInput<SideOf(kSize)>(run.tiles, run.in, first + t, run.in_plane(),
+                                  in_parts + t * run.tiles.in_channels());
   }
   MultiplyParts(run, first, count, in_parts, out_parts);
   switch (run.epilogue.activation) {
@@ -162,11 +195,9 @@ void RunWinogradBlockOf(const WinogradRun& run, int64_t first, int64_t count, fl
 }
 
 void RunWinogradBlock(const WinogradRun& run, int64_t first, int64_t count, float* scratch) {
-  if (run.tiles.size == 4) {
-    RunWinogradBlockOf<4>(run, first, count, scratch);
-  } else {
-    RunWinogradBlockOf<2>(run, first, count, scratch);
-  }
+  if (run.tiles.size == 4) return RunWinogradBlockOf<4>(run, first, count, scratch);
+  if (run.tiles.size == 3) return RunWinogradBlockOf<3>(run, first, count, scratch);
+  RunWinogradBlockOf<2>(run, first, count, scratch);
 }
 
 }  // namespace ebb::HWY_NAMESPACE

@@ -1,4 +1,5 @@
-// Input side of Winograd's F(2x2, 3x3) and F(4x4, 3x3). Include after hwy/foreach_target.h.
+// Input side of Winograd's F(2x2, 3x3), F(3x3, 2x2) and F(4x4, 3x3). Include after
+// hwy/foreach_target.h.
 
 // Per-target include guard.
 #if defined(EBB_KERNELS_CPU_CONV_WINOGRAD_TRANSFORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -60,21 +61,23 @@ HWY_INLINE Prefetcher<kWrite> PrefetchTiles(const cpu::WinogradTiles& tiles, con
   return Prefetcher<kWrite>(data + begin * shape.pitch, (end - begin) * shape.pitch, calls);
 }
 
-// The kSize x kSize pixels of `image` from (y, x) on; zeros outside.
+// The kSize x kSize pixels of `image` from (y, x) on, `step` apart; zeros outside.
 template <int kSize>
 HWY_INLINE void PatchPixels(const TapImage& shape, const float* image, int64_t y, int64_t x,
-                            const float* zeros, const float* (&pixel)[kSize][kSize]) {
+                            int64_t step, const float* zeros, const float* (&pixel)[kSize][kSize]) {
   EBB_UNROLL for (int i = 0; i < kSize; ++i) {
-    const bool row_inside = y + i >= 0 && y + i < shape.h;
-    const float* line = image + (y + i) * shape.w * shape.pitch;
+    const int64_t row = y + i * step;
+    const bool row_inside = row >= 0 && row < shape.h;
+    const float* line = image + row * shape.w * shape.pitch;
     EBB_UNROLL for (int j = 0; j < kSize; ++j) {
-      const bool inside = row_inside && x + j >= 0 && x + j < shape.w;
-      pixel[i][j] = inside ? line + (x + j) * shape.pitch : zeros;
+      const int64_t column = x + j * step;
+      const bool inside = row_inside && column >= 0 && column < shape.w;
+      pixel[i][j] = inside ? line + column * shape.pitch : zeros;
     }
   }
 }
 
-// B' x for one column of a tile of 2x2 pixels.
+// B' x for one column of a tile of 2x2 pixels of three taps or 3x3 pixels of two.
 HWY_INLINE void WinogradInput(const Vector (&x)[4], Vector (&to)[4]) {
   to[0] = hn::Sub(x[0], x[2]);
   to[1] = hn::Add(x[1], x[2]);
@@ -95,17 +98,11 @@ HWY_INLINE void WinogradInput(const Vector (&x)[6], Vector (&to)[6]) {
   to[5] = hn::MulAdd(four, x[1], hn::NegMulAdd(five, x[3], x[5]));
 }
 
-// part[kSide i + j][c] = (B' x B)[i][j] for the channels of one tile, kSide = tile size + 2, parts
-// `plane` floats apart.
+// part[kSide i + j][c] = (B' x B)[i][j] for the channels of one patch, parts `plane` floats apart.
 template <int kSide>
-HWY_INLINE void TransformInput(const cpu::WinogradTiles& tiles, const float* in, int64_t index,
+HWY_INLINE void TransformPatch(const float* const (&pixel)[kSide][kSide], int64_t channels,
                                int64_t plane, float* part) {
-  const TapImage& shape = tiles.list.in;
-  const WinogradTile tile(tiles, index);
-  const float* pixel[kSide][kSide];
-  PatchPixels<kSide>(shape, in + tile.image * shape.elements(), tiles.top + tiles.size * tile.row,
-                     tiles.left + tiles.size * tile.column, tiles.zeros, pixel);
-  for (int64_t c = 0; c < shape.c; c += kLanes) {
+  for (int64_t c = 0; c < channels; c += kLanes) {
     Vector half[kSide][kSide];
     EBB_UNROLL for (int j = 0; j < kSide; ++j) {
       Vector x[kSide], t[kSide];
@@ -120,6 +117,23 @@ HWY_INLINE void TransformInput(const cpu::WinogradTiles& tiles, const float* in,
         hn::Store(t[j], kF32, part + (kSide * i + j) * plane + c);
       }
     }
+  }
+}
+
+// The same for the channels of all parities of one tile.
+template <int kSide>
+HWY_INLINE void TransformInput(const cpu::WinogradTiles& tiles, const float* in, int64_t index,
+                               int64_t plane, float* part) {
+  const TapImage& shape = tiles.list.in;
+  const WinogradTile tile(tiles, index);
+  const float* image = in + tile.image * shape.elements();
+  const int64_t parities = tiles.in_parities(), step = parities == 1 ? 1 : 2;
+  const int64_t y = tiles.top + step * tiles.size * tile.row;
+  const int64_t x = tiles.left + step * tiles.size * tile.column;
+  for (int64_t p = 0; p < parities; ++p) {
+    const float* pixel[kSide][kSide];
+    PatchPixels<kSide>(shape, image, y + p / 2, x + p % 2, step, tiles.zeros, pixel);
+    TransformPatch<kSide>(pixel, shape.c, plane, part + p * shape.c);
   }
 }
 

@@ -26,9 +26,9 @@ struct Plan {
   int64_t splits, groups;
   bool out_is_dy;
 
-  explicit Plan(const ConvGeometry& g) : out_is_dy(!g.transposed) {
+  Plan(const ConvGeometry& g, int64_t size) : out_is_dy(!g.transposed) {
     const TapList list = tap_list(g, ConvPass::kBackwardWeight);
-    run.tiles = winograd_tiles(list, 2, nullptr);
+    run.tiles = winograd_tiles(list, size, nullptr);
     set_winograd_wgrad_tile(run);
     const int64_t visit_bytes = partial_floats() * static_cast<int64_t>(sizeof(float));
     run.block_tiles = std::clamp(visit_bytes / kVisitBytesPerTile, kMinBlockTiles, kMaxBlockTiles);
@@ -89,7 +89,15 @@ void sum_splits(const Plan& plan, const Workspace& space, int threads) {
 constexpr int64_t kMaxWidth = 32;
 using Lanes = float[kMaxWidth];
 
-// G' m for one column.
+// G' m for one column, for two taps.
+void transform_back(const Lanes (&m)[4], Lanes (&to)[2]) {
+  for (int64_t j = 0; j < kMaxWidth; ++j) {
+    to[0][j] = m[0][j] + 0.5f * (m[1][j] + m[2][j]);
+    to[1][j] = 0.5f * (m[1][j] - m[2][j]) + m[3][j];
+  }
+}
+
+// For three taps.
 void transform_back(const Lanes (&m)[4], Lanes (&to)[3]) {
   for (int64_t j = 0; j < kMaxWidth; ++j) {
     const float even = 0.5f * (m[1][j] + m[2][j]), odd = 0.5f * (m[1][j] - m[2][j]);
@@ -100,46 +108,54 @@ void transform_back(const Lanes (&m)[4], Lanes (&to)[3]) {
 }
 
 // dg = G' m G
-void transform_back(const Lanes (&m)[4][4], Lanes (&dg)[3][3]) {
-  Lanes half[3][4];
+template <int kTaps>
+void transform_back(const Lanes (&m)[4][4], Lanes (&dg)[kTaps][kTaps]) {
+  Lanes half[kTaps][4];
   for (int x = 0; x < 4; ++x) {
-    Lanes column[4], t[3];
+    Lanes column[4], t[kTaps];
     for (int y = 0; y < 4; ++y) std::copy_n(m[y][x], kMaxWidth, column[y]);
     transform_back(column, t);
-    for (int y = 0; y < 3; ++y) std::copy_n(t[y], kMaxWidth, half[y][x]);
+    for (int y = 0; y < kTaps; ++y) std::copy_n(t[y], kMaxWidth, half[y][x]);
   }
-  for (int y = 0; y < 3; ++y) transform_back(half[y], dg[y]);
+  for (int y = 0; y < kTaps; ++y) transform_back(half[y], dg[y]);
 }
 
-// Writes dw of one channel of `in` and one block of channels of `out`.
+// Writes dw of one channel of `in`, counted over parities, and one block of channels of `out`.
+template <int kTaps>
 void write_filters(const Plan& plan, const float* partial, int64_t channel, int64_t block,
                    float* dw) {
   const WinogradWgradRun& run = plan.run;
   const TapList& list = run.tiles.list;
-  Lanes m[4][4] = {}, dg[3][3];
+  Lanes m[4][4] = {}, dg[kTaps][kTaps];
   for (int64_t part = 0; part < run.tiles.parts(); ++part) {
-    const int64_t at = block * run.block_floats() + (part * list.in.c + channel) * run.width;
+    const int64_t at =
+        block * run.block_floats() + (part * run.tiles.in_channels() + channel) * run.width;
     add_partials(partial, plan.splits, plan.partial_floats(), at, run.width, m[part / 4][part % 4]);
   }
   transform_back(m, dg);
 
   const int64_t c = plan.out_is_dy ? list.in.c : list.out.c;
-  const int64_t in_stride = plan.out_is_dy ? 1 : 9 * c, out_stride = plan.out_is_dy ? 9 * c : 1;
+  const int64_t kernel = list.kh * list.kw;
+  const int64_t in_stride = plan.out_is_dy ? 1 : kernel * c;
+  const int64_t out_stride = plan.out_is_dy ? kernel * c : 1;
   const int64_t first_out = block * run.width, width = std::min(run.width, list.out.c - first_out);
-  for (int64_t k = 0; k < 9; ++k) {
-    float* to = dw + k * c + channel * in_stride + first_out * out_stride;
-    for (int64_t j = 0; j < width; ++j) to[j * out_stride] = dg[k / 3][k % 3][j];
+  for (int64_t k = 0; k < kTaps * kTaps; ++k) {
+    const int64_t ty = k / kTaps, tx = k % kTaps;
+    const Tap tap = run.tiles.tap(channel / list.in.c, ty, tx);
+    float* to = dw + (tap.ky * list.kw + tap.kx) * c + channel % list.in.c * in_stride +
+                first_out * out_stride;
+    for (int64_t j = 0; j < width; ++j) to[j * out_stride] = dg[ty][tx][j];
   }
 }
 
 }  // namespace
 
-int64_t winograd_wgrad_workspace_bytes(const ConvGeometry& geometry, int threads) {
-  return Workspace(Plan(geometry), threads, nullptr).bytes;
+int64_t winograd_wgrad_workspace_bytes(const ConvGeometry& geometry, int64_t size, int threads) {
+  return Workspace(Plan(geometry, size), threads, nullptr).bytes;
 }
 
-void winograd_wgrad_run(const ConvWgradArgs& args, int threads) {
-  Plan plan(args.geometry);
+void winograd_wgrad_run(const ConvWgradArgs& args, int64_t size, int threads) {
+  Plan plan(args.geometry, size);
   const Workspace space(plan, threads, args.workspace);
   WinogradWgradRun& run = plan.run;
   const TapList& list = run.tiles.list;
@@ -152,8 +168,10 @@ void winograd_wgrad_run(const ConvWgradArgs& args, int threads) {
   run.in = plan.out_is_dy ? args.x : args.dy;
   run.out = plan.out_is_dy ? args.dy : args.x;
   sum_splits(plan, space, threads);
-  parallel_for(threads, list.in.c * run.blocks(), [&](int64_t task) {
-    write_filters(plan, space.partial, task % list.in.c, task / list.in.c, args.dw);
+  const auto write = size == 3 ? write_filters<2> : write_filters<3>;
+  const int64_t in_channels = run.tiles.in_channels();
+  parallel_for(threads, in_channels * run.blocks(), [&](int64_t task) {
+    write(plan, space.partial, task % in_channels, task / in_channels, args.dw);
   });
   if (args.db == nullptr) return;
   if (plan.out_is_dy) {

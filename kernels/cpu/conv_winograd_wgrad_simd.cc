@@ -17,7 +17,7 @@ namespace ebb::HWY_NAMESPACE {
 using cpu::WinogradWgradRun;
 using cpu::WinogradWgradTask;
 
-constexpr int64_t kWinogradParts = 16;  // F(2x2, 3x3)
+constexpr int64_t kWinogradParts = 16;  // F(2x2, 3x3) and F(3x3, 2x2)
 
 // Channels of `in` of a register tile: twelve sums (of 16 registers; sixteen of 32) hide the
 // latency of the multiply-add. What is left over of the channels, a multiple of two, runs in
@@ -31,7 +31,7 @@ constexpr int kWinogradWidth = kWgradVectors * kLanes;
 
 void SetWinogradWgradTile(WinogradWgradRun& run) { run.width = kWinogradWidth; }
 
-// A y for one column.
+// A y for one column of a tile of 2x2 pixels.
 HWY_INLINE void WinogradGradient(const Vector (&y)[2], Vector (&to)[4]) {
   to[0] = y[0];
   to[1] = hn::Add(y[0], y[1]);
@@ -39,10 +39,21 @@ HWY_INLINE void WinogradGradient(const Vector (&y)[2], Vector (&to)[4]) {
   to[3] = hn::Neg(y[1]);
 }
 
+// A y for one column of a tile of 3x3 pixels.
+HWY_INLINE void WinogradGradient(const Vector (&y)[3], Vector (&to)[4]) {
+  const Vector even = hn::Add(y[0], y[2]);
+  to[0] = y[0];
+  to[1] = hn::Add(even, y[1]);
+  to[2] = hn::Sub(even, y[1]);
+  to[3] = hn::Neg(y[2]);
+}
+
 // part[4 i + j][...] = (A Y A')[i][j] for `width` channels of one tile from first_channel on, zeros
 // beyond the last channel.
-HWY_INLINE void TransformGradient(const WinogradWgradRun& run, const float* const (&pixel)[2][2],
-                                  int64_t first_channel, float* part) {
+template <int kSize>
+HWY_INLINE void TransformGradient(const WinogradWgradRun& run,
+                                  const float* const (&pixel)[kSize][kSize], int64_t first_channel,
+                                  float* part) {
   for (int64_t v = 0; v < kWinogradWidth; v += kLanes) {
     const int64_t c = first_channel + v;
     if (c >= run.tiles.list.out.c) {
@@ -51,10 +62,10 @@ HWY_INLINE void TransformGradient(const WinogradWgradRun& run, const float* cons
       }
       continue;
     }
-    Vector half[4][2];
-    EBB_UNROLL for (int j = 0; j < 2; ++j) {
-      const Vector y[2] = {hn::LoadU(kF32, pixel[0][j] + c), hn::LoadU(kF32, pixel[1][j] + c)};
-      Vector t[4];
+    Vector half[4][kSize];
+    EBB_UNROLL for (int j = 0; j < kSize; ++j) {
+      Vector y[kSize], t[4];
+      EBB_UNROLL for (int i = 0; i < kSize; ++i) y[i] = hn::LoadU(kF32, pixel[i][j] + c);
       WinogradGradient(y, t);
       EBB_UNROLL for (int i = 0; i < 4; ++i) half[i][j] = t[i];
     }
@@ -68,14 +79,15 @@ HWY_INLINE void TransformGradient(const WinogradWgradRun& run, const float* cons
   }
 }
 
+template <int kSize>
 HWY_NOINLINE void TransformGradients(const WinogradWgradRun& run, const WinogradWgradTask& task,
                                      int64_t first, int64_t count, float* parts) {
   const TapImage& out = run.tiles.list.out;
   for (int64_t t = 0; t < count; ++t) {
     const WinogradTile tile(run.tiles, first + t);
-    const float* pixel[2][2];
-    PatchPixels<2>(out, run.out + tile.image * out.elements(), 2 * tile.row, 2 * tile.column,
-                   run.tiles.zeros, pixel);
+    const float* pixel[kSize][kSize];
+    PatchPixels<kSize>(out, run.out + tile.image * out.elements(), kSize * tile.row,
+                       kSize * tile.column, 1, run.tiles.zeros, pixel);
     for (int64_t block = task.first_block; block < task.last_block; ++block) {
       TransformGradient(run, pixel, block * kWinogradWidth,
                         parts + (block * run.block_tiles + t) * kWinogradWidth);
@@ -116,7 +128,7 @@ template <int kChannels>
 HWY_NOINLINE int64_t SumTiles(const WinogradWgradRun& run, int64_t c, const float* in_part,
                               const float* out_part, int64_t count, bool first, float* partial,
                               WgradPrefetch& prefetch) {
-  for (; c + kChannels <= run.tiles.list.in.c; c += kChannels) {
+  for (; c + kChannels <= run.tiles.in_channels(); c += kChannels) {
     prefetch.Next();
     const float* base[1] = {in_part + c};
     SumPixels<1, kChannels, kWgradVectors>(base, run.offsets, out_part, count, first,
@@ -128,9 +140,10 @@ HWY_NOINLINE int64_t SumTiles(const WinogradWgradRun& run, int64_t c, const floa
 void SumParts(const WinogradWgradRun& run, const WinogradWgradTask& task, int64_t first,
               int64_t count, const float* in_parts, const float* out_parts) {
   const TapList& list = run.tiles.list;
-  const int64_t part_floats = list.in.c * kWinogradWidth;
+  const int64_t in_channels = run.tiles.in_channels();
+  const int64_t part_floats = in_channels * kWinogradWidth;
   const int64_t calls = kWinogradParts * (task.last_block - task.first_block) *
-                        ((list.in.c + kWinogradChannels - 1) / kWinogradChannels);
+                        ((in_channels + kWinogradChannels - 1) / kWinogradChannels);
   const int64_t next = first + count, next_count = std::min(run.block_tiles, task.end - next);
   WgradPrefetch prefetch{PrefetchTiles<0>(run.tiles, list.in, run.in, next, next_count, calls),
                          PrefetchTiles<0>(run.tiles, list.out, run.out, next, next_count, calls)};
@@ -158,7 +171,11 @@ void RunWinogradWgradTask(const WinogradWgradRun& run, const WinogradWgradTask& 
       TransformInput<4>(run.tiles, run.in, first + t, run.in_plane(),
                         in_parts + t * run.in_pitch());
     }
-    TransformGradients(run, task, first, count, out_parts);
+    if (run.tiles.size == 3) {
+      TransformGradients<3>(run, task, first, count, out_parts);
+    } else {
+      TransformGradients<2>(run, task, first, count, out_parts);
+    }
     SumParts(run, task, first, count, in_parts, out_parts);
     if (task.sums == nullptr) continue;
     for (int64_t block = task.first_block; block < task.last_block; ++block) {

@@ -184,6 +184,8 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
         last{"", n, 28, 28, 64, 1, 3, 3, 1, 1};
     const ConvShape narrow{"", n, 28, 28, 32, 32, 3, 3, 1, 1};
     const ConvShape down{"", n, 28, 28, 64, 64, 3, 3, 2, 1}, tiny{"", n, 3, 3, 64, 64, 3, 3, 1, 1};
+    const ConvShape up{"", n, 14, 14, 64, 32, 4, 4, 2, 1, true},
+        up_few{"", n, 7, 7, 64, 32, 4, 4, 2, 1, true};
     for (const ConvPass pass :
          {ConvPass::kForward, ConvPass::kBackwardInput, ConvPass::kBackwardWeight}) {
       const bool weight = pass == ConvPass::kBackwardWeight;
@@ -192,6 +194,8 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
       CHECK(chosen(narrow, pass) == cpu::ConvAlgorithm::kWinograd2);
       CHECK(chosen(down, pass) == cpu::ConvAlgorithm::kDirect);
       CHECK(chosen(tiny, pass) == cpu::ConvAlgorithm::kDirect);
+      CHECK(chosen(up, pass) == cpu::ConvAlgorithm::kWinograd3);
+      CHECK(chosen(up_few, pass) == cpu::ConvAlgorithm::kDirect);
     }
     CHECK(chosen(last, ConvPass::kForward) == cpu::ConvAlgorithm::kDot);
   }
