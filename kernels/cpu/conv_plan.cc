@@ -14,9 +14,10 @@ std::atomic<ConvAlgorithms> allowed_algorithms{ConvAlgorithms::kDefault};
 // input channels read whole vectors, of at most 16 lanes.
 bool prefers_dot(const TapList& list) { return list.out.c <= 2 && list.in.c % 16 == 0; }
 
-// From here on, tiles of 4x4 stay within what a sum of 9 in.c rounded products is allowed, the
-// limit of every algorithm in tests/kernels/conv_test.cc: it grows with in.c, their error hardly.
-constexpr int64_t kMinChannels4 = 64;
+// From here on, tiles of 4x4 stay within what a sum of so many rounded products is allowed, the
+// limit of every algorithm in tests/kernels/conv_test.cc: it grows with the sum, their error
+// hardly.
+constexpr int64_t kMinTerms4 = 9 * 64;
 
 // Below, the transforms cost more than the products they save.
 constexpr double kMinSaving = 1.6, kMinSaving4 = 2.5;
@@ -32,8 +33,10 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
   const TapList list = tap_list(geometry, pass);
   if (pass != ConvPass::kBackwardWeight && prefers_dot(list)) return ConvAlgorithm::kDot;
   const double saving2 = winograd_saving(list, 2), saving4 = winograd_saving(list, 4);
-  // The weight gradient keeps small tiles: 36 partial gradients would leave the caches.
-  const bool may_use4 = pass != ConvPass::kBackwardWeight && list.in.c >= kMinChannels4;
+  // A weight gradient sums over pixels instead of channels.
+  const bool weight = pass == ConvPass::kBackwardWeight;
+  const int64_t terms = weight ? list.out.h * list.out.w : 9 * list.in.c;
+  const bool may_use4 = terms >= kMinTerms4;
   if (may_use4 && saving4 >= kMinSaving4) return ConvAlgorithm::kWinograd4;
   if (winograd_saving(list, 3) >= kMinSaving) return ConvAlgorithm::kWinograd3;
   return saving2 >= kMinSaving ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;

@@ -9,7 +9,7 @@ namespace ebb::cpu {
 //   kDot       forward and backward input with one or two output channels (conv_direct.h)
 //   kWinograd2 3x3 with stride 1 by tiles of 2x2 pixels (conv_winograd.h)
 //   kWinograd3 4x4 with stride 2 by tiles of 3x3 pixels of each parity
-//   kWinograd4 3x3 with stride 1 by tiles of 4x4; forward and backward input
+//   kWinograd4 3x3 with stride 1 by tiles of 4x4
 enum class ConvAlgorithm { kDirect, kDot, kWinograd2, kWinograd3, kWinograd4 };
 
 // Output pixels of a tile in each direction, 0 for the others.

@@ -10,7 +10,7 @@ namespace ebb::cpu {
 
 // Winograd's F(m x m, r x r) (Lavin & Gray 2016, arXiv 1509.09308): an output tile of m x m pixels
 // and r x r taps costs (m + r - 1)^2 products per channel pair instead of m^2 r^2,
-//   Y = A' [(G g G') o (B' x B)] A      and for the weight gradient, with m < 4,
+//   Y = A' [(G g G') o (B' x B)] A      and for the weight gradient
 //   dg = G' [sum over tiles of (A dY A') o (B' x B)] G.
 // m = 2 and m = 4 are for 3x3 kernels with stride 1. m = 3 is for 4x4 kernels with stride 2: rows
 // and columns of the larger image fall into even and odd ones, and each of these four parities is a
@@ -33,7 +33,6 @@ void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float
 int64_t winograd_workspace_bytes(const TapList& list, int64_t size, int threads);
 void winograd_run(const ConvPassArgs& args, int64_t size, int threads);
 
-// size is 2 or 3.
 int64_t winograd_wgrad_workspace_bytes(const ConvGeometry& geometry, int64_t size, int threads);
 void winograd_wgrad_run(const ConvWgradArgs& args, int64_t size, int threads);
 

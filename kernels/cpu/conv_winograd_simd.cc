@@ -16,9 +16,6 @@ namespace ebb::HWY_NAMESPACE {
 
 using cpu::WinogradRun;
 
-// Of the input tile of kSize x kSize output pixels.
-constexpr int SideOf(int size) { return size == 4 ? 6 : 4; }
-
 // Input of the next block and output of this one.
 struct BlockPrefetch {
   Prefetcher<0> in;

@@ -17,6 +17,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
 
+// Side of the input tile of size x size output pixels.
+constexpr int SideOf(int size) { return size == 4 ? 6 : 4; }
+
 // Tile `index` of the list of all tiles.
 struct WinogradTile {
   int64_t image, row, column;

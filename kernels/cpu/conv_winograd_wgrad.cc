@@ -89,7 +89,7 @@ void sum_splits(const Plan& plan, const Workspace& space, int threads) {
 constexpr int64_t kMaxWidth = 32;
 using Lanes = float[kMaxWidth];
 
-// G' m for one column, for two taps.
+// G' m for one column: two taps, tiles of 3x3 pixels.
 void transform_back(const Lanes (&m)[4], Lanes (&to)[2]) {
   for (int64_t j = 0; j < kMaxWidth; ++j) {
     to[0][j] = m[0][j] + 0.5f * (m[1][j] + m[2][j]);
@@ -97,7 +97,7 @@ void transform_back(const Lanes (&m)[4], Lanes (&to)[2]) {
   }
 }
 
-// For three taps.
+// Three taps, tiles of 2x2 pixels.
 void transform_back(const Lanes (&m)[4], Lanes (&to)[3]) {
   for (int64_t j = 0; j < kMaxWidth; ++j) {
     const float even = 0.5f * (m[1][j] + m[2][j]), odd = 0.5f * (m[1][j] - m[2][j]);
@@ -107,13 +107,24 @@ void transform_back(const Lanes (&m)[4], Lanes (&to)[3]) {
   }
 }
 
+// Three taps, tiles of 4x4 pixels.
+void transform_back(const Lanes (&m)[6], Lanes (&to)[3]) {
+  for (int64_t j = 0; j < kMaxWidth; ++j) {
+    const float even1 = (m[1][j] + m[2][j]) / -6, odd1 = (m[1][j] - m[2][j]) / -6;
+    const float even2 = (m[3][j] + m[4][j]) / 24, odd2 = (m[3][j] - m[4][j]) / 12;
+    to[0][j] = m[0][j] / 4 + even1 + even2;
+    to[1][j] = odd1 + odd2;
+    to[2][j] = even1 + 4 * even2 + m[5][j];
+  }
+}
+
 // dg = G' m G
-template <int kTaps>
-void transform_back(const Lanes (&m)[4][4], Lanes (&dg)[kTaps][kTaps]) {
-  Lanes half[kTaps][4];
-  for (int x = 0; x < 4; ++x) {
-    Lanes column[4], t[kTaps];
-    for (int y = 0; y < 4; ++y) std::copy_n(m[y][x], kMaxWidth, column[y]);
+template <int kTaps, int kSide>
+void transform_back(const Lanes (&m)[kSide][kSide], Lanes (&dg)[kTaps][kTaps]) {
+  Lanes half[kTaps][kSide];
+  for (int x = 0; x < kSide; ++x) {
+    Lanes column[kSide], t[kTaps];
+    for (int y = 0; y < kSide; ++y) std::copy_n(m[y][x], kMaxWidth, column[y]);
     transform_back(column, t);
     for (int y = 0; y < kTaps; ++y) std::copy_n(t[y], kMaxWidth, half[y][x]);
   }
@@ -121,16 +132,17 @@ void transform_back(const Lanes (&m)[4][4], Lanes (&dg)[kTaps][kTaps]) {
 }
 
 // Writes dw of one channel of `in`, counted over parities, and one block of channels of `out`.
-template <int kTaps>
+template <int kTaps, int kSide>
 void write_filters(const Plan& plan, const float* partial, int64_t channel, int64_t block,
                    float* dw) {
   const WinogradWgradRun& run = plan.run;
   const TapList& list = run.tiles.list;
-  Lanes m[4][4] = {}, dg[kTaps][kTaps];
+  Lanes m[kSide][kSide] = {}, dg[kTaps][kTaps];
   for (int64_t part = 0; part < run.tiles.parts(); ++part) {
     const int64_t at =
         block * run.block_floats() + (part * run.tiles.in_channels() + channel) * run.width;
-    add_partials(partial, plan.splits, plan.partial_floats(), at, run.width, m[part / 4][part % 4]);
+    add_partials(partial, plan.splits, plan.partial_floats(), at, run.width,
+                 m[part / kSide][part % kSide]);
   }
   transform_back(m, dg);
 
@@ -168,7 +180,9 @@ void winograd_wgrad_run(const ConvWgradArgs& args, int64_t size, int threads) {
   run.in = plan.out_is_dy ? args.x : args.dy;
   run.out = plan.out_is_dy ? args.dy : args.x;
   sum_splits(plan, space, threads);
-  const auto write = size == 3 ? write_filters<2> : write_filters<3>;
+  const auto write = size == 4   ? write_filters<3, 6>
+                     : size == 3 ? write_filters<2, 4>
+                                 : write_filters<3, 4>;
   const int64_t in_channels = run.tiles.in_channels();
   parallel_for(threads, in_channels * run.blocks(), [&](int64_t task) {
     write(plan, space.partial, task % in_channels, task / in_channels, args.dw);

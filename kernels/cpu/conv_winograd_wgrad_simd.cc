@@ -17,8 +17,6 @@ namespace ebb::HWY_NAMESPACE {
 using cpu::WinogradWgradRun;
 using cpu::WinogradWgradTask;
 
-constexpr int64_t kWinogradParts = 16;  // F(2x2, 3x3) and F(3x3, 2x2)
-
 // Channels of `in` of a register tile: twelve sums (of 16 registers; sixteen of 32) hide the
 // latency of the multiply-add. What is left over of the channels, a multiple of two, runs in
 // smaller tiles.
@@ -48,32 +46,47 @@ HWY_INLINE void WinogradGradient(const Vector (&y)[3], Vector (&to)[4]) {
   to[3] = hn::Neg(y[2]);
 }
 
-// part[4 i + j][...] = (A Y A')[i][j] for `width` channels of one tile from first_channel on, zeros
-// beyond the last channel.
+// A y for one column of a tile of 4x4 pixels.
+HWY_INLINE void WinogradGradient(const Vector (&y)[4], Vector (&to)[6]) {
+  const Vector four = hn::Set(kF32, 4.0f);
+  const Vector even1 = hn::Add(y[0], y[2]), odd1 = hn::Add(y[1], y[3]);
+  const Vector even2 = hn::MulAdd(four, y[2], y[0]), half_odd2 = hn::MulAdd(four, y[3], y[1]);
+  const Vector odd2 = hn::Add(half_odd2, half_odd2);
+  to[0] = y[0];
+  to[1] = hn::Add(even1, odd1);
+  to[2] = hn::Sub(even1, odd1);
+  to[3] = hn::Add(even2, odd2);
+  to[4] = hn::Sub(even2, odd2);
+  to[5] = y[3];
+}
+
+// part[kSide i + j][...] = (A Y A')[i][j] for `width` channels of one tile from first_channel on,
+// zeros beyond the last channel.
 template <int kSize>
 HWY_INLINE void TransformGradient(const WinogradWgradRun& run,
                                   const float* const (&pixel)[kSize][kSize], int64_t first_channel,
                                   float* part) {
+  constexpr int kSide = SideOf(kSize);
   for (int64_t v = 0; v < kWinogradWidth; v += kLanes) {
     const int64_t c = first_channel + v;
     if (c >= run.tiles.list.out.c) {
-      for (int64_t k = 0; k < kWinogradParts; ++k) {
+      for (int64_t k = 0; k < kSide * kSide; ++k) {
         hn::Store(hn::Zero(kF32), kF32, part + k * run.out_plane() + v);
       }
       continue;
     }
-    Vector half[4][kSize];
+    Vector half[kSide][kSize];
     EBB_UNROLL for (int j = 0; j < kSize; ++j) {
-      Vector y[kSize], t[4];
+      Vector y[kSize], t[kSide];
       EBB_UNROLL for (int i = 0; i < kSize; ++i) y[i] = hn::LoadU(kF32, pixel[i][j] + c);
       WinogradGradient(y, t);
-      EBB_UNROLL for (int i = 0; i < 4; ++i) half[i][j] = t[i];
+      EBB_UNROLL for (int i = 0; i < kSide; ++i) half[i][j] = t[i];
     }
-    EBB_UNROLL for (int i = 0; i < 4; ++i) {
-      Vector t[4];
+    EBB_UNROLL for (int i = 0; i < kSide; ++i) {
+      Vector t[kSide];
       WinogradGradient(half[i], t);
-      EBB_UNROLL for (int j = 0; j < 4; ++j) {
-        hn::Store(t[j], kF32, part + (4 * i + j) * run.out_plane() + v);
+      EBB_UNROLL for (int j = 0; j < kSide; ++j) {
+        hn::Store(t[j], kF32, part + (kSide * i + j) * run.out_plane() + v);
       }
     }
   }
@@ -98,7 +111,8 @@ HWY_NOINLINE void TransformGradients(const WinogradWgradRun& run, const Winograd
 // Adds the sums of `out` over pixels: part (1, 1) of A Y A' is the sum of the tile.
 HWY_NOINLINE void AddTileSums(const WinogradWgradRun& run, int64_t block, int64_t count,
                               bool first_block, const float* parts, float* sums) {
-  const float* from = parts + 5 * run.out_plane() + block * run.block_tiles * kWinogradWidth;
+  const float* from =
+      parts + (run.tiles.side() + 1) * run.out_plane() + block * run.block_tiles * kWinogradWidth;
   Vector sum[1][kWgradVectors];
   ZeroTile(sum);
   for (int64_t t = 0; t < count; ++t, from += kWinogradWidth) {
@@ -142,12 +156,13 @@ void SumParts(const WinogradWgradRun& run, const WinogradWgradTask& task, int64_
   const TapList& list = run.tiles.list;
   const int64_t in_channels = run.tiles.in_channels();
   const int64_t part_floats = in_channels * kWinogradWidth;
-  const int64_t calls = kWinogradParts * (task.last_block - task.first_block) *
+  const int64_t parts = run.tiles.parts();
+  const int64_t calls = parts * (task.last_block - task.first_block) *
                         ((in_channels + kWinogradChannels - 1) / kWinogradChannels);
   const int64_t next = first + count, next_count = std::min(run.block_tiles, task.end - next);
   WgradPrefetch prefetch{PrefetchTiles<0>(run.tiles, list.in, run.in, next, next_count, calls),
                          PrefetchTiles<0>(run.tiles, list.out, run.out, next, next_count, calls)};
-  for (int64_t part = 0; part < kWinogradParts; ++part) {
+  for (int64_t part = 0; part < parts; ++part) {
     for (int64_t block = task.first_block; block < task.last_block; ++block) {
       const float* in_part = in_parts + part * run.in_plane();
       const float* out_part =
@@ -162,20 +177,17 @@ void SumParts(const WinogradWgradRun& run, const WinogradWgradTask& task, int64_
   }
 }
 
-void RunWinogradWgradTask(const WinogradWgradRun& run, const WinogradWgradTask& task) {
+template <int kSize>
+void RunWgradTaskOf(const WinogradWgradRun& run, const WinogradWgradTask& task) {
   float* const in_parts = task.scratch;
-  float* const out_parts = task.scratch + kWinogradParts * run.in_plane();
+  float* const out_parts = task.scratch + run.tiles.parts() * run.in_plane();
   for (int64_t first = task.begin; first < task.end; first += run.block_tiles) {
     const int64_t count = std::min(run.block_tiles, task.end - first);
     for (int64_t t = 0; t < count; ++t) {
-      TransformInput<4>(run.tiles, run.in, first + t, run.in_plane(),
-                        in_parts + t * run.in_pitch());
+      TransformInput<SideOf(kSize)>(run.tiles, run.in, first + t, run.in_plane(),
+                                    in_parts + t * run.in_pitch());
     }
-    if (run.tiles.size == 3) {
-      TransformGradients<3>(run, task, first, count, out_parts);
-    } else {
-      TransformGradients<2>(run, task, first, count, out_parts);
-    }
+    TransformGradients<kSize>(run, task, first, count, out_parts);
     SumParts(run, task, first, count, in_parts, out_parts);
     if (task.sums == nullptr) continue;
     for (int64_t block = task.first_block; block < task.last_block; ++block) {
@@ -183,6 +195,12 @@ void RunWinogradWgradTask(const WinogradWgradRun& run, const WinogradWgradTask& 
                   task.sums + block * kWinogradWidth);
     }
   }
+}
+
+void RunWinogradWgradTask(const WinogradWgradRun& run, const WinogradWgradTask& task) {
+  if (run.tiles.size == 4) return RunWgradTaskOf<4>(run, task);
+  if (run.tiles.size == 3) return RunWgradTaskOf<3>(run, task);
+  RunWgradTaskOf<2>(run, task);
 }
 
 }  // namespace ebb::HWY_NAMESPACE

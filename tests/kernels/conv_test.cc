@@ -180,8 +180,8 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
     return cpu::conv_algorithm(shape.geometry(), pass);
   };
   for (const int64_t n : {1, 128}) {
-    const ConvShape middle{"", n, 28, 28, 64, 64, 3, 3, 1, 1},
-        last{"", n, 28, 28, 64, 1, 3, 3, 1, 1};
+    const ConvShape large{"", n, 28, 28, 64, 64, 3, 3, 1, 1},
+        middle{"", n, 14, 14, 64, 64, 3, 3, 1, 1}, last{"", n, 28, 28, 64, 1, 3, 3, 1, 1};
     const ConvShape narrow{"", n, 28, 28, 32, 32, 3, 3, 1, 1};
     const ConvShape down{"", n, 28, 28, 64, 64, 3, 3, 2, 1}, tiny{"", n, 3, 3, 64, 64, 3, 3, 1, 1};
     const ConvShape up{"", n, 14, 14, 64, 32, 4, 4, 2, 1, true},
@@ -189,9 +189,11 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
     for (const ConvPass pass :
          {ConvPass::kForward, ConvPass::kBackwardInput, ConvPass::kBackwardWeight}) {
       const bool weight = pass == ConvPass::kBackwardWeight;
+      CHECK(chosen(large, pass) == cpu::ConvAlgorithm::kWinograd4);
       CHECK(chosen(middle, pass) ==
             (weight ? cpu::ConvAlgorithm::kWinograd2 : cpu::ConvAlgorithm::kWinograd4));
-      CHECK(chosen(narrow, pass) == cpu::ConvAlgorithm::kWinograd2);
+      CHECK(chosen(narrow, pass) ==
+            (weight ? cpu::ConvAlgorithm::kWinograd4 : cpu::ConvAlgorithm::kWinograd2));
       CHECK(chosen(down, pass) == cpu::ConvAlgorithm::kDirect);
       CHECK(chosen(tiny, pass) == cpu::ConvAlgorithm::kDirect);
       CHECK(chosen(up, pass) == cpu::ConvAlgorithm::kWinograd3);
