@@ -22,6 +22,15 @@ constexpr int64_t kMinTerms4 = 9 * 64;
 // Below, the transforms cost more than the products they save.
 constexpr double kMinSaving = 1.6, kMinSaving4 = 2.5;
 
+// Transformed weights (or the partial gradient) are 16/9 or 4 times the weights. From here on that
+// is more memory than speed is worth, and small images no longer pay for reading it.
+constexpr int64_t kMaxPackedBytes = int64_t{128} << 20;
+
+bool pays(const TapList& list, int64_t size, double min_saving) {
+  return winograd_saving(list, size) >= min_saving &&
+         winograd_packed_bytes(list, size) <= kMaxPackedBytes;
+}
+
 }  // namespace
 
 void set_conv_algorithms(ConvAlgorithms algorithms) { allowed_algorithms = algorithms; }
@@ -32,14 +41,12 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
   if (allowed_algorithms == ConvAlgorithms::kDirectOnly) return ConvAlgorithm::kDirect;
   const TapList list = tap_list(geometry, pass);
   if (pass != ConvPass::kBackwardWeight && prefers_dot(list)) return ConvAlgorithm::kDot;
-  const double saving2 = winograd_saving(list, 2), saving4 = winograd_saving(list, 4);
   // A weight gradient sums over pixels instead of channels.
   const bool weight = pass == ConvPass::kBackwardWeight;
   const int64_t terms = weight ? list.out.h * list.out.w : 9 * list.in.c;
-  const bool may_use4 = terms >= kMinTerms4;
-  if (may_use4 && saving4 >= kMinSaving4) return ConvAlgorithm::kWinograd4;
-  if (winograd_saving(list, 3) >= kMinSaving) return ConvAlgorithm::kWinograd3;
-  return saving2 >= kMinSaving ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
+  if (terms >= kMinTerms4 && pays(list, 4, kMinSaving4)) return ConvAlgorithm::kWinograd4;
+  if (pays(list, 3, kMinSaving)) return ConvAlgorithm::kWinograd3;
+  return pays(list, 2, kMinSaving) ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
 }
 
 }  // namespace ebb::cpu

@@ -186,6 +186,8 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
     const ConvShape down{"", n, 28, 28, 64, 64, 3, 3, 2, 1}, tiny{"", n, 3, 3, 64, 64, 3, 3, 1, 1};
     const ConvShape up{"", n, 14, 14, 64, 32, 4, 4, 2, 1, true},
         up_few{"", n, 7, 7, 64, 32, 4, 4, 2, 1, true};
+    const ConvShape wide{"", n, 32, 32, 1408, 1408, 3, 3, 1, 1},
+        widest{"", n, 8, 8, 2816, 2816, 3, 3, 1, 1};
     for (const ConvPass pass :
          {ConvPass::kForward, ConvPass::kBackwardInput, ConvPass::kBackwardWeight}) {
       const bool weight = pass == ConvPass::kBackwardWeight;
@@ -196,6 +198,8 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
             (weight ? cpu::ConvAlgorithm::kWinograd4 : cpu::ConvAlgorithm::kWinograd2));
       CHECK(chosen(down, pass) == cpu::ConvAlgorithm::kDirect);
       CHECK(chosen(tiny, pass) == cpu::ConvAlgorithm::kDirect);
+      CHECK(chosen(wide, pass) == cpu::ConvAlgorithm::kWinograd2);
+      CHECK(chosen(widest, pass) == cpu::ConvAlgorithm::kDirect);
       CHECK(chosen(up, pass) == cpu::ConvAlgorithm::kWinograd3);
       CHECK(chosen(up_few, pass) == cpu::ConvAlgorithm::kDirect);
     }
