@@ -151,6 +151,12 @@ void direct_run(const ConvPassArgs& args, int threads) {
   prepare(args, args.workspace, &run);
   const DirectTile tile = direct_tile();
   const int64_t blocks = ceil_div(args.list.out.c, tile.lanes * tile.vectors);
+  if (args.list.kh * args.list.kw * args.list.in.c <= kMaxPatch) {
+    for_each_task(args.list, 1, threads, [&](int64_t phase, int64_t, int64_t begin, int64_t end) {
+      patch_strips(run, phase, begin, end);
+    });
+    return;
+  }
   for_each_task(args.list, blocks, threads,
                 [&](int64_t phase, int64_t block, int64_t begin, int64_t end) {
                   direct_strips(run, phase, block, begin, end);

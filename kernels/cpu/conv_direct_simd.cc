@@ -140,6 +140,71 @@ void DirectStrips(const DirectRun& run, int64_t phase, int64_t block, int64_t be
   Strips<kTileVectors>(run, table, block, begin, end);
 }
 
+// patch[i] = the input of row i: [taps][in channels].
+HWY_NOINLINE void GatherPatches(const Strip<kTileRows>& strip, const DirectRun& run,
+                                const TapPhase& phase, float (&patch)[kTileRows][cpu::kMaxPatch]) {
+  const int64_t channels = run.list.in.c;
+  int64_t at = 0;
+  for (int64_t ty = 0; ty < phase.y.taps; ++ty) {
+    for (int64_t tx = 0; tx < phase.x.taps; ++tx, at += channels) {
+      const float* row[kTileRows];
+      strip.Rows(ty, tx, run.zeros, row);
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        for (int64_t c = 0; c < channels; ++c) patch[i][at + c] = row[i][c];
+      }
+    }
+  }
+}
+
+template <int kVectors>
+HWY_NOINLINE void SumPatches(const float (&patch)[kTileRows][cpu::kMaxPatch], int64_t terms,
+                             const float* w, float* tile) {
+  const float* row[kTileRows];
+  EBB_UNROLL for (int i = 0; i < kTileRows; ++i) row[i] = patch[i];
+  Vector sum[kTileRows][kVectors];
+  ZeroTile(sum);
+  TileProduct(row, w, terms, sum);
+  StoreTile(sum, tile, kVectors * kLanes);
+}
+
+void SumPatches(const float (&patch)[kTileRows][cpu::kMaxPatch], int64_t terms, const float* w,
+                int64_t vectors, float* tile) {
+  if (vectors == 1) return SumPatches<1>(patch, terms, w, tile);
+#if HWY_TARGET <= HWY_AVX3
+  if (vectors == 2) return SumPatches<2>(patch, terms, w, tile);
+  if (vectors == 3) return SumPatches<3>(patch, terms, w, tile);
+#endif
+  SumPatches<kTileVectors>(patch, terms, w, tile);
+}
+
+void PatchStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t end) {
+  const PhaseTable& table = run.phases[phase_index];
+  const int64_t in_c = run.list.in.c, out_c = run.list.out.c, taps = table.phase.taps();
+  constexpr int64_t kFull = kTileVectors * kLanes;
+  HWY_ALIGN float tile[kTileRows * kFull];
+  float patch[kTileRows][cpu::kMaxPatch];
+  GridPoint point(table.phase, begin);
+  for (int64_t p = begin; p < end; p += kTileRows) {
+    const int64_t rows = std::min<int64_t>(kTileRows, end - p);
+    Strip<kTileRows> strip;
+    strip.Set(run, table, point, rows, 0);
+    PrefetchOutput(strip.to, out_c);
+    GatherPatches(strip, run, table.phase, patch);
+    for (int64_t first = 0; first < out_c; first += kFull) {
+      const int64_t channels = std::min(kFull, out_c - first);
+      const int64_t vectors = (channels + kLanes - 1) / kLanes, width = vectors * kLanes;
+      const float* w = run.packed + in_c * (run.total_taps * first + table.taps_before * width);
+      SumPatches(patch, taps * in_c, w, vectors, tile);
+      FinishRows(run.epilogue.activation, tile, width, rows, run.epilogue.bias + first, channels,
+                 strip.to);
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        strip.to.out[i] += channels;
+        if (strip.to.residual[i] != nullptr) strip.to.residual[i] += channels;
+      }
+    }
+  }
+}
+
 // One output channel of a strip: sums[i] = sum over taps and input channels, w advancing by
 // w_step floats per tap.
 HWY_NOINLINE void DotStrip(const Strip<kDotRows>& strip, const DirectRun& run,
@@ -223,6 +288,7 @@ namespace ebb {
 
 HWY_EXPORT(DirectStrips);
 HWY_EXPORT(DotStrips);
+HWY_EXPORT(PatchStrips);
 HWY_EXPORT(DirectTileOfTarget);
 
 namespace cpu {
@@ -231,6 +297,10 @@ DirectTile direct_tile() { return HWY_DYNAMIC_DISPATCH(DirectTileOfTarget)(); }
 
 void direct_strips(const DirectRun& run, int64_t phase, int64_t block, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(DirectStrips)(run, phase, block, begin, end);
+}
+
+void patch_strips(const DirectRun& run, int64_t phase, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(PatchStrips)(run, phase, begin, end);
 }
 
 void dot_strips(const DirectRun& run, int64_t phase, int64_t begin, int64_t end) {

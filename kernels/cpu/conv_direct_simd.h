@@ -38,6 +38,11 @@ DirectTile direct_tile();
 // Grid points begin..end-1 of the phase, counted over all images, for one block of output channels.
 void direct_strips(const DirectRun& run, int64_t phase, int64_t block, int64_t begin, int64_t end);
 
+// The same for all blocks, where a sum has at most kMaxPatch products: first gathers the input of
+// each pixel, which for so short sums is most of the work.
+inline constexpr int64_t kMaxPatch = 32;
+void patch_strips(const DirectRun& run, int64_t phase, int64_t begin, int64_t end);
+
 // The same for all (one or two) output channels with weights [phase][tap][out.c][in.c].
 void dot_strips(const DirectRun& run, int64_t phase, int64_t begin, int64_t end);
 

@@ -17,11 +17,11 @@ namespace ebb::HWY_NAMESPACE {
 // pixels then fit in L1.
 constexpr int kWgradVectors = 2;
 
-// out[t, c][...] (+)= sum over n pixels of base[t][offset + c] * packed[pixel][...]; set instead of
-// added to for the first chunk.
+// out[t, c][...] (+)= sum over n pixels of base[t][offset + c] * row[pixel][...], pixels of row
+// `pitch` floats apart; set instead of added to for the first chunk.
 template <int kTaps, int kChannels, int kVectors>
 HWY_INLINE void SumPixels(const float* const (&base)[kTaps], const int32_t* HWY_RESTRICT offset,
-                          const float* HWY_RESTRICT packed, int64_t n, bool first,
+                          const float* HWY_RESTRICT row, ptrdiff_t pitch, int64_t n, bool first,
                           float* HWY_RESTRICT out) {
   constexpr int kRows = kTaps * kChannels;
   Vector sum[kRows][kVectors];
@@ -34,8 +34,8 @@ HWY_INLINE void SumPixels(const float* const (&base)[kTaps], const int32_t* HWY_
   do {
     const ptrdiff_t o = *offset++;
     Vector b[kVectors];
-    EBB_UNROLL for (int j = 0; j < kVectors; ++j) b[j] = hn::Load(kF32, packed + j * kLanes);
-    packed += kVectors * kLanes;
+    EBB_UNROLL for (int j = 0; j < kVectors; ++j) b[j] = hn::LoadU(kF32, row + j * kLanes);
+    row += pitch;
     EBB_UNROLL for (int t = 0; t < kTaps; ++t) {
       EBB_UNROLL for (int c = 0; c < kChannels; ++c) {
         const Vector a = hn::Set(kF32, base[t][o + c]);

@@ -20,6 +20,10 @@ constexpr int64_t kPartialPart = 4;
 // Grid points whose padded input stays in L2, and of the chunk that L1 holds.
 constexpr int64_t kUnitPixels = 600, kChunkPixels = 196;
 
+// Tiles of nine taps read one or two vectors of `out` at a time: floats of a chunk, which L1 holds
+// meanwhile.
+constexpr int64_t kNarrowFloats = 4096;
+
 // How the gradient is cut into tasks. Depends on sizes only.
 struct WgradPlan {
   WgradRun run = {};
@@ -62,7 +66,10 @@ WgradPlan::WgradPlan(const ConvGeometry& g) {
   // With a stride the taps walk every second line of the input, in every second set of L1, and the
   // input of a grid point is stride * stride pixels.
   const int64_t step = phase.y.in_step;
-  const int64_t unit = kUnitPixels / (step * step), chunk = kChunkPixels / step;
+  const int64_t unit = kUnitPixels / (step * step);
+  const int64_t chunk = run.tile.taps == 9
+                            ? std::clamp<int64_t>(kNarrowFloats / list.out.c, 16, kChunkPixels)
+                            : kChunkPixels / step;
   const int64_t units = std::max<int64_t>(1, split_images * phase.pixels() / unit);
   run.unit_images = ceil_div(split_images, std::min(units, split_images));
   const int64_t unit_pixels = run.unit_images * phase.pixels();
@@ -70,7 +77,7 @@ WgradPlan::WgradPlan(const ConvGeometry& g) {
 }
 
 struct Workspace {
-  int32_t* offsets;
+  int32_t *offsets, *tap_offsets;
   float* partial;       // [splits][partial_floats]
   float* sums;          // [splits][width]
   float* bias_partial;  // bias_gradient_floats, unless sums has the bias gradient
@@ -84,6 +91,7 @@ struct Workspace {
     padded_floats = ceil_div(run.planes() * run.plane_floats(), 16) * 16;
     packed_floats = ceil_div(run.chunk * run.tile.width(), 16) * 16;
     offsets = cursor.take<int32_t>(run.unit_images * run.phase.pixels());
+    tap_offsets = cursor.take<int32_t>(run.phase.taps());
     partial = cursor.take<float>(plan.splits * plan.partial_floats());
     sums = cursor.take<float>(plan.splits * plan.width());
     const TapImage& dy = run.list.in;
@@ -94,7 +102,12 @@ struct Workspace {
   }
 };
 
-void fill_offsets(const WgradRun& run, int32_t* offsets) {
+void fill_offsets(const WgradRun& run, int32_t* offsets, int32_t* tap_offsets) {
+  for (int64_t t = 0; t < run.phase.taps(); ++t) {
+    const Tap tap = run.tap(t);
+    const int64_t pixel = (tap.dy - run.top) * run.padded_w + tap.dx - run.left;
+    tap_offsets[t] = static_cast<int32_t>(pixel * kWgradPlane);
+  }
   for (int64_t g = 0; g < run.unit_images; ++g) {
     for (int64_t y = 0; y < run.phase.y.grid; ++y) {
       const int64_t row = (g * run.padded_h + y * run.phase.y.in_step) * run.padded_w;
@@ -173,7 +186,8 @@ void wgrad_run(const ConvWgradArgs& args, int threads) {
   run.in = in_is_x ? args.x : args.dy;
   run.out = in_is_x ? args.dy : args.x;
   run.offsets = space.offsets;
-  fill_offsets(run, space.offsets);
+  run.tap_offsets = space.tap_offsets;
+  fill_offsets(run, space.offsets, space.tap_offsets);
   sum_splits(plan, space, threads);
   parallel_for(threads, plan.partial_floats() / run.tile.floats(),
                [&](int64_t tile) { write_tile(plan, space.partial, tile, args.dw); });

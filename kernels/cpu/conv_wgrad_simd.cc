@@ -88,21 +88,36 @@ HWY_NOINLINE void PackChunk(const WgradRun& run, int64_t begin, int64_t n, int64
   }
 }
 
-// Adds the pixels of one packed chunk (offsets of its points at `offset`) to all tiles of a block.
+// Adds the channels of a chunk of `out` to sums unless null. Reads in the order of memory: vectors
+// of one pixel after the other would wait for every line.
+HWY_NOINLINE void SumRows(const WgradRun& run, int64_t begin, int64_t n, bool first_chunk,
+                          float* sums) {
+  const float* const from = run.out + begin * run.list.out.pitch;
+  if (sums == nullptr) {
+    for (int64_t i = 0; i < n * run.list.out.pitch; i += 16) __builtin_prefetch(from + i, 0, 3);
+    return;
+  }
+  if (first_chunk) std::fill_n(sums, run.list.out.c, 0.0f);
+  for (int64_t p = 0; p < n; ++p) {
+    for (int64_t c = 0; c < run.list.out.c; c += kLanes) {
+      const Vector x = hn::LoadU(kF32, from + p * run.list.out.pitch + c);
+      hn::Store(hn::Add(hn::Load(kF32, sums + c), x), kF32, sums + c);
+    }
+  }
+}
+
+// Adds a chunk (offsets of its points at `offset`, their `out` vectors at `row`, `pitch` floats
+// apart) to all tiles of a block.
 template <int kTaps, int kChannels, int kVectors>
 HWY_NOINLINE void SumChunk(const WgradRun& run, const float* padded, const int32_t* offset,
-                           const float* packed, int64_t n, bool first_chunk, float* partial) {
-  for (int64_t group = 0; group < run.phase.taps() / kTaps; ++group) {
-    const float* origin[kTaps];
-    EBB_UNROLL for (int t = 0; t < kTaps; ++t) {
-      const Tap tap = run.tap(group * kTaps + t);
-      origin[t] = padded + ((tap.dy - run.top) * run.padded_w + tap.dx - run.left) * kWgradPlane;
-    }
+                           const float* row, int64_t pitch, int64_t n, bool first_chunk,
+                           float* partial) {
+  for (int64_t t = 0; t < run.phase.taps(); t += kTaps) {
     for (int64_t c = 0; c < run.list.in.c; c += kChannels) {
       const int64_t at = c / kWgradPlane * run.plane_floats() + c % kWgradPlane;
       const float* base[kTaps];
-      EBB_UNROLL for (int t = 0; t < kTaps; ++t) base[t] = origin[t] + at;
-      SumPixels<kTaps, kChannels, kVectors>(base, offset, packed, n, first_chunk, partial);
+      EBB_UNROLL for (int i = 0; i < kTaps; ++i) base[i] = padded + run.tap_offsets[t + i] + at;
+      SumPixels<kTaps, kChannels, kVectors>(base, offset, row, pitch, n, first_chunk, partial);
       partial += kTaps * kChannels * kVectors * kLanes;
     }
   }
@@ -111,19 +126,27 @@ HWY_NOINLINE void SumChunk(const WgradRun& run, const float* padded, const int32
 template <int kTaps, int kChannels, int kVectors>
 void RunWgradTiles(const WgradRun& run, const WgradTask& task) {
   constexpr int64_t kWidth = kVectors * kLanes;
+  const TapImage& out = run.list.out;
   const int64_t image_pixels = run.phase.pixels();
+  // All tiles of nine taps lie in one block row: their vectors are read once, so in place.
+  const bool in_place = kTaps == 9 && out.c % kWidth == 0;
   bool first_chunk = true;
   for (int64_t image = task.begin; image < task.end; image += run.unit_images) {
     const int64_t images = std::min(run.unit_images, task.end - image);
     PadImages(run, image, images, task.padded);
     for (int64_t p = 0; p < images * image_pixels; p += run.chunk) {
       const int64_t n = std::min(run.chunk, images * image_pixels - p);
+      const int64_t begin = image * image_pixels + p;
+      if (in_place && task.first_block == 0) SumRows(run, begin, n, first_chunk, task.sums);
       for (int64_t block = task.first_block; block < task.last_block; ++block) {
-        PackChunk<kVectors>(run, image * image_pixels + p, n, block * kWidth, first_chunk,
-                            task.packed,
-                            task.sums == nullptr ? nullptr : task.sums + block * kWidth);
-        SumChunk<kTaps, kChannels, kVectors>(run, task.padded, run.offsets + p, task.packed, n,
-                                             first_chunk,
+        const float* row = run.out + begin * out.pitch + block * kWidth;
+        if (!in_place) {
+          PackChunk<kVectors>(run, begin, n, block * kWidth, first_chunk, task.packed,
+                              task.sums == nullptr ? nullptr : task.sums + block * kWidth);
+          row = task.packed;
+        }
+        SumChunk<kTaps, kChannels, kVectors>(run, task.padded, run.offsets + p, row,
+                                             in_place ? out.pitch : kWidth, n, first_chunk,
                                              task.partial + block * run.block_floats());
       }
       first_chunk = false;

@@ -32,6 +32,7 @@ struct WgradRun {
   int64_t padded_h, padded_w;  // rows and columns that the taps can reach
   int64_t top, left;           // input coordinates of padded pixel (0, 0)
   const int32_t* offsets;      // [unit_images * phase.pixels()] floats into a plane
+  const int32_t* tap_offsets;  // [phase.taps()] floats, in the order of tap()
 
   // Tap number t of the gradient's layout. Where it can be, the taps of a register tile lie a
   // stride apart: they then read the same pixels, for neighbouring grid points.

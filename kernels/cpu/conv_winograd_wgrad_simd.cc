@@ -145,8 +145,8 @@ HWY_NOINLINE int64_t SumTiles(const WinogradWgradRun& run, int64_t c, const floa
   for (; c + kChannels <= run.tiles.in_channels(); c += kChannels) {
     prefetch.Next();
     const float* base[1] = {in_part + c};
-    SumPixels<1, kChannels, kWgradVectors>(base, run.offsets, out_part, count, first,
-                                           partial + c * kWinogradWidth);
+    SumPixels<1, kChannels, kWgradVectors>(base, run.offsets, out_part, kWinogradWidth, count,
+                                           first, partial + c * kWinogradWidth);
   }
   return c;
 }
