@@ -7,78 +7,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/cpu/conv_epilogue-inl.h"
-#include "kernels/cpu/conv_tile-inl.h"
+#include "kernels/cpu/conv_strip-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
-
-using cpu::DirectRun;
-using cpu::PhaseTable;
-
-// Pixels of a strip of dot products: eight sums hide the latency of the multiply-add.
-constexpr int kDotRows = 8;
-
-// A grid point of a phase, counted over all images.
-struct GridPoint {
-  int64_t image, y, x;
-
-  GridPoint(const TapPhase& phase, int64_t index)
-      : image(index / phase.pixels()),
-        y(index % phase.pixels() / phase.x.grid),
-        x(index % phase.x.grid) {}
-  void advance(const TapPhase& phase) {
-    if (++x < phase.x.grid) return;
-    x = 0;
-    if (++y < phase.y.grid) return;
-    y = 0;
-    ++image;
-  }
-};
-
-// The rows of a strip: input offsets per tap, and the output pixels from channel `first_channel`
-// on. A ragged strip repeats its last pixel.
-template <int kRows>
-struct Strip {
-  const float* image[kRows];
-  const int64_t* y[kRows];  // [taps y]
-  const int64_t* x[kRows];  // [taps x]
-  OutputRows<kRows> to;
-
-  HWY_INLINE void Set(const DirectRun& run, const PhaseTable& table, GridPoint& point, int64_t rows,
-                      int64_t first_channel) {
-    const TapPhase& phase = table.phase;
-    const TapImage& out = run.list.out;
-    for (int64_t i = 0; i < kRows; ++i) {
-      if (i >= rows) {
-        image[i] = image[i - 1], y[i] = y[i - 1], x[i] = x[i - 1];
-        to.out[i] = to.out[i - 1], to.residual[i] = to.residual[i - 1];
-        continue;
-      }
-      image[i] = run.in + point.image * run.list.in.elements();
-      y[i] = table.y + point.y * phase.y.taps;
-      x[i] = table.x + point.x * phase.x.taps;
-      const int64_t pixel = phase.y.out(point.y) * out.w + phase.x.out(point.x);
-      to.out[i] = run.out + point.image * out.elements() + pixel * out.pitch + first_channel;
-      to.residual[i] = nullptr;
-      if (run.epilogue.residual != nullptr) {
-        const int64_t residual_image = point.image % run.epilogue.residual_n;
-        to.residual[i] = run.epilogue.residual + (residual_image * out.h * out.w + pixel) * out.c +
-                         first_channel;
-      }
-      point.advance(phase);
-    }
-  }
-
-  // The input pixel of each row for one tap.
-  HWY_INLINE void Rows(int64_t ty, int64_t tx, const float* zeros,
-                       const float* (&row)[kRows]) const {
-    EBB_UNROLL for (int i = 0; i < kRows; ++i) {
-      const int64_t dy = y[i][ty], dx = x[i][tx];
-      row[i] = (dy | dx) < 0 ? zeros : image[i] + dy + dx;
-    }
-  }
-};
 
 // Sums one strip over all taps and input channels into tile [kRows][kVectors * kLanes]. Not
 // inlined: code around the loops would take registers away from the sums.
@@ -97,16 +29,6 @@ HWY_NOINLINE void SumStrip(const Strip<kRows>& strip, const DirectRun& run, cons
   }
   StoreTile(sum, tile, kVectors * kLanes);
 }
-
-// Asks for the lines that the strip will write: a store that misses delays everything behind it.
-template <int kRows>
-HWY_INLINE void PrefetchOutput(const OutputRows<kRows>& to, int64_t channels) {
-  constexpr int64_t kLineFloats = 16;
-  for (int i = 0; i < kRows; ++i) {
-    for (int64_t c = 0; c < channels; c += kLineFloats) __builtin_prefetch(to.out[i] + c, 1, 3);
-  }
-}
-
 template <int kVectors>
 void Strips(const DirectRun& run, const PhaseTable& table, int64_t block, int64_t begin,
             int64_t end) {
@@ -139,145 +61,6 @@ void DirectStrips(const DirectRun& run, int64_t phase, int64_t block, int64_t be
 #endif
   Strips<kTileVectors>(run, table, block, begin, end);
 }
-
-// patch[i] = the input of row i: [taps][in channels].
-HWY_NOINLINE void GatherPatches(const Strip<kTileRows>& strip, const DirectRun& run,
-                                const TapPhase& phase, float (&patch)[kTileRows][cpu::kMaxPatch]) {
-  const int64_t channels = run.list.in.c;
-  int64_t at = 0;
-  for (int64_t ty = 0; ty < phase.y.taps; ++ty) {
-    for (int64_t tx = 0; tx < phase.x.taps; ++tx, at += channels) {
-      const float* row[kTileRows];
-      strip.Rows(ty, tx, run.zeros, row);
-      for (int64_t i = 0; i < kTileRows; ++i) {
-        for (int64_t c = 0; c < channels; ++c) patch[i][at + c] = row[i][c];
-      }
-    }
-  }
-}
-
-template <int kVectors>
-HWY_NOINLINE void SumPatches(const float (&patch)[kTileRows][cpu::kMaxPatch], int64_t terms,
-                             const float* w, float* tile) {
-  const float* row[kTileRows];
-  EBB_UNROLL for (int i = 0; i < kTileRows; ++i) row[i] = patch[i];
-  Vector sum[kTileRows][kVectors];
-  ZeroTile(sum);
-  TileProduct(row, w, terms, sum);
-  StoreTile(sum, tile, kVectors * kLanes);
-}
-
-void SumPatches(const float (&patch)[kTileRows][cpu::kMaxPatch], int64_t terms, const float* w,
-                int64_t vectors, float* tile) {
-  if (vectors == 1) return SumPatches<1>(patch, terms, w, tile);
-#if HWY_TARGET <= HWY_AVX3
-  if (vectors == 2) return SumPatches<2>(patch, terms, w, tile);
-  if (vectors == 3) return SumPatches<3>(patch, terms, w, tile);
-#endif
-  SumPatches<kTileVectors>(patch, terms, w, tile);
-}
-
-void PatchStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t end) {
-  const PhaseTable& table = run.phases[phase_index];
-  const int64_t in_c = run.list.in.c, out_c = run.list.out.c, taps = table.phase.taps();
-  constexpr int64_t kFull = kTileVectors * kLanes;
-  HWY_ALIGN float tile[kTileRows * kFull];
-  float patch[kTileRows][cpu::kMaxPatch];
-  GridPoint point(table.phase, begin);
-  for (int64_t p = begin; p < end; p += kTileRows) {
-    const int64_t rows = std::min<int64_t>(kTileRows, end - p);
-    Strip<kTileRows> strip;
-    strip.Set(run, table, point, rows, 0);
-    PrefetchOutput(strip.to, out_c);
-    GatherPatches(strip, run, table.phase, patch);
-    for (int64_t first = 0; first < out_c; first += kFull) {
-      const int64_t channels = std::min(kFull, out_c - first);
-      const int64_t vectors = (channels + kLanes - 1) / kLanes, width = vectors * kLanes;
-      const float* w = run.packed + in_c * (run.total_taps * first + table.taps_before * width);
-      SumPatches(patch, taps * in_c, w, vectors, tile);
-      FinishRows(run.epilogue.activation, tile, width, rows, run.epilogue.bias + first, channels,
-                 strip.to);
-      for (int64_t i = 0; i < kTileRows; ++i) {
-        strip.to.out[i] += channels;
-        if (strip.to.residual[i] != nullptr) strip.to.residual[i] += channels;
-      }
-    }
-  }
-}
-
-// One output channel of a strip: sums[i] = sum over taps and input channels, w advancing by
-// w_step floats per tap.
-HWY_NOINLINE void DotStrip(const Strip<kDotRows>& strip, const DirectRun& run,
-                           const TapPhase& phase, const float* w, int64_t w_step, float* sums) {
-  Vector sum[kDotRows];
-  EBB_UNROLL for (int i = 0; i < kDotRows; ++i) sum[i] = hn::Zero(kF32);
-  for (int64_t ty = 0; ty < phase.y.taps; ++ty) {
-    for (int64_t tx = 0; tx < phase.x.taps; ++tx, w += w_step) {
-      const float* row[kDotRows];
-      strip.Rows(ty, tx, run.zeros, row);
-      for (int64_t c = 0; c < run.list.in.c; c += kLanes) {
-        const Vector b = hn::Load(kF32, w + c);
-        EBB_UNROLL for (int i = 0; i < kDotRows; ++i) {
-          sum[i] = hn::MulAdd(hn::LoadU(kF32, row[i] + c), b, sum[i]);
-        }
-      }
-    }
-  }
-  EBB_UNROLL for (int i = 0; i < kDotRows; ++i) {
-    sums[i] = hn::GetLane(hn::SumOfLanes(kF32, sum[i]));
-  }
-}
-
-// FinishPixel with vectors over the pixels of a strip: one channel at offset `channel`.
-template <Activation kActivation>
-void FinishColumn(float* sums, float bias, int64_t channel, int64_t rows,
-                  const OutputRows<kDotRows>& to) {
-  for (int64_t i = 0; i < rows; ++i) {
-    sums[i] += bias;
-    if (to.residual[i] != nullptr) sums[i] += to.residual[i][channel];
-  }
-  const hn::CappedTag<float, kDotRows> d;
-  for (size_t i = 0; i < kDotRows; i += hn::Lanes(d)) {
-    hn::Vec<decltype(d)> v = hn::Load(d, sums + i);
-    if constexpr (kActivation == Activation::kGelu) v = Gelu(d, v);
-    if constexpr (kActivation == Activation::kSilu) v = Silu(d, v);
-    if constexpr (kActivation == Activation::kGeluTanh) v = GeluTanh(d, v);
-    hn::Store(v, d, sums + i);
-  }
-  for (int64_t i = 0; i < rows; ++i) to.out[i][channel] = sums[i];
-}
-
-void DotStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t end) {
-  const PhaseTable& table = run.phases[phase_index];
-  const int64_t outputs = run.list.out.c, channels = run.list.in.c;
-  const float* w = run.packed + table.taps_before * outputs * channels;
-  GridPoint point(table.phase, begin);
-  for (int64_t p = begin; p < end; p += kDotRows) {
-    const int64_t rows = std::min<int64_t>(kDotRows, end - p);
-    Strip<kDotRows> strip;
-    strip.Set(run, table, point, rows, 0);
-    for (int64_t o = 0; o < outputs; ++o) {
-      HWY_ALIGN float sums[kDotRows];
-      DotStrip(strip, run, table.phase, w + o * channels, outputs * channels, sums);
-      const float bias = run.epilogue.bias[o];
-      switch (run.epilogue.activation) {
-        case Activation::kNone:
-          FinishColumn<Activation::kNone>(sums, bias, o, rows, strip.to);
-          break;
-        case Activation::kGelu:
-          FinishColumn<Activation::kGelu>(sums, bias, o, rows, strip.to);
-          break;
-        case Activation::kSilu:
-          FinishColumn<Activation::kSilu>(sums, bias, o, rows, strip.to);
-          break;
-        case Activation::kGeluTanh:
-          FinishColumn<Activation::kGeluTanh>(sums, bias, o, rows, strip.to);
-          break;
-      }
-    }
-  }
-}
-
 cpu::DirectTile DirectTileOfTarget() { return {kTileRows, kLanes, kTileVectors}; }
 
 }  // namespace ebb::HWY_NAMESPACE
@@ -287,8 +70,6 @@ HWY_AFTER_NAMESPACE();
 namespace ebb {
 
 HWY_EXPORT(DirectStrips);
-HWY_EXPORT(DotStrips);
-HWY_EXPORT(PatchStrips);
 HWY_EXPORT(DirectTileOfTarget);
 
 namespace cpu {
@@ -297,14 +78,6 @@ DirectTile direct_tile() { return HWY_DYNAMIC_DISPATCH(DirectTileOfTarget)(); }
 
 void direct_strips(const DirectRun& run, int64_t phase, int64_t block, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(DirectStrips)(run, phase, block, begin, end);
-}
-
-void patch_strips(const DirectRun& run, int64_t phase, int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(PatchStrips)(run, phase, begin, end);
-}
-
-void dot_strips(const DirectRun& run, int64_t phase, int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(DotStrips)(run, phase, begin, end);
 }
 
 }  // namespace cpu
