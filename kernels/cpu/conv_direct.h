@@ -10,8 +10,8 @@ namespace ebb::cpu {
 // Forward and backward input straight from the tap list. A strip of output pixels times a block of
 // output channels is summed in registers over taps and input channels, in that order for every
 // pixel, so an output value does not depend on its place in a strip or a batch. Pixels outside the
-// input are read from a line of zeros. Short sums, of few input channels, gather the input of a pixel
-// once for all blocks.
+// input are read from a line of zeros. Short sums, of few input channels, gather the input of a
+// pixel once for all blocks.
 //
 // Packed weights: [block][phase][tap][in.c][width], width = channels of the block rounded up to
 // whole vectors, padded with zeros.
