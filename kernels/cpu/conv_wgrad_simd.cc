@@ -19,18 +19,19 @@ using cpu::WgradRun;
 using cpu::WgradTask;
 using cpu::WgradTile;
 
-// Channels per tap of the tiles with one, two and three taps.
+// Channels per tap of the tiles with one, two and three taps, and vectors of those with one or two
+// and with nine: twelve sums or more hide the latency of the multiply-add.
 #if HWY_TARGET <= HWY_AVX3
-constexpr int kChannels3 = 4, kChannels2 = 4, kChannels1 = 8, kVectors9 = 2;
+constexpr int kChannels3 = 4, kChannels2 = 4, kChannels1 = 8, kVectors1 = 2, kVectors9 = 2;
 #else
-constexpr int kChannels3 = 2, kChannels2 = 2, kChannels1 = 4, kVectors9 = 1;
+constexpr int kChannels3 = 2, kChannels2 = 2, kChannels1 = 4, kVectors1 = 3, kVectors9 = 1;
 #endif
 
 WgradTile WgradTileOfTarget(int64_t taps, int64_t in_channels) {
   if (taps == 9 && in_channels <= 2) return {9, 1, kVectors9, kLanes};
   if (taps % 3 == 0) return {3, kChannels3, kWgradVectors, kLanes};
-  if (taps % 2 == 0) return {2, kChannels2, kWgradVectors, kLanes};
-  return {1, kChannels1, kWgradVectors, kLanes};
+  if (taps % 2 == 0) return {2, kChannels2, kVectors1, kLanes};
+  return {1, kChannels1, kVectors1, kLanes};
 }
 
 HWY_INLINE void CopyFloats(const float* from, int64_t n, float* to) {
@@ -161,9 +162,9 @@ void RunWgradTask(const WgradRun& run, const WgradTask& task) {
     case 3:
       return RunWgradTiles<3, kChannels3, kWgradVectors>(run, task);
     case 2:
-      return RunWgradTiles<2, kChannels2, kWgradVectors>(run, task);
+      return RunWgradTiles<2, kChannels2, kVectors1>(run, task);
     default:
-      return RunWgradTiles<1, kChannels1, kWgradVectors>(run, task);
+      return RunWgradTiles<1, kChannels1, kVectors1>(run, task);
   }
 }
 
