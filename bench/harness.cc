@@ -14,6 +14,7 @@
 #include "bench/vendor/kernels.h"
 #include "diffusion/kernels_flag.h"
 #include "engine/backend.h"
+#include "engine/base/atomic_file.h"
 #include "engine/base/error.h"
 #include "kernels/cpu/simd_name.h"
 
@@ -194,11 +195,7 @@ void BenchReport::save() const {
     all["rows"].push_back(std::move(entry));
   }
   all["notes"] = notes_;
-  std::ofstream file(flags_.json);
-  file << all.dump(2) << "\n";
-  file.close();
-  EBB_CHECK(!file.fail(), IoError, "--json ", flags_.json,
-            ": could not be written. Check the folder and the space on the disk");
+  write_file(flags_.json, all.dump(2) + "\n");
 }
 
 double time_ms(const std::function<void()>& work) {

@@ -1,16 +1,16 @@
 // simt_conformance: whether a GPU does with the primitives of kernels/simt.h what the emulator
 // does.
-//   simt_conformance --write GOLDEN             runs the cases on the emulator and keeps the
-//   results simt_conformance --golden GOLDEN [--json F]  runs them on --device and compares
+//   simt_conformance --write GOLDEN              keeps what the cases leave on the emulator
+//   simt_conformance --golden GOLDEN [--json F]  runs them on --device and compares
 // Exit code 1 when one differs, 5 when there is no GPU. The JSON file is written before and after
 // each case: one that hangs is found in it as "running".
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "diffusion/cli.h"
+#include "engine/base/atomic_file.h"
 #include "engine/base/error.h"
 #include "tests/simt/conformance.h"
 #include "weights/safetensors.h"
@@ -80,10 +80,7 @@ class Report {
     entry = {{"status", status}};
     if (!detail.empty()) entry["detail"] = detail;
     if (path_.empty()) return;
-    std::ofstream file(path_);
-    file << all_.dump(1) << "\n";
-    file.close();
-    EBB_CHECK(!file.fail(), IoError, "--json ", path_, ": could not be written");
+    write_file(path_, all_.dump(1) + "\n");
   }
 
  private:

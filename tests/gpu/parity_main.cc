@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -15,6 +14,7 @@
 #include "diffusion/model_file.h"
 #include "diffusion/train/batch_source.h"
 #include "engine/backend.h"
+#include "engine/base/atomic_file.h"
 #include "nn/autograd/trainer.h"
 
 namespace ebb {
@@ -90,11 +90,7 @@ nlohmann::ordered_json compare_pictures(const std::vector<float>& cpu,
 }
 
 void save(const Flags& flags, const nlohmann::ordered_json& all) {
-  if (flags.json.empty()) return;
-  std::ofstream file(flags.json);
-  file << all.dump(1) << "\n";
-  file.close();
-  EBB_CHECK(!file.fail(), IoError, "--json ", flags.json, ": could not be written");
+  if (!flags.json.empty()) write_file(flags.json, all.dump(1) + "\n");
 }
 
 void run(const Flags& flags) {

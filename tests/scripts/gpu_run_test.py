@@ -103,6 +103,17 @@ class GpuRun(unittest.TestCase):
         self.assertEqual(steps["table-unet"]["status"], "passed")
         self.assertIn("different: x", done.stdout)
 
+    def test_a_crash_does_not_end_the_run(self) -> None:
+        self.pretend("test_kernels", "echo so far; kill -SEGV $$")
+        done = self.run_script()
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(self.summary()["failures"], 1)
+        self.assertTrue(self.summary()["complete"])
+        steps = self.steps()
+        self.assertEqual(steps["kernels"]["status"], "crashed with signal 11")
+        self.assertEqual(steps["table-unet"]["status"], "passed")
+        self.assertIn("so far", (self.out / "kernels.log").read_text())
+
     def test_a_step_that_hangs_is_ended_with_the_time(self) -> None:
         self.pretend("bench_kernels", "sleep 1000")
         done = self.run_script(seconds=8)
