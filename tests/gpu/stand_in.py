@@ -60,6 +60,8 @@ def main() -> None:
         return
     if NAME == "compute-sanitizer":  # --tool TOOL --error-exitcode 1 PROGRAM...
         os.execv(ARGUMENTS[4], ARGUMENTS[4:])
+    if NAME == "timeout":  # --kill-after=5 SECONDS PROGRAM...
+        os.execvp(ARGUMENTS[2], ARGUMENTS[2:])
     if NAME == "ebb" and ARGUMENTS == ["devices"]:
         print("cuda:0  Pretended GPU, sm_90, 1 GiB free of 1 GiB")
         return
