@@ -18,6 +18,17 @@ struct EmbeddingArgs {
 };
 using EmbeddingFn = void(const EmbeddingArgs&, StreamHandle);
 
+// Its gradient: dtable[e, :] = sum of dy[i, :] over all i with ids[i] = e, in the order of i; 0 for
+// rows that nobody looked up. Ids outside 0..entries-1 add to nothing.
+struct EmbeddingBackwardArgs {
+  int64_t count, entries, c;
+  DType dtype;         // of dy
+  const int32_t* ids;  // [count]
+  const void* dy;      // [count, C]
+  float* dtable;       // [entries, C], overwritten
+};
+using EmbeddingBackwardFn = void(const EmbeddingBackwardArgs&, StreamHandle);
+
 // Sinusoidal embedding of timesteps (Vaswani et al. 2017, as in Ho et al. 2020), half = C / 2:
 //   f_i = max_period^(-i / (half - shift)),  y[n, i] = cos(t f_i), y[n, half + i] = sin(t f_i)
 // sin_first swaps the halves; an odd C ends with 0. Angles are computed in double: f32 would lose
@@ -34,6 +45,7 @@ using TimestepEmbeddingFn = void(const TimestepEmbeddingArgs&, StreamHandle);
 
 namespace cpu {
 EmbeddingFn embedding;
+EmbeddingBackwardFn embedding_backward;
 TimestepEmbeddingFn timestep_embedding;
 }  // namespace cpu
 

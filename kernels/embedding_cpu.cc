@@ -22,6 +22,25 @@ void embedding(const EmbeddingArgs& args, StreamHandle stream) {
   });
 }
 
+// A task owns some channels of all rows.
+void embedding_backward(const EmbeddingBackwardArgs& args, StreamHandle stream) {
+  require_f32("embedding", args.dtype);
+  constexpr int64_t kChannels = 16;  // a cache line
+  parallel_for(stream.threads, ceil_div(args.c, kChannels), [&](int64_t task) {
+    const int64_t first = task * kChannels, count = std::min(kChannels, args.c - first);
+    for (int64_t e = 0; e < args.entries; ++e) {
+      std::fill_n(args.dtable + e * args.c + first, count, 0.0f);
+    }
+    for (int64_t i = 0; i < args.count; ++i) {
+      const int64_t id = args.ids[i];
+      if (id < 0 || id >= args.entries) continue;
+      const float* dy = as_f32(args.dy) + i * args.c + first;
+      float* row = args.dtable + id * args.c + first;
+      for (int64_t c = 0; c < count; ++c) row[c] += dy[c];
+    }
+  });
+}
+
 void timestep_embedding(const TimestepEmbeddingArgs& args, StreamHandle stream) {
   const int64_t half = args.c / 2;
   parallel_for(stream.threads, args.n, [&](int64_t n) {

@@ -1,5 +1,6 @@
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
+#include "kernels/cuda/reduce.h"
 #include "kernels/embedding.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
@@ -22,6 +23,25 @@ __global__ void __launch_bounds__(kThreads) embedding_kernel(EmbeddingArgs args)
       }
       store_pack<kWidth>(y + c, v);
     }
+  }
+}
+
+// Blocks along y take rows of the table in turn; a lane owns a channel. A warp looks at 32 ids at
+// once and visits those that name its row, in order.
+template <class T>
+__global__ void __launch_bounds__(kThreads) embedding_backward_kernel(EmbeddingBackwardArgs args) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int64_t c = global_thread();
+  for (int64_t row = blockIdx.y; row < args.entries; row += gridDim.y) {
+    float sum = 0;
+    for (int64_t i0 = 0; i0 < args.count; i0 += 32) {
+      const bool named = i0 + lane < args.count && args.ids[i0 + lane] == row;
+      for (unsigned left = __ballot_sync(kAllLanes, named); left != 0; left &= left - 1) {
+        const int64_t i = i0 + __ffs(static_cast<int>(left)) - 1;
+        if (c < args.c) sum += to_float(static_cast<const T*>(args.dy)[i * args.c + c]);
+      }
+    }
+    if (c < args.c) args.dtable[row * args.c + c] = sum;
   }
 }
 
@@ -51,6 +71,18 @@ void embedding(const EmbeddingArgs& args, StreamHandle stream) {
                   .block = dim3(kThreads),
                   .stream = stream},
                  wide ? embedding_kernel<T, kWidth> : embedding_kernel<T, 1>, args);
+  });
+}
+
+void embedding_backward(const EmbeddingBackwardArgs& args, StreamHandle stream) {
+  for_dtype("embedding", args.dtype, [&](auto type) {
+    using T = decltype(type);
+    simt::launch(
+        {.name = "embedding_backward",
+         .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kThreads)), rows_for(args.entries)),
+         .block = dim3(kThreads),
+         .stream = stream},
+        embedding_backward_kernel<T>, args);
   });
 }
 
