@@ -65,7 +65,7 @@ struct GroupNormBackwardArgs {
 };
 using GroupNormBackwardFn = void(const GroupNormBackwardArgs&, StreamHandle);
 
-// Scratch of the backward pass: a and b.
+// Scratch of the backward pass.
 using GroupNormWorkspaceBytesFn = int64_t(const GroupNormSize& size);
 
 namespace cpu {

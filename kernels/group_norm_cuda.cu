@@ -154,19 +154,55 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// dgamma and dbeta: sums over the images, in order.
+// How the images are divided for the sums of dgamma and dbeta: LayerNorm has thousands.
+struct ImageChunks {
+  int64_t images_of_one, count;
+
+  explicit ImageChunks(int64_t n) {
+    constexpr int64_t kFewestImages = 64, kMostChunks = 256;
+    images_of_one = std::max(kFewestImages, ceil_div(n, kMostChunks));
+    count = ceil_div(n, images_of_one);
+  }
+};
+
+// sums[chunk, 0, c] of dbeta and sums[chunk, 1, c] of dgamma. threadIdx.x: channel, threadIdx.y:
+// every 8th image of the chunk.
+__global__ void __launch_bounds__(kSumChannels* kSumRows)
+    group_norm_params_kernel(GroupNormBackwardArgs args, ImageChunks chunks, const float* a,
+                             const float* b, double* sums) {
+  SIMT_SHARED(double, partial, [2][kSumRows][kSumChannels]);
+  const int64_t channels = args.size.c;
+  const int64_t c = int64_t{blockIdx.x} * kSumChannels + threadIdx.x;
+  const int64_t first = blockIdx.y * chunks.images_of_one;
+  const int64_t last = min(first + chunks.images_of_one, args.size.n);
+  double dbeta = 0, dgamma = 0;
+  for (int64_t n = first + threadIdx.y; c < channels && n < last; n += kSumRows) {
+    const int64_t nc = n * channels + c;
+    const double factor = args.scale == nullptr ? 1.0 : 1.0 + args.scale[nc];
+    dbeta += factor * a[nc];
+    dgamma += factor * b[nc];
+  }
+  partial[0][threadIdx.y][threadIdx.x] = dbeta;
+  partial[1][threadIdx.y][threadIdx.x] = dgamma;
+  __syncthreads();
+  if (threadIdx.y != 0 || c >= channels) return;
+  for (int row = 1; row < kSumRows; ++row) {
+    dbeta += partial[0][row][threadIdx.x];
+    dgamma += partial[1][row][threadIdx.x];
+  }
+  double* chunk = sums + blockIdx.y * 2 * channels;
+  chunk[c] = dbeta;
+  chunk[channels + c] = dgamma;
+}
+
+// Adds the chunks, in order.
 __global__ void __launch_bounds__(kThreads)
-    group_norm_params_kernel(GroupNormBackwardArgs args, const float* a, const float* b) {
-  for (int64_t c = global_thread(); c < args.size.c; c += global_threads()) {
-    double dbeta = 0, dgamma = 0;
-    for (int64_t n = 0; n < args.size.n; ++n) {
-      const int64_t nc = n * args.size.c + c;
-      const double factor = args.scale == nullptr ? 1.0 : 1.0 + args.scale[nc];
-      dbeta += factor * a[nc];
-      dgamma += factor * b[nc];
-    }
-    args.dbeta[c] = static_cast<float>(dbeta);
-    args.dgamma[c] = static_cast<float>(dgamma);
+    group_norm_add_kernel(int64_t channels, int64_t chunks, const double* sums, float* dbeta,
+                          float* dgamma) {
+  for (int64_t i = global_thread(); i < 2 * channels; i += global_threads()) {
+    double sum = 0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += sums[chunk * 2 * channels + i];
+    (i < channels ? dbeta[i] : dgamma[i - channels]) = static_cast<float>(sum);
   }
 }
 
@@ -184,7 +220,8 @@ void require_groups(const GroupNormSize& s) {
 
 int64_t group_norm_workspace_bytes(const GroupNormSize& s) {
   require_groups(s);
-  return 2 * s.n * s.c * static_cast<int64_t>(sizeof(float));
+  const int64_t sums = ImageChunks(s.n).count * 2 * s.c * static_cast<int64_t>(sizeof(double));
+  return sums + 2 * s.n * s.c * static_cast<int64_t>(sizeof(float));
 }
 
 void group_norm_forward(const GroupNormForwardArgs& args, StreamHandle stream) {
@@ -203,8 +240,10 @@ void group_norm_forward(const GroupNormForwardArgs& args, StreamHandle stream) {
 void group_norm_backward(const GroupNormBackwardArgs& args, StreamHandle stream) {
   const GroupNormSize& s = args.size;
   require_groups(s);
-  float* a = static_cast<float*>(args.workspace);  // [N, C]
-  float* b = a + s.n * s.c;                        // [N, C]
+  const ImageChunks chunks(s.n);
+  double* sums = static_cast<double*>(args.workspace);                 // [chunks, 2, C]
+  float* a = reinterpret_cast<float*>(sums + chunks.count * 2 * s.c);  // [N, C]
+  float* b = a + s.n * s.c;                                            // [N, C]
   for_dtype("group_norm", args.dtype, [&](auto type) {
     using T = decltype(type);
     for_activation(args.activation, [&](auto tag) {
@@ -222,10 +261,16 @@ void group_norm_backward(const GroupNormBackwardArgs& args, StreamHandle stream)
     });
   });
   simt::launch({.name = "group_norm_params",
-                .grid = dim3(blocks_for(s.c)),
+                .grid = dim3(static_cast<unsigned>(ceil_div(s.c, kSumChannels)),
+                             static_cast<unsigned>(chunks.count)),
+                .block = dim3(kSumChannels, kSumRows),
+                .stream = stream},
+               group_norm_params_kernel, args, chunks, a, b, sums);
+  simt::launch({.name = "group_norm_add",
+                .grid = dim3(blocks_for(2 * s.c)),
                 .block = dim3(kThreads),
                 .stream = stream},
-               group_norm_params_kernel, args, a, b);
+               group_norm_add_kernel, s.c, chunks.count, sums, args.dbeta, args.dgamma);
 }
 
 }  // namespace ebb::EBB_GPU_NAMESPACE
