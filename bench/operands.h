@@ -47,6 +47,11 @@ class Operands {
   float* random_floats(int64_t count, double low = -1, double high = 1) {
     return static_cast<float*>(random(count, DType::kF32, low, high));
   }
+  int32_t* numbers(const std::vector<int32_t>& values) {
+    held_.push_back(Tensor::from_host(context_, {static_cast<int64_t>(values.size())},
+                                      std::span<const int32_t>(values)));
+    return held_.back().data<int32_t>();
+  }
   float* zero_floats(int64_t count) {
     held_.push_back(Tensor::zeros(context_, {count}));
     return held_.back().data<float>();

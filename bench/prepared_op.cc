@@ -220,6 +220,20 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
                                reinterpret_cast<const AdamRates*>(on->random_floats(2, 0.5, 1)),
                                nullptr, on->random_floats(count), on->random_floats(count),
                                on->random_floats(count), on->random_floats(count, 0, 1), nullptr});
+    case StreamOp::kConvert:
+      return launches(&KernelTable::convert, "convert",
+                      ConvertArgs{count, DType::kF32, dtype, on->random_floats(count),
+                                  on->space(count, dtype)});
+    case StreamOp::kEmbeddingGradient: {
+      std::vector<int32_t> ids;
+      for (int64_t i = 0; i < c.rows; ++i) {
+        ids.push_back(static_cast<int32_t>(i * 37 % kEmbeddingEntries));
+      }
+      return launches(
+          &KernelTable::embedding_backward, "embedding_backward",
+          EmbeddingBackwardArgs{c.rows, kEmbeddingEntries, c.c, dtype, on->numbers(ids),
+                                on->random(count, dtype), on->floats(kEmbeddingEntries * c.c)});
+    }
     case StreamOp::kRandomNormal:
       return launches(
           &KernelTable::random_normal, "random_normal",

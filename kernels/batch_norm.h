@@ -5,6 +5,7 @@
 #include "engine/base/dtype.h"
 #include "engine/base/stream_handle.h"
 #include "kernels/activation.h"
+#include "kernels/row_moments.h"
 
 namespace ebb {
 
@@ -30,6 +31,10 @@ struct BatchNormTrainArgs {
   float* mean;          // [C], for the backward pass
   float* rstd;          // [C], for the backward pass
   void* workspace;
+  // What the producer of x says of it (ConvForwardArgs::moments); null: the statistics are read
+  // from x. Chunks may come in any division, but always in the same order.
+  const RowMoments* moments = nullptr;  // [moment_chunks, C]
+  int64_t moment_chunks = 0;
 };
 using BatchNormTrainFn = void(const BatchNormTrainArgs&, StreamHandle);
 

@@ -143,6 +143,7 @@ int64_t batch_norm_workspace_bytes(int64_t rows, int64_t c) {
 }
 
 void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
+  EBB_CHECK(args.moments == nullptr, Error, "cpu kernels: batch_norm reads x itself");
   require_f32("batch_norm", args.dtype);
   require_rows(args.rows, args.c);
   const BatchNormPlan plan(args.rows, args.c);

@@ -2,6 +2,8 @@
 #include "kernels/cuda/activate.h"
 #include "kernels/cuda/batch_norm_sums.h"
 #include "kernels/cuda/elements.h"
+#include "kernels/cuda/moments.h"
+#include "kernels/cuda/reduce.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
@@ -15,11 +17,11 @@ SIMT_DEVICE int64_t block_channel() {
   return static_cast<int64_t>(blockIdx.x) * kChannels + threadIdx.x;
 }
 
-// Mean and M2 of the chunk blockIdx.y of every channel, [chunks, 2, C]. Each tile is centred at its
-// own mean: its rows stay in registers between the two sums.
+// Moments of the chunk blockIdx.y of every channel, [chunks, C]. Each tile is centred at its own
+// mean: its rows stay in registers between the two sums.
 template <class T>
 __global__ void __launch_bounds__(kChannels* kLanes)
-    statistics_kernel(BatchNormPlan plan, const T* x, double* sums) {
+    statistics_kernel(BatchNormPlan plan, const T* x, RowMoments* moments) {
   SIMT_SHARED(float, shared, [kLanes][kChannels]);
   const int64_t channel = block_channel();
   const int64_t begin = int64_t{blockIdx.y} * plan.chunk_rows;
@@ -47,11 +49,7 @@ __global__ void __launch_bounds__(kChannels* kLanes)
     const double m2 = add_lanes(squares, shared) - deviations * deviations / rows;
     all = merge(all, {rows, centre + deviations / rows, m2});
   }
-  if (threadIdx.y == 0 && channel < plan.c) {
-    double* chunk = sums + blockIdx.y * 2 * plan.c;
-    chunk[channel] = all.mean;
-    chunk[plan.c + channel] = all.m2;
-  }
+  if (threadIdx.y == 0 && channel < plan.c) moments[blockIdx.y * plan.c + channel] = narrow(all);
 }
 
 struct TrainOutputs {
@@ -83,26 +81,49 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t c, const Mome
   out.shift[c] = static_cast<float>(out.beta[c] - (all.mean - mean) * scale);
 }
 
-// Merges the chunks of every channel: each lane takes every kLanes-th chunk, then the lanes in
-// order.
-__global__ void __launch_bounds__(kChannels* kLanes)
-    finish_statistics_kernel(BatchNormPlan plan, const double* sums, TrainOutputs out) {
-  SIMT_SHARED(Moments, shared, [kLanes][kChannels]);
-  const int64_t channel = block_channel();
-  Moments all = {0, 0, 0};
-  if (channel < plan.c) {
-    for (int64_t chunk = threadIdx.y; chunk < plan.chunks; chunk += kLanes) {
-      const double* partial = sums + chunk * 2 * plan.c;
-      const int64_t rows = min(plan.chunk_rows, plan.rows - chunk * plan.chunk_rows);
-      all = merge(all, {static_cast<double>(rows), partial[channel], partial[plan.c + channel]});
-    }
+// A producer's chunks may be thousands, so many threads share the few channels of a block that
+// joins them: [kFinishLanes][kFinishChannels].
+constexpr int kFinishChannels = 8, kFinishLanes = 64;
+
+// Adds a value per lane of a channel, in the same order always, and gives the sum to all lanes.
+SIMT_DEVICE double add_finish_lanes(double v) {
+  constexpr int kLanesOfWarp = 32 / kFinishChannels, kWarps = kFinishLanes / kLanesOfWarp;
+  SIMT_SHARED(double, partial, [kWarps][kFinishChannels]);
+  for (int offset = kFinishChannels; offset < 32; offset *= 2) {
+    v += __shfl_xor_sync(kAllLanes, v, offset);
   }
-  shared[threadIdx.y][threadIdx.x] = all;
+  const int channel = static_cast<int>(threadIdx.x), lane = static_cast<int>(threadIdx.y);
+  __syncthreads();  // the previous sums may still be read
+  if (lane % kLanesOfWarp == 0) partial[lane / kLanesOfWarp][channel] = v;
   __syncthreads();
-  if (threadIdx.y == 0 && channel < plan.c) {
-    for (int lane = 1; lane < kLanes; ++lane) all = merge(all, shared[lane][threadIdx.x]);
-    write_statistics(out, channel, all);
+  double sum = partial[0][channel];
+  for (int w = 1; w < kWarps; ++w) sum += partial[w][channel];
+  return sum;
+}
+
+// Joins the chunks of every channel: first their mean, then the deviations from it.
+__global__ void __launch_bounds__(kFinishChannels* kFinishLanes)
+    finish_statistics_kernel(int64_t c, int64_t chunks, const RowMoments* moments,
+                             TrainOutputs out) {
+  const int64_t channel = int64_t{blockIdx.x} * kFinishChannels + threadIdx.x;
+  const int64_t end = channel < c ? chunks : 0;
+  double count = 0, sum = 0, m2 = 0;
+#pragma unroll 4
+  for (int64_t chunk = threadIdx.y; chunk < end; chunk += kFinishLanes) {
+    const Moments part = widen(moments[chunk * c + channel]);
+    count += part.count;
+    sum += part.count * part.mean;
   }
+  count = add_finish_lanes(count);
+  const double mean = add_finish_lanes(sum) / count;
+#pragma unroll 4
+  for (int64_t chunk = threadIdx.y; chunk < end; chunk += kFinishLanes) {
+    const Moments part = widen(moments[chunk * c + channel]);
+    const double delta = part.mean - mean;
+    m2 += part.m2 + part.count * delta * delta;
+  }
+  m2 = add_finish_lanes(m2);
+  if (threadIdx.y == 0 && channel < c) write_statistics(out, channel, {count, mean, m2});
 }
 
 // z = (x - mean) * scale + shift, per channel.
@@ -263,7 +284,8 @@ int64_t batch_norm_workspace_bytes(int64_t rows, int64_t c) {
 void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
   require_rows(args.rows, args.c);
   const BatchNormPlan plan(args.rows, args.c);
-  double* sums = plan.sums(args.workspace);
+  const RowMoments* moments = args.moments;
+  const int64_t chunks = moments == nullptr ? plan.chunks : args.moment_chunks;
   float* scale = plan.coefficients(args.workspace);
   float* shift = scale + args.c;
   for_dtype("batch_norm", args.dtype, [&](auto type) {
@@ -271,10 +293,16 @@ void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
     constexpr int kWidth = kPackWidth<T>;
     const T* x = static_cast<const T*>(args.x);
     T* y = static_cast<T*>(args.y);
-    simt::launch(channel_tiles("batch_norm_statistics", plan, plan.chunks, stream),
-                 statistics_kernel<T>, plan, x, sums);
-    simt::launch(channel_tiles("batch_norm_finish", plan, 1, stream), finish_statistics_kernel,
-                 plan, sums,
+    if (moments == nullptr) {
+      simt::launch(channel_tiles("batch_norm_statistics", plan, plan.chunks, stream),
+                   statistics_kernel<T>, plan, x, plan.moments(args.workspace));
+      moments = plan.moments(args.workspace);
+    }
+    simt::launch({.name = "batch_norm_finish",
+                  .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kFinishChannels))),
+                  .block = dim3(kFinishChannels, kFinishLanes),
+                  .stream = stream},
+                 finish_statistics_kernel, args.c, chunks, moments,
                  TrainOutputs{args.eps, args.momentum, args.gamma, args.beta, args.running_mean,
                               args.running_var, args.mean, args.rstd, scale, shift});
     const bool wide = packs_fit(x, y) && args.c % kWidth == 0;

@@ -5,6 +5,7 @@
 #include "engine/base/dtype.h"
 #include "engine/base/stream_handle.h"
 #include "kernels/activation.h"
+#include "kernels/row_moments.h"
 
 namespace ebb {
 
@@ -48,10 +49,10 @@ using ConvPackFn = void(const ConvPackArgs&, StreamHandle);
 // Bytes of scratch a pass needs with this many threads.
 using ConvWorkspaceBytesFn = int64_t(const ConvGeometry&, ConvPass, DType, int threads);
 
-// y = act(conv(x, w) + bias + residual). y aliases nothing.
+// y = act(conv(x, w) + bias + residual) * scale + shift. y aliases nothing.
 struct ConvForwardArgs {
   ConvGeometry geometry;
-  DType dtype;           // of x, packed, residual, y; accumulation is f32
+  DType dtype;           // of x, packed, residual, scale, shift, y; accumulation is f32
   const void* x;         // [N, H, W, C], pitch x_pitch
   const void* packed;    // from conv_pack for kForward
   const float* bias;     // [O] or null
@@ -60,8 +61,16 @@ struct ConvForwardArgs {
   Activation activation;
   void* y;  // [N, Ho, Wo, O], pitch y_pitch
   void* workspace;
+  const void* scale = nullptr;  // [scale_n, O] or null; image n takes row n % scale_n
+  int64_t scale_n = 1;
+  const void* shift = nullptr;  // [shift_n, O] or null
+  int64_t shift_n = 1;
+  RowMoments* moments = nullptr;  // [conv_moment_chunks, O] of y as it is stored, or null
 };
 using ConvForwardFn = void(const ConvForwardArgs&, StreamHandle);
+
+// Into how many chunks of pixels conv_forward divides y for its moments; 0: it gives none.
+using ConvMomentChunksFn = int64_t(const ConvGeometry&, DType);
 
 // dx = gradient of the input; overwritten.
 struct ConvBackwardInputArgs {
@@ -91,6 +100,7 @@ ConvPackedBytesFn conv_packed_bytes;
 ConvPackFn conv_pack;
 ConvWorkspaceBytesFn conv_workspace_bytes;
 ConvForwardFn conv_forward;
+ConvMomentChunksFn conv_moment_chunks;
 ConvBackwardInputFn conv_backward_input;
 ConvBackwardWeightFn conv_backward_weight;
 }  // namespace cpu

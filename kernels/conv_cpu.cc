@@ -5,6 +5,7 @@
 #include "kernels/cpu/conv_wgrad.h"
 #include "kernels/cpu/conv_winograd.h"
 #include "kernels/cpu/f32.h"
+#include "kernels/cpu/parallel.h"
 
 namespace ebb::cpu {
 namespace {
@@ -21,6 +22,26 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& a
     case ConvAlgorithm::kWinograd4:
       return winograd_run(args, winograd_size(algorithm), threads);
   }
+}
+
+// y = y * scale + shift, rounded twice.
+void scale_and_shift(const ConvForwardArgs& args, int threads) {
+  const ConvGeometry& g = args.geometry;
+  const int64_t pixels = g.ho * g.wo;
+  const auto row_of = [&](const void* rows, int64_t count, int64_t image) {
+    return rows == nullptr ? nullptr : as_f32(rows) + image % count * g.o;
+  };
+  parallel_for(threads, g.n * pixels, [&](int64_t pixel) {
+    const float* scale = row_of(args.scale, args.scale_n, pixel / pixels);
+    const float* shift = row_of(args.shift, args.shift_n, pixel / pixels);
+    float* y = as_f32(args.y) + pixel * g.y_pitch;
+    if (scale != nullptr) {
+      for (int64_t o = 0; o < g.o; ++o) y[o] *= scale[o];
+    }
+    if (shift != nullptr) {
+      for (int64_t o = 0; o < g.o; ++o) y[o] += shift[o];
+    }
+  });
 }
 
 }  // namespace
@@ -73,8 +94,12 @@ int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType 
   return size > 0 ? winograd_workspace_bytes(list, size, threads) : direct_workspace_bytes(list);
 }
 
+// A BatchNorm reads its statistics from x, which the caches still hold.
+int64_t conv_moment_chunks(const ConvGeometry&, DType) { return 0; }
+
 void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
   require_f32("conv", args.dtype);
+  EBB_CHECK(args.moments == nullptr, Error, "cpu kernels: conv gives no moments");
   run_pass(args.geometry, ConvPass::kForward,
            {.list = tap_list(args.geometry, ConvPass::kForward),
             .in = as_f32(args.x),
@@ -86,6 +111,7 @@ void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
                          .activation = args.activation},
             .workspace = args.workspace},
            stream.threads);
+  if (args.scale != nullptr || args.shift != nullptr) scale_and_shift(args, stream.threads);
 }
 
 void conv_backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {

@@ -142,13 +142,22 @@ void conv_pack(const ConvPackArgs& args, StreamHandle stream) {
   });
 }
 
-int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType, int) {
+int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype, int) {
   if (pass != ConvPass::kBackwardWeight) return 0;
   const int64_t weights = geometry.o * geometry.kh * geometry.kw * geometry.c;
   // The bias gradient is done with its sums before the weight gradient begins.
   const int64_t sums =
-      std::max(conv_splits(geometry).splits * weights, bias_chunks(geometry) * geometry.o);
+      std::max(conv_splits(geometry, dtype).splits * weights, bias_chunks(geometry) * geometry.o);
   return sums * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t conv_moment_chunks(const ConvGeometry& geometry, DType dtype) {
+  if (conv_algorithm(geometry, ConvPass::kForward, dtype) == ConvAlgorithm::kNaive) return 0;
+  const TapList list = tap_list(geometry, ConvPass::kForward);
+  // A chunk finds its place from its phase's number, so all phases must have as many.
+  const int64_t pixels = list.phase(0).pixels();
+  if (pixels * list.phases() != list.out.h * list.out.w) return 0;
+  return list.phases() * ceil_div(list.n * pixels, kConvChunkRows);
 }
 
 void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
@@ -161,6 +170,11 @@ void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {
     pass.residual = static_cast<const T*>(args.residual);
     pass.residual_n = args.residual_n;
     pass.activation = args.activation;
+    pass.scale = static_cast<const T*>(args.scale);
+    pass.scale_n = args.scale_n;
+    pass.shift = static_cast<const T*>(args.shift);
+    pass.shift_n = args.shift_n;
+    pass.moments = args.moments;
     pass.out = static_cast<T*>(args.y);
     run_pass(args.geometry, ConvPass::kForward, args.dtype, pass, stream);
   });
@@ -183,7 +197,7 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle strea
     using T = decltype(type);
     if (args.db != nullptr) bias_gradient<T>(args, stream);
     const ConvGeometry& g = args.geometry;
-    const ConvSplits plan = conv_splits(g);
+    const ConvSplits plan = conv_splits(g, args.dtype);
     ConvWgradArgs<T> wgrad{};
     wgrad.list = tap_list(g, ConvPass::kBackwardWeight);
     wgrad.in = static_cast<const T*>(g.transposed ? args.dy : args.x);
@@ -199,8 +213,13 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle strea
         if constexpr (std::is_same_v<T, float>) conv_wgrad_simt(wgrad, stream);
         break;
       case ConvAlgorithm::kMma:
+        conv_wgrad_mma(wgrad, stream);
+        break;
       case ConvAlgorithm::kWgmma:
-        if constexpr (!std::is_same_v<T, float>) conv_wgrad_mma(wgrad, stream);
+        if constexpr (!std::is_same_v<T, float>) {
+          packs_fit(wgrad.in, wgrad.out) ? conv_wgrad_wgmma(wgrad, stream)
+                                         : conv_wgrad_mma(wgrad, stream);
+        }
         break;
     }
     // -> [O, taps, C]. The sums have the channels of `in` before those of `out`.

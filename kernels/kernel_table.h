@@ -7,6 +7,7 @@
 #include "kernels/blend.h"
 #include "kernels/broadcast.h"
 #include "kernels/conv.h"
+#include "kernels/convert.h"
 #include "kernels/copy_rows.h"
 #include "kernels/diffusion_batch.h"
 #include "kernels/digit_batch.h"
@@ -49,8 +50,10 @@ struct KernelTable {
   ConvPackFn* conv_pack = nullptr;
   ConvWorkspaceBytesFn* conv_workspace_bytes = nullptr;
   ConvForwardFn* conv_forward = nullptr;
+  ConvMomentChunksFn* conv_moment_chunks = nullptr;
   ConvBackwardInputFn* conv_backward_input = nullptr;
   ConvBackwardWeightFn* conv_backward_weight = nullptr;
+  ConvertFn* convert = nullptr;
   CopyRowsFn* copy_rows = nullptr;
   DiffusionBatchFn* diffusion_batch = nullptr;
   DigitBatchFn* digit_batch = nullptr;
@@ -76,6 +79,7 @@ struct KernelTable {
   SoftmaxCrossEntropyWorkspaceBytesFn* softmax_cross_entropy_workspace_bytes = nullptr;
   SoftmaxCrossEntropyBackwardFn* softmax_cross_entropy_backward = nullptr;
   EmbeddingFn* embedding = nullptr;
+  EmbeddingBackwardFn* embedding_backward = nullptr;
   TimestepEmbeddingFn* timestep_embedding = nullptr;
   RmsNormForwardFn* rms_norm_forward = nullptr;
   RmsNormBackwardFn* rms_norm_backward = nullptr;

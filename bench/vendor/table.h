@@ -94,7 +94,8 @@ int64_t workspace_bytes(const ConvGeometry& g, ConvPass pass, DType dtype, int) 
   return Scratch<Vendor>({g, dtype, Vendor::kMath}, pass).bytes;
 }
 
-// y += bias, y += residual, y = act(y), each a pass of its own by our kernels.
+// y += bias, y += residual, y = act(y), y *= scale, y += shift, each a pass of its own by our
+// kernels.
 template <class Vendor>
 void finish(const ConvForwardArgs& args, const VendorCall<Vendor>& call, void* y,
             StreamHandle stream) {
@@ -120,6 +121,12 @@ void finish(const ConvForwardArgs& args, const VendorCall<Vendor>& call, void* y
   if (args.activation != Activation::kNone) {
     ours.activation_forward({args.activation, args.dtype, g.n * pixels * g.o, y, y}, stream);
   }
+  const auto modulate = [&](BroadcastOp op, const void* s, int64_t s_n) {
+    if (s == nullptr) return;
+    ours.broadcast_forward({op, g.n, pixels, g.o, g.n, s_n, args.dtype, y, s, y}, stream);
+  };
+  modulate(BroadcastOp::kMultiply, args.scale, args.scale_n);
+  modulate(BroadcastOp::kAdd, args.shift, args.shift_n);
 }
 
 template <class Vendor>
@@ -133,6 +140,8 @@ void forward(const ConvForwardArgs& args, StreamHandle stream) {
   finish(args, call, y, stream);
   if (y != args.y) call.copy_rows(g.n * g.ho * g.wo, g.o, g.o, g.y_pitch, y, args.y);
 }
+
+inline int64_t no_moment_chunks(const ConvGeometry&, DType) { return 0; }
 
 template <class Vendor>
 void backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {
@@ -180,6 +189,7 @@ KernelTable vendor_table() {
   table.conv_pack = vendor::pack<Vendor>;
   table.conv_workspace_bytes = vendor::workspace_bytes<Vendor>;
   table.conv_forward = vendor::forward<Vendor>;
+  table.conv_moment_chunks = vendor::no_moment_chunks;
   table.conv_backward_input = vendor::backward_input<Vendor>;
   table.conv_backward_weight = vendor::backward_weight<Vendor>;
   return table;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/cuda/grid.h"
+#include "kernels/row_moments.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 
@@ -23,9 +24,11 @@ struct BatchNormPlan {
 
   int64_t channel_tiles() const { return ceil_div(c, kBatchNormChannels); }
 
-  // Workspace: two sums per chunk and channel, [chunks, 2, C] in double, then three coefficients
-  // per channel, [3, C] in f32.
+  // Workspace: per chunk and channel moments, or two sums, [chunks, 2, C] in double; then three
+  // coefficients per channel, [3, C] in f32.
+  RowMoments* moments(void* workspace) const { return static_cast<RowMoments*>(workspace); }
   double* sums(void* workspace) const { return static_cast<double*>(workspace); }
+  static_assert(sizeof(RowMoments) == 2 * sizeof(double));
   float* coefficients(void* workspace) const {
     return reinterpret_cast<float*>(sums(workspace) + chunks * 2 * c);
   }

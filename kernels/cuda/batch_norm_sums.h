@@ -1,23 +1,11 @@
 #pragma once
 
-// Per-channel sums over the rows of a chunk, and how partial sums are joined.
+// Per-channel sums over the rows of a chunk.
 
 #include "kernels/cuda/batch_norm_plan.h"
 #include "kernels/simt.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
-
-// Mean and sum of squared deviations of `count` numbers.
-struct Moments {
-  double count, mean, m2;
-};
-
-// Chan, Golub, LeVeque 1979.
-SIMT_DEVICE Moments merge(const Moments& a, const Moments& b) {
-  if (b.count == 0) return a;
-  const double count = a.count + b.count, delta = b.mean - a.mean, weight = b.count / count;
-  return {count, a.mean + weight * delta, a.m2 + b.m2 + delta * delta * a.count * weight};
-}
 
 // Adds a value per thread over the kBatchNormLanes threads of a channel, in order, and gives the
 // sum to all of them. All threads of the block call it.

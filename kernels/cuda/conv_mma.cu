@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "kernels/cuda/conv_pass.h"
+#include "kernels/cuda/conv_moments.h"
 #include "kernels/cuda/mma_tile.h"
 
 // Forward and backward input on tensor cores: 16-bit types, and f32 rounded to tf32. A block makes
@@ -135,8 +135,10 @@ __global__ void __launch_bounds__(S::kThreads)
     store_pack<2>(&sums.v[warp_row + m][warp_column + n], Pack<float, 2>{{pair[0], pair[1]}});
   });
   __syncthreads();
-  finish_tile<S::kThreads>(args, phase, row0, column0, static_cast<int>(threadIdx.x), wide_output,
-                           sums);
+  const int thread = static_cast<int>(threadIdx.x);
+  finish_tile<S::kThreads>(args, phase, row0, column0, thread, wide_output, sums);
+  write_moments<S::kThreads>(args, phase, static_cast<int>(blockIdx.z), row0, column0, thread, sums,
+                             [] { __syncthreads(); });
 }
 
 template <class S, class T>

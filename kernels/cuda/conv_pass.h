@@ -24,7 +24,12 @@ struct ConvPassArgs {
   const T* residual;  // [residual_n, out.h, out.w, N] or null
   int64_t residual_n;
   Activation activation;
+  const T* scale;  // [scale_n, N] or null
+  int64_t scale_n;
+  const T* shift;  // [shift_n, N] or null
+  int64_t shift_n;
   T* out;
+  RowMoments* moments;  // [conv_moment_chunks, N] or null; only where all phases are of one size
 };
 
 // One axis of a phase in 32 bits.
@@ -97,36 +102,43 @@ SIMT_DEVICE float activate(Activation activation, float x) {
 
 inline constexpr int kFinishWidth = 4;  // channels that a thread finishes at once
 
-// out = act(sum + bias + residual) for kCount neighbouring channels of one pixel, of which `count`
-// exist.
+// out = act(sum + bias + residual) * scale + shift for kCount neighbouring channels of one pixel,
+// of which `count` exist. Returns what it stored.
 template <int kCount, class T>
-SIMT_DEVICE void finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at, int channel,
-                              int count, bool wide, const float (&sum)[kCount]) {
+SIMT_DEVICE Pack<T, kCount> finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at,
+                                         int channel, int count, bool wide,
+                                         const float (&sum)[kCount]) {
   const TapImage& out = args.list.out;
   const int64_t pixels = out.h * out.w;
   Pack<T, kCount> result, residual;
-  const T* from = nullptr;
+  const T *from = nullptr, *scale = nullptr, *shift = nullptr;
   if (args.residual != nullptr) {
     from = args.residual + (at.image % args.residual_n * pixels + at.pixel) * out.c + channel;
     if (wide) residual = load_pack<kCount>(from);
   }
+  if (args.scale != nullptr) scale = args.scale + at.image % args.scale_n * out.c + channel;
+  if (args.shift != nullptr) shift = args.shift + at.image % args.shift_n * out.c + channel;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
     if (i >= count) break;
     float v = sum[i];
     if (args.bias != nullptr) v += args.bias[channel + i];
     if (from != nullptr) v += to_float(wide ? residual.v[i] : from[i]);
-    result.v[i] = from_float<T>(activate(args.activation, v));
+    v = activate(args.activation, v);
+    if (scale != nullptr) v *= to_float(scale[i]);
+    if (shift != nullptr) v += to_float(shift[i]);
+    result.v[i] = from_float<T>(v);
   }
   T* to = args.out + at.image * out.elements() + at.pixel * out.pitch + channel;
   if (wide) {
     store_pack<kCount>(to, result);
-    return;
+    return result;
   }
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
     if (i < count) to[i] = result.v[i];
   }
+  return result;
 }
 
 // Whether packs of kFinishWidth channels can be written: all rows of out and residual are aligned.
@@ -149,11 +161,10 @@ struct SumTile {
 
 // Makes output of a tile: kThreads threads, four neighbouring channels each, in the order of
 // memory. Sums go through shared memory because the code of the activations would otherwise exist
-// once for every register that holds one.
+// once for every register that holds one. Where moments are wanted the output takes their place.
 template <int kThreads, int kRows, int kColumns, class T>
 SIMT_DEVICE void finish_tile(const ConvPassArgs<T>& args, const Phase32& phase, int row0,
-                             int column0, int thread, bool wide,
-                             const SumTile<kRows, kColumns>& tile) {
+                             int column0, int thread, bool wide, SumTile<kRows, kColumns>& tile) {
   constexpr int kPacks = kColumns / kFinishWidth;
   const int channels = static_cast<int>(args.list.out.c);
 #pragma unroll 1
@@ -162,8 +173,13 @@ SIMT_DEVICE void finish_tile(const ConvPassArgs<T>& args, const Phase32& phase, 
     const int count = channels - column0 - column;
     if (row0 + row >= phase.rows() || count <= 0) continue;
     const auto sums = load_pack<kFinishWidth>(&tile.v[row][column]);
-    finish_pixel(args, output_point(args.list.out, phase, row0 + row), column0 + column, count,
-                 wide, sums.v);
+    const auto made = finish_pixel(args, output_point(args.list.out, phase, row0 + row),
+                                   column0 + column, count, wide, sums.v);
+    if (args.moments == nullptr) continue;
+#pragma unroll
+    for (int k = 0; k < kFinishWidth; ++k) {
+      if (k < count) tile.v[row][column + k] = to_float(made.v[k]);
+    }
   }
 }
 
@@ -195,6 +211,8 @@ template <class T>
 void conv_wgrad_naive(const ConvWgradArgs<T>& args, StreamHandle stream);
 void conv_wgrad_simt(const ConvWgradArgs<float>& args, StreamHandle stream);
 template <class T>
-void conv_wgrad_mma(const ConvWgradArgs<T>& args, StreamHandle stream);  // 16-bit types
+void conv_wgrad_mma(const ConvWgradArgs<T>& args, StreamHandle stream);
+template <class T>
+void conv_wgrad_wgmma(const ConvWgradArgs<T>& args, StreamHandle stream);  // 16-bit types, sm_90a
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

@@ -19,17 +19,19 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType 
     // The accelerator wants strides of 16 bytes, steps up to 8 pixels and corners of a byte. Few
     // channels would fill little of a step of 64.
     constexpr int64_t kMostStep = 8, kMostReach = 64;
-    const TapImage in = tap_list(geometry, pass).in;
+    const TapImage in = tap_list(geometry, pass).in, out = tap_list(geometry, pass).out;
     const bool fits = in.c % 8 == 0 && in.pitch % 8 == 0 && in.c >= 32 &&
                       geometry.stride <= kMostStep &&
                       std::max({geometry.kh, geometry.kw, geometry.pad}) <= kMostReach;
-    const bool hopper = allowed == ConvAlgorithms::kHopper && fits;
-    return hopper && pass != ConvPass::kBackwardWeight ? ConvAlgorithm::kWgmma
-                                                       : ConvAlgorithm::kMma;
+    // The weight gradient has it bring both operands.
+    const bool other_fits =
+        pass != ConvPass::kBackwardWeight || (out.c >= 32 && out.pitch % 8 == 0);
+    const bool hopper = allowed == ConvAlgorithms::kHopper && fits && other_fits;
+    return hopper ? ConvAlgorithm::kWgmma : ConvAlgorithm::kMma;
   }
   // Tensor cores take weights in copies of 16 bytes: four channels at a time.
-  const bool tf32 = allowed == ConvAlgorithms::kTf32 && pass != ConvPass::kBackwardWeight &&
-                    tap_list(geometry, pass).in.c % 4 == 0;
+  const bool whole = pass == ConvPass::kBackwardWeight || tap_list(geometry, pass).in.c % 4 == 0;
+  const bool tf32 = allowed == ConvAlgorithms::kTf32 && whole;
   return tf32 ? ConvAlgorithm::kMma : ConvAlgorithm::kSimt;
 }
 
@@ -39,16 +41,23 @@ int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype
   return dtype == DType::kF32 ? channels : ceil_div(channels, kOf16Bytes) * kOf16Bytes;
 }
 
-ConvSplits conv_splits(const ConvGeometry& geometry) {
-  // Blocks for two waves on 132 SMs, each with enough points to pay for its partial sums.
-  constexpr int64_t kWantedBlocks = 264, kTile = 64, kFewestPoints = 512, kStep = 64;
+ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype) {
+  // Blocks for two waves on 132 SMs, or one wave of blocks that fill an SM, each with enough points
+  // to pay for its partial sums.
+  struct Blocks {
+    int64_t wanted, rows, columns;
+  };
+  const bool wgmma =
+      conv_algorithm(geometry, ConvPass::kBackwardWeight, dtype) == ConvAlgorithm::kWgmma;
+  const Blocks blocks = wgmma ? Blocks{132, 192, 128} : Blocks{264, 64, 64};
+  constexpr int64_t kFewestPoints = 512, kStep = 64;
   constexpr int64_t kMaxPartialBytes = int64_t{64} << 20;
   const TapList list = tap_list(geometry, ConvPass::kBackwardWeight);
   const int64_t points = list.n * list.out.h * list.out.w;
   const int64_t rows = list.kh * list.kw * list.in.c;
-  const int64_t tiles = ceil_div(rows, kTile) * ceil_div(list.out.c, kTile);
+  const int64_t tiles = ceil_div(rows, blocks.rows) * ceil_div(list.out.c, blocks.columns);
   const int64_t by_memory = kMaxPartialBytes / (rows * list.out.c * int64_t{sizeof(float)});
-  const int64_t wanted = std::min(ceil_div(kWantedBlocks, tiles), by_memory);
+  const int64_t wanted = std::min(ceil_div(blocks.wanted, tiles), by_memory);
   const int64_t splits = std::clamp<int64_t>(wanted, 1, ceil_div(points, kFewestPoints));
   const int64_t per_split = ceil_div(ceil_div(points, splits), kStep) * kStep;
   return {static_cast<int>(ceil_div(points, per_split)), static_cast<int>(per_split)};

@@ -15,8 +15,8 @@ enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma };
 
 // Restricts or widens the choice for the whole process; packed weights made before the call are not
 // valid after it. For tests and measurements, not while kernels run. kTf32 lets tensor cores round
-// f32 operands to 10 bits of mantissa; weight gradients stay in f32. kHopper uses kWgmma where it
-// can; only for GPUs of compute capability 9.0.
+// f32 operands to 10 bits of mantissa. kHopper uses kWgmma where it can; only for GPUs of compute
+// capability 9.0.
 enum class ConvAlgorithms { kDefault, kTf32, kHopper, kNaiveOnly };
 void set_conv_algorithms(ConvAlgorithms algorithms);
 
@@ -26,12 +26,15 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType 
 // Channels of one kernel position in packed weights.
 int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype);
 
-// How the weight gradient splits its sum over grid points; depends on the shape alone.
+// How the weight gradient splits its sum over grid points; depends on the shape and the algorithm.
 struct ConvSplits {
   int splits;
   int points_per_split;
 };
-ConvSplits conv_splits(const ConvGeometry& geometry);
+ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype);
+
+// Forward: rows of A (grid points of one phase) per chunk of y's moments, and the chunks of all.
+inline constexpr int kConvChunkRows = 64;
 
 // Bias gradient: rows of dy per partial sum.
 inline constexpr int kBiasRows = 1024;

@@ -1,4 +1,4 @@
-#include "kernels/cuda/conv_pass.h"
+#include "kernels/cuda/conv_moments.h"
 #include "kernels/cuda/conv_tile.h"
 
 // Forward and backward input in f32. A block of 128 threads makes 128 rows (grid points) by kBN
@@ -126,6 +126,9 @@ __global__ void __launch_bounds__(kBlockThreads)
     __syncthreads();
     finish_tile<kBlockThreads>(args, phase, row0 + group * kGroupRows, column0, thread, wide_output,
                                sums);
+    write_moments<kBlockThreads>(args, phase, static_cast<int>(blockIdx.z),
+                                 row0 + group * kGroupRows, column0, thread, sums,
+                                 [] { __syncthreads(); });
     __syncthreads();
   }
 }

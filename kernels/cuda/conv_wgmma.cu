@@ -1,4 +1,5 @@
-#include "kernels/cuda/conv_pass.h"
+#include "kernels/cuda/conv_moments.h"
+#include "kernels/cuda/tap_map.h"
 
 // Forward and backward input of 16-bit types on Hopper (sm_90a): a block makes 128 rows (grid
 // points) by kBN channels. One thread has the tensor memory accelerator fill a ring of kStages
@@ -35,10 +36,6 @@ SIMT_DEVICE void multiply(float (&d)[64], uint64_t a, uint64_t b, __nv_bfloat16)
 SIMT_DEVICE void multiply(float (&d)[64], uint64_t a, uint64_t b, __half) {
   simt::wgmma_f16<128>(d, a, b, true);
 }
-
-template <class T>
-constexpr simt::MapElement kMapElement =
-    std::is_same_v<T, __nv_bfloat16> ? simt::MapElement::kBf16 : simt::MapElement::kF16;
 
 // What one step multiplies.
 struct Steps {
@@ -117,7 +114,8 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
   constexpr int kConsumers = kGroups * kThreadsOfGroup;
   auto& sums = *reinterpret_cast<SumTile<kBM, kBN>*>(ring->stage);
   static_assert(sizeof(sums) <= sizeof(ring->stage));
-  simt::named_barrier_sync(1, kConsumers);
+  const auto join_groups = [] { simt::named_barrier_sync(1, kConsumers); };
+  join_groups();
   const int lane = thread % 32, warp = thread % kThreadsOfGroup / 32;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -128,8 +126,10 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
                     Pack<float, 2>{{sum[j * 4 + half * 2], sum[j * 4 + half * 2 + 1]}});
     }
   }
-  simt::named_barrier_sync(1, kConsumers);
-  finish_tile<kConsumers>(args, phase, row0, column0, thread - kThreadsOfGroup, wide_output, sums);
+  join_groups();
+  const int consumer = thread - kThreadsOfGroup;
+  finish_tile<kConsumers>(args, phase, row0, column0, consumer, wide_output, sums);
+  write_moments<kConsumers>(args, phase, phase_number, row0, column0, consumer, sums, join_groups);
 }
 
 template <int kBN, class T>
@@ -142,33 +142,14 @@ void run(const ConvPassArgs<T>& args, StreamHandle stream) {
     const TapPhase phase = list.phase(p);
     const int64_t rows = list.n * phase.pixels();
     if (rows == 0) continue;
-    // The accelerator walks over the pixels that the first tap reads, inside or outside the image.
-    const auto upper = [](const TapAxis& axis, int64_t size) {
-      return static_cast<int>(axis.in(axis.grid - 1, 0) - (size - 1));
-    };
-    const simt::TensorMap input =
-        simt::tensor_map_im2col(args.in, kMapElement<T>,
-                                {.c = list.in.c,
-                                 .w = list.in.w,
-                                 .h = list.in.h,
-                                 .n = list.n,
-                                 .pitch = list.in.pitch,
-                                 .lower_w = static_cast<int>(phase.x.in_first),
-                                 .lower_h = static_cast<int>(phase.y.in_first),
-                                 .upper_w = upper(phase.x, list.in.w),
-                                 .upper_h = upper(phase.y, list.in.h),
-                                 .step_w = static_cast<int>(phase.x.in_step),
-                                 .step_h = static_cast<int>(phase.y.in_step),
-                                 .channels = kStep,
-                                 .pixels = kBM});
     simt::launch({.name = "conv_wgmma",
                   .grid = dim3(static_cast<unsigned>(ceil_div(rows, kBM)),
                                static_cast<unsigned>(ceil_div(list.out.c, kBN))),
                   .block = dim3(kBlockThreads),
                   .shared_bytes = sizeof(Ring<T, kBN>),
                   .stream = stream},
-                 conv_wgmma_kernel<T, kBN>, input, weights, args, static_cast<int>(p),
-                 output_packs_fit(args));
+                 conv_wgmma_kernel<T, kBN>, tap_map(args.in, list, phase, kStep, kBM), weights,
+                 args, static_cast<int>(p), output_packs_fit(args));
   }
 }
 

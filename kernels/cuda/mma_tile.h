@@ -78,6 +78,31 @@ struct WarpTile {
     }
   }
 
+  // The same for f32 and 8 rows of k: a(k, m) and b(k, n) are elements. Without conflicts when rows
+  // lie 8 banks apart.
+  template <class A, class B>
+  SIMT_DEVICE void multiply_elements(int lane, const A& a, const B& b) {
+    static_assert(sizeof(T) == 4);
+    const int k = lane % 4, row = lane / 4;
+    uint32_t fb[kColumnBlocks / 2][4];
+#pragma unroll
+    for (int j = 0; j < kColumnBlocks / 2; ++j) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        fb[j][e] = simt::to_tf32(b(k + e % 2 * 4, j * 16 + e / 2 * 8 + row));
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kRowBlocks; ++i) {
+      uint32_t fa[4];
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        fa[e] = simt::to_tf32(a(k + e / 2 * 4, i * 16 + e % 2 * 8 + row));
+      }
+      multiply_row(i, fa, fb);
+    }
+  }
+
   // Calls visit(row, column, sums of two neighbouring columns) for all of the lane's sums.
   template <class Visit>
   SIMT_DEVICE void for_each_pair(int lane, const Visit& visit) const {

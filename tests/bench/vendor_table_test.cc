@@ -100,85 +100,6 @@ struct Loops {
   }
 };
 
-// A shape with its data in emulated memory.
-class Case {
- public:
-  Case(const ConvShape& shape, DType dtype)
-      : data(shape.geometry(), dtype), g(data.g), dtype_(dtype) {}
-
-  std::vector<float> forward(const ConvOptions& options) {
-    const Array x = device(data.data.x), residual = device(data.data.residual);
-    const test::DeviceArray<float> bias(data.data.bias, "bias");
-    const Array y = device(std::vector<float>(data.data.dy.size(), kGap));
-    const Array packed = pack(ConvPass::kForward), scratch = workspace(ConvPass::kForward);
-    table.conv_forward({.geometry = g,
-                        .dtype = dtype_,
-                        .x = x->get(),
-                        .packed = packed->get(),
-                        .bias = options.bias ? bias.get() : nullptr,
-                        .residual = options.residual_n > 0 ? residual->get() : nullptr,
-                        .residual_n = options.residual_n,
-                        .activation = options.activation,
-                        .y = y->get(),
-                        .workspace = scratch->get()},
-                       {});
-    return restore(y->values(), dtype_);
-  }
-  std::vector<float> backward_input() {
-    const Array dy = device(data.data.dy);
-    const Array dx = device(std::vector<float>(data.data.x.size(), kGap));
-    const Array packed = pack(ConvPass::kBackwardInput);
-    const Array scratch = workspace(ConvPass::kBackwardInput);
-    table.conv_backward_input({.geometry = g,
-                               .dtype = dtype_,
-                               .dy = dy->get(),
-                               .packed = packed->get(),
-                               .dx = dx->get(),
-                               .workspace = scratch->get()},
-                              {});
-    return restore(dx->values(), dtype_);
-  }
-  ConvCase::WeightGradient backward_weight() {
-    const Array x = device(data.data.x), dy = device(data.data.dy);
-    test::DeviceArray<float> dw(data.data.w.size(), "dw"), db(static_cast<size_t>(g.o), "db");
-    const Array scratch = workspace(ConvPass::kBackwardWeight);
-    table.conv_backward_weight({.geometry = g,
-                                .dtype = dtype_,
-                                .x = x->get(),
-                                .dy = dy->get(),
-                                .dw = dw.get(),
-                                .db = db.get(),
-                                .workspace = scratch->get()},
-                               {});
-    return {dw.values(), db.values()};
-  }
-
-  ConvCudaCase data;
-  ConvGeometry g;
-  const KernelTable table = vendor_table<Loops>();
-
- private:
-  using Array = std::unique_ptr<test::DeviceArray<uint8_t>>;
-
-  Array device(const std::vector<float>& values) const {
-    return std::make_unique<test::DeviceArray<uint8_t>>(store(values, dtype_), "array");
-  }
-  Array space(int64_t bytes) const {
-    return std::make_unique<test::DeviceArray<uint8_t>>(static_cast<size_t>(bytes), "space");
-  }
-  Array workspace(ConvPass pass) const {
-    return space(table.conv_workspace_bytes(g, pass, dtype_, 1));
-  }
-  Array pack(ConvPass pass) const {
-    const test::DeviceArray<float> w(data.data.w, "w");
-    Array packed = space(table.conv_packed_bytes(g, pass, dtype_));
-    table.conv_pack({g, pass, dtype_, w.get(), packed->get()}, {});
-    return packed;
-  }
-
-  DType dtype_;
-};
-
 // Products are summed in double, so only the storing rounds: the result, before an activation of
 // slope up to 1.13 the sum and each addend, all of them below the sum of magnitudes.
 std::string compare_sums(const std::vector<float>& rows, const std::vector<reference::Sum>& sums,
@@ -205,6 +126,23 @@ bool gaps_untouched(const std::vector<float>& rows, int64_t row, int64_t pitch, 
   return true;
 }
 
+// The same with all that an epilogue can do: a product and a sum more, of factors below 1.
+void check_epilogue(const ConvCudaCase& c, const std::vector<reference::Sum>& sums, DType dtype) {
+  const ConvOptions options{
+      .residual_n = 1, .activation = Activation::kGelu, .scale_n = 1, .shift_n = c.g.n};
+  const std::vector<float> rows = c.forward(options);
+  const int64_t pixels = c.g.ho * c.g.wo;
+  std::vector<float> actual;
+  std::vector<double> expected, limits;
+  for (int64_t i = 0; i < c.g.n * pixels * c.g.o; ++i) {
+    const Modulation m = c.data.modulation(options, i / c.g.o / pixels, i % c.g.o);
+    actual.push_back(rows[i / c.g.o * c.g.y_pitch + i % c.g.o]);
+    expected.push_back(reference::activate(options.activation, sums[i].value) * m.scale + m.shift);
+    limits.push_back(7 * test::roundoff(dtype) * (sums[i].magnitude + std::abs(m.shift)) + 1e-6);
+  }
+  CHECK(test::compare_with<float>(actual, expected, [&](size_t i) { return limits[i]; }) == "");
+}
+
 // cuDNN's filters have no padded channels, so 16-bit types want whole packs.
 bool fits(const ConvGeometry& g, DType dtype) {
   return dtype == DType::kF32 || (g.c % 8 == 0 && g.o % 8 == 0);
@@ -213,15 +151,16 @@ bool fits(const ConvGeometry& g, DType dtype) {
 TEST_CASE("vendor table: all three passes of every shape agree with their definitions") {
   const test::EmulatorOptions options({.check = true});
   const DType dtype = GENERATE(DType::kF32, DType::kBF16);
+  const KernelTable table = vendor_table<Loops>();
   int64_t tested = 0;
   for (const ConvShape& shape : kEdgeConvs) {
     if (!fits(shape.geometry(), dtype)) continue;
     INFO(shape.name << ", " << to_string(dtype));
-    Case c(shape, dtype);
+    const ConvCudaCase c(shape.geometry(), dtype, table);
     const ConvGeometry& g = c.g;
-    const std::vector<float> w = c.data.weights();
-    const float* const x = c.data.data.x.data();
-    const float* const dy = c.data.data.dy.data();
+    const std::vector<float> w = c.weights();
+    const float* const x = c.data.x.data();
+    const float* const dy = c.data.dy.data();
 
     std::vector<reference::Sum> y = reference::conv_forward(g, x, w.data());
     const std::vector<float> plain = c.forward({.bias = false});
@@ -229,11 +168,13 @@ TEST_CASE("vendor table: all three passes of every shape agree with their defini
     CHECK(gaps_untouched(plain, g.o, g.y_pitch, dtype));
     const int64_t image = g.ho * g.wo * g.o;
     for (int64_t i = 0; i < g.n * image; ++i) {
-      y[i].add(c.data.data.bias[i % g.o]);
-      y[i].add(c.data.data.residual[i % image]);
+      y[i].add(c.data.bias[i % g.o]);
+      y[i].add(c.data.residual[i % image]);
     }
     CHECK(compare_sums(c.forward({.residual_n = 1, .activation = Activation::kGelu}), y, g.o,
                        g.y_pitch, dtype, Activation::kGelu) == "");
+
+    check_epilogue(c, y, dtype);
 
     const std::vector<float> dx = c.backward_input();
     CHECK(compare_sums(dx, reference::conv_backward_input(g, dy, w.data()), g.c, g.x_pitch,

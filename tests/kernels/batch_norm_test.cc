@@ -68,7 +68,27 @@ struct Trained {
   std::vector<float> y, mean, rstd, running_mean, running_var;
 };
 
-Trained train(const Problem& p, int threads = 1, bool in_place = false) {
+// Moments of x in chunks that end before these rows, as a producer would tell them.
+std::vector<RowMoments> moments_of(const Problem& p, const std::vector<int64_t>& ends) {
+  std::vector<RowMoments> moments;
+  int64_t first = 0;
+  for (int64_t end : ends) {
+    for (int64_t c = 0; c < p.c; ++c) {
+      double mean = 0, m2 = 0;
+      const double count = static_cast<double>(end - first);
+      for (int64_t r = first; r < end; ++r) mean += p.x[r * p.c + c] / count;
+      for (int64_t r = first; r < end; ++r) m2 += std::pow(p.x[r * p.c + c] - mean, 2);
+      const float near = static_cast<float>(mean);
+      moments.push_back({static_cast<float>(count), near, static_cast<float>(mean - near),
+                         static_cast<float>(m2)});
+    }
+    first = end;
+  }
+  return moments;
+}
+
+Trained train(const Problem& p, int threads = 1, bool in_place = false,
+              const std::vector<RowMoments>& moments = {}) {
   const size_t c = static_cast<size_t>(p.c);
   Trained t = {p.x, std::vector<float>(c, NAN), std::vector<float>(c, NAN), p.running_mean,
                p.running_var};
@@ -79,7 +99,8 @@ Trained train(const Problem& p, int threads = 1, bool in_place = false) {
       &KernelTable::batch_norm_train,
       {p.rows, p.c, DType::kF32, p.activation, kBatchNormEps, kMomentum,
        in_place ? y : call.in(p.x), call.in(p.gamma), call.in(p.beta), call.inout(t.running_mean),
-       call.inout(t.running_var), y, call.out(t.mean), call.out(t.rstd), workspace(call, p)},
+       call.inout(t.running_var), y, call.out(t.mean), call.out(t.rstd), workspace(call, p),
+       moments.empty() ? nullptr : call.in(moments), static_cast<int64_t>(moments.size()) / p.c},
       threads);
   return t;
 }
@@ -125,10 +146,10 @@ std::vector<double> z_magnitudes(const Problem& p, const reference::BatchNormSta
   return magnitudes;
 }
 
-void check_training(const Problem& p) {
+void check_training(const Problem& p, const std::vector<RowMoments>& moments = {}) {
   CAPTURE(p.rows, p.c, to_string(p.activation));
   const reference::BatchNormStatistics s = reference::batch_statistics(p.reference());
-  const Trained t = train(p);
+  const Trained t = train(p, 1, false, moments);
   std::vector<double> rstd, running_mean, running_var, mean_limit;
   const double unbias = static_cast<double>(p.rows) / static_cast<double>(p.rows - (p.rows > 1));
   for (size_t c = 0; c < s.mean.size(); ++c) {
@@ -167,6 +188,27 @@ TEST_CASE("batch_norm: an outlier in the first row does not spoil the statistics
   Problem p(backend.emulated() ? 1003 : 5003, 10, Activation::kNone, 100, 1);
   for (int64_t c = 0; c < p.c; ++c) p.x[c] = -1e5f;
   check_training(p);
+}
+
+TEST_CASE("batch_norm: moments from the producer are as good as the rows", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  CAPTURE(backend.name());
+  const Problem p(300, 13, Activation::kGelu), far(300, 13, Activation::kNone, 1e4, 1);
+  const std::vector<RowMoments> moments = moments_of(p, {64, 128, 128, 131, 300});
+  if (!backend.emulated()) {  // its convolutions tell none
+    CHECK_THROWS_AS(train(p, 1, false, moments), Error);
+    return;
+  }
+  check_training(p, moments);
+  check_training(far, moments_of(far, {1, 65, 257, 300}));
+  std::vector<int64_t> every;
+  for (int64_t row = 1; row <= 300; ++row) every.push_back(row);
+  check_training(p, moments_of(p, every));
+  // It takes what it is told; the means of the chunks differ as before.
+  std::vector<RowMoments> other = moments;
+  for (RowMoments& m : other) m.m2 *= 4;
+  const Trained own = train(p), told = train(p, 1, false, other);
+  for (size_t c = 0; c < 13; ++c) CHECK(told.rstd[c] < 0.55f * own.rstd[c]);
 }
 
 TEST_CASE("batch_norm: a single row keeps everything finite", "[kernels]") {

@@ -43,6 +43,14 @@ struct ConvOptions {
   int64_t residual_n = 0;  // 0: no residual
   Activation activation = Activation::kNone;
   int threads = 1;
+  int64_t scale_n = 0, shift_n = 0;  // 0: none
+
+  bool modulates() const { return scale_n > 0 || shift_n > 0; }
+};
+
+// What an output is multiplied by, and what is added to it, after the activation.
+struct Modulation {
+  double scale = 1, shift = 0;
 };
 
 class ConvCase {
@@ -53,7 +61,9 @@ class ConvCase {
         dy(random_rows(g.n * g.ho * g.wo, g.o, g.y_pitch, kNan, 2)),
         w(random_rows(1, g.o * g.kh * g.kw * g.c, 0, 0, 3)),
         bias(random_rows(1, g.o, 0, 0, 4)),
-        residual(random_rows(g.n, g.ho * g.wo * g.o, g.ho * g.wo * g.o, 0, 5)) {}
+        residual(random_rows(g.n, g.ho * g.wo * g.o, g.ho * g.wo * g.o, 0, 5)),
+        scale(random_rows(g.n, g.o, g.o, 0, 6)),
+        shift(random_rows(g.n, g.o, g.o, 0, 7)) {}
 
   // [N, Ho, Wo, O], pitch y_pitch
   std::vector<float> forward(const ConvOptions& options) const {
@@ -69,7 +79,11 @@ class ConvCase {
                        .residual_n = options.residual_n,
                        .activation = options.activation,
                        .y = y.data(),
-                       .workspace = workspace.get()},
+                       .workspace = workspace.get(),
+                       .scale = options.scale_n > 0 ? scale.data() : nullptr,
+                       .scale_n = options.scale_n,
+                       .shift = options.shift_n > 0 ? shift.data() : nullptr,
+                       .shift_n = options.shift_n},
                       {.threads = options.threads});
     return y;
   }
@@ -114,6 +128,8 @@ class ConvCase {
     one.x = slice(x, k, g.h * g.w, g.c, g.x_pitch);
     one.dy = slice(dy, k, g.ho * g.wo, g.o, g.y_pitch);
     one.residual = slice(residual, k, g.ho * g.wo, g.o, g.o);
+    one.scale = slice(scale, k, 1, g.o, g.o);
+    one.shift = slice(shift, k, 1, g.o, g.o);
     return one;
   }
   // Pixels of image k from [N, ...] data.
@@ -123,8 +139,15 @@ class ConvCase {
     return {begin, begin + (pixels - 1) * pitch + row};
   }
 
+  Modulation modulation(const ConvOptions& options, int64_t image, int64_t o) const {
+    Modulation m;
+    if (options.scale_n > 0) m.scale = scale[image % options.scale_n * g.o + o];
+    if (options.shift_n > 0) m.shift = shift[image % options.shift_n * g.o + o];
+    return m;
+  }
+
   ConvGeometry g;
-  std::vector<float> x, dy, w, bias, residual;
+  std::vector<float> x, dy, w, bias, residual, scale, shift;
 
  private:
   static constexpr float kNan = std::numeric_limits<float>::quiet_NaN();

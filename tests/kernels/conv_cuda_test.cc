@@ -46,11 +46,13 @@ const ConvShape kShapes[] = {
     {"transposed 2x5 s3", 2, 4, 3, 5, 16, 2, 5, 3, 1, true},
     {"2x5 s3 with pad 3", 2, 9, 8, 5, 7, 2, 5, 3, 3},
     {"5x5", 2, 9, 6, 17, 18, 5, 5, 1, 2},
+    {"32 to 72 strided, odd sides", 3, 15, 13, 32, 72, 3, 3, 2, 1},
+    {"transposed 4x4 s2, 64 to 40", 2, 5, 6, 64, 40, 4, 4, 2, 1, true},
 };
 
 const ConvOptions kOptions[] = {
-    {.bias = false, .activation = Activation::kGeluTanh},
-    {.residual_n = 1, .activation = Activation::kGelu},
+    {.bias = false, .activation = Activation::kGeluTanh, .shift_n = 1},
+    {.residual_n = 1, .activation = Activation::kGelu, .scale_n = 2, .shift_n = 3},
     {.residual_n = 2, .activation = Activation::kSilu},
 };
 
@@ -88,7 +90,7 @@ void for_each_kernel(const std::function<std::vector<float>(const Kernels&)>& te
   emu::set_conv_algorithms(ConvAlgorithms::kDefault);
 }
 
-constexpr Kernels kF32{DType::kF32, ConvAlgorithms::kDefault};  // weight gradients are f32 sums
+constexpr Kernels kF32{DType::kF32, ConvAlgorithms::kDefault};  // bias gradients are f32 sums
 
 // Unit roundoff of a stored type beyond that of f32 arithmetic.
 double storage_eps(DType dtype) {
@@ -145,9 +147,17 @@ void check_forward(const ConvCudaCase& conv, const Kernels& kernels,
     }
     // Activations have slope at most 1.13 and an error of their own of 4e-7.
     const bool activated = options.activation != Activation::kNone;
-    limits.push_back(1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2, kernels) +
-                     (activated ? 4e-7 * std::max(1.0, std::abs(sum.value)) : 0));
-    expected.push_back(reference::activate(options.activation, sum.value));
+    const double limit = 1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2, kernels) +
+                         (activated ? 4e-7 * std::max(1.0, std::abs(sum.value)) : 0);
+    // A product and a sum more round once each, and what is stored may be larger.
+    const Modulation m = conv.data.modulation(options, i / image, i % g.o);
+    const double product = reference::activate(options.activation, sum.value) * m.scale;
+    const double roundings = 2 * std::abs(product) + std::abs(m.shift);
+    limits.push_back(
+        limit * std::abs(m.scale) +
+        (options.modulates() ? (test::kEps32 + storage_eps(kernels.dtype)) * roundings : 0) +
+        (kernels.dtype == DType::kF16 ? 0x1p-25 : 0));
+    expected.push_back(product + m.shift);
   }
   CHECK(test::compare_with<float>(dense(y, g.o, g.y_pitch, kernels.dtype), expected,
                                   [&](size_t i) { return limits[i]; }) == "");
@@ -162,6 +172,8 @@ TEST_CASE("CUDA convolution agrees with its definition in double precision") {
       std::vector<float> all;
       for (ConvOptions options : kOptions) {
         options.residual_n = std::min(options.residual_n, conv.g.n);
+        options.scale_n = std::min(options.scale_n, conv.g.n);
+        options.shift_n = std::min(options.shift_n, conv.g.n);
         const std::vector<float> y = conv.forward(options);
         check_forward(conv, kernels, sums, options, y);
         all.insert(all.end(), y.begin(), y.end());
@@ -169,6 +181,78 @@ TEST_CASE("CUDA convolution agrees with its definition in double precision") {
       return all;
     });
   }
+}
+
+// Moments of one channel in double: of all its values, and of its chunks joined (Chan, Golub,
+// LeVeque 1979).
+struct ChannelMoments {
+  double count = 0, mean = 0, m2 = 0;
+
+  void join(double n, double mean_in, double m2_in) {
+    if (n == 0) return;
+    const double total = count + n, delta = mean_in - mean;
+    mean += delta * n / total;
+    m2 += m2_in + delta * delta * count * n / total;
+    count = total;
+  }
+};
+
+void check_moments(const std::vector<float>& values, const std::vector<RowMoments>& moments,
+                   int64_t channels) {
+  for (int64_t o = 0; o < channels; ++o) {
+    ChannelMoments told, own;
+    for (size_t k = o; k < moments.size(); k += channels) {
+      const RowMoments& chunk = moments[k];
+      CHECK(chunk.count <= 64);
+      told.join(chunk.count, static_cast<double>(chunk.mean) + chunk.rest, chunk.m2);
+    }
+    double most = 0;  // deviation
+    for (size_t i = o; i < values.size(); i += channels) own.join(1, values[i], 0);
+    for (size_t i = o; i < values.size(); i += channels) {
+      most = std::max(most, std::abs(values[i] - own.mean));
+    }
+    INFO("channel " << o);
+    CHECK(told.count == own.count);
+    // Sums of at most 64 deviations in f32, each off by a rounding of its own: sqrt(64) roundings,
+    // and 4 for unlucky ones.
+    constexpr double kRoundings = 4 * 8 * test::kEps32;
+    CHECK(std::abs(told.mean - own.mean) <= kRoundings * most);
+    CHECK(std::abs(told.m2 - own.m2) <= kRoundings * own.m2);
+  }
+}
+
+TEST_CASE("CUDA convolution tells the moments of what it stores") {
+  for (const ConvShape& shape : kShapes) {
+    INFO(shape.name);
+    for_each_kernel([&](const Kernels& kernels) {
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
+      const ConvGeometry& g = conv.g;
+      const bool unequal_phases = g.transposed && (g.ho % g.stride != 0 || g.wo % g.stride != 0);
+      const bool tells = kernels.algorithms != ConvAlgorithms::kNaiveOnly && !unequal_phases;
+      REQUIRE((emu::conv_moment_chunks(g, kernels.dtype) > 0) == tells);
+      std::vector<float> all;
+      if (!tells) return all;
+      const ConvOptions full{.residual_n = 1, .activation = Activation::kSilu, .scale_n = 1};
+      for (const ConvOptions& options : {ConvOptions{}, full}) {
+        std::vector<RowMoments> moments;
+        const std::vector<float> y = conv.forward(options, &moments);
+        CHECK(test::compare_bits(y, conv.forward(options)) == "");
+        check_moments(dense(y, g.o, g.y_pitch, kernels.dtype), moments, g.o);
+        for (const RowMoments& m : moments) {
+          for (float v : {m.count, m.mean, m.rest, m.m2}) all.push_back(v);
+        }
+      }
+      return all;
+    });
+  }
+}
+
+TEST_CASE("moments of numbers far from zero keep their deviations") {
+  ConvCudaCase conv(conv_geometry(5, 9, 9, 2, 3, 1, 1, 1, 0, false), DType::kF32);
+  for (float& bias : conv.data.bias) bias = 1e4f;
+  std::vector<RowMoments> moments;
+  const std::vector<float> y = conv.forward({}, &moments);
+  check_moments(y, moments, 3);
 }
 
 TEST_CASE("the CUDA input gradient agrees with its definition in double precision") {
@@ -195,10 +279,12 @@ TEST_CASE("the CUDA weight and bias gradients agree with their definition in dou
       const ConvGeometry& g = conv.g;
       const ConvCase::WeightGradient grad = conv.backward_weight();
       const int64_t terms = g.n * g.ho * g.wo;
+      // Sums are stored in f32, whatever the operands.
+      const Kernels sums{DType::kF32, kernels.algorithms};
       CHECK(
           compare_sums(grad.dw,
                        reference::conv_backward_weight(g, conv.data.x.data(), conv.data.dy.data()),
-                       std::max(terms, g.n * g.h * g.w), kF32) == "");
+                       std::max(terms, g.n * g.h * g.w), sums) == "");
       CHECK(compare_sums(grad.db, reference::conv_backward_bias(g, conv.data.dy.data()), terms,
                          kF32) == "");
       std::vector<float> all = grad.dw;
@@ -228,13 +314,20 @@ TEST_CASE("CUDA convolution gives an image the same bits alone and in a batch") 
 }
 
 TEST_CASE("the weight gradient of a large batch is split, and every split is added") {
-  const ConvShape shape{"", 3, 28, 28, 3, 5, 3, 3, 1, 1};
-  CHECK(emu::conv_splits(shape.geometry()).splits > 3);
-  const ConvCudaCase conv(shape.geometry(), DType::kF32);
-  CHECK(
-      compare_sums(conv.backward_weight().dw,
-                   reference::conv_backward_weight(conv.g, conv.data.x.data(), conv.data.dy.data()),
-                   3 * 28 * 28, kF32) == "");
+  const ConvShape shape{"", 2, 28, 28, 32, 36, 3, 3, 1, 1};
+  for (const Kernels& kernels : kKernels) {
+    if (kernels.algorithms == ConvAlgorithms::kNaiveOnly) continue;
+    emu::set_conv_algorithms(kernels.algorithms);
+    INFO(to_string(kernels.dtype) << ", algorithms " << static_cast<int>(kernels.algorithms));
+    CHECK(emu::conv_splits(shape.geometry(), kernels.dtype).splits > 2);
+    const ConvCudaCase conv(shape.geometry(), kernels.dtype);
+    const Kernels sums{DType::kF32, kernels.algorithms};
+    CHECK(compare_sums(
+              conv.backward_weight().dw,
+              reference::conv_backward_weight(conv.g, conv.data.x.data(), conv.data.dy.data()),
+              2 * 28 * 28, sums) == "");
+  }
+  emu::set_conv_algorithms(ConvAlgorithms::kDefault);
 }
 
 TEST_CASE("CUDA convolution refuses what it cannot count or store") {

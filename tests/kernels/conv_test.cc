@@ -82,9 +82,14 @@ void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums
     }
     // Activations have slope at most 1.13 and an error of their own of 3e-7.
     const bool activated = options.activation != Activation::kNone;
-    limits.push_back(1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2) +
-                     (activated ? 3e-7 * std::max(1.0, std::abs(sum.value)) : 0));
-    expected.push_back(reference::activate(options.activation, sum.value));
+    const double limit = 1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2) +
+                         (activated ? 3e-7 * std::max(1.0, std::abs(sum.value)) : 0);
+    // A product and a sum more round once each.
+    const Modulation m = conv.modulation(options, i / image, i % g.o);
+    const double product = reference::activate(options.activation, sum.value) * m.scale;
+    const double roundings = options.modulates() ? 2 * std::abs(product) + std::abs(m.shift) : 0;
+    limits.push_back(limit * std::abs(m.scale) + test::kEps32 * roundings);
+    expected.push_back(product + m.shift);
   }
   INFO("activation " << to_string(options.activation) << " bias " << options.bias << " residual "
                      << options.residual_n);
@@ -104,6 +109,9 @@ TEST_CASE("convolution agrees with its definition in double precision") {
       check_forward(
           conv, sums,
           {.residual_n = std::min<int64_t>(2, conv.g.n), .activation = Activation::kSilu});
+      check_forward(conv, sums,
+                    {.activation = Activation::kGelu, .scale_n = 1, .shift_n = conv.g.n});
+      check_forward(conv, sums, {.threads = 2, .shift_n = 1});
     });
   }
 }

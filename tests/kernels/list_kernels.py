@@ -31,7 +31,7 @@ FEWEST_CASES = 300
 # Dynamic shared memory that a block may ask for: CUDA C++ Programming Guide, "Technical
 # Specifications per Compute Capability". The least of all architectures, and sm_90's.
 SHARED_LIMIT, HOPPER_SHARED_LIMIT = 99 << 10, 227 << 10
-HOPPER = ("conv_wgmma_kernel",)
+HOPPER = ("conv_wgmma_kernel", "conv_wgrad_wgmma_kernel")
 
 # Kernels that helpers launch under the name of the op that calls them.
 NAMED_BY_CALLER = {

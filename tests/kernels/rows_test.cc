@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/convert.h"
 #include "kernels/embedding.h"
 #include "kernels/rms_norm.h"
 #include "kernels/softmax.h"
@@ -158,6 +159,87 @@ TEST_CASE("embedding: takes rows by number and shows numbers that do not exist",
       }
     }
   }
+}
+
+// Gradients of a table of `entries` rows for ids that hit some rows often, some never, none at all.
+struct EmbeddingProblem {
+  int64_t entries, c;
+  std::vector<int32_t> ids;
+  std::vector<float> dy;
+
+  EmbeddingProblem(int64_t count, int64_t entries_in, int64_t c_in) : entries(entries_in), c(c_in) {
+    RandomData random(static_cast<uint64_t>(count * 1000 + c));
+    for (int64_t i = 0; i < count; ++i) {
+      ids.push_back(static_cast<int32_t>(random.integer(-1, entries) / 2 * 2));
+    }
+    dy = random.normal(count * c);
+  }
+  int64_t count() const { return static_cast<int64_t>(ids.size()); }
+};
+
+TEST_CASE("embedding: the gradient adds up the rows of every id", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  for (const EmbeddingProblem& p :
+       {EmbeddingProblem(1, 1, 1), EmbeddingProblem(31, 3, 7), EmbeddingProblem(32, 40, 8),
+        EmbeddingProblem(131, 11, 64), EmbeddingProblem(65, 5, 300)}) {
+    CAPTURE(backend.name(), p.count(), p.entries, p.c);
+    std::vector<double> expected(static_cast<size_t>(p.entries * p.c), 0), size(expected);
+    for (int64_t i = 0; i < p.count() * p.c; ++i) {
+      const int64_t id = p.ids[i / p.c];
+      if (id < 0 || id >= p.entries) continue;
+      expected[id * p.c + i % p.c] += p.dy[i];
+      size[id * p.c + i % p.c] += std::fabs(p.dy[i]);
+    }
+    const auto gradient = [&](int threads) {
+      std::vector<float> dtable(expected.size(), NAN);
+      KernelCall call;
+      call.run(
+          &KernelTable::embedding_backward,
+          {p.count(), p.entries, p.c, DType::kF32, call.in(p.ids), call.in(p.dy), call.out(dtable)},
+          threads);
+      return dtable;
+    };
+    // Sums of at most 131 terms, each rounded once.
+    CHECK(compare_sums(gradient(1), expected, size, 131) == "");
+    CHECK(compare_bits(gradient(3), gradient(1)) == "");
+  }
+}
+
+TEST_CASE("embedding: a gradient in 16-bit storage adds up in f32", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  if (!backend.emulated()) return;  // CPU kernels store f32 only
+  const DType dtype = GENERATE(DType::kBF16, DType::kF16);
+  const std::vector<int32_t> ids(300, 1);
+  const std::vector<uint16_t> dy = to_storage(std::vector<float>(300 * 3, 1.0f), dtype);
+  std::vector<float> dtable(2 * 3, NAN);
+  KernelCall call;
+  call.run(&KernelTable::embedding_backward,
+           {300, 2, 3, dtype, call.in(ids), call.in(dy), call.out(dtable)});
+  CHECK(dtable == std::vector<float>{0, 0, 0, 300, 300, 300});
+}
+
+TEST_CASE("convert: rounds to nearest even and widens without loss", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const DType dtype = GENERATE(DType::kBF16, DType::kF16);
+  const int64_t count = GENERATE(1, 7, 8, 1037);
+  CAPTURE(backend.name(), to_string(dtype), count);
+  std::vector<float> x = RandomData(9).normal(count, 0, 3);
+  x[0] = std::numeric_limits<float>::infinity();
+  std::vector<uint16_t> half(x.size());
+  KernelCall narrow;
+  narrow.run(&KernelTable::convert, {count, DType::kF32, dtype, narrow.in(x), narrow.out(half)}, 2);
+  CHECK(half == to_storage(x, dtype));
+  std::vector<float> back(x.size(), NAN);
+  KernelCall widen;
+  widen.run(&KernelTable::convert, {count, dtype, DType::kF32, widen.in(half), widen.out(back)});
+  CHECK(compare_bits(back, from_storage(half, dtype)) == "");
+}
+
+TEST_CASE("convert: reads and writes nothing but floating-point types", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  ConvertArgs args{};
+  args.from = DType::kI32;
+  CHECK_THROWS_AS(current_kernels().convert(args, {}), ShapeError);
 }
 
 TEST_CASE("timestep_embedding: sines and cosines of geometric frequencies", "[kernels]") {

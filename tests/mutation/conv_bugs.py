@@ -13,6 +13,8 @@ def conv(kernel: str, file: str, tests: str) -> Place:
 SIMT, MMA = conv("conv_simt", "cuda/conv_simt", BOTH), conv("conv_mma", "cuda/conv_mma", BOTH)
 WGRAD = conv("conv_wgrad_simt", "cuda/conv_wgrad_simt", WEIGHTS)
 WGRAD_MMA = conv("conv_wgrad_mma", "cuda/conv_wgrad_mma", WEIGHTS)
+WGRAD_WGMMA = conv("conv_wgrad_wgmma", "cuda/conv_wgrad_wgmma", WEIGHTS)
+WGRAD_TILE = Place("conv_wgrad_mma_kernel", "kernels/cuda/mma_tile.h", WEIGHTS, "kernels/cuda/conv_wgrad_mma.cu")
 WGMMA, NAIVE = conv("conv_wgmma", "cuda/conv_wgmma", BOTH), conv("conv_naive", "cuda/conv_naive", FORWARD)
 WGRAD_NAIVE = conv("conv_wgrad_naive", "cuda/conv_naive", WEIGHTS)
 PACK, BIAS = conv("conv_pack", "conv_cuda", BOTH), conv("conv_bias_sums", "conv_cuda", WEIGHTS)
@@ -21,6 +23,15 @@ TILE = Place("conv_mma_kernel", "kernels/cuda/mma_tile.h", BOTH, "kernels/cuda/c
 PASS, PASS_MMA, PASS_WGMMA = (
     Place(f"{kernel}_kernel", "kernels/cuda/conv_pass.h", BOTH, f"kernels/cuda/{kernel}.cu")
     for kernel in ("conv_simt", "conv_mma", "conv_wgmma"))
+
+MODULATION_MMA = Place("conv_mma_kernel", "kernels/cuda/conv_pass.h", FORWARD, "kernels/cuda/conv_mma.cu")
+TELLS = "*CUDA convolution tells*"
+MOMENTS_SIMT, MOMENTS_MMA, MOMENTS_WGMMA = (
+    Place(f"{kernel}_kernel", "kernels/cuda/conv_moments.h", TELLS, f"kernels/cuda/{kernel}.cu")
+    for kernel in ("conv_simt", "conv_mma", "conv_wgmma"))
+STORED_MMA = Place("conv_mma_kernel", "kernels/cuda/conv_pass.h", TELLS, "kernels/cuda/conv_mma.cu")
+PHASES = conv("conv_mma", "conv_cuda", TELLS)
+TAP_MAP = Place("conv_wgmma_kernel", "kernels/cuda/tap_map.h", BOTH, "kernels/cuda/conv_wgmma.cu")
 
 CONV_BUGS = (
     # f32 tiles
@@ -36,7 +47,7 @@ CONV_BUGS = (
     Bug("simt: no barrier before a group of rows is finished", SIMT,
         "    __syncthreads();\n    finish_tile<kBlockThreads>", "    finish_tile<kBlockThreads>"),
     Bug("simt: no barrier between the groups of rows", SIMT,
-        "sums);\n    __syncthreads();\n  }", "sums);\n  }"),
+        "[] { __syncthreads(); });\n    __syncthreads();\n  }", "[] { __syncthreads(); });\n  }"),
     Bug("simt: sums of the first group of rows twice", SIMT, "tile.sum[i][j + e]", "tile.sum[i % Tile::kRowGroup][j + e]"),
     Bug("simt: row bound dropped", PASS, "row0 + row >= phase.rows() || count <= 0", "count <= 0"),
     Bug("simt: channel bound dropped", PASS, "row0 + row >= phase.rows() || count <= 0", "row0 + row >= phase.rows()"),
@@ -61,7 +72,7 @@ CONV_BUGS = (
         "std::max<int64_t>((S::kStages - 1) *"),
     Bug("mma: sums over a stage that is still read", MMA,
         "  __syncthreads();  // all have left the last stage: the sums take the stages' place\n", ""),
-    Bug("mma: no barrier before the tile is finished", MMA, "  __syncthreads();\n  finish_tile", "  finish_tile"),
+    Bug("mma: no barrier before the tile is finished", MMA, "  __syncthreads();\n  const int thread", "  const int thread"),
     Bug("mma: row bound dropped", PASS_MMA, "row0 + row >= phase.rows() || count <= 0", "count <= 0"),
     Bug("mma: channel bound dropped", PASS_MMA, "row0 + row >= phase.rows() || count <= 0", "row0 + row >= phase.rows()"),
     Bug("mma: chunks read where they were not put", MMA,
@@ -74,6 +85,27 @@ CONV_BUGS = (
     Bug("mma: weights of the tap's place in the list", MMA,
         "phase_.position(tap, static_cast<int>(list.kw))", "tap"),
     Bug("mma: half of a step", MMA, "for (int c = 0; c < kChunks; c += 2)", "for (int c = 0; c < kChunks; c += 4)"),
+    # scale, shift and moments
+    Bug("epilogue: scale of another image", MODULATION_MMA, "args.scale + at.image % args.scale_n * out.c",
+        "args.scale + at.image * out.c"),
+    Bug("epilogue: shift before the scale", MODULATION_MMA,
+        "    if (scale != nullptr) v *= to_float(scale[i]);\n    if (shift != nullptr) v += to_float(shift[i]);",
+        "    if (shift != nullptr) v += to_float(shift[i]);\n    if (scale != nullptr) v *= to_float(scale[i]);"),
+    Bug("moments: of the sums instead of what is stored", STORED_MMA,
+        "if (k < count) tile.v[row][column + k] = to_float(made.v[k]);", "(void)made;"),
+    Bug("moments: of columns that others still finish", MOMENTS_SIMT,
+        "  if (args.moments == nullptr) return;\n  barrier();", "  if (args.moments == nullptr) return;"),
+    Bug("moments: no barrier before the parts are joined", MOMENTS_SIMT,
+        "      barrier();\n      if (first", "      if (first"),
+    Bug("moments: rows beyond the last", MOMENTS_MMA, "value[i] = i < left ? tile.v[first + i][column] : 0.0f;",
+        "value[i] = tile.v[first + i][column];"),
+    Bug("moments: rows beyond the last deviate", MOMENTS_MMA, "i < left ? value[i] - mean : 0.0f", "value[i] - mean"),
+    Bug("moments: last part of a chunk left out", MOMENTS_WGMMA,
+        "next < first + kConvChunkRows; next", "next + kPartRows < first + kConvChunkRows; next"),
+    Bug("moments: all phases to one place", MOMENTS_MMA, "phase_number * chunks,", "0,"),
+    Bug("moments: channel bound dropped", MOMENTS_WGMMA, "rows <= first || channel >= args.list.out.c",
+        "rows <= first"),
+    Bug("moments: phases of different sizes", PHASES, "if (pixels * list.phases() != list.out.h * list.out.w) return 0;", ""),
     # weight gradient
     Bug("wgrad: no barrier between the steps", WGRAD,
         "    if (more) store(stages[current ^ 1], next);\n    __syncthreads();",
@@ -92,11 +124,26 @@ CONV_BUGS = (
         "    if (column + 1 < columns) to[1] = sums[1];\n", ""),
     Bug("wgrad mma: second column always written", WGRAD_MMA,
         "    if (column + 1 < columns) to[1] = sums[1];\n", "    to[1] = sums[1];\n"),
-    Bug("wgrad mma: half of the points", WGRAD_MMA, "k0 < kStep; k0 += 16", "k0 < kStep; k0 += 32"),
+    Bug("wgrad mma: half of the points", WGRAD_MMA, "k0 < kStep<T>; k0 += kDepth", "k0 < kStep<T>; k0 += 2 * kDepth"),
     # Rows of a tap too many are no mistake: they are not stored.
     Bug("wgrad mma: channel of the chunk's first row", WGRAD_MMA, "args.in[offset + (row + i) % channels]",
         "args.in[offset + row % channels]"),
+    Bug("wgrad tf32: second half of k read twice", WGRAD_TILE, "a(k + e / 2 * 4,", "a(k + e % 2 * 4,"),
+    Bug("wgrad tf32: operands not rounded but cut", WGRAD_TILE, "fb[j][e] = simt::to_tf32(b(k + e % 2 * 4, j * 16 + e / 2 * 8 + row));",
+        "fb[j][e] = __float_as_uint(b(k + e % 2 * 4, j * 16 + e / 2 * 8 + row)) & 0xffff0000u;"),
     # Hopper
+    Bug("wgrad wgmma: empty stages not waited for", WGRAD_WGMMA,
+        "    simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);\n", ""),
+    Bug("wgrad wgmma: stage given back before the products are done", WGRAD_WGMMA,
+        "    simt::wgmma_wait<0>();\n    if (thread % kThreadsOfGroup == 0) simt::mbarrier_arrive(&ring->empty[at]);",
+        "    if (thread % kThreadsOfGroup == 0) simt::mbarrier_arrive(&ring->empty[at]);\n    simt::wgmma_wait<0>();"),
+    Bug("wgrad wgmma: all groups multiply the first row block", WGRAD_WGMMA, "ring->stage[at].a[group]", "ring->stage[at].a[0]"),
+    Bug("wgrad wgmma: points of the next split", WGRAD_WGMMA, "(last - first + kStep - 1) / kStep", "args.points_per_split / kStep + 1"),
+    Bug("wgrad wgmma: channel bound dropped", WGRAD_WGMMA, "    if (channel >= channels) continue;\n", ""),
+    Bug("wgrad wgmma: row blocks that do not exist are waited for", WGRAD_WGMMA,
+        "mbarrier_init(&ring->empty[i], static_cast<uint32_t>(rows.count))", "mbarrier_init(&ring->empty[i], kGroups)"),
+    Bug("wgrad wgmma: second block of columns from the first", WGRAD_WGMMA, "simt::shared_address(operand), 1024, kStep",
+        "simt::shared_address(operand), 1024, 0 * kStep"),
     Bug("wgmma: empty stages not waited for", WGMMA,
         "    simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);\n", ""),
     Bug("wgmma: wrong parity of the full stages", WGMMA,
@@ -112,12 +159,12 @@ CONV_BUGS = (
         "static_cast<uint16_t>(tap % phase.x.taps),\n                          static_cast<uint16_t>(tap / phase.x.taps)",
         "static_cast<uint16_t>(tap / phase.x.taps),\n                          static_cast<uint16_t>(tap % phase.x.taps)"),
     Bug("wgmma: bytes of A alone expected", WGMMA, "sizeof(typename R::Stage)", "kBM * kStep * sizeof(T)"),
-    Bug("wgmma: upper corner one pixel short", WGMMA, "axis.in(axis.grid - 1, 0) - (size - 1)",
+    Bug("wgmma: upper corner one pixel short", TAP_MAP, "axis.in(axis.grid - 1, 0) - (size - 1)",
         "axis.in(axis.grid - 1, 0) - size"),
     Bug("wgmma: sums over a stage that the other group reads", WGMMA,
-        "  simt::named_barrier_sync(1, kConsumers);\n  const int lane", "  const int lane"),
+        "  join_groups();\n  const int lane", "  const int lane"),
     Bug("wgmma: no barrier before the tile is finished", WGMMA,
-        "  simt::named_barrier_sync(1, kConsumers);\n  finish_tile", "  finish_tile"),
+        "  join_groups();\n  const int consumer", "  const int consumer"),
     Bug("wgmma: row bound dropped", PASS_WGMMA, "row0 + row >= phase.rows() || count <= 0", "count <= 0"),
     # around them
     Bug("pack: channels not transposed", PACK, "args.pass == ConvPass::kBackwardInput, channels",
@@ -129,7 +176,7 @@ CONV_BUGS = (
         "for (int lane = 0; lane < kBiasLanes; ++lane)"),
     Bug("sums: first split alone", ADD, "chunk < chunks; ++chunk", "chunk < 1; ++chunk"),
     Bug("sums: transposed weights as others", ADD, "g.transposed ? PartialSums", "false ? PartialSums"),
-    Bug("workspace: of the weights alone", ADD, "conv_splits(geometry).splits * weights", "weights"),
+    Bug("workspace: of the weights alone", ADD, "conv_splits(geometry, dtype).splits * weights", "weights"),
     Bug("plan: a split too few", PLAN, "return {static_cast<int>(ceil_div(points, per_split)),",
         "return {static_cast<int>(points / per_split + (points < per_split)),"),
     # the plain loops

@@ -18,15 +18,17 @@ TILES = header("attention_forward", "attention_tiles", "attention")
 POOL, UNPOOL = op("avg_pool_forward", "avg_pool"), op("avg_pool_backward", "avg_pool")
 STATISTICS = op("statistics", "batch_norm")
 LANES = header("statistics", "batch_norm_sums", "batch_norm")
+MOMENTS = header("statistics", "moments", "batch_norm")
 FINISH, APPLY, INFER = (op(k, "batch_norm") for k in ("finish_statistics", "apply", "infer"))
 GRADIENT_SUMS, FINISH_GRADIENTS, APPLY_GRADIENT = (
     op(k, "batch_norm") for k in ("gradient_sums", "finish_gradients", "apply_gradient"))
 BROADCAST, BROADCAST_BACK = op("broadcast_forward", "broadcast"), op("broadcast_backward", "broadcast")
 DIFFUSION, DIGITS = op("diffusion_batch", "diffusion_batch"), op("digit_batch", "digit_batch")
-EMBEDDING = op("embedding", "embedding")
+EMBEDDING, EMBEDDING_BACK = op("embedding", "embedding"), op("embedding_backward", "embedding")
+CONVERT = op("convert", "convert")
 TIMESTEPS = op("timestep_embedding", "embedding", "timestep_embedding")
-NORM, NORM_SUMS, NORM_INPUT, NORM_PARAMS = (
-    op(f"group_norm_{k}", "group_norm") for k in ("forward", "sums", "input", "params"))
+NORM, NORM_SUMS, NORM_INPUT, NORM_PARAMS, NORM_ADD = (
+    op(f"group_norm_{k}", "group_norm") for k in ("forward", "sums", "input", "params", "add"))
 BLOCK_SUM = header("group_norm_forward", "reduce", "group_norm")
 BLOCK_MAX = header("softmax_forward", "reduce", "softmax")
 COMBINE, FILTER = op("linear_combination", "linear_combination"), op("line_filter", "line_filter")
@@ -107,15 +109,20 @@ OP_BUGS = (
     Bug("lane sums: no barrier after", LANES,
         "  shared[threadIdx.y][threadIdx.x] = value;\n  __syncthreads();", "  shared[threadIdx.y][threadIdx.x] = value;"),
     Bug("lane sums: last lane left out", LANES, "lane < kBatchNormLanes; ++lane", "lane < kBatchNormLanes - 1; ++lane"),
-    Bug("moments: weight of the wrong side", LANES, "delta * delta * a.count * weight", "delta * delta * b.count * weight"),
+    Bug("moments: weight of the wrong side", MOMENTS, "delta * delta * a.count * weight", "delta * delta * b.count * weight"),
     Bug("statistics: rows beyond the last deviate", STATISTICS,
         "i * kLanes + threadIdx.y < count ? value[i] - centre : 0.0f", "value[i] - centre"),
     Bug("statistics: channel bound dropped", STATISTICS, "channel < plan.c && row < count", "row < count"),
     Bug("statistics: row bound dropped", STATISTICS, "channel < plan.c && row < count", "channel < plan.c"),
-    Bug("finish: no barrier", FINISH, "  shared[threadIdx.y][threadIdx.x] = all;\n  __syncthreads();",
-        "  shared[threadIdx.y][threadIdx.x] = all;"),
-    Bug("finish: last chunk counted as a whole one", FINISH,
-        "min(plan.chunk_rows, plan.rows - chunk * plan.chunk_rows)", "plan.chunk_rows"),
+    Bug("moments: what f32 leaves of the mean forgotten", MOMENTS, "static_cast<double>(m.mean) + m.rest", "m.mean"),
+    Bug("finish: no barrier before the sums of the warps are read", FINISH,
+        "  __syncthreads();\n  double sum = partial[0][channel];", "  double sum = partial[0][channel];"),
+    Bug("finish: sums of the warps over those still read", FINISH,
+        "  __syncthreads();  // the previous sums may still be read\n  if (lane", "  if (lane"),
+    Bug("finish: half of the lanes of a warp", FINISH, "offset < 32; offset *= 2", "offset < 16; offset *= 2"),
+    Bug("finish: chunks counted alike", FINISH, "sum += part.count * part.mean;", "sum += part.mean * count / (chunk + 1);"),
+    Bug("finish: means of the chunks do not deviate", FINISH, "m2 += part.m2 + part.count * delta * delta;",
+        "m2 += part.m2;"),
     Bug("finish: running variance of the biased kind", FINISH, "max(all.count - 1, 1.0)", "max(all.count, 1.0)"),
     Bug("apply: mean of the pack's first channel", APPLY, "affine.mean[channel + e]", "affine.mean[channel]"),
     Bug("infer: variance of the pack's first channel", INFER, "args.running_var[c]", "args.running_var[channel]"),
@@ -138,10 +145,15 @@ OP_BUGS = (
     Bug("group_norm sums: no barrier", NORM_SUMS, "partial[1][threadIdx.y][threadIdx.x] = product;\n    __syncthreads();",
         "partial[1][threadIdx.y][threadIdx.x] = product;"),
     Bug("group_norm sums: channel bound dropped", NORM_SUMS, "    if (threadIdx.y == 0 && c < s.c) {", "    if (threadIdx.y == 0) {"),
-    Bug("group_norm sums: first row twice", NORM_SUMS, "int row = 1; row < kSumRows", "int row = 0; row < kSumRows"),
+    Bug("group_norm sums: first row twice", NORM_SUMS,
+        "int row = 1; row < kSumRows; ++row) {\n        sum +=", "int row = 0; row < kSumRows; ++row) {\n        sum +="),
     Bug("group_norm input: factor without the scale", NORM_INPUT,
         "(args.scale == nullptr ? 1.0f : 1.0f + args.scale[nc]);\n}", "1.0f;\n}"),
-    Bug("group_norm params: last image left out", NORM_PARAMS, "n < args.size.n; ++n", "n + 1 < args.size.n; ++n"),
+    Bug("group_norm params: last image left out", NORM_PARAMS, "c < channels && n < last;", "c < channels && n + 1 < last;"),
+    Bug("group_norm params: images of the next chunk", NORM_PARAMS,
+        "const int64_t last = min(first + chunks.images_of_one, args.size.n);", "const int64_t last = args.size.n;"),
+    Bug("group_norm params: all chunks to one place", NORM_PARAMS, "sums + blockIdx.y * 2 * channels", "sums"),
+    Bug("group_norm params: first chunk alone", NORM_ADD, "chunk < chunks; ++chunk", "chunk < 1; ++chunk"),
     Bug("rms_norm: gamma of the first channel", op("rms_norm_forward", "rms_norm"),
         "to_float(x[c]) * rstd * args.gamma[c])", "to_float(x[c]) * rstd * args.gamma[0])"),
     Bug("rms_norm: sum instead of mean", op("rms_norm_forward", "rms_norm"),
@@ -188,6 +200,13 @@ OP_BUGS = (
     Bug("digit_batch: corner read twice", DIGITS, "pixel(i + 1, j + 1)", "pixel(i + 1, j)"),
     # by index
     Bug("embedding: one number too many known", EMBEDDING, "id < args.entries", "id <= args.entries"),
+    Bug("embedding backward: last id of every 32 left out", EMBEDDING_BACK, "left != 0; left &= left - 1",
+        "(left & 0x7fffffffu) != 0; left &= left - 1"),
+    Bug("embedding backward: id bound dropped", EMBEDDING_BACK, "i0 + lane < args.count && args.ids", "args.ids"),
+    Bug("embedding backward: channel bound dropped", EMBEDDING_BACK, "        if (c < args.c) sum +=", "        sum +="),
+    Bug("convert: tail left out", CONVERT, "packs * kWidth + global_thread(); i < count", "packs * kWidth + global_thread() + 1; i < count"),
+    Bug("convert: packs without asking for alignment", CONVERT, "const bool wide = wide_packs_fit(args.x, args.y);",
+        "const bool wide = true;"),
     Bug("timestep_embedding: halves swapped", TIMESTEPS, "args.sin_first ? half + i : i", "args.sin_first ? i : half + i"),
     Bug("timestep_embedding: every thread writes the zero", TIMESTEPS, "args.c % 2 == 1 && global_thread() == 0",
         "args.c % 2 == 1"),

@@ -130,6 +130,7 @@ inline constexpr GroupNormCase kGroupNormCases[] = {
     {CaseSet::kEdge, "4 groups of 2", {2, 9, 8, 4}},
     {CaseSet::kEdge, "one number", {1, 1, 1, 1}},
     {CaseSet::kEdge, "layer norm of 130", {3, 1, 130, 1}},
+    {CaseSet::kEdge, "layer norm of 35, 150 rows", {150, 1, 35, 1}},
     {CaseSet::kEdge, "groups of one channel", {2, 49, 6, 6}},
     {CaseSet::kEdge, "one group of 784x13", {1, 784, 13, 1}},
     {CaseSet::kEdge, "2 groups of 22", {2, 25, 44, 2}},
@@ -223,8 +224,11 @@ enum class StreamOp {
   kRmsNorm,   // over c
   kMseLoss,
   kAdam,
-  kRandomNormal  // rows images of c
+  kRandomNormal,      // rows images of c
+  kConvert,           // from f32
+  kEmbeddingGradient  // of a table of kEmbeddingEntries rows
 };
+inline constexpr int64_t kEmbeddingEntries = 1000;
 struct StreamCase {
   CaseSet set;
   const char* name;
@@ -240,6 +244,8 @@ inline constexpr StreamCase kStreamCases[] = {
     {CaseSet::kUnet, "time embedding added, 7x7 128", StreamOp::kAdd, 128 * 49, 128},
     {CaseSet::kUnet, "mean squared error 28x28", StreamOp::kMseLoss, 128, 784},
     {CaseSet::kUnet, "noise 28x28", StreamOp::kRandomNormal, 128, 784},
+    {CaseSet::kUnet, "batch of 28x28 to the training type", StreamOp::kConvert, 128, 784},
+    {CaseSet::kUnet, "class embedding gradient 128", StreamOp::kEmbeddingGradient, 128, 128},
     {CaseSet::kUnet, "Adam 2.0 M", StreamOp::kAdam, 1, 2'019'201},
     {CaseSet::kPublic, "Adam 7.9 M", StreamOp::kAdam, 1, 7'891'073},
     {CaseSet::kPublic, "gelu N2 64x64 C704", StreamOp::kGelu, 2 * 4096, 704},

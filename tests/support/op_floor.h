@@ -88,6 +88,10 @@ inline OpFloor floor_of(const StreamCase& c, CasePass, double size) {
       return {0, 4 * 7 * elements};
     case StreamOp::kRandomNormal:
       return {0, 4 * elements};
+    case StreamOp::kConvert:
+      return {0, (4 + size) * elements};
+    case StreamOp::kEmbeddingGradient:
+      return {0, size * elements + 4 * static_cast<double>(kEmbeddingEntries * c.c)};
     case StreamOp::kGelu:
     case StreamOp::kAdd:
     case StreamOp::kCopyRows:
