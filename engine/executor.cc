@@ -78,7 +78,8 @@ void Executor::plan() {
     const OpDef& def = op_def(node.kind);
     if (def.workspace_bytes != nullptr) {
       workspace_bytes = std::max(
-          workspace_bytes, def.workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs)));
+          workspace_bytes,
+          def.workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs), DType::kF32));
     }
     for (ValueId v : node.outputs) {
       if (node_masks_[n] == 0) {

@@ -30,6 +30,10 @@ const OpDef& op_def(OpKind kind) {
       return ops::kAdd;
     case OpKind::kMultiply:
       return ops::kMultiply;
+    case OpKind::kConvert:
+      return ops::kConvert;
+    case OpKind::kEmbedding:
+      return ops::kEmbedding;
     case OpKind::kMseLoss:
       return ops::kMseLoss;
     case OpKind::kSoftmaxCrossEntropy:
@@ -44,11 +48,13 @@ std::vector<Tensor> run_op(Context& context, OpKind kind, const OpAttrs& attrs,
   std::vector<Shape> shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   std::vector<Tensor> outputs;
+  const DType dtype = inputs[0].dtype();
   for (const Shape& shape : def.infer(attrs, shapes)) {
-    outputs.push_back(Tensor::empty(context, shape));
+    const DType first = def.output_dtype == nullptr ? dtype : def.output_dtype(attrs, dtype);
+    outputs.push_back(Tensor::empty(context, shape, outputs.empty() ? first : DType::kF32));
   }
   const int64_t bytes =
-      def.workspace_bytes == nullptr ? 0 : def.workspace_bytes(context, attrs, shapes);
+      def.workspace_bytes == nullptr ? 0 : def.workspace_bytes(context, attrs, shapes, dtype);
   const Tensor workspace = Tensor::empty(context, {bytes}, DType::kU8);
   def.run(context, {attrs, inputs, outputs, workspace.raw()});
   return outputs;

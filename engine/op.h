@@ -13,10 +13,11 @@ namespace ebb {
 // Every operation a network is made of. Its definition is engine/ops/<name>.cc, its gradient
 // <name>_grad in nn/autograd/grad_rules.cc.
 enum class OpKind {
-  kConv,                 // x, w, b[, residual] -> y
+  kConv,                 // x, w, b[, residual][, scale][, shift] -> y[, moments of y]
   kConvPack,             // w -> packed weights, an opaque buffer
   kBatchNorm,            // x, gamma, beta, running_mean, running_var -> y
-  kBatchNormTrain,       // same inputs; updates the running statistics -> y, mean, rstd
+  kBatchNormTrain,       // same inputs[, moments of x]; updates the running statistics
+                         //   -> y, mean, rstd
   kFoldBatchNorm,        // w, b, gamma, beta, running_mean, running_var -> w', b'
   kActivation,           // x -> y
   kAvgPool,              // x -> y
@@ -24,6 +25,8 @@ enum class OpKind {
   kSliceChannels,        // x -> y, a range of channels
   kAdd,                  // x, s -> y
   kMultiply,             // x, s -> y
+  kConvert,              // x -> y, the same numbers in another type
+  kEmbedding,            // table, ids -> y, rows of the table
   kMseLoss,              // prediction, target -> loss [1]
   kSoftmaxCrossEntropy,  // logits, target -> loss [1]
 };
@@ -32,9 +35,11 @@ struct ConvAttrs {
   int64_t kernel = 3, stride = 1, pad = 1;
   bool transposed = false;
   Activation activation = Activation::kNone;
-  bool packed_weight = false;  // input 1 comes from kConvPack and has no shape of its own
-  int64_t out_channels = 0;    // used when packed_weight
-  bool reads_bias = true;      // false: input 2 counts as zero
+  bool packed_weight = false;           // input 1 comes from kConvPack and has no shape of its own
+  int64_t out_channels = 0;             // used when packed_weight
+  bool reads_bias = true;               // false: input 2 counts as zero
+  bool scales = false, shifts = false;  // whether the inputs end with a scale, a shift, [N, O]
+  int64_t moment_chunks = 0;            // of the second output; 0: there is none
 };
 struct ConvPackAttrs {
   ConvGeometry geometry;
@@ -54,8 +59,11 @@ struct PoolAttrs {
   int64_t kernel = 1;
   bool flat = false;  // the window is the whole image: y is [N, C]
 };
+struct ConvertAttrs {
+  DType dtype = DType::kF32;
+};
 using OpAttrs = std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs,
-                             ActivationAttrs, PoolAttrs, SliceAttrs>;
+                             ActivationAttrs, PoolAttrs, SliceAttrs, ConvertAttrs>;
 
 struct OpCall {
   const OpAttrs& attrs;
@@ -72,10 +80,12 @@ struct OpDef {
   const char* name;
   // Output shapes; ShapeError says what was expected and found.
   std::vector<Shape> (*infer)(const OpAttrs& attrs, std::span<const Shape> inputs);
-  // Scratch for one run; null when none is needed.
+  // Scratch for one run with input 0 in this type; null when none is needed.
   int64_t (*workspace_bytes)(const Context& context, const OpAttrs& attrs,
-                             std::span<const Shape> inputs);
+                             std::span<const Shape> inputs, DType dtype);
   void (*run)(Context& context, const OpCall& call);
+  // The type of output 0 for that of input 0; null: the same. Further outputs are f32.
+  DType (*output_dtype)(const OpAttrs& attrs, DType input) = nullptr;
   bool reads_pitched = false;   // inputs may be channel ranges of a wider tensor
   bool writes_pitched = false;  // so may outputs
 };

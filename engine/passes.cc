@@ -1,6 +1,7 @@
 #include "engine/passes.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -19,9 +20,11 @@ std::optional<int> only_consumer(const Graph& graph, const std::vector<std::vect
   return node;
 }
 
+// A conv whose epilogue has nothing behind the sum but a residual.
 bool is_plain_conv(const GraphNode& node) {
-  return node.kind == OpKind::kConv &&
-         std::get<ConvAttrs>(node.attrs).activation == Activation::kNone;
+  if (node.kind != OpKind::kConv) return false;
+  const auto& attrs = std::get<ConvAttrs>(node.attrs);
+  return attrs.activation == Activation::kNone && !attrs.scales && !attrs.shifts;
 }
 
 // A conv whose output goes only into the node `into` takes over that node's output.
@@ -30,11 +33,12 @@ struct Merge {
   int into;
 };
 
-std::vector<Merge> find_merges(const Graph& graph, OpKind into) {
+std::vector<Merge> find_merges(const Graph& graph, OpKind into,
+                               bool (*is_mergeable)(const GraphNode&) = is_plain_conv) {
   const auto consumers = graph.consumers();
   std::vector<Merge> merges;
   for (int n = 0; n < static_cast<int>(graph.nodes.size()); ++n) {
-    if (!is_plain_conv(graph.nodes[n])) continue;
+    if (!is_mergeable(graph.nodes[n])) continue;
     if (auto next = only_consumer(graph, consumers, graph.nodes[n].outputs[0], into)) {
       merges.push_back({n, *next});
     }
@@ -42,24 +46,29 @@ std::vector<Merge> find_merges(const Graph& graph, OpKind into) {
   return merges;
 }
 
-// Rebuilds the node list with `rewrite` called for each merged conv and the merged-into nodes gone.
+// Rebuilds the node list with `rewrite` called for each merged conv, which moves to the place of
+// the node that it takes over: what that node reads is there by then.
 template <typename Rewrite>
 Graph apply_merges(const Graph& graph, const std::vector<Merge>& merges, Rewrite rewrite) {
   Graph result = graph;
   result.nodes.clear();
-  std::set<int> removed;
-  for (const Merge& merge : merges) removed.insert(merge.into);
-  auto merge = merges.begin();
+  std::set<int> moved;
+  std::map<int, int> conv_of;
+  for (const Merge& merge : merges) {
+    moved.insert(merge.conv);
+    conv_of[merge.into] = merge.conv;
+  }
   for (int n = 0; n < static_cast<int>(graph.nodes.size()); ++n) {
-    if (merge != merges.end() && merge->conv == n) {
-      GraphNode conv = graph.nodes[n];
-      conv.outputs = graph.nodes[merge->into].outputs;
-      rewrite(result, conv, graph.nodes[merge->into]);
-      result.nodes.push_back(std::move(conv));
-      ++merge;
-    } else if (!removed.contains(n)) {
+    if (moved.contains(n)) continue;
+    const auto found = conv_of.find(n);
+    if (found == conv_of.end()) {
       result.nodes.push_back(graph.nodes[n]);
+      continue;
     }
+    GraphNode conv = graph.nodes[found->second];
+    conv.outputs = graph.nodes[n].outputs;
+    rewrite(result, conv, graph.nodes[n]);
+    result.nodes.push_back(std::move(conv));
   }
   return result;
 }
@@ -70,9 +79,9 @@ Graph fold_batch_norm(const Graph& graph) {
   std::vector<Merge> merges;
   for (const Merge& merge : find_merges(graph, OpKind::kBatchNorm)) {
     const GraphNode& conv = graph.nodes[merge.conv];
-    const bool has_residual = conv.inputs.size() == 4;
-    const bool packed = std::get<ConvAttrs>(conv.attrs).packed_weight;
-    if (!has_residual && !packed) merges.push_back(merge);
+    const auto& attrs = std::get<ConvAttrs>(conv.attrs);
+    const bool has_residual = ops::has_residual(attrs, conv.inputs.size());
+    if (!has_residual && !attrs.packed_weight) merges.push_back(merge);
   }
   return apply_merges(
       graph, merges, [](Graph& result, GraphNode& conv, const GraphNode& batch_norm) {
@@ -97,6 +106,34 @@ Graph fuse_epilogues(const Graph& graph) {
 
 namespace {
 
+// Moves one kind of broadcast operation into the convs in front, whose attribute says that they do
+// it. A conv of a smaller batch stays: its output is computed once for all branches.
+Graph fuse_broadcast(const Graph& graph, OpKind kind, bool(ConvAttrs::*does)) {
+  std::vector<Merge> merges;
+  const auto is_conv = [](const GraphNode& node) {
+    return node.kind == OpKind::kConv && !std::get<ConvAttrs>(node.attrs).shifts;
+  };
+  for (const Merge& merge : find_merges(graph, kind, is_conv)) {
+    const GraphNode &conv = graph.nodes[merge.conv], &into = graph.nodes[merge.into];
+    const bool same_batch =
+        graph.values[conv.outputs[0]].shape == graph.values[into.outputs[0]].shape;
+    if (same_batch && !(std::get<ConvAttrs>(conv.attrs).*does)) merges.push_back(merge);
+  }
+  return apply_merges(graph, merges, [&](Graph&, GraphNode& conv, const GraphNode& broadcast) {
+    std::get<ConvAttrs>(conv.attrs).*does = true;
+    conv.inputs.push_back(broadcast.inputs[1]);
+  });
+}
+
+}  // namespace
+
+Graph fuse_modulation(const Graph& graph) {
+  const Graph scaled = fuse_broadcast(graph, OpKind::kMultiply, &ConvAttrs::scales);
+  return fuse_broadcast(scaled, OpKind::kAdd, &ConvAttrs::shifts);
+}
+
+namespace {
+
 // An operand of a concatenation and where it starts.
 struct ConcatPart {
   ValueId value;
@@ -108,8 +145,9 @@ struct ConcatPart {
 std::optional<std::pair<ConcatPart, ConcatPart>> shared_and_own_part(
     const Graph& graph, const GraphNode& conv, const std::vector<int>& producers,
     const std::vector<std::vector<int>>& consumers) {
-  if (conv.kind != OpKind::kConv || conv.inputs.size() != 3) return std::nullopt;
-  if (std::get<ConvAttrs>(conv.attrs).packed_weight) return std::nullopt;
+  if (conv.kind != OpKind::kConv) return std::nullopt;
+  const auto& attrs = std::get<ConvAttrs>(conv.attrs);
+  if (attrs.packed_weight || ops::has_residual(attrs, conv.inputs.size())) return std::nullopt;
   const ValueId joined = conv.inputs[0];
   if (producers[joined] < 0 || graph.is_visible(joined)) return std::nullopt;
   if (consumers[joined].size() != 1) return std::nullopt;
@@ -143,14 +181,16 @@ Graph share_concat_halves(const Graph& graph) {
     };
     ConvAttrs shared_attrs = std::get<ConvAttrs>(node.attrs);
     shared_attrs.activation = Activation::kNone;
-    shared_attrs.reads_bias = false;
+    shared_attrs.reads_bias = shared_attrs.scales = shared_attrs.shifts = false;
     const ValueId shared_sum =
         result
             .add_node(OpKind::kConv, shared_attrs, {shared.value, weights(shared), node.inputs[2]},
                       node.layer)
             .front();
     GraphNode conv = node;
-    conv.inputs = {own.value, weights(own), node.inputs[2], shared_sum};
+    conv.inputs[0] = own.value;
+    conv.inputs[1] = weights(own);
+    conv.inputs.insert(conv.inputs.begin() + 3, shared_sum);
     result.nodes.push_back(std::move(conv));
     replaced.insert(node.inputs[0]);
   }
@@ -212,7 +252,7 @@ Graph place_concat_operands(const Graph& graph) {
 }
 
 Graph optimize(const Graph& graph, const Context& context) {
-  const Graph fused = fuse_epilogues(fold_batch_norm(graph));
+  const Graph fused = fuse_modulation(fuse_epilogues(fold_batch_norm(graph)));
   return place_concat_operands(hoist_packing(share_concat_halves(fused), context));
 }
 

@@ -13,6 +13,10 @@ Graph fold_batch_norm(const Graph& graph);
 // conv, activation -> conv with the activation in its epilogue. Bitwise equal on the CPU.
 Graph fuse_epilogues(const Graph& graph);
 
+// conv, multiply by a vector per image, add another (either may be missing) -> conv that does so in
+// its epilogue. Bitwise equal on the CPU; a GPU rounds once less.
+Graph fuse_modulation(const Graph& graph);
+
 // conv(concat(a, b)), where a has a smaller batch than b and so is read once per guidance branch ->
 // conv(b) + conv(a): the part of a is computed once for all branches and enters as a residual.
 // Changes the order of a sum: outputs agree within a few eps of the layer's scale.

@@ -5,7 +5,6 @@ namespace ebb::ops {
 namespace {
 
 void check(const char* op, std::span<const Shape> inputs) {
-  check_input_count(op, inputs.size(), 5);
   EBB_CHECK(inputs[0].rank() >= 2, ShapeError, op, ": input ", inputs[0], ", expected [N, ..., C]");
   const Shape per_channel{inputs[0].back()};
   for (size_t i = 1; i < 5; ++i) {
@@ -15,6 +14,7 @@ void check(const char* op, std::span<const Shape> inputs) {
 }
 
 std::vector<Shape> infer_inference(const OpAttrs&, std::span<const Shape> inputs) {
+  check_input_count("batch_norm", inputs.size(), 5);
   check("batch_norm", inputs);
   return {inputs[0]};
 }
@@ -37,12 +37,21 @@ void run_inference(Context& context, const OpCall& call) {
 }
 
 std::vector<Shape> infer_training(const OpAttrs&, std::span<const Shape> inputs) {
+  const bool has_moments = inputs.size() == 6;
+  if (!has_moments) check_input_count("batch_norm_train", inputs.size(), 5);
   check("batch_norm_train", inputs);
-  const Shape per_channel{inputs[0].back()};
+  const int64_t c = inputs[0].back();
+  if (has_moments) {
+    const Shape& moments = inputs[5];
+    EBB_CHECK(moments.rank() == 3 && moments == moments_shape(moments[0], c), ShapeError,
+              "batch_norm_train: moments ", moments, " for input ", inputs[0]);
+  }
+  const Shape per_channel{c};
   return {inputs[0], per_channel, per_channel};
 }
 
-int64_t training_workspace(const Context& context, const OpAttrs&, std::span<const Shape> inputs) {
+int64_t training_workspace(const Context& context, const OpAttrs&, std::span<const Shape> inputs,
+                           DType) {
   return context.kernel(&KernelTable::batch_norm_workspace_bytes, "batch_norm_workspace_bytes")(
       row_count(inputs[0]), inputs[0].back());
 }
@@ -50,22 +59,27 @@ int64_t training_workspace(const Context& context, const OpAttrs&, std::span<con
 void run_training(Context& context, const OpCall& call) {
   const auto& attrs = std::get<BatchNormAttrs>(call.attrs);
   const Tensor& x = call.inputs[0];
-  context.launch(&KernelTable::batch_norm_train, "batch_norm_train",
-                 BatchNormTrainArgs{.rows = row_count(x.shape()),
-                                    .c = x.shape().back(),
-                                    .dtype = x.dtype(),
-                                    .activation = attrs.activation,
-                                    .eps = attrs.eps,
-                                    .momentum = attrs.momentum,
-                                    .x = x.raw(),
-                                    .gamma = call.inputs[1].data<float>(),
-                                    .beta = call.inputs[2].data<float>(),
-                                    .running_mean = call.inputs[3].data<float>(),
-                                    .running_var = call.inputs[4].data<float>(),
-                                    .y = call.outputs[0].raw(),
-                                    .mean = call.outputs[1].data<float>(),
-                                    .rstd = call.outputs[2].data<float>(),
-                                    .workspace = call.workspace});
+  const bool has_moments = call.inputs.size() == 6;
+  context.launch(
+      &KernelTable::batch_norm_train, "batch_norm_train",
+      BatchNormTrainArgs{
+          .rows = row_count(x.shape()),
+          .c = x.shape().back(),
+          .dtype = x.dtype(),
+          .activation = attrs.activation,
+          .eps = attrs.eps,
+          .momentum = attrs.momentum,
+          .x = x.raw(),
+          .gamma = call.inputs[1].data<float>(),
+          .beta = call.inputs[2].data<float>(),
+          .running_mean = call.inputs[3].data<float>(),
+          .running_var = call.inputs[4].data<float>(),
+          .y = call.outputs[0].raw(),
+          .mean = call.outputs[1].data<float>(),
+          .rstd = call.outputs[2].data<float>(),
+          .workspace = call.workspace,
+          .moments = has_moments ? static_cast<RowMoments*>(call.inputs[5].raw()) : nullptr,
+          .moment_chunks = has_moments ? call.inputs[5].shape()[0] : 0});
 }
 
 std::vector<Shape> infer_fold(const OpAttrs&, std::span<const Shape> inputs) {

@@ -24,10 +24,38 @@ void check_weight(const ConvAttrs& attrs, const Shape& x, const Shape& w) {
             " for input ", x, ", expected ", as_conv);
 }
 
+// Where the inputs of the epilogue are; 0 stands for none.
+struct Epilogue {
+  size_t residual = 0, scale = 0, shift = 0;
+
+  Epilogue(const ConvAttrs& attrs, size_t inputs) {
+    size_t next = 3;
+    if (has_residual(attrs, inputs)) residual = next++;
+    if (attrs.scales) scale = next++;
+    if (attrs.shifts) shift = next++;
+    EBB_CHECK(inputs == next, ShapeError, "conv: got ", inputs,
+              " inputs, expected x, w, b[, residual]", attrs.scales ? ", scale" : "",
+              attrs.shifts ? ", shift" : "");
+  }
+};
+
+void check_residual(Shape residual, const Shape& y) {
+  const Shape found = residual;
+  EBB_CHECK(residual.rank() == y.rank() && residual[0] > 0 && y[0] % residual[0] == 0, ShapeError,
+            "conv: residual ", found, " for output ", y);
+  residual[0] = y[0];
+  EBB_CHECK(residual == y, ShapeError, "conv: residual ", found, " for output ", y);
+}
+
+void check_modulation(const char* name, const Shape& s, const Shape& y) {
+  EBB_CHECK(s.rank() == 2 && s[1] == y.back() && s[0] > 0 && y[0] % s[0] == 0, ShapeError,
+            "conv: ", name, " ", s, " for output ", y, ", expected ", Shape{y[0], y.back()},
+            " or a batch that divides it");
+}
+
 std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs) {
   const auto& attrs = std::get<ConvAttrs>(op_attrs);
-  EBB_CHECK(inputs.size() == 3 || inputs.size() == 4, ShapeError, "conv: got ", inputs.size(),
-            " inputs, expected x, w, b[, residual]");
+  const Epilogue epilogue(attrs, inputs.size());
   const Shape& x = inputs[0];
   check_image(attrs, x);
   if (!attrs.packed_weight) check_weight(attrs, x, inputs[1]);
@@ -35,29 +63,26 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
   EBB_CHECK(inputs[2] == Shape{o}, ShapeError, "conv: bias ", inputs[2], ", expected ", Shape{o});
   ConvGeometry g = conv_op_geometry(attrs, x, o);
   Shape y = x.rank() == 2 ? Shape{g.n, o} : Shape{g.n, g.ho, g.wo, o};
-  if (inputs.size() == 4) {
-    Shape residual = inputs[3];
-    EBB_CHECK(residual.rank() == y.rank() && residual[0] > 0 && y[0] % residual[0] == 0, ShapeError,
-              "conv: residual ", residual, " for output ", y);
-    residual[0] = y[0];
-    EBB_CHECK(residual == y, ShapeError, "conv: residual ", inputs[3], " for output ", y);
-  }
-  return {y};
+  if (epilogue.residual > 0) check_residual(inputs[epilogue.residual], y);
+  if (epilogue.scale > 0) check_modulation("scale", inputs[epilogue.scale], y);
+  if (epilogue.shift > 0) check_modulation("shift", inputs[epilogue.shift], y);
+  if (attrs.moment_chunks == 0) return {y};
+  return {y, moments_shape(attrs.moment_chunks, o)};
 }
 
-int64_t packed_bytes(const Context& context, const ConvGeometry& geometry) {
+int64_t packed_bytes(const Context& context, const ConvGeometry& geometry, DType dtype) {
   return context.kernel(&KernelTable::conv_packed_bytes, "conv_packed_bytes")(
-      geometry, ConvPass::kForward, DType::kF32);
+      geometry, ConvPass::kForward, dtype);
 }
 
 int64_t workspace_bytes(const Context& context, const OpAttrs& op_attrs,
-                        std::span<const Shape> inputs) {
+                        std::span<const Shape> inputs, DType dtype) {
   const auto& attrs = std::get<ConvAttrs>(op_attrs);
   const ConvGeometry g = conv_op_geometry(attrs, inputs[0], out_channels(attrs, inputs));
   const int64_t scratch =
       context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
-          g, ConvPass::kForward, DType::kF32, context.stream().threads);
-  return scratch + (attrs.packed_weight ? 0 : round_up(packed_bytes(context, g)));
+          g, ConvPass::kForward, dtype, context.stream().threads);
+  return scratch + (attrs.packed_weight ? 0 : round_up(packed_bytes(context, g, dtype)));
 }
 
 void run(Context& context, const OpCall& call) {
@@ -70,22 +95,31 @@ void run(Context& context, const OpCall& call) {
   char* scratch = static_cast<char*>(call.workspace);
   if (!attrs.packed_weight) {
     context.launch(&KernelTable::conv_pack, "conv_pack",
-                   ConvPackArgs{g, ConvPass::kForward, DType::kF32, w.data<float>(), scratch});
+                   ConvPackArgs{g, ConvPass::kForward, x.dtype(), w.data<float>(), scratch});
     packed = scratch;
-    scratch += round_up(packed_bytes(context, g));
+    scratch += round_up(packed_bytes(context, g, x.dtype()));
   }
-  const bool has_residual = call.inputs.size() == 4;
+  const Epilogue epilogue(attrs, call.inputs.size());
+  const auto data = [&](size_t input) { return input > 0 ? call.inputs[input].raw() : nullptr; };
+  const auto batch = [&](size_t input) { return input > 0 ? call.inputs[input].shape()[0] : 1; };
   context.launch(&KernelTable::conv_forward, "conv_forward",
                  ConvForwardArgs{.geometry = g,
                                  .dtype = x.dtype(),
                                  .x = x.raw(),
                                  .packed = packed,
                                  .bias = attrs.reads_bias ? b.data<float>() : nullptr,
-                                 .residual = has_residual ? call.inputs[3].raw() : nullptr,
-                                 .residual_n = has_residual ? call.inputs[3].shape()[0] : 0,
+                                 .residual = data(epilogue.residual),
+                                 .residual_n = batch(epilogue.residual),
                                  .activation = attrs.activation,
                                  .y = y.raw(),
-                                 .workspace = scratch});
+                                 .workspace = scratch,
+                                 .scale = data(epilogue.scale),
+                                 .scale_n = batch(epilogue.scale),
+                                 .shift = data(epilogue.shift),
+                                 .shift_n = batch(epilogue.shift),
+                                 .moments = attrs.moment_chunks > 0
+                                                ? static_cast<RowMoments*>(call.outputs[1].raw())
+                                                : nullptr});
 }
 
 std::vector<Shape> infer_pack(const OpAttrs& op_attrs, std::span<const Shape>) {
@@ -99,6 +133,10 @@ void run_pack(Context& context, const OpCall& call) {
 }
 
 }  // namespace
+
+bool has_residual(const ConvAttrs& attrs, size_t inputs) {
+  return inputs > 3 + size_t{attrs.scales} + size_t{attrs.shifts};
+}
 
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels) {
   const bool vector = x.rank() == 2;

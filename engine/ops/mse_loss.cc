@@ -11,7 +11,8 @@ std::vector<Shape> infer(const OpAttrs&, std::span<const Shape> inputs) {
   return {Shape{1}};
 }
 
-int64_t workspace_bytes(const Context& context, const OpAttrs&, std::span<const Shape> inputs) {
+int64_t workspace_bytes(const Context& context, const OpAttrs&, std::span<const Shape> inputs,
+                        DType) {
   return context.kernel(&KernelTable::mse_loss_workspace_bytes,
                         "mse_loss_workspace_bytes")(inputs[0].elements());
 }
@@ -29,7 +30,10 @@ void run(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const OpDef kMseLoss = {
-    .name = "mse_loss", .infer = infer, .workspace_bytes = workspace_bytes, .run = run};
+const OpDef kMseLoss = {.name = "mse_loss",
+                        .infer = infer,
+                        .workspace_bytes = workspace_bytes,
+                        .run = run,
+                        .output_dtype = [](const OpAttrs&, DType) { return DType::kF32; }};
 
 }  // namespace ebb::ops

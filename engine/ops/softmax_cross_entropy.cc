@@ -13,7 +13,8 @@ std::vector<Shape> infer(const OpAttrs&, std::span<const Shape> inputs) {
   return {Shape{1}};
 }
 
-int64_t workspace_bytes(const Context& context, const OpAttrs&, std::span<const Shape> inputs) {
+int64_t workspace_bytes(const Context& context, const OpAttrs&, std::span<const Shape> inputs,
+                        DType) {
   return context.kernel(&KernelTable::softmax_cross_entropy_workspace_bytes,
                         "softmax_cross_entropy_workspace_bytes")(inputs[0][0]);
 }
@@ -32,9 +33,11 @@ void run(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const OpDef kSoftmaxCrossEntropy = {.name = "softmax_cross_entropy",
-                                    .infer = infer,
-                                    .workspace_bytes = workspace_bytes,
-                                    .run = run};
+const OpDef kSoftmaxCrossEntropy = {
+    .name = "softmax_cross_entropy",
+    .infer = infer,
+    .workspace_bytes = workspace_bytes,
+    .run = run,
+    .output_dtype = [](const OpAttrs&, DType) { return DType::kF32; }};
 
 }  // namespace ebb::ops

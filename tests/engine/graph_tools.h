@@ -52,6 +52,7 @@ class GraphWriter {
   }
   ValueId concat(const std::vector<ValueId>& parts) { return node(OpKind::kConcat, {}, parts); }
   ValueId add(ValueId x, ValueId s) { return node(OpKind::kAdd, {}, {x, s}); }
+  ValueId multiply(ValueId x, ValueId s) { return node(OpKind::kMultiply, {}, {x, s}); }
 
   const Shape& shape(ValueId value) const { return graph.values[value].shape; }
   RandomData& random() { return random_; }

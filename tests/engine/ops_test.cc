@@ -53,6 +53,61 @@ TEST_CASE("conv takes a residual of its output's shape or of a batch that divide
   }
 }
 
+TEST_CASE("conv takes a scale and a shift per image and channel, behind the residual", "[engine]") {
+  ConvAttrs attrs{3, 1, 1};
+  const Shape x{6, 8, 8, 4}, w{5, 3, 3, 4}, b{5}, residual{6, 8, 8, 5};
+  attrs.shifts = true;
+  CHECK(infer(OpKind::kConv, attrs, {x, w, b, {2, 5}}).at(0) == residual);
+  CHECK(infer(OpKind::kConv, attrs, {x, w, b, residual, {6, 5}}).at(0) == residual);
+  CHECK(refusal(OpKind::kConv, attrs, {x, w, b}) ==
+        "conv: got 3 inputs, expected x, w, b[, residual], shift");
+  attrs.scales = true;
+  CHECK(infer(OpKind::kConv, attrs, {x, w, b, {1, 5}, {3, 5}}).at(0) == residual);
+  CHECK(infer(OpKind::kConv, attrs, {x, w, b, residual, {1, 5}, {3, 5}}).at(0) == residual);
+  for (const Shape& wrong : {Shape{4, 5}, Shape{6, 4}, Shape{6, 1, 5}, Shape{0, 5}}) {
+    CHECK_THAT(refusal(OpKind::kConv, attrs, {x, w, b, {6, 5}, wrong}),
+               Catch::Matchers::Contains("conv: shift " + to_string(wrong) +
+                                         " for output [6, 8, 8, 5], expected [6, 5]"));
+  }
+  CHECK_THAT(refusal(OpKind::kConv, attrs, {x, w, b, {6, 4}, {6, 5}}),
+             Catch::Matchers::Contains("conv: scale [6, 4]"));
+}
+
+TEST_CASE("moments go from conv to batch norm in a shape of their own", "[engine]") {
+  ConvAttrs attrs{3, 1, 1};
+  attrs.moment_chunks = 7;
+  const Shape x{6, 8, 8, 4}, c{4}, moments{7, 4, 4};
+  CHECK(infer(OpKind::kConv, attrs, {x, {4, 3, 3, 4}, c}) == Shapes{x, moments});
+  CHECK(infer(OpKind::kBatchNormTrain, BatchNormAttrs{}, {x, c, c, c, c, moments}) ==
+        Shapes{x, c, c});
+  CHECK(refusal(OpKind::kBatchNormTrain, BatchNormAttrs{}, {x, c, c, c, c, {7, 5, 4}}) ==
+        "batch_norm_train: moments [7, 5, 4] for input [6, 8, 8, 4]");
+  CHECK(refusal(OpKind::kBatchNorm, BatchNormAttrs{}, {x, c, c, c, c, moments}) ==
+        "batch_norm: got 6 inputs, expected 5");
+}
+
+TEST_CASE("an embedding gives a row of its table for every id", "[engine]") {
+  CHECK(infer(OpKind::kEmbedding, {}, {{10, 64}, {5}}) == Shapes{{5, 64}});
+  CHECK(refusal(OpKind::kEmbedding, {}, {{10, 64}, {5, 1}}) ==
+        "embedding: ids [5, 1], expected [N]");
+  CHECK(refusal(OpKind::kEmbedding, {}, {{10}, {5}}) ==
+        "embedding: table [10], expected [entries, C]");
+}
+
+TEST_CASE("a tensor is converted and outputs keep their input's type", "[engine]") {
+  const auto context = test::cpu_context();
+  const std::vector<float> values{1, -2.5f, 1.0f + 0x1p-8f + 0x1p-20f};
+  const Tensor x = Tensor::from_host(*context, {3}, std::span<const float>(values));
+  const std::vector<Tensor> inputs{x};
+  const Tensor half = run_op(*context, OpKind::kConvert, ConvertAttrs{DType::kBF16}, inputs)[0];
+  CHECK(half.dtype() == DType::kBF16);
+  CHECK(half.to_host() == std::vector<float>{1, -2.5f, 1.0f + 0x1p-7f});
+  const std::vector<Tensor> back{half};
+  const Tensor y = run_op(*context, OpKind::kConvert, ConvertAttrs{DType::kF32}, back)[0];
+  CHECK(y.dtype() == DType::kF32);
+  CHECK(y.to_host() == half.to_host());
+}
+
 TEST_CASE("conv names what does not fit", "[engine]") {
   const ConvAttrs attrs{3, 1, 1};
   const Shape x{2, 8, 8, 4}, w{5, 3, 3, 4}, b{5};
@@ -187,8 +242,8 @@ TEST_CASE("every operation has a name of its own", "[engine]") {
   }
   CHECK(names == std::vector<std::string>{"conv", "conv_pack", "batch_norm", "batch_norm_train",
                                           "fold_batch_norm", "activation", "avg_pool", "concat",
-                                          "slice_channels", "add", "multiply", "mse_loss",
-                                          "softmax_cross_entropy"});
+                                          "slice_channels", "add", "multiply", "convert",
+                                          "embedding", "mse_loss", "softmax_cross_entropy"});
 }
 
 TEST_CASE("an operation run at once allocates what it infers and leaves its inputs alone",

@@ -27,6 +27,7 @@ const Pass kPasses[] = {
     {"none", [](const Graph& g, const Context&) { return g; }, true},
     {"fold_batch_norm", [](const Graph& g, const Context&) { return fold_batch_norm(g); }, false},
     {"fuse_epilogues", [](const Graph& g, const Context&) { return fuse_epilogues(g); }, true},
+    {"fuse_modulation", [](const Graph& g, const Context&) { return fuse_modulation(g); }, true},
     {"share_concat_halves", [](const Graph& g, const Context&) { return share_concat_halves(g); },
      false},
     {"hoist_packing", [](const Graph& g, const Context& c) { return hoist_packing(g, c); }, true},
@@ -35,7 +36,7 @@ const Pass kPasses[] = {
     {"optimize", [](const Graph& g, const Context& c) { return optimize(g, c); }, false},
     {"all but folding",
      [](const Graph& g, const Context& c) {
-       return place_concat_operands(hoist_packing(fuse_epilogues(g), c));
+       return place_concat_operands(hoist_packing(fuse_modulation(fuse_epilogues(g)), c));
      },
      true},
     {"every pass twice, in another order",
@@ -219,6 +220,57 @@ TEST_CASE("activations join the conv in front of them", "[engine]") {
   CHECK(std::get<ConvAttrs>(graph.nodes[0].attrs).activation == Activation::kSilu);
   CHECK(std::get<ConvAttrs>(graph.nodes[1].attrs).activation == Activation::kNone);
   CHECK(std::get<ConvAttrs>(graph.nodes[3].attrs).activation == Activation::kGelu);
+}
+
+TEST_CASE("a scale and a shift per image join the conv in front of them", "[engine]") {
+  const auto context = test::cpu_context();
+  GraphWriter writer(*context, 1);
+  const ValueId x = writer.input("x", {2, 4, 4, 3}), t = writer.input("t", {2, 5});
+  const ValueId h = writer.conv(x, 3, {3, 1, 1, false, Activation::kGelu});
+  const ValueId scale = writer.linear(t, 3);
+  const ValueId scaled = writer.multiply(h, scale);
+  const ValueId shifted = writer.add(scaled, writer.linear(t, 3));
+  writer.graph.output = writer.add(writer.conv(shifted, 3), scale);
+  const Graph graph = fuse_modulation(writer.graph);
+  CHECK(count_nodes(graph, OpKind::kMultiply) == 0);
+  CHECK(count_nodes(graph, OpKind::kAdd) == 0);
+  CHECK(count_nodes(graph, OpKind::kConv) == 4);
+  const GraphNode& last = graph.nodes.back();
+  CHECK_FALSE(std::get<ConvAttrs>(last.attrs).scales);
+  CHECK(last.inputs.back() == scale);
+}
+
+TEST_CASE("a scale or a shift stays where fusing would compute more or change a value",
+          "[engine]") {
+  const auto context = test::cpu_context();
+  const auto left = [&](const auto& build) {
+    GraphWriter writer(*context, 1);
+    const ValueId x = writer.input("x", {2, 4, 4, 3}), s = writer.input("s", {2, 3});
+    const ValueId branches = writer.input("branches", {4, 3});
+    writer.graph.output = build(writer, x, s, branches);
+    const Graph graph = fuse_modulation(writer.graph);
+    return count_nodes(graph, OpKind::kMultiply) + count_nodes(graph, OpKind::kAdd);
+  };
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {
+          return w.multiply(w.conv(x, 3), s);
+        }) == 0);
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId, ValueId branches) {  // shared by branches
+          return w.multiply(w.conv(x, 3), branches);
+        }) == 1);
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // a module's output
+          const ValueId h = w.conv(x, 3);
+          w.graph.marks["conv"] = h;
+          return w.add(h, s);
+        }) == 1);
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // the sum is scaled
+          return w.multiply(w.add(w.conv(x, 3), s), s);
+        }) == 1);
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // one of each
+          return w.add(w.add(w.multiply(w.multiply(w.conv(x, 3), s), s), s), s);
+        }) == 3);
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // no conv in front
+          return w.add(x, s);
+        }) == 1);
 }
 
 // Splitting a sum of K products in two and joining the halves changes K + 1 roundings at most, on
