@@ -83,6 +83,15 @@ Value Ops::multiply(const Scope& s, Value x, Value per_image) {
   return emit(OpKind::kMultiply, {}, {x, per_image}, s);
 }
 
+Value Ops::convert(const Scope& s, Value x, DType dtype) {
+  return emit(OpKind::kConvert, ConvertAttrs{dtype}, {x}, s);
+}
+
+Value Ops::embedding(const Scope& s, Value ids, int64_t entries, int64_t channels) {
+  const Value table = param(s / "weight", {entries, channels}, {.init = {.deviation = 1}});
+  return emit(OpKind::kEmbedding, {}, {table, ids}, s);
+}
+
 Value Ops::mse_loss(Value prediction, Value target) {
   return emit(OpKind::kMseLoss, {}, {prediction, target}, Scope("loss"));
 }

@@ -44,8 +44,11 @@ class Ops {
   Value concat(const Scope& s, const std::vector<Value>& parts);  // along channels
   Value add(const Scope& s, Value x, Value per_image);            // [N, H, W, C] + [N, C]
   Value multiply(const Scope& s, Value x, Value per_image);       // [N, H, W, C] * [N, C]
-  Value mse_loss(Value prediction, Value target);                 // -> [1]
-  Value softmax_cross_entropy(Value logits, Value target);        // [N, K], [N, K] -> [1]
+  Value convert(const Scope& s, Value x, DType dtype);
+  // The rows of a learned table [entries, channels] that ids [N] (i32) name.
+  Value embedding(const Scope& s, Value ids, int64_t entries, int64_t channels);
+  Value mse_loss(Value prediction, Value target);           // -> [1]
+  Value softmax_cross_entropy(Value logits, Value target);  // [N, K], [N, K] -> [1]
 };
 
 }  // namespace ebb

@@ -15,10 +15,11 @@ enum class ParamLayout {
   kConvTranspose,  // PyTorch [C, O, KH, KW]
 };
 
-// Initial values: a constant, or uniform in [-bound, bound).
+// Initial values: a constant, uniform in [-bound, bound), or normal.
 struct ParamInit {
   float constant = 0;
   float bound = 0;
+  float deviation = 0;
 };
 
 struct ParamInfo {

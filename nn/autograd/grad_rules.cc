@@ -18,7 +18,7 @@ void conv_grad(const GradCall& call) {
   const auto workspace = [&](ConvPass pass) {
     const int64_t bytes =
         context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
-            g, pass, DType::kF32, context.stream().threads);
+            g, pass, x.dtype(), context.stream().threads);
     return Tensor::empty(context, {bytes}, DType::kU8);
   };
   if (call.wanted[1] || call.wanted[2]) {
@@ -35,12 +35,12 @@ void conv_grad(const GradCall& call) {
   if (call.wanted[0]) {
     const int64_t packed_bytes =
         context.kernel(&KernelTable::conv_packed_bytes, "conv_packed_bytes")(
-            g, ConvPass::kBackwardInput, DType::kF32);
+            g, ConvPass::kBackwardInput, x.dtype());
     const Tensor packed = Tensor::empty(context, {packed_bytes}, DType::kU8);
     const Tensor scratch = workspace(ConvPass::kBackwardInput);
     context.launch(
         &KernelTable::conv_pack, "conv_pack",
-        ConvPackArgs{g, ConvPass::kBackwardInput, DType::kF32, w.data<float>(), packed.raw()});
+        ConvPackArgs{g, ConvPass::kBackwardInput, x.dtype(), w.data<float>(), packed.raw()});
     context.launch(&KernelTable::conv_backward_input, "conv_backward_input",
                    ConvBackwardInputArgs{.geometry = g,
                                          .dtype = x.dtype(),
@@ -148,6 +148,28 @@ void add_grad(const GradCall& call) { broadcast_grad(call, BroadcastOp::kAdd); }
 
 void multiply_grad(const GradCall& call) { broadcast_grad(call, BroadcastOp::kMultiply); }
 
+void convert_grad(const GradCall& call) {
+  const Tensor& dx = call.grad(0);
+  call.context.launch(&KernelTable::convert, "convert",
+                      ConvertArgs{.count = dx.elements(),
+                                  .from = call.dy.dtype(),
+                                  .to = dx.dtype(),
+                                  .x = call.dy.raw(),
+                                  .y = dx.raw()});
+}
+
+void embedding_grad(const GradCall& call) {
+  const Tensor& table = call.inputs[0];
+  call.context.launch(&KernelTable::embedding_backward, "embedding_backward",
+                      EmbeddingBackwardArgs{.count = call.inputs[1].elements(),
+                                            .entries = table.shape()[0],
+                                            .c = table.shape()[1],
+                                            .dtype = call.dy.dtype(),
+                                            .ids = call.inputs[1].data<int32_t>(),
+                                            .dy = call.dy.raw(),
+                                            .dtable = call.grad(0).data<float>()});
+}
+
 void mse_loss_grad(const GradCall& call) {
   const Tensor& prediction = call.inputs[0];
   call.context.launch(&KernelTable::mse_loss_backward, "mse_loss_backward",
@@ -175,7 +197,9 @@ void softmax_cross_entropy_grad(const GradCall& call) {
 }  // namespace
 
 const Tensor& GradCall::grad(size_t i) const {
-  if (!grads[i].defined()) grads[i] = Tensor::empty(context, inputs[i].shape());
+  if (!grads[i].defined()) {
+    grads[i] = Tensor::empty(context, inputs[i].shape(), inputs[i].dtype());
+  }
   return grads[i];
 }
 
@@ -187,6 +211,8 @@ const GradDef& grad_def(OpKind kind) {
   static const GradDef kConcat{concat_grad, SIZE_MAX};
   static const GradDef kAdd{add_grad, 2};
   static const GradDef kMultiply{multiply_grad, 2};
+  static const GradDef kConvert{convert_grad, 1};
+  static const GradDef kEmbedding{embedding_grad, 1};                        // table
   static const GradDef kMseLoss{mse_loss_grad, 1};                           // prediction
   static const GradDef kSoftmaxCrossEntropy{softmax_cross_entropy_grad, 1};  // logits
   switch (kind) {
@@ -204,6 +230,10 @@ const GradDef& grad_def(OpKind kind) {
       return kAdd;
     case OpKind::kMultiply:
       return kMultiply;
+    case OpKind::kConvert:
+      return kConvert;
+    case OpKind::kEmbedding:
+      return kEmbedding;
     case OpKind::kMseLoss:
       return kMseLoss;
     case OpKind::kSoftmaxCrossEntropy:

@@ -1,7 +1,9 @@
 #include "nn/autograd/tape.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "engine/ops/ops.h"
 #include "kernels/kernel_table.h"
 #include "nn/autograd/grad_rules.h"
 
@@ -27,6 +29,17 @@ Value Tape::param(const Scope& name, const Shape& shape, const ParamInfo& info) 
   return add_variable(std::move(variable));
 }
 
+// A convolution of images also gives the moments of its output, where its kernels can: a BatchNorm
+// follows nearly all of them.
+OpAttrs Tape::with_moments(ConvAttrs attrs, const std::vector<Tensor>& inputs) const {
+  const Tensor& x = inputs[0];
+  if (x.shape().rank() == 4) {
+    attrs.moment_chunks = context_.kernel(&KernelTable::conv_moment_chunks, "conv_moment_chunks")(
+        ops::conv_op_geometry(attrs, x.shape(), inputs[1].shape()[0]), x.dtype());
+  }
+  return attrs;
+}
+
 Value Tape::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
                  const Scope& layer) {
   if (kind == OpKind::kBatchNorm && mode_ == Mode::kTrain) kind = OpKind::kBatchNormTrain;
@@ -41,8 +54,17 @@ Value Tape::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& in
     EBB_CHECK(node.inputs.size() <= grad_def(kind).inputs, Error, op_def(kind).name,
               ": has no gradient for input ", node.inputs.size() - 1);
   }
-  std::vector<Tensor> outputs = run_op(context_, kind, attrs, node.input_tensors);
+  std::vector<Tensor> read = node.input_tensors;
+  if (kind == OpKind::kConv && mode_ == Mode::kTrain) {
+    node.attrs = with_moments(std::get<ConvAttrs>(attrs), read);
+  }
+  if (kind == OpKind::kBatchNormTrain) {
+    const Tensor moments = std::exchange(variables_[inputs[0].id].moments, Tensor());
+    if (moments.defined()) read.push_back(moments);
+  }
+  std::vector<Tensor> outputs = run_op(context_, kind, node.attrs, read);
   const Value result = add_variable({.tensor = outputs.front(), .needs_grad = needs_grad});
+  if (kind == OpKind::kConv && outputs.size() == 2) variables_[result.id].moments = outputs[1];
   if (needs_grad) {
     node.output = result.id;
     if (grad_def(kind).reads_outputs) node.output_tensors = std::move(outputs);
@@ -58,6 +80,20 @@ void Tape::mark(const Scope& module, Value value) {
 void Tape::accumulate(Variable& variable, const Tensor& grad) {
   if (!variable.grad.defined()) {
     variable.grad = grad;
+    return;
+  }
+  if (grad.dtype() != DType::kF32) {  // of an activation
+    context_.launch(&KernelTable::broadcast_forward, "add_forward",
+                    BroadcastForwardArgs{.op = BroadcastOp::kAdd,
+                                         .n = 1,
+                                         .pixels = 1,
+                                         .c = grad.elements(),
+                                         .x_n = 1,
+                                         .s_n = 1,
+                                         .dtype = grad.dtype(),
+                                         .x = variable.grad.raw(),
+                                         .s = grad.raw(),
+                                         .y = variable.grad.raw()});
     return;
   }
   const float* one = params_.one().data<float>();

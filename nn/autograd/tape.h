@@ -37,6 +37,7 @@ class Tape final : public Ops {
     bool needs_grad = false;
     Tensor grad_place = {};  // of a parameter: its view of the flat gradients
     Tensor grad = {};        // during backward()
+    Tensor moments = {};     // of a convolution's output, for a BatchNorm that reads it next
   };
   struct Node {
     OpKind kind;
@@ -49,6 +50,7 @@ class Tape final : public Ops {
   };
 
   Value add_variable(Variable variable);
+  OpAttrs with_moments(ConvAttrs attrs, const std::vector<Tensor>& inputs) const;
   void run_rule(const Node& node);
   void accumulate(Variable& variable, const Tensor& grad);
 

@@ -3,6 +3,15 @@
 #include "nn/autograd/tape.h"
 
 namespace ebb::autograd {
+namespace {
+
+// The value in another type, where it has not got it yet.
+Value in_type(Tape& tape, Value value, DType dtype) {
+  if (tape.tensor(value).dtype() == dtype) return value;
+  return tape.convert(Scope("precision"), value, dtype);
+}
+
+}  // namespace
 
 Trainer::Trainer(Context& context, Network network, const TrainerConfig& config)
     : context_(context),
@@ -42,9 +51,10 @@ void Trainer::run(Context& context, const TensorMap& inputs, const Tensor& targe
     Tape tape(context, params_, Mode::kTrain);
     std::vector<Value> values;
     for (const NetworkInput& input : network_.inputs) {
-      values.push_back(tape.input(inputs.at(input.name)));
+      values.push_back(in_type(tape, tape.input(inputs.at(input.name)), config_.precision));
     }
-    const Value output = network_.forward(tape, values), wanted = tape.input(target);
+    const Value output = in_type(tape, network_.forward(tape, values), DType::kF32);
+    const Value wanted = tape.input(target);
     const Value error = config_.loss == Loss::kMse ? tape.mse_loss(output, wanted)
                                                    : tape.softmax_cross_entropy(output, wanted);
     loss = tape.tensor(error);

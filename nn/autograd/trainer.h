@@ -20,6 +20,10 @@ struct TrainerConfig {
   AdamConfig adam;
   double ema_decay = 0;  // 0: no EMA
   double clip_norm = 0;  // 0: no clipping
+  // Of activations and their gradients: f32, or bf16 on the CUDA kernels. Weights, their gradients,
+  // BatchNorm's statistics and the loss are f32 always; convolutions round weights as they pack
+  // them.
+  DType precision = DType::kF32;
 };
 
 struct StepResult {

@@ -49,6 +49,33 @@ TEST_CASE("a parameter that is used twice gets the sum of both gradients", "[aut
   CHECK(v.grad("q") == std::vector<float>{3, 14, 36, 72});
 }
 
+TEST_CASE("the gradient of an embedding's table adds up where ids repeat", "[autograd]") {
+  test::PoisonedContext poisoned;
+  ParamStore store(poisoned.get(), {plain("e.weight", {5, 2})}, false);
+  store.value("e.weight").copy_from_host(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  const std::vector<int32_t> ids{1, 3, 1, 1};
+  Tape tape(poisoned.get(), store, Mode::kTrain);
+  const Value named =
+      tape.input(Tensor::from_host(poisoned.get(), {4}, std::span<const int32_t>(ids)));
+  const Value y = tape.embedding(Scope("e"), named, 5, 2);
+  CHECK(tape.tensor(y).to_host() == std::vector<float>{3, 4, 7, 8, 3, 4, 3, 4});
+  // mean(y^2) of eight elements: every use of a row adds a quarter of it.
+  tape.backward(tape.mse_loss(y, tape.input(Tensor::zeros(poisoned.get(), {4, 2}))));
+  CHECK(store.grad("e.weight").to_host() ==
+        std::vector<float>{0, 0, 2.25f, 3, 0, 0, 1.75f, 2, 0, 0});
+}
+
+TEST_CASE("gradients pass a conversion of type", "[autograd]") {
+  TwoVectors v;
+  Tape tape(v.context(), v.store, Mode::kTrain);
+  const Value p = vector(tape, "p");
+  const Value half = tape.convert(kLayer, p, DType::kBF16);
+  CHECK(tape.tensor(half).dtype() == DType::kBF16);
+  const Value y = tape.convert(kLayer, half, DType::kF32);
+  tape.backward(tape.mse_loss(y, tape.input(v.zeros())));
+  CHECK(v.grad("p") == std::vector<float>{0.5, 1, 1.5, 2});
+}
+
 TEST_CASE("gradients of a new tape replace the old ones", "[autograd]") {
   TwoVectors v;
   const auto run = [&] {

@@ -40,6 +40,21 @@ std::map<std::string, double> torch_bounds(const std::vector<ParamSpec>& specs) 
   return bounds;
 }
 
+TEST_CASE("an embedding starts from normal numbers, as PyTorch's does") {
+  const ParamSpec spec{"weight", {400, 50}, {.init = {.deviation = 2}}};
+  const std::vector<float> values = initial(spec, 5, 1);
+  double mean = 0, square = 0;
+  for (float v : values) {
+    mean += v / 20000.0;
+    square += v * v / 20000.0;
+  }
+  // Five standard errors of 20000 draws: 2 / sqrt(20000) and 4 sqrt(2 / 20000).
+  CHECK(std::fabs(mean) < 5 * 0.0142);
+  CHECK(std::fabs(square - 4) < 5 * 0.04);
+  CHECK(initial(spec, 5, 1) == values);
+  CHECK(initial(spec, 6, 1) != values);
+}
+
 // Largest distance between the empirical distribution and the uniform one (Kolmogorov, Smirnov).
 double distance_from_uniform(std::vector<float> values, double bound) {
   std::sort(values.begin(), values.end());
