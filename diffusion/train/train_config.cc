@@ -25,6 +25,7 @@ Json to_json_object(const TrainConfig& config) {
   json["clip_norm"] = config.clip_norm;
   json["overfit_batch"] = config.overfit_batch;
   json["seed"] = config.seed;
+  json["precision"] = to_string(config.precision);
   if (config.model == TrainModel::kJudge) {
     json["max_shift"] = config.max_shift;
     json["max_rotation"] = config.max_rotation;
@@ -123,7 +124,9 @@ std::string describe_difference(const std::string& json, const std::string& stor
   const Json mine = Json::parse(json);
   const Json stored = Json::parse(stored_json, nullptr, /*allow_exceptions=*/false);
   for (const auto& [key, value] : mine.items()) {
-    const Json other = stored.is_object() && stored.contains(key) ? stored[key] : Json();
+    // Runs from before there was a choice do not say so.
+    const Json absent = key == "precision" ? Json(to_string(DType::kF32)) : Json();
+    const Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
   }
   return "";
@@ -153,6 +156,7 @@ std::string command_line(const TrainConfig& config) {
   flag("--clip-norm", config.clip_norm, defaults.clip_norm);
   flag("--max-shift", config.max_shift, defaults.max_shift);
   flag("--max-rotation", config.max_rotation, defaults.max_rotation);
+  if (config.precision != defaults.precision) out << " --precision " << to_string(config.precision);
   if (config.overfit_batch) out << " --overfit-batch";
   out << " --seed " << config.seed;
   return out.str();

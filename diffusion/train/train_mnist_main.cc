@@ -14,6 +14,10 @@ int main(int argc, char** argv) {
   program.callback([&] {
     const ebb::TrainOptions options = flags.finish();
     const auto context = ebb::make_context(options.device.device, options.device.threads);
+    const bool is_cpu = context->device().type == ebb::DeviceType::kCpu;
+    EBB_CHECK(!is_cpu || options.config.precision == ebb::DType::kF32, ebb::UsageError,
+              "--precision bf16: the kernels of --device cpu compute in f32. Use --device cuda, or "
+              "leave --precision out");
     if (options.profile) context->enable_profiler();
     ebb::install_signal_handlers();
     ebb::TrainRun(*context, options).run();

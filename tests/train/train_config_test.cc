@@ -79,6 +79,16 @@ TEST_CASE("a difference between two runs is named with both values") {
   CHECK_FALSE(describe_difference(to_json(mine), "not json").empty());
 }
 
+TEST_CASE("a run that does not say its precision was trained in f32") {
+  TrainConfig config = course_config(TrainModel::kClass, Course::kFa24);
+  std::string old = to_json(config);
+  const std::string said = ",\"precision\":\"f32\"";
+  old.erase(old.find(said), said.size());
+  CHECK(describe_difference(to_json(config), old).empty());
+  config.precision = DType::kBF16;
+  CHECK(describe_difference(to_json(config), old) == "precision is \"bf16\", the run has \"f32\"");
+}
+
 TEST_CASE("how long a run goes on is no difference") {
   const TrainConfig mine = course_config(TrainModel::kClass, Course::kFa24);
   TrainConfig longer = mine;
@@ -93,6 +103,9 @@ TEST_CASE("the command line repeats a run with as few flags as possible") {
   config.hidden = 12;
   config.ema_decay = 0.999;
   CHECK(command_line(config) == "train_mnist --model class --hidden 12 --ema-decay 0.999 --seed 3");
+  config.precision = DType::kBF16;
+  CHECK(command_line(config) ==
+        "train_mnist --model class --hidden 12 --ema-decay 0.999 --precision bf16 --seed 3");
   const TrainConfig flow = course_config(TrainModel::kTime, Course::kFa25);
   CHECK(command_line(flow) == "train_mnist --model time --course fa25 --seed 0");
 }
