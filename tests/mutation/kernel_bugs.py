@@ -15,7 +15,7 @@ class Place(NamedTuple):
 
     @property
     def program(self) -> str:
-        return "test_conv_cuda" if "conv" in self.source else "test_kernels"
+        return "test_conv_cuda" if "/conv_" in self.source else "test_kernels"
 
 
 class Bug(NamedTuple):
