@@ -332,6 +332,25 @@ TEST_CASE("the weight gradient of a large batch is split, and every split is add
   emu::set_conv_algorithms(ConvAlgorithms::kDefault);
 }
 
+// Three quarters of a unit of tf32 above 1: rounded, a factor is off by a quarter of the unit and a
+// product by half of what sum_limit allows; cut off, by three times that.
+TEST_CASE("CUDA convolution agrees with its definition where tf32 has to round") {
+  constexpr Kernels kTf32{DType::kF32, ConvAlgorithms::kTf32};
+  emu::set_conv_algorithms(kTf32.algorithms);
+  ConvCudaCase conv(conv_geometry(1, 5, 6, 8, 8, 3, 3, 1, 1, false), DType::kF32);
+  const ConvGeometry& g = conv.g;
+  for (std::vector<float>* operand : {&conv.data.x, &conv.data.w, &conv.data.dy}) {
+    std::fill(operand->begin(), operand->end(), 1 + 0.75f * 0x1p-10f);
+  }
+  REQUIRE(emu::conv_algorithm(g, ConvPass::kForward, DType::kF32) == emu::ConvAlgorithm::kMma);
+  check_forward(conv, kTf32, reference::conv_forward(g, conv.data.x.data(), conv.data.w.data()), {},
+                conv.forward({}));
+  CHECK(compare_sums(conv.backward_input(),
+                     reference::conv_backward_input(g, conv.data.dy.data(), conv.data.w.data()),
+                     g.kh * g.kw * g.o, kTf32) == "");
+  emu::set_conv_algorithms(ConvAlgorithms::kDefault);
+}
+
 TEST_CASE("CUDA convolution refuses what it cannot count or store") {
   const ConvGeometry g = conv_geometry(1, 4, 4, 2, 2, 3, 3, 1, 1, false);
   ConvForwardArgs args{};

@@ -114,7 +114,7 @@ def read_mutants(path: pathlib.Path):
     """kernel function -> [caught, seeded]"""
     counts = collections.defaultdict(lambda: [0, 0])
     for kernel, caught in re.findall(r"^\| .* \| `(\w+)` \| (.*) \|$", path.read_text(), re.MULTILINE):
-        counts[kernel][0] += caught != "**nothing**"
+        counts[kernel][0] += caught not in ("**nothing**", "**not run**")
         counts[kernel][1] += 1
     return counts
 

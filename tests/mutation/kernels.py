@@ -8,7 +8,7 @@ Each mistake of conv_bugs.py and op_bugs.py replaces one piece of text of one ke
 The changed file is compiled as the build compiles it, linked in front of the library into a copy of
 the test program, and the tests of its op run until the first failure; a finding of the checker is such
 a failure. The build must be up to date (targets test_conv_cuda and test_kernels). Prints a Markdown
-table, also into FILE. Exit code 1 when a mistake survives, 2 when the list no longer fits the sources
+table, also into FILE; with NAMEs, FILE keeps what it says of the other mistakes. Exit code 1 when a mistake survives, 2 when the list no longer fits the sources
 or the tests fail without any mistake.
 """
 
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -38,6 +38,7 @@ Made by `tests/mutation/kernels.py`, which says how. *Caught by*: what failed fi
 checker, results that depend on the order of threads, or results beyond the tolerance.
 
 """
+NOT_RUN = "**not run**"
 HEADER = "| mistake | kernel | caught by |\n|---|---|---|"
 
 
@@ -111,6 +112,19 @@ def misfits(bugs: List[Bug]) -> List[str]:
             for bug, count in counts if count != 1]
 
 
+def table_of(caught_by: Dict[str, str]) -> str:
+    """All mistakes in their order; empty where nothing caught one."""
+    rows = [f"| {b.name} | `{b.place.kernel}` | {caught_by.get(b.name, NOT_RUN) or '**nothing**'} |" for b in BUGS]
+    caught = sum(caught_by.get(b.name, "") not in ("", NOT_RUN) for b in BUGS)
+    return TITLE + "\n".join([HEADER, *rows]) + f"\n\n{caught} of {len(BUGS)} mistakes are caught.\n"
+
+
+def read_table(path: Path) -> Dict[str, str]:
+    """What table_of() was given; empty when there is no file yet."""
+    rows = re.findall(r"^\| (.*) \| `\w+` \| (.*) \|$", path.read_text(), re.MULTILINE) if path.exists() else []
+    return {name: "" if caught == "**nothing**" else caught for name, caught in rows}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=REPOSITORY / "build-test")
@@ -125,7 +139,6 @@ def main() -> int:
         print("\n".join(wrong or [f"{b.name}: {b.place.file}" for b in wanted]))
         return 2 if wrong else 0
     build = Build(arguments.build.resolve())
-    lines = [HEADER]
     print(HEADER, flush=True)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         suites = sorted({(b.place.program, b.place.tests) for b in wanted})
@@ -133,16 +146,15 @@ def main() -> int:
             if caught:
                 print(f"{suite} fails without any mistake: {caught}", file=sys.stderr)
                 return 2
-        outcomes = list()
+        caught_by = dict()
         for bug, caught in zip(wanted, pool.map(lambda b: outcome(build, b), wanted)):
-            outcomes.append(caught)
-            lines.append(f"| {bug.name} | `{bug.place.kernel}` | {caught or '**nothing**'} |")
-            print(lines[-1], flush=True)
-    survivors = outcomes.count("")
-    lines.append(f"\n{len(wanted) - survivors} of {len(wanted)} mistakes are caught.")
-    print(lines[-1])
+            caught_by[bug.name] = caught
+            print(f"| {bug.name} | `{bug.place.kernel}` | {caught or '**nothing**'} |", flush=True)
+    survivors = list(caught_by.values()).count("")
+    print(f"\n{len(wanted) - survivors} of {len(wanted)} mistakes are caught.")
     if arguments.output:
-        arguments.output.write_text(TITLE + "\n".join(lines) + "\n")
+        others = read_table(arguments.output) if arguments.names else {}
+        arguments.output.write_text(table_of({**others, **caught_by}))
     return 1 if survivors else 0
 
 

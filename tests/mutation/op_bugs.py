@@ -186,7 +186,7 @@ OP_BUGS = (
     Bug("adam: first element of the tail left out", ADAM, "packs * kWidth + global_thread(); i < args.count",
         "packs * kWidth + global_thread() + 1; i < args.count"),
     Bug("adam: second moment not kept", ADAM, "  store_pack<kWidth>(args.v + i, v);\n", ""),
-    Bug("adam: guard not asked", ADAM, "  if (!updates(args.guard)) return;\n", ""),
+    Bug("adam: guard not asked", op("adam", "optimizer", "adam and ema"), "  if (!updates(args.guard)) return;\n", ""),
     Bug("update_guard: square of the norm", op("update_guard", "optimizer", "update_guard"), "sqrt(*args.sum_squares)",
         "*args.sum_squares"),
     Bug("adam: gradient scale left out", ADAM, "grad * f.grad_scale", "grad"),
