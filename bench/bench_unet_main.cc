@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "bench/harness.h"
-#include "diffusion/denoiser.h"
-#include "diffusion/model_file.h"
+#include "diffusion/program/model_file.h"
+#include "diffusion/sampling/denoiser.h"
 
 namespace ebb {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 #include "engine/context.h"
 
 namespace ebb {

@@ -10,12 +10,12 @@
 #include <memory>
 #include <sstream>
 
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "bench/gpu_convs.h"
 #include "bench/vendor/kernels.h"
-#include "diffusion/kernels_flag.h"
+#include "diffusion/program/kernels_flag.h"
 #include "engine/backend.h"
-#include "engine/base/atomic_file.h"
-#include "engine/base/error.h"
 #include "kernels/cpu/simd_name.h"
 
 namespace ebb {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/device_rates.h"
-#include "diffusion/cli.h"
+#include "diffusion/program/cli.h"
 
 namespace ebb {
 

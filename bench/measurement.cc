@@ -4,8 +4,8 @@
 #include <cmath>
 #include <memory>
 
+#include "base/error.h"
 #include "bench/prepared_op.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

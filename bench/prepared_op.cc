@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "base/error.h"
 #include "bench/operands.h"
-#include "engine/base/error.h"
 #include "kernels/kernel_table.h"
 
 namespace ebb {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdlib>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
+#include "base/device.h"
+#include "base/error.h"
+#include "base/stream_handle.h"
 #include "engine/allocator.h"
-#include "engine/base/device.h"
-#include "engine/base/error.h"
-#include "engine/base/stream_handle.h"
 #include "engine/device_queue.h"
 #include "engine/profile.h"
 

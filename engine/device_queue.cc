@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

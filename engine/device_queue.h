@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "engine/base/stream_handle.h"
+#include "base/stream_handle.h"
 
 namespace ebb {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/dtype.h"
-#include "engine/base/shape.h"
+#include "base/dtype.h"
+#include "base/shape.h"
 #include "engine/context.h"
 
 namespace ebb {

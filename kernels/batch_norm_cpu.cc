@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/cpu/batch_norm_passes.h"
 #include "kernels/cpu/batch_norm_plan.h"
 #include "kernels/cpu/f32.h"

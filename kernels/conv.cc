@@ -1,6 +1,6 @@
 #include "kernels/conv.h"
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 

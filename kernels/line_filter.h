@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "engine/base/stream_handle.h"
+#include "base/stream_handle.h"
 
 namespace ebb {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/cpu/parallel.h"
 
 namespace ebb::cpu {

@@ -1,4 +1,4 @@
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/cuda/grid.h"
 #include "kernels/line_filter.h"
 

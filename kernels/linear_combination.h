@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "engine/base/stream_handle.h"
+#include "base/stream_handle.h"
 
 namespace ebb {
 

@@ -1,6 +1,6 @@
 #include "kernels/linear_combination.h"
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/cpu/parallel.h"
 
 namespace ebb::cpu {

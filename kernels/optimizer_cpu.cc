@@ -1,6 +1,6 @@
 #include "kernels/optimizer.h"
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 #include "kernels/adam_factors.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sum_chunks.h"

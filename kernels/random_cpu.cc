@@ -1,6 +1,6 @@
 #include "kernels/random.h"
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/random_fill.h"
 #include "kernels/philox.h"

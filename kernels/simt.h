@@ -34,7 +34,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/base/stream_handle.h"
+#include "base/stream_handle.h"
 
 #if defined(__CUDACC__)
 #define EBB_GPU_NAMESPACE cuda

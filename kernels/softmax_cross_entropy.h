@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "engine/base/dtype.h"
-#include "engine/base/stream_handle.h"
+#include "base/dtype.h"
+#include "base/stream_handle.h"
 
 namespace ebb {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/base/text.h"
+#include "base/text.h"
 
 namespace ebb {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "engine/base/text.h"
+#include "base/text.h"
 #include "nn/judge_mnist.h"
 #include "nn/param_collector.h"
 #include "nn/unet_mnist.h"

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/base/file.h"
+#include "base/file.h"
 
 namespace ebb {
 

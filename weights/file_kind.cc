@@ -5,8 +5,8 @@
 #include <cctype>
 #include <cstring>
 
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "weights/safetensors_header.h"
 
 namespace ebb {

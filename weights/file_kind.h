@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/base/file.h"
+#include "base/file.h"
 
 namespace ebb {
 

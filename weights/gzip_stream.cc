@@ -4,7 +4,7 @@
 #include <array>
 #include <new>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

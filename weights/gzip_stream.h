@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "engine/base/file.h"
+#include "base/file.h"
 
 namespace ebb {
 

@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstring>
 
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "weights/digest.h"
 #include "weights/file_kind.h"
 

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/base/dtype.h"
-#include "engine/base/file.h"
+#include "base/dtype.h"
+#include "base/file.h"
 #include "weights/non_finite.h"
 #include "weights/safetensors_header.h"
 

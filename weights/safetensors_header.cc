@@ -5,8 +5,8 @@
 #include <set>
 #include <tuple>
 
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "base/error.h"
+#include "base/text.h"
 
 namespace ebb {
 namespace {

@@ -2,9 +2,9 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
-#include "engine/base/atomic_file.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "weights/digest.h"
 #include "weights/safetensors.h"
 

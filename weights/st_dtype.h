@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 
 namespace ebb {
 

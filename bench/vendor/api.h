@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 #define EBB_CUDNN_FUNCTIONS(X)                     \
   X(cudnnCreate)                                   \

@@ -3,11 +3,11 @@
 #include <array>
 #include <memory>
 
-#include "diffusion/classes.h"
+#include "base/text.h"
 #include "diffusion/commands/drawing.h"
 #include "diffusion/commands/judging.h"
 #include "diffusion/picture/labelled_grid.h"
-#include "engine/base/text.h"
+#include "diffusion/sampling/classes.h"
 
 namespace ebb {
 namespace {

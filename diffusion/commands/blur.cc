@@ -4,11 +4,11 @@
 #include <iostream>
 #include <memory>
 
+#include "base/text.h"
 #include "diffusion/commands/noised_pictures.h"
-#include "diffusion/filter.h"
-#include "diffusion/gaussian_search.h"
 #include "diffusion/picture/labelled_grid.h"
-#include "engine/base/text.h"
+#include "diffusion/sampling/filter.h"
+#include "diffusion/sampling/gaussian_search.h"
 
 namespace ebb {
 namespace {

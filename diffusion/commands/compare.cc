@@ -7,11 +7,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "diffusion/cli.h"
-#include "diffusion/compare.h"
-#include "diffusion/find_model.h"
+#include "base/text.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/compare.h"
+#include "diffusion/program/find_model.h"
 #include "engine/backend.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

@@ -3,9 +3,9 @@
 #include <iostream>
 #include <memory>
 
-#include "diffusion/cli.h"
-#include "diffusion/model_file.h"
-#include "diffusion/output_file.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/model_file.h"
+#include "diffusion/program/output_file.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
 

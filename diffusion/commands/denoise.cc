@@ -5,10 +5,10 @@
 #include <memory>
 #include <sstream>
 
+#include "base/text.h"
 #include "diffusion/commands/drawing.h"
 #include "diffusion/commands/picture_start.h"
 #include "diffusion/picture/labelled_grid.h"
-#include "engine/base/text.h"
 #include "nn/param_collector.h"
 
 namespace ebb {

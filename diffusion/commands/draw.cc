@@ -3,13 +3,13 @@
 #include <iostream>
 #include <memory>
 
-#include "diffusion/cli.h"
+#include "base/text.h"
 #include "diffusion/commands/redraw_flags.h"
-#include "diffusion/output_file.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/provenance.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/output_file.h"
+#include "diffusion/program/provenance.h"
 #include "diffusion/report/drawings.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

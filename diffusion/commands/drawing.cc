@@ -7,12 +7,12 @@
 #include <iostream>
 #include <random>
 
-#include "diffusion/classes.h"
-#include "diffusion/find_model.h"
-#include "diffusion/output_pattern.h"
-#include "diffusion/progress.h"
+#include "base/text.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/output_pattern.h"
+#include "diffusion/program/progress.h"
+#include "diffusion/sampling/classes.h"
 #include "engine/backend.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "diffusion/commands/drawing_flags.h"
 #include "diffusion/commands/drawing_output.h"
-#include "diffusion/generate.h"
-#include "diffusion/model_file.h"
+#include "diffusion/program/model_file.h"
+#include "diffusion/sampling/generate.h"
 
 namespace ebb {
 

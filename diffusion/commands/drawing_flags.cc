@@ -2,8 +2,8 @@
 
 #include <charconv>
 
-#include "diffusion/image_noise.h"
-#include "engine/base/text.h"
+#include "base/text.h"
+#include "diffusion/sampling/image_noise.h"
 
 namespace ebb {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/cli.h"
 #include "diffusion/commands/redraw_flags.h"
+#include "diffusion/program/cli.h"
 
 namespace ebb {
 

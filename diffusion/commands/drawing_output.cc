@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <iostream>
 
-#include "diffusion/output_pattern.h"
+#include "base/text.h"
 #include "diffusion/picture/gif.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/picture_provenance.h"
-#include "engine/base/text.h"
+#include "diffusion/program/output_pattern.h"
+#include "diffusion/program/picture_provenance.h"
 
 namespace ebb {
 namespace {

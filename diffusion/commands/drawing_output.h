@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "diffusion/commands/redraw_flags.h"
-#include "diffusion/objective.h"
-#include "diffusion/output_file.h"
 #include "diffusion/picture/image.h"
-#include "diffusion/provenance.h"
+#include "diffusion/program/output_file.h"
+#include "diffusion/program/provenance.h"
+#include "diffusion/sampling/objective.h"
 #include "engine/tensor.h"
 
 namespace ebb {

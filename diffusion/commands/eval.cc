@@ -8,14 +8,14 @@
 #include <optional>
 #include <sstream>
 
-#include "diffusion/cli.h"
-#include "diffusion/find_model.h"
+#include "base/text.h"
 #include "diffusion/metrics/evaluate.h"
-#include "diffusion/output_file.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/progress.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/output_file.h"
+#include "diffusion/program/progress.h"
 #include "engine/backend.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

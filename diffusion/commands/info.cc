@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "diffusion/picture_provenance.h"
-#include "diffusion/provenance.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "diffusion/program/picture_provenance.h"
+#include "diffusion/program/provenance.h"
 #include "weights/file_kind.h"
 
 namespace ebb {

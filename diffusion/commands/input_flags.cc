@@ -1,6 +1,6 @@
 #include "diffusion/commands/input_flags.h"
 
-#include "diffusion/cli.h"
+#include "diffusion/program/cli.h"
 
 namespace ebb {
 

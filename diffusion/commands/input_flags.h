@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "diffusion/command.h"
-#include "diffusion/input_picture.h"
+#include "diffusion/program/command.h"
+#include "diffusion/program/input_picture.h"
 
 namespace ebb {
 

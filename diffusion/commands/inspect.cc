@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "diffusion/commands/inspect_reports.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
 #include "weights/safetensors.h"

@@ -6,11 +6,11 @@
 #include <iomanip>
 #include <vector>
 
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "diffusion/picture/jpeg.h"
 #include "diffusion/picture/png.h"
-#include "engine/base/error.h"
-#include "engine/base/file.h"
-#include "engine/base/text.h"
 #include "weights/digest.h"
 #include "weights/file_kind.h"
 #include "weights/idx.h"

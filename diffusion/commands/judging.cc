@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <iostream>
 
-#include "diffusion/classes.h"
 #include "diffusion/metrics/judge.h"
+#include "diffusion/sampling/classes.h"
 
 namespace ebb {
 namespace {

@@ -1,7 +1,7 @@
 #include "diffusion/commands/noised_pictures.h"
 
-#include "diffusion/combine.h"
-#include "engine/base/text.h"
+#include "base/text.h"
+#include "diffusion/sampling/combine.h"
 #include "nn/param_collector.h"
 
 namespace ebb {

@@ -4,17 +4,17 @@
 #include <iostream>
 #include <memory>
 
-#include "diffusion/cli.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "diffusion/commands/redraw_flags.h"
-#include "diffusion/find_model.h"
-#include "diffusion/model_history.h"
-#include "diffusion/output_file.h"
 #include "diffusion/picture/plot.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/provenance.h"
-#include "engine/base/error.h"
-#include "engine/base/file.h"
-#include "engine/base/text.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/model_history.h"
+#include "diffusion/program/output_file.h"
+#include "diffusion/program/provenance.h"
 #include "weights/digest.h"
 
 namespace ebb {

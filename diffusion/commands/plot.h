@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/command.h"
+#include "diffusion/program/command.h"
 
 namespace ebb {
 

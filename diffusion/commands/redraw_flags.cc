@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "diffusion/cli.h"
+#include "diffusion/program/cli.h"
 
 namespace ebb {
 namespace {

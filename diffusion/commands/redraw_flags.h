@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/command.h"
+#include "diffusion/program/command.h"
 
 namespace ebb {
 

@@ -9,18 +9,18 @@
 #include <set>
 #include <sstream>
 
-#include "diffusion/cli.h"
-#include "diffusion/find_model.h"
-#include "diffusion/image_noise.h"
-#include "diffusion/model_history.h"
-#include "diffusion/output_file.h"
-#include "diffusion/progress.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/model_history.h"
+#include "diffusion/program/output_file.h"
+#include "diffusion/program/progress.h"
 #include "diffusion/report/figure_maker.h"
 #include "diffusion/report/page.h"
 #include "diffusion/report/plan.h"
-#include "engine/base/atomic_file.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "diffusion/sampling/image_noise.h"
 
 namespace ebb {
 namespace {

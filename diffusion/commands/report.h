@@ -1,6 +1,6 @@
 #pragma once
 
-#include "diffusion/command.h"
+#include "diffusion/program/command.h"
 
 namespace ebb {
 

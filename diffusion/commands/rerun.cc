@@ -3,17 +3,17 @@
 #include <iostream>
 #include <memory>
 
-#include "diffusion/cli.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "diffusion/commands/redraw_flags.h"
-#include "diffusion/ebb_app.h"
-#include "diffusion/find_model.h"
-#include "diffusion/input_picture.h"
-#include "diffusion/output_file.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/picture_provenance.h"
-#include "engine/base/error.h"
-#include "engine/base/file.h"
-#include "engine/base/text.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/ebb_app.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/input_picture.h"
+#include "diffusion/program/output_file.h"
+#include "diffusion/program/picture_provenance.h"
 #include "weights/digest.h"
 
 namespace ebb {

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "diffusion/classes.h"
 #include "diffusion/commands/drawing.h"
+#include "diffusion/sampling/classes.h"
 
 namespace ebb {
 namespace {

@@ -4,10 +4,10 @@
 #include <array>
 #include <cmath>
 
-#include "diffusion/combine.h"
-#include "diffusion/image_noise.h"
-#include "diffusion/schedule.h"
-#include "engine/base/text.h"
+#include "base/text.h"
+#include "diffusion/sampling/combine.h"
+#include "diffusion/sampling/image_noise.h"
+#include "diffusion/sampling/schedule.h"
 #include "engine/executor.h"
 #include "engine/passes.h"
 #include "nn/graph_builder.h"

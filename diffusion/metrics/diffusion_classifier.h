@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "diffusion/model_file.h"
+#include "diffusion/program/model_file.h"
 
 namespace ebb {
 

@@ -6,8 +6,8 @@
 
 #include "diffusion/metrics/judge.h"
 #include "diffusion/metrics/report.h"
-#include "diffusion/model_file.h"
-#include "diffusion/sampler.h"
+#include "diffusion/program/model_file.h"
+#include "diffusion/sampling/sampler.h"
 
 namespace ebb {
 

@@ -2,10 +2,10 @@
 #include <array>
 #include <cmath>
 
-#include "diffusion/combine.h"
-#include "diffusion/image_noise.h"
 #include "diffusion/metrics/evaluate.h"
 #include "diffusion/metrics/image_quality.h"
+#include "diffusion/sampling/combine.h"
+#include "diffusion/sampling/image_noise.h"
 #include "engine/executor.h"
 #include "engine/passes.h"
 #include "nn/graph_builder.h"

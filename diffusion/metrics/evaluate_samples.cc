@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/classes.h"
-#include "diffusion/generate.h"
 #include "diffusion/metrics/diffusion_classifier.h"
 #include "diffusion/metrics/evaluate.h"
 #include "diffusion/metrics/frechet.h"
 #include "diffusion/metrics/nearest.h"
 #include "diffusion/metrics/sample_figures.h"
+#include "diffusion/sampling/classes.h"
+#include "diffusion/sampling/generate.h"
 
 namespace ebb {
 namespace {

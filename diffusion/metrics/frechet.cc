@@ -2,7 +2,7 @@
 
 #include <Eigen/Dense>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

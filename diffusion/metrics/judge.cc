@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/find_model.h"
-#include "diffusion/model_file.h"
-#include "engine/base/text.h"
+#include "base/text.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/model_file.h"
 #include "engine/passes.h"
 #include "nn/graph_builder.h"
 

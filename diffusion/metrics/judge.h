@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/mnist_dataset.h"
+#include "diffusion/program/mnist_dataset.h"
 #include "engine/executor.h"
 #include "nn/network.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

@@ -7,8 +7,8 @@
 #include <ostream>
 #include <sstream>
 
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "base/error.h"
+#include "base/text.h"
 
 namespace ebb {
 namespace {

@@ -5,7 +5,7 @@
 #include <map>
 #include <numeric>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

@@ -1,6 +1,6 @@
 #include "diffusion/picture/convert.h"
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

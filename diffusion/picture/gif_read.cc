@@ -1,10 +1,10 @@
 // What a GIF says about itself, block by block (GIF89a specification).
 #include <string_view>
 
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "diffusion/picture/gif.h"
-#include "engine/base/error.h"
-#include "engine/base/file.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "base/error.h"
 #include "diffusion/picture/convert.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "diffusion/picture/exif.h"
-#include "engine/base/error.h"
-#include "engine/base/file.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "diffusion/picture/canvas.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

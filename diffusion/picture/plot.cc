@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <limits>
 
+#include "base/error.h"
 #include "diffusion/picture/canvas.h"
 #include "diffusion/picture/plot_axis.h"
 #include "diffusion/picture/plot_data.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

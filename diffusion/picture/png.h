@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/output_file.h"
 #include "diffusion/picture/image.h"
+#include "diffusion/program/output_file.h"
 
 namespace ebb {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "diffusion/picture/png.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

@@ -4,8 +4,8 @@
 #include <array>
 #include <memory>
 
+#include "base/error.h"
 #include "diffusion/picture/png_container.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "diffusion/picture/png.h"
 #include "diffusion/picture/png_container.h"
 #include "diffusion/picture/png_text.h"
-#include "engine/base/error.h"
-#include "engine/base/file.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "engine/base/error.h"
-#include "engine/base/text.h"
-#include "engine/base/utf8.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/utf8.h"
 
 namespace ebb {
 namespace {

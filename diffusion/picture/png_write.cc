@@ -5,10 +5,10 @@
 #include <cstring>
 #include <memory>
 
+#include "base/error.h"
+#include "base/text.h"
+#include "base/utf8.h"
 #include "diffusion/picture/png.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
-#include "engine/base/utf8.h"
 
 namespace ebb {
 namespace {

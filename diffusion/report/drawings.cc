@@ -5,9 +5,9 @@
 #include <iterator>
 #include <numbers>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "diffusion/report/scenes.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
 
 namespace ebb {
 namespace {

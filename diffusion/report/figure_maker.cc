@@ -6,14 +6,14 @@
 #include <iostream>
 #include <sstream>
 
-#include "diffusion/ebb_app.h"
-#include "diffusion/find_model.h"
-#include "diffusion/mnist_dataset.h"
-#include "diffusion/model_history.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/provenance.h"
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "diffusion/program/ebb_app.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/mnist_dataset.h"
+#include "diffusion/program/model_history.h"
+#include "diffusion/program/provenance.h"
 
 namespace ebb {
 namespace {

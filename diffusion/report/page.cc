@@ -4,12 +4,12 @@
 #include <cmath>
 #include <sstream>
 
-#include "diffusion/cli.h"
+#include "base/error.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/progress.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/progress.h"
 #include "diffusion/report/html.h"
 #include "diffusion/report/page_assets.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

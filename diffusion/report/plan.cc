@@ -2,8 +2,8 @@
 
 #include <map>
 
+#include "base/error.h"
 #include "diffusion/report/plan_parts.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 

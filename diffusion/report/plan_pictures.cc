@@ -1,5 +1,5 @@
+#include "base/error.h"
 #include "diffusion/report/plan_parts.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

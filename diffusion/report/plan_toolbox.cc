@@ -1,6 +1,6 @@
+#include "base/error.h"
 #include "diffusion/report/formulas.h"
 #include "diffusion/report/plan_parts.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

@@ -1,13 +1,13 @@
 #include <filesystem>
 #include <sstream>
 
-#include "diffusion/find_model.h"
-#include "diffusion/model_history.h"
+#include "base/error.h"
+#include "diffusion/program/find_model.h"
+#include "diffusion/program/model_history.h"
 #include "diffusion/report/figure_maker.h"
 #include "diffusion/report/formulas.h"
 #include "diffusion/report/html.h"
 #include "diffusion/report/plan_parts.h"
-#include "engine/base/error.h"
 
 namespace ebb {
 namespace {

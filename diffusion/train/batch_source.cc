@@ -5,7 +5,7 @@
 #include <numbers>
 #include <numeric>
 
-#include "diffusion/schedule.h"
+#include "diffusion/sampling/schedule.h"
 #include "kernels/kernel_table.h"
 #include "kernels/philox.h"
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <vector>
 
-#include "diffusion/mnist_dataset.h"
+#include "diffusion/program/mnist_dataset.h"
 #include "diffusion/train/train_config.h"
 #include "engine/tensor.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "diffusion/model_file.h"
+#include "diffusion/program/model_file.h"
 
 namespace ebb {
 namespace {

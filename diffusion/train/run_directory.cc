@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

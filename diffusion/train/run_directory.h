@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/file_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace ebb {
 

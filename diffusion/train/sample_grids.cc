@@ -3,11 +3,11 @@
 #include <iomanip>
 #include <sstream>
 
-#include "diffusion/classes.h"
-#include "diffusion/generate.h"
-#include "diffusion/mnist_dataset.h"
 #include "diffusion/picture/labelled_grid.h"
 #include "diffusion/picture/png.h"
+#include "diffusion/program/mnist_dataset.h"
+#include "diffusion/sampling/classes.h"
+#include "diffusion/sampling/generate.h"
 #include "engine/executor.h"
 #include "engine/passes.h"
 #include "nn/graph_builder.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 namespace ebb {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/objective.h"
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
+#include "diffusion/sampling/objective.h"
 #include "nn/network.h"
 #include "nn/unet_mnist.h"
 

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "engine/base/atomic_file.h"
-#include "engine/base/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
 
 namespace ebb {
 namespace {

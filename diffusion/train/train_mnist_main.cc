@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/cli.h"
+#include "diffusion/program/cli.h"
 #include "diffusion/train/signals.h"
 #include "diffusion/train/train_run.h"
 #include "engine/backend.h"

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "diffusion/cli.h"
+#include "diffusion/program/cli.h"
 #include "diffusion/train/train_config.h"
 
 namespace ebb {

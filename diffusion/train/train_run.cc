@@ -10,7 +10,7 @@
 #include "diffusion/metrics/judge.h"
 #include "diffusion/picture/plot.h"
 #include "diffusion/picture/png.h"
-#include "diffusion/progress.h"
+#include "diffusion/program/progress.h"
 #include "diffusion/train/final_model.h"
 #include "diffusion/train/sample_grids.h"
 #include "diffusion/train/signals.h"

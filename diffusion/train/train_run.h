@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "diffusion/mnist_dataset.h"
+#include "diffusion/program/mnist_dataset.h"
 #include "diffusion/train/batch_source.h"
 #include "diffusion/train/checkpoint.h"
 #include "diffusion/train/run_directory.h"

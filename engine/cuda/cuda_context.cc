@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "engine/base/text.h"
+#include "base/text.h"
 #include "engine/cuda/availability.h"
 #include "engine/cuda/cuda_error.h"
 #include "engine/cuda/cuda_memory.h"

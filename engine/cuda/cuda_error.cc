@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstring>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "engine/cuda/availability.h"
 
 namespace ebb {

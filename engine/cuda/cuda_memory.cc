@@ -1,7 +1,7 @@
 #include "engine/cuda/cuda_memory.h"
 
-#include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "engine/cuda/cuda_error.h"
 
 namespace ebb {

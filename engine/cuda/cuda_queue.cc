@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "engine/cuda/cuda_error.h"
 #include "engine/cuda/staging.h"
 

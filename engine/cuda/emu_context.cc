@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/kernel_table.h"
 #include "kernels/simt/emulator.h"
 

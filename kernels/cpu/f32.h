@@ -1,7 +1,7 @@
 #pragma once
 
-#include "engine/base/dtype.h"
-#include "engine/base/error.h"
+#include "base/dtype.h"
+#include "base/error.h"
 
 namespace ebb::cpu {
 

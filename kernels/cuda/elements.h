@@ -4,8 +4,8 @@
 
 #include <type_traits>
 
-#include "engine/base/dtype.h"
-#include "engine/base/error.h"
+#include "base/dtype.h"
+#include "base/error.h"
 #include "kernels/simt.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <type_traits>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 #define SIMT_DEVICE __device__ __forceinline__
 #define SIMT_SHARED(type, name, ...) __shared__ type name __VA_ARGS__

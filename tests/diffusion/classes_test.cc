@@ -1,4 +1,4 @@
-#include "diffusion/classes.h"
+#include "diffusion/sampling/classes.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"

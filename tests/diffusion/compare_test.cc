@@ -1,4 +1,4 @@
-#include "diffusion/compare.h"
+#include "diffusion/program/compare.h"
 
 #include <cmath>
 #include <limits>

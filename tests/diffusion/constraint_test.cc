@@ -1,6 +1,6 @@
-#include "diffusion/constraint.h"
+#include "diffusion/sampling/constraint.h"
 
-#include "diffusion/generate.h"
+#include "diffusion/sampling/generate.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/networks.h"

@@ -1,4 +1,4 @@
-#include "diffusion/denoiser.h"
+#include "diffusion/sampling/denoiser.h"
 
 #include "nn/eager_ops.h"
 #include "tests/support/catch.h"

@@ -5,10 +5,10 @@
 #include <map>
 #include <numeric>
 
-#include "diffusion/classes.h"
-#include "diffusion/generate.h"
 #include "diffusion/metrics/frechet.h"
 #include "diffusion/metrics/image_quality.h"
+#include "diffusion/sampling/classes.h"
+#include "diffusion/sampling/generate.h"
 #include "nn/eager_ops.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"

@@ -1,4 +1,4 @@
-#include "diffusion/filter.h"
+#include "diffusion/sampling/filter.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "diffusion/gaussian_search.h"
+#include "diffusion/sampling/gaussian_search.h"
 
 #include <random>
 

@@ -1,6 +1,6 @@
-#include "diffusion/generate.h"
+#include "diffusion/sampling/generate.h"
 
-#include "diffusion/classes.h"
+#include "diffusion/sampling/classes.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/networks.h"

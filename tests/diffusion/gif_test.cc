@@ -6,7 +6,7 @@
 #include <memory>
 #include <numeric>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "weights/safetensors.h"
 
 namespace ebb::test {

@@ -2,8 +2,8 @@
 
 #include <limits>
 
+#include "base/error.h"
 #include "diffusion/picture/labelled_grid.h"
-#include "engine/base/error.h"
 #include "tests/support/catch.h"
 
 namespace ebb {

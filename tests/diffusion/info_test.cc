@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "diffusion/cli.h"
-#include "diffusion/provenance.h"
-#include "engine/base/error.h"
+#include "base/error.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/provenance.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 

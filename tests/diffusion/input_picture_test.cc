@@ -1,8 +1,8 @@
-#include "diffusion/input_picture.h"
+#include "diffusion/program/input_picture.h"
 
+#include "base/error.h"
 #include "diffusion/picture/convert.h"
 #include "diffusion/picture/png.h"
-#include "engine/base/error.h"
 #include "nn/network.h"
 #include "tests/diffusion/jpeg_builder.h"
 #include "tests/support/catch.h"

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "diffusion/cli.h"
+#include "base/error.h"
 #include "diffusion/picture/png.h"
-#include "engine/base/error.h"
+#include "diffusion/program/cli.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
 #include "tests/support/temp_dir.h"

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <random>
 
+#include "base/error.h"
 #include "diffusion/picture/exif.h"
-#include "engine/base/error.h"
 #include "tests/diffusion/jpeg_builder.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"

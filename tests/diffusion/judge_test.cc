@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "diffusion/model_file.h"
+#include "diffusion/program/model_file.h"
 #include "nn/eager_ops.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"

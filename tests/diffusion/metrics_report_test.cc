@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/error.h"
 #include "diffusion/metrics/report.h"
-#include "engine/base/error.h"
 #include "tests/support/catch.h"
 
 namespace ebb {

@@ -2,12 +2,12 @@
 #include <cmath>
 #include <limits>
 
-#include "diffusion/image_noise.h"
 #include "diffusion/metrics/diffusion_classifier.h"
 #include "diffusion/metrics/frechet.h"
 #include "diffusion/metrics/image_quality.h"
 #include "diffusion/metrics/nearest.h"
-#include "diffusion/schedule.h"
+#include "diffusion/sampling/image_noise.h"
+#include "diffusion/sampling/schedule.h"
 #include "nn/eager_ops.h"
 #include "tests/diffusion/golden_f64.h"
 #include "tests/support/catch.h"

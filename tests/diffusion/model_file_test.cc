@@ -1,4 +1,4 @@
-#include "diffusion/model_file.h"
+#include "diffusion/program/model_file.h"
 
 #include <limits>
 

@@ -1,6 +1,6 @@
-#include "diffusion/noise_level.h"
+#include "diffusion/sampling/noise_level.h"
 
-#include "diffusion/schedule.h"
+#include "diffusion/sampling/schedule.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/tensors.h"

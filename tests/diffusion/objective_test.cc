@@ -1,8 +1,8 @@
-#include "diffusion/objective.h"
+#include "diffusion/sampling/objective.h"
 
 #include <nlohmann/json.hpp>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
 

@@ -1,8 +1,8 @@
-#include "diffusion/output_pattern.h"
+#include "diffusion/program/output_pattern.h"
 
 #include <unistd.h>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 

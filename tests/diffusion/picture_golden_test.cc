@@ -1,9 +1,9 @@
 // Pictures against torchvision and Pillow (tests/golden/picture_goldens.py).
 
-#include "diffusion/filter.h"
 #include "diffusion/picture/convert.h"
 #include "diffusion/picture/jpeg.h"
 #include "diffusion/picture/resize.h"
+#include "diffusion/sampling/filter.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/golden.h"

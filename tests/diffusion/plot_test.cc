@@ -3,9 +3,9 @@
 #include <cmath>
 #include <limits>
 
+#include "base/error.h"
 #include "diffusion/picture/plot_axis.h"
 #include "diffusion/picture/plot_data.h"
-#include "engine/base/error.h"
 #include "tests/support/catch.h"
 
 namespace ebb {

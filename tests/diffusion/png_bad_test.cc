@@ -1,6 +1,6 @@
 // Damaged and hostile PNG files: each is refused with a FormatError that names the file.
+#include "base/error.h"
 #include "diffusion/picture/png.h"
-#include "engine/base/error.h"
 #include "tests/diffusion/png_builder.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"

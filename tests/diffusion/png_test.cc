@@ -1,6 +1,6 @@
 #include "diffusion/picture/png.h"
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/diffusion/png_builder.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"

@@ -1,4 +1,4 @@
-#include "diffusion/progress.h"
+#include "diffusion/program/progress.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
-#include "diffusion/provenance.h"
+#include "diffusion/program/provenance.h"
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 

@@ -1,7 +1,7 @@
 // A sampler's step (network, guidance, update) recorded once and replayed, on the emulator.
 
-#include "diffusion/noise_level.h"
-#include "diffusion/sampler.h"
+#include "diffusion/sampling/noise_level.h"
+#include "diffusion/sampling/sampler.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/networks.h"

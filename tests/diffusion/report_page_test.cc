@@ -1,12 +1,12 @@
 #include <set>
 #include <string_view>
 
+#include "base/error.h"
 #include "diffusion/report/drawings.h"
 #include "diffusion/report/html.h"
 #include "diffusion/report/math.h"
 #include "diffusion/report/page.h"
 #include "diffusion/report/plan.h"
-#include "engine/base/error.h"
 #include "tests/support/catch.h"
 
 using namespace ebb;

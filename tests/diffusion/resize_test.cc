@@ -3,8 +3,8 @@
 #include <cmath>
 #include <random>
 
+#include "base/error.h"
 #include "diffusion/picture/convert.h"
-#include "engine/base/error.h"
 #include "tests/support/catch.h"
 
 namespace ebb {

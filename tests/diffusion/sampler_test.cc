@@ -1,8 +1,8 @@
-#include "diffusion/sampler.h"
+#include "diffusion/sampling/sampler.h"
 
 #include <cmath>
 
-#include "diffusion/schedule.h"
+#include "diffusion/sampling/schedule.h"
 #include "tests/diffusion/golden_f64.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"

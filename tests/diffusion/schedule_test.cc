@@ -1,4 +1,4 @@
-#include "diffusion/schedule.h"
+#include "diffusion/sampling/schedule.h"
 
 #include <algorithm>
 #include <cmath>

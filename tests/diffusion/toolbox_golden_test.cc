@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/classes.h"
-#include "diffusion/constraint.h"
-#include "diffusion/generate.h"
+#include "diffusion/sampling/classes.h"
+#include "diffusion/sampling/constraint.h"
+#include "diffusion/sampling/generate.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/golden.h"

@@ -1,4 +1,4 @@
-#include "diffusion/view.h"
+#include "diffusion/sampling/view.h"
 
 #include <numeric>
 

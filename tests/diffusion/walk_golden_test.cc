@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/sampler.h"
-#include "diffusion/schedule.h"
+#include "diffusion/sampling/sampler.h"
+#include "diffusion/sampling/schedule.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 #include "tests/support/golden.h"

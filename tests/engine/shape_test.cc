@@ -1,9 +1,9 @@
-#include "engine/base/shape.h"
+#include "base/shape.h"
 
 #include <limits>
 #include <vector>
 
-#include "engine/base/device.h"
+#include "base/device.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
 

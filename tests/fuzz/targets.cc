@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "weights/idx.h"
 #include "weights/safetensors.h"
 

@@ -9,9 +9,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "diffusion/cli.h"
-#include "engine/base/atomic_file.h"
-#include "engine/base/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "diffusion/program/cli.h"
 #include "tests/simt/conformance.h"
 #include "weights/safetensors.h"
 

@@ -8,13 +8,13 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "diffusion/classes.h"
-#include "diffusion/cli.h"
-#include "diffusion/generate.h"
-#include "diffusion/model_file.h"
+#include "base/atomic_file.h"
+#include "diffusion/program/cli.h"
+#include "diffusion/program/model_file.h"
+#include "diffusion/sampling/classes.h"
+#include "diffusion/sampling/generate.h"
 #include "diffusion/train/batch_source.h"
 #include "engine/backend.h"
-#include "engine/base/atomic_file.h"
 #include "nn/autograd/trainer.h"
 
 namespace ebb {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/reference/attention.h"
 #include "tests/support/backend.h"
 #include "tests/support/catch.h"

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/reference/batch_norm.h"
 #include "tests/support/backend.h"
 #include "tests/support/catch.h"

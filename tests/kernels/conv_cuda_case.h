@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 #include "kernels/cuda/conv_plan.h"
 #include "kernels/cuda/kernels.h"
 #include "tests/kernels/conv_case.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/kernels/conv_cuda_case.h"
 #include "tests/simt/launch_log.h"
 #include "tests/support/catch.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/cpu/conv_plan.h"
 #include "tests/kernels/conv_case.h"
 #include "tests/reference/conv.h"

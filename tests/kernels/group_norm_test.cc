@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/reference/group_norm.h"
 #include "tests/support/backend.h"
 #include "tests/support/catch.h"

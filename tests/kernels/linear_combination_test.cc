@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/philox.h"
 #include "tests/reference/activation.h"
 #include "tests/support/backend.h"

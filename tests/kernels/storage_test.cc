@@ -1,7 +1,7 @@
 #include <functional>
 #include <string>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/kernel_table.h"
 #include "tests/support/catch.h"
 #include "tests/support/cpu_stream.h"

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 
 namespace ebb {

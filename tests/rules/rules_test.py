@@ -15,8 +15,8 @@ CASES = {
     rules.include_direction: [
         (
             "the floor includes the engine",
-            {"engine/base/a.h": '#include "engine/tensor.h"\n', "engine/tensor.h": ""},
-            {"engine/tensor.h": '#include "engine/base/a.h"\n', "engine/base/a.h": ""},
+            {"base/a.h": '#include "engine/tensor.h"\n', "engine/tensor.h": ""},
+            {"engine/tensor.h": '#include "base/a.h"\n', "base/a.h": ""},
         ),
         (
             "a kernel includes the engine",
@@ -39,6 +39,11 @@ CASES = {
             {"nn/autograd/a.cc": '#include "nn/ops.h"\n', "nn/ops.h": ""},
         ),
         (
+            "a sampler includes a program",
+            {"diffusion/sampling/a.cc": '#include "diffusion/program/b.h"\n', "diffusion/program/b.h": ""},
+            {"diffusion/program/a.cc": '#include "diffusion/sampling/b.h"\n', "diffusion/sampling/b.h": ""},
+        ),
+        (
             "a subcommand includes autograd",
             {"diffusion/commands/a.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
             {"diffusion/train_mnist_main.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
@@ -46,7 +51,7 @@ CASES = {
         (
             "a subcommand includes a header of train_mnist",
             {"diffusion/commands/a.cc": '#include "diffusion/train_loop.h"\n', "diffusion/train_loop.h": ""},
-            {"diffusion/train_loop.cc": '#include "diffusion/schedule.h"\n', "diffusion/schedule.h": ""},
+            {"diffusion/train_loop.cc": '#include "diffusion/sampling/schedule.h"\n', "diffusion/sampling/schedule.h": ""},
         ),
         (
             "the product includes test code",

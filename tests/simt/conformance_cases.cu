@@ -1,6 +1,6 @@
 #include <random>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/simt/conformance.h"
 #include "tests/simt/conformance_memory.h"
 #include "tests/simt/wgmma_operands.h"

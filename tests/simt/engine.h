@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "kernels/simt/emulator.h"
 #include "tests/simt/fiber.h"
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 
 extern "C" void ebb_simt_switch(void** save_stack_pointer, void* stack_pointer);
 

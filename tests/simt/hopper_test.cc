@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/simt/primitives.h"
 #include "tests/simt/wgmma_operands.h"
 #include "tests/support/catch.h"

@@ -1,7 +1,7 @@
 #include <bit>
 #include <cstring>
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 #include "tests/simt/checker.h"
 #include "tests/simt/engine.h"
 #include "tests/simt/memory.h"

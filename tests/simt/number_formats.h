@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 
 // Bits of a register -> the number that a tensor core takes them for.
 namespace ebb::simt::engine {

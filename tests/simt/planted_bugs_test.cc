@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/dtype.h"
-#include "engine/base/error.h"
+#include "base/dtype.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/emulated.h"
 

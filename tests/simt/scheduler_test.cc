@@ -2,7 +2,7 @@
 #include <numeric>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/simt/primitives.h"
 #include "tests/support/catch.h"
 #include "tests/support/emulated.h"

@@ -3,7 +3,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 #include "tests/simt/primitives.h"
 #include "tests/support/catch.h"
 #include "tests/support/emulated.h"

@@ -4,7 +4,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 #include "tests/simt/primitives.h"
 
 namespace ebb {

@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "engine/base/device.h"
-#include "engine/base/error.h"
+#include "base/device.h"
+#include "base/error.h"
 #include "kernels/kernel_table.h"
 #include "tests/support/device_memory.h"
 #include "tests/support/simd_level.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/base/stream_handle.h"
+#include "base/stream_handle.h"
 
 namespace ebb::test {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "engine/cuda/cuda_context.h"
 #include "engine/cuda/cuda_error.h"
 #include "tests/support/device_memory.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/base/dtype.h"
+#include "base/dtype.h"
 #include "tests/support/op_cases.h"
 
 // What a row of tests/support/op_cases.h costs at least.

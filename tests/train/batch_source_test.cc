@@ -4,7 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include "diffusion/schedule.h"
+#include "diffusion/sampling/schedule.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
 

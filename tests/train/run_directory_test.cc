@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 

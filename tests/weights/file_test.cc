@@ -1,4 +1,4 @@
-#include "engine/base/file.h"
+#include "base/file.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

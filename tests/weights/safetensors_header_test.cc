@@ -1,6 +1,6 @@
 #include "weights/safetensors_header.h"
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "engine/base/error.h"
+#include "base/error.h"
 #include "weights/safetensors.h"
 
 int main(int argc, char** argv) {

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "diffusion/program/command.h"
+
+namespace ebb {
+
+// The frame of every program: parses `arguments` (program name first), runs the callback of
+// `program` or of the chosen subcommand, and returns the process's exit code. Whatever goes wrong
+// ends in one line "error: ..." on stderr, with --json also in {"error": {"code", "kind",
+// "message"}} on stdout.
+//
+// Flags may be written with '_' for '-'. A file size limit (SIGXFSZ) is an error, not a signal.
+int run_program(Command program, const std::vector<std::string>& arguments);
+
+// The same inside a program that is already running: what goes wrong is thrown, a bad command line
+// as UsageError. Output streams are left as they are.
+void run_program_or_throw(Command program, const std::vector<std::string>& arguments);
+
+// Thrown by a callback that wants an exit code without a message.
+struct ExitWith {
+  int code;
+};
+
+// Adds "--version", which prints "<name> <version>".
+void add_version_flag(Command program);
+const char* program_version();  // "0.1.0"
+
+// --device and --threads, as make_context() takes them.
+struct DeviceFlags {
+  std::string device = "auto";
+  int64_t threads = 0;
+};
+void add_device_flags(Command command, DeviceFlags& flags);
+
+}  // namespace ebb
