@@ -94,7 +94,7 @@ int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType 
   return size > 0 ? winograd_workspace_bytes(list, size, threads) : direct_workspace_bytes(list);
 }
 
-// A BatchNorm reads its statistics from x, which the caches still hold.
+// None: BatchNorm reads its statistics from x.
 int64_t conv_moment_chunks(const ConvGeometry&, DType) { return 0; }
 
 void conv_forward(const ConvForwardArgs& args, StreamHandle stream) {

@@ -20,7 +20,7 @@ using cpu::WgradTask;
 using cpu::WgradTile;
 
 // Channels per tap of the tiles with one, two and three taps, and vectors of those with one or two
-// and with nine: twelve sums or more hide the latency of the multiply-add.
+// and with nine: from nine sums on, the latency of the multiply-add is hidden.
 #if HWY_TARGET <= HWY_AVX3
 constexpr int kChannels3 = 4, kChannels2 = 4, kChannels1 = 8, kVectors1 = 2, kVectors9 = 2;
 #else
@@ -129,7 +129,8 @@ void RunWgradTiles(const WgradRun& run, const WgradTask& task) {
   constexpr int64_t kWidth = kVectors * kLanes;
   const TapImage& out = run.list.out;
   const int64_t image_pixels = run.phase.pixels();
-  // All tiles of nine taps lie in one block row: their vectors are read once, so in place.
+  // A tile of nine taps has all taps of a block, and few channels: the block reads each vector of
+  // `out` about once, which packing would do as well.
   const bool in_place = kTaps == 9 && out.c % kWidth == 0;
   bool first_chunk = true;
   for (int64_t image = task.begin; image < task.end; image += run.unit_images) {
