@@ -98,7 +98,8 @@ void measure_cold_start(const Setup& setup, BenchReport& report, const std::stri
     ours.push_back(time_ms([&] {
       run_command(ebb + " sample --model " + setup.model_path + " --class 7 -b 1 --force -o " +
                   (folder / "ours.png").string() + threads + " --device " +
-                  setup.flags.device.device + " > /dev/null 2>&1");
+                  setup.flags.device.device + " --precision " + setup.flags.device.precision_name +
+                  " > /dev/null 2>&1");
     }));
     if (!setup.flags.has_peer() || setup.flags.on_gpu()) continue;
     peer.push_back(time_ms([&] {

@@ -12,7 +12,6 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "bench/gpu_convs.h"
 #include "bench/vendor/kernels.h"
 #include "diffusion/program/kernels_flag.h"
 #include "engine/backend.h"
@@ -70,11 +69,12 @@ std::string cell(const nlohmann::ordered_json& value) {
 
 }  // namespace
 
-BenchFlags::BenchFlags(Command command) {
+BenchFlags::BenchFlags(Command command, bool with_precision) {
   device.device = "cpu";
   add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");
   command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
-  add_kernels_flag(command, {"tf32", "cudnn", "cudnn-tf32"}, &kernels);
+  if (with_precision) add_precision_flag(command, device);
+  add_kernels_flag(command, {"cudnn"}, &kernels);
   add_choice(
       command, "--peer", peer, {"none", "torch"},
       "what to measure in the same run, alternating: torch runs bench/peer_mnist.py, on cuda "
@@ -94,13 +94,22 @@ int BenchFlags::threads() const {
 bool BenchFlags::on_gpu() const { return device.device.starts_with("cuda"); }
 
 MathUnit BenchFlags::unit() const {
-  return kernels.ends_with("tf32") ? MathUnit::kTf32 : MathUnit::kF32;
+  switch (device.precision()) {
+    case Precision::kF32:
+      return MathUnit::kF32;
+    case Precision::kTf32:
+      return MathUnit::kTf32;
+    case Precision::kBF16:
+    case Precision::kF16:
+      return MathUnit::kHalf;
+  }
+  return MathUnit::kF32;
 }
 
 std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
   EBB_CHECK(flags.device.device != "auto", UsageError,
             "--device auto: a measurement names what it measures. Use cpu, cuda or emu");
-  std::unique_ptr<Context> context = make_context(flags.device.device, flags.threads());
+  std::unique_ptr<Context> context = make_context(flags.device);
   const bool on_cuda = context->device().type == DeviceType::kCuda;
   EBB_CHECK(!flags.has_peer() || context->device().type != DeviceType::kEmu, UsageError, "--peer ",
             flags.peer,
@@ -110,15 +119,11 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
   if (kernels.empty()) return context;
   EBB_CHECK(on_cuda, UsageError, "--kernels ", kernels, " --device ", flags.device.device,
             ": needs a GPU. Use --device cuda");
-  if (kernels == "tf32") {
-    cuda_convs()->use_tf32();
-    return context;
-  }
-  const KernelTable* table =
-      vendor_kernels(kernels == "cudnn" ? VendorMath::kF32 : VendorMath::kTf32);
+  const bool tf32 = context->precision() == Precision::kTf32;
+  const KernelTable* table = vendor_kernels(tf32 ? VendorMath::kTf32 : VendorMath::kF32);
   EBB_CHECK(table != nullptr, DeviceError, "--kernels ", kernels, ": ", vendor_version());
   return std::make_unique<Context>(context->device(), context->queue(), context->allocator(),
-                                   *table);
+                                   *table, context->precision());
 }
 
 BenchReport::BenchReport(std::string program, const BenchFlags& flags, Context& context)
@@ -130,6 +135,7 @@ BenchReport::BenchReport(std::string program, const BenchFlags& flags, Context& 
   header_["cpu"] = proc_value("/proc/cpuinfo", "model name");
   header_["simd"] = cpu::simd_name();
   header_["threads"] = flags.threads();
+  header_["precision"] = to_string(context.precision());
   header_["kernels"] = flags.kernels.empty() ? kernels_in_use() : flags.kernels;
   if (context.device().type == DeviceType::kCuda) header_["vendor"] = vendor_version();
   header_["rounds"] = flags.rounds;
@@ -273,7 +279,7 @@ void PeerCase::measure() {
 
 std::string peer_precision(const BenchFlags& flags) {
   if (!flags.on_gpu()) return "";
-  return flags.unit() == MathUnit::kTf32 ? " --precision tf32" : " --precision f32";
+  return cat(" --precision ", to_string(flags.device.precision()));
 }
 
 std::vector<std::string> peer_variants(const BenchFlags& flags, std::vector<std::string> on_cpu) {

@@ -22,18 +22,19 @@ struct BenchFlags {
   std::string kernels;  // --kernels, where it is none of the product's own
   int64_t rounds = 3;
 
-  explicit BenchFlags(Command command);
+  // with_precision: the program measures one, by --precision.
+  explicit BenchFlags(Command command, bool with_precision = true);
   // Threads that --threads asks for.
   int threads() const;
   bool has_peer() const { return peer != "none"; }
   bool on_gpu() const;
-  // What --kernels makes convolutions of f32 run on.
+  // What --precision makes convolutions run on.
   MathUnit unit() const;
 };
 
-// The context that --device, --threads and --kernels ask for. --kernels, besides the product's own
-// names: tf32 (tensor cores on f32 rounded to tf32), cudnn, cudnn-tf32 (bench/vendor/kernels.h),
-// all on cuda alone. UsageError for a combination that cannot be, DeviceError for what is not here.
+// The context that --device, --threads, --precision and --kernels ask for. --kernels has beside the
+// product's own names cudnn (bench/vendor/kernels.h), on cuda alone. UsageError for a combination
+// that cannot be, DeviceError for what is not here.
 std::unique_ptr<Context> bench_context(const BenchFlags& flags);
 
 // One line of the table. Milliseconds; ratio = peer / ours.
@@ -109,7 +110,7 @@ class PeerCase {
   std::vector<double> step_ms_;
 };
 
-// What a PeerCase is given: on a GPU " --precision f32" or tf32, and no variants.
+// What a PeerCase is given: on a GPU " --precision f32" or another one, and no variants.
 std::string peer_precision(const BenchFlags& flags);
 std::vector<std::string> peer_variants(const BenchFlags& flags, std::vector<std::string> on_cpu);
 

@@ -1,7 +1,6 @@
 #include "bench/variants.h"
 
 #include "bench/cuda_facts.h"
-#include "bench/gpu_convs.h"
 #include "bench/prepared_op.h"
 #include "bench/vendor/kernels.h"
 #include "kernels/cpu/conv_plan.h"
@@ -53,13 +52,15 @@ std::vector<Variant> cpu_conv_variants(const ConvGeometry& g, ConvPass pass) {
   return variants;
 }
 
-std::vector<Variant> gpu_conv_variants(const GpuConvs& convs, bool hopper, const ConvGeometry& g,
+std::vector<Variant> gpu_conv_variants(const Context& context, bool hopper, const ConvGeometry& g,
                                        ConvPass pass) {
+  auto* choose = context.kernel(&KernelTable::choose_conv_units, "choose_conv_units");
+  auto* kernel_name = context.kernel(&KernelTable::conv_kernel_name, "conv_kernel_name");
   std::vector<Variant> variants;
-  const auto add = [&](DType dtype, void (*choose)()) {
-    choose();
-    const std::string name = convs.kernel(g, pass, dtype);
-    convs.use_default();
+  const auto add = [&](DType dtype, const ConvUnits& units) {
+    choose(units);
+    const std::string name = kernel_name(g, pass, dtype);
+    choose({});
     const bool is_f32 = dtype == DType::kF32;
     const bool tensor_cores = name == "mma.sync" || name == "wgmma";
     const std::string type = is_f32 && tensor_cores ? "tf32" : ebb::to_string(dtype);
@@ -71,14 +72,14 @@ std::vector<Variant> gpu_conv_variants(const GpuConvs& convs, bool hopper, const
                         .unit = !is_f32        ? MathUnit::kHalf
                                 : tensor_cores ? MathUnit::kTf32
                                                : MathUnit::kF32,
-                        .choose = choose,
-                        .restore = convs.use_default});
+                        .choose = [choose, units] { choose(units); },
+                        .restore = [choose] { choose({}); }});
   };
-  add(DType::kF32, convs.use_default);
-  add(DType::kF32, convs.use_tf32);
+  add(DType::kF32, {});
+  add(DType::kF32, {.tf32 = true});
   for (const DType dtype : {DType::kBF16, DType::kF16}) {
-    add(dtype, convs.use_default);
-    if (hopper) add(dtype, convs.use_hopper);
+    if (hopper) add(dtype, {.hopper = true});
+    add(dtype, {});
   }
   return variants;
 }
@@ -125,12 +126,12 @@ std::vector<Variant> variants_of(const Context& context, const OpCase& c, CasePa
     case DeviceType::kCpu:
       return cpu_conv_variants(g, conv_pass);
     case DeviceType::kEmu:
-      return gpu_conv_variants(*emu_convs(), /*hopper=*/true, g, conv_pass);
+      return gpu_conv_variants(context, /*hopper=*/true, g, conv_pass);
     case DeviceType::kCuda:
       break;
   }
   const bool hopper = cuda_facts(context.device().index).capability == 90;
-  std::vector<Variant> variants = gpu_conv_variants(*cuda_convs(), hopper, g, conv_pass);
+  std::vector<Variant> variants = gpu_conv_variants(context, hopper, g, conv_pass);
   add_vendor_variants(g, variants);
   return variants;
 }

@@ -5,6 +5,7 @@
 
 #include "base/device.h"
 #include "base/error.h"
+#include "base/precision.h"
 #include "base/stream_handle.h"
 #include "engine/allocator.h"
 #include "engine/device_queue.h"
@@ -19,15 +20,18 @@ struct KernelTable;  // kernels/kernel_table.h; who launches includes it
 class Context {
  public:
   Context(Device device, std::shared_ptr<DeviceQueue> queue, std::shared_ptr<Allocator> allocator,
-          const KernelTable& kernels)
+          const KernelTable& kernels, Precision precision = Precision::kF32)
       : device_(device),
         queue_(std::move(queue)),
         allocator_(std::move(allocator)),
-        kernels_(kernels) {}
+        kernels_(kernels),
+        precision_(precision) {}
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
   Device device() const { return device_; }
+  // How networks are to be computed here; single operations go by the types of their tensors.
+  Precision precision() const { return precision_; }
   StreamHandle stream() const { return queue_->handle(); }
   const std::shared_ptr<DeviceQueue>& queue() const { return queue_; }
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
@@ -55,7 +59,7 @@ class Context {
 
   // The same device with a pool of memory of its own (Allocator::pool), for recorded work.
   std::unique_ptr<Context> with_pool() const {
-    return std::make_unique<Context>(device_, queue_, allocator_->pool(), kernels_);
+    return std::make_unique<Context>(device_, queue_, allocator_->pool(), kernels_, precision_);
   }
 
   void enable_profiler() { profiler_ = std::make_unique<Profiler>(); }
@@ -70,6 +74,7 @@ class Context {
   std::shared_ptr<DeviceQueue> queue_;
   std::shared_ptr<Allocator> allocator_;
   const KernelTable& kernels_;
+  Precision precision_;
   std::unique_ptr<Profiler> profiler_;
   const std::string* layer_ = nullptr;
 };

@@ -78,12 +78,12 @@ void Executor::plan() {
     const OpDef& def = op_def(node.kind);
     if (def.workspace_bytes != nullptr) {
       workspace_bytes = std::max(
-          workspace_bytes,
-          def.workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs), DType::kF32));
+          workspace_bytes, def.workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs),
+                                               graph_.values[node.inputs[0]].dtype));
     }
     for (ValueId v : node.outputs) {
       if (node_masks_[n] == 0) {
-        tensors_[v] = Tensor::empty(context_, graph_.values[v].shape);
+        tensors_[v] = Tensor::empty(context_, graph_.values[v].shape, graph_.values[v].dtype);
       } else {
         in_arena[v] = true;
       }
@@ -97,7 +97,7 @@ void Executor::plan() {
     const ValueId id = static_cast<ValueId>(v);
     if (!in_arena[home(id)]) continue;  // a constant may be placed in a value that is not one
     if (home(id) == id) {
-      requests[v].bytes = graph_.values[v].shape.elements() * size_of(DType::kF32);
+      requests[v].bytes = graph_.values[v].shape.elements() * size_of(graph_.values[v].dtype);
     }
     if (is_persistent(id)) {
       requests[home(id)].first = 0;
@@ -117,13 +117,13 @@ void Executor::plan() {
 
   const MemoryPlan memory = plan_memory(requests);
   arena_bytes_ = memory.total_bytes;
-  const Tensor arena = Tensor::empty(context_, {arena_bytes_ / size_of(DType::kF32)});
+  const Tensor arena = Tensor::empty(context_, {arena_bytes_}, DType::kU8);
   for (ValueId input : input_ids_) {
     tensors_[input] = Tensor::empty(context_, graph_.values[input].shape);
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     if (in_arena[v] && graph_.values[v].placed_in < 0) {
-      tensors_[v] = arena.range(memory.offsets[v] / size_of(DType::kF32), graph_.values[v].shape);
+      tensors_[v] = arena.view(memory.offsets[v], graph_.values[v].shape, graph_.values[v].dtype);
     }
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {

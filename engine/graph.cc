@@ -12,8 +12,12 @@ ValueId Graph::add_value(ValueKind kind, const std::string& name, const Shape& s
 std::vector<ValueId> Graph::add_node(OpKind kind, const OpAttrs& attrs, std::vector<ValueId> inputs,
                                      const std::string& layer) {
   GraphNode node{kind, attrs, std::move(inputs), {}, layer};
-  for (const Shape& shape : op_def(kind).infer(attrs, shapes(node.inputs))) {
+  const OpDef& def = op_def(kind);
+  const DType first = first_output_dtype(def, attrs, values[node.inputs[0]].dtype);
+  for (const Shape& shape : def.infer(attrs, shapes(node.inputs))) {
+    const DType dtype = node.outputs.empty() ? first : DType::kF32;
     node.outputs.push_back(add_value(ValueKind::kComputed, "", shape));
+    values.back().dtype = dtype;
   }
   nodes.push_back(node);
   return node.outputs;

@@ -16,6 +16,7 @@ struct GraphValue {
   ValueKind kind = ValueKind::kComputed;
   std::string name;  // of an input or a parameter
   Shape shape;
+  DType dtype = DType::kF32;
   // Set when the producer writes straight into channels [placed_channel, ...) of a concatenation.
   ValueId placed_in = -1;
   int64_t placed_channel = 0;
@@ -37,7 +38,7 @@ struct Graph {
   std::map<std::string, ValueId> marks;  // module name -> its output
 
   ValueId add_value(ValueKind kind, const std::string& name, const Shape& shape);
-  // Appends a node, with its output shapes inferred.
+  // Appends a node, with the shapes and types of its outputs inferred.
   std::vector<ValueId> add_node(OpKind kind, const OpAttrs& attrs, std::vector<ValueId> inputs,
                                 const std::string& layer);
 

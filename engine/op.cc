@@ -42,15 +42,18 @@ const OpDef& op_def(OpKind kind) {
   throw Error("op_def: unknown operation");
 }
 
+DType first_output_dtype(const OpDef& def, const OpAttrs& attrs, DType input) {
+  return def.output_dtype == nullptr ? input : def.output_dtype(attrs, input);
+}
+
 std::vector<Tensor> run_op(Context& context, OpKind kind, const OpAttrs& attrs,
                            std::span<const Tensor> inputs) {
   const OpDef& def = op_def(kind);
   std::vector<Shape> shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   std::vector<Tensor> outputs;
-  const DType dtype = inputs[0].dtype();
+  const DType dtype = inputs[0].dtype(), first = first_output_dtype(def, attrs, dtype);
   for (const Shape& shape : def.infer(attrs, shapes)) {
-    const DType first = def.output_dtype == nullptr ? dtype : def.output_dtype(attrs, dtype);
     outputs.push_back(Tensor::empty(context, shape, outputs.empty() ? first : DType::kF32));
   }
   const int64_t bytes =

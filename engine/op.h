@@ -43,6 +43,7 @@ struct ConvAttrs {
 };
 struct ConvPackAttrs {
   ConvGeometry geometry;
+  DType dtype = DType::kF32;  // of the images
   int64_t bytes = 0;
 };
 struct BatchNormAttrs {
@@ -91,6 +92,9 @@ struct OpDef {
 };
 
 const OpDef& op_def(OpKind kind);
+
+// The type of output 0 for that of input 0.
+DType first_output_dtype(const OpDef& def, const OpAttrs& attrs, DType input);
 
 // Allocates outputs and workspace and runs one operation now.
 std::vector<Tensor> run_op(Context& context, OpKind kind, const OpAttrs& attrs,

@@ -208,7 +208,8 @@ Graph hoist_packing(const Graph& graph, const Context& context) {
       auto& attrs = std::get<ConvAttrs>(node.attrs);
       const Shape &x = graph.values[node.inputs[0]].shape, &w = graph.values[node.inputs[1]].shape;
       const ConvGeometry geometry = ops::conv_op_geometry(attrs, x, w[0]);
-      const ConvPackAttrs pack{geometry, packed_bytes(geometry, ConvPass::kForward, DType::kF32)};
+      const DType dtype = graph.values[node.inputs[0]].dtype;
+      const ConvPackAttrs pack{geometry, dtype, packed_bytes(geometry, ConvPass::kForward, dtype)};
       attrs.packed_weight = true;
       attrs.out_channels = w[0];
       node.inputs[1] =

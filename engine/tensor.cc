@@ -65,9 +65,17 @@ Tensor Tensor::reshape(const Shape& shape) const {
 Tensor Tensor::range(int64_t offset, const Shape& shape) const {
   EBB_CHECK(dense() && offset >= 0 && offset + shape.elements() <= elements(), ShapeError,
             "range: elements ", offset, "..", offset + shape.elements(), " of ", shape_);
+  return view(offset * size_of(dtype_), shape, dtype_);
+}
+
+Tensor Tensor::view(int64_t offset, const Shape& shape, DType dtype) const {
+  const int64_t end = offset + shape.elements() * size_of(dtype);
+  EBB_CHECK(dense() && offset >= 0 && end <= bytes(), ShapeError, "view: bytes ", offset, "..", end,
+            " of ", bytes());
   Tensor view = *this;
-  view.data_ = static_cast<char*>(data_) + offset * size_of(dtype_);
+  view.data_ = static_cast<char*>(data_) + offset;
   view.shape_ = shape;
+  view.dtype_ = dtype;
   view.pitch_ = shape.rank() == 0 ? 1 : shape.back();
   return view;
 }

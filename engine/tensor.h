@@ -48,6 +48,8 @@ class Tensor {
   Tensor reshape(const Shape& shape) const;
   // `shape.elements()` consecutive elements from `offset` of a dense tensor.
   Tensor range(int64_t offset, const Shape& shape) const;
+  // A tensor of another type in the bytes of this one, from `offset` on; dense tensors only.
+  Tensor view(int64_t offset, const Shape& shape, DType dtype) const;
   // Channels [first, first + count) of the last axis, sharing memory.
   Tensor channels(int64_t first, int64_t count) const;
 

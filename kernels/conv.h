@@ -33,6 +33,18 @@ ConvGeometry conv_geometry(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o
 
 enum class ConvPass { kForward, kBackwardInput, kBackwardWeight };
 
+// What convolutions of a GPU may use. One choice for the process and the backend; weights packed
+// before it are not valid after it.
+struct ConvUnits {
+  bool tf32 = false;    // tensor cores for f32, rounded to 10 bits of mantissa
+  bool hopper = false;  // for 16 bits those of compute capability 9.0 where they fit
+  bool naive = false;   // neither: one loop per output element, for reference
+};
+using ChooseConvUnitsFn = void(const ConvUnits&);
+
+// What one pass runs on: "mma.sync".
+using ConvKernelNameFn = const char*(const ConvGeometry&, ConvPass, DType);
+
 // Bytes of w rearranged for kForward or kBackwardInput.
 using ConvPackedBytesFn = int64_t(const ConvGeometry&, ConvPass, DType);
 

@@ -27,19 +27,20 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& a
 // y = y * scale + shift, rounded twice.
 void scale_and_shift(const ConvForwardArgs& args, int threads) {
   const ConvGeometry& g = args.geometry;
-  const int64_t pixels = g.ho * g.wo;
-  const auto row_of = [&](const void* rows, int64_t count, int64_t image) {
-    return rows == nullptr ? nullptr : as_f32(rows) + image % count * g.o;
+  const auto of_image = [&](const void* vectors, int64_t count, int64_t image) {
+    return vectors == nullptr ? nullptr : as_f32(vectors) + image % count * g.o;
   };
-  parallel_for(threads, g.n * pixels, [&](int64_t pixel) {
-    const float* scale = row_of(args.scale, args.scale_n, pixel / pixels);
-    const float* shift = row_of(args.shift, args.shift_n, pixel / pixels);
-    float* y = as_f32(args.y) + pixel * g.y_pitch;
-    if (scale != nullptr) {
-      for (int64_t o = 0; o < g.o; ++o) y[o] *= scale[o];
-    }
-    if (shift != nullptr) {
-      for (int64_t o = 0; o < g.o; ++o) y[o] += shift[o];
+  parallel_for(threads, g.n * g.ho, [&](int64_t row) {
+    const float* scale = of_image(args.scale, args.scale_n, row / g.ho);
+    const float* shift = of_image(args.shift, args.shift_n, row / g.ho);
+    float* y = as_f32(args.y) + row * g.wo * g.y_pitch;
+    for (int64_t x = 0; x < g.wo; ++x, y += g.y_pitch) {
+      if (scale != nullptr) {
+        for (int64_t o = 0; o < g.o; ++o) y[o] *= scale[o];
+      }
+      if (shift != nullptr) {
+        for (int64_t o = 0; o < g.o; ++o) y[o] += shift[o];
+      }
     }
   });
 }

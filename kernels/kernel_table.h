@@ -46,6 +46,8 @@ struct KernelTable {
   BlendFn* blend = nullptr;
   BroadcastForwardFn* broadcast_forward = nullptr;
   BroadcastBackwardFn* broadcast_backward = nullptr;
+  ChooseConvUnitsFn* choose_conv_units = nullptr;
+  ConvKernelNameFn* conv_kernel_name = nullptr;
   ConvPackedBytesFn* conv_packed_bytes = nullptr;
   ConvPackFn* conv_pack = nullptr;
   ConvWorkspaceBytesFn* conv_workspace_bytes = nullptr;

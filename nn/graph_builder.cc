@@ -28,19 +28,25 @@ Graph GraphBuilder::finish(Value output) {
   return std::move(graph_);
 }
 
-Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch) {
+Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch,
+                  DType activations) {
   GraphBuilder builder;
+  const auto in_type = [&](Value value, DType dtype) {
+    return builder.dtype(value) == dtype ? value
+                                         : builder.convert(Scope("precision"), value, dtype);
+  };
   std::vector<Value> inputs;
   for (const NetworkInput& input : network.inputs) {
-    inputs.push_back(builder.input(input.name, with_batch(batch.at(input.name), input.shape)));
+    const Value x = builder.input(input.name, with_batch(batch.at(input.name), input.shape));
+    inputs.push_back(in_type(x, activations));
   }
-  return builder.finish(network.forward(builder, inputs));
+  return builder.finish(in_type(network.forward(builder, inputs), DType::kF32));
 }
 
-Graph build_graph(const Network& network, int64_t batch) {
+Graph build_graph(const Network& network, int64_t batch, DType activations) {
   std::map<std::string, int64_t> batches;
   for (const NetworkInput& input : network.inputs) batches[input.name] = batch;
-  return build_graph(network, batches);
+  return build_graph(network, batches, activations);
 }
 
 }  // namespace ebb

@@ -15,6 +15,7 @@ class GraphBuilder final : public Ops {
   Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
   Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
+  DType dtype(Value value) const { return graph_.values.at(value.id).dtype; }
   Shape shape(Value value) const override { return graph_.values.at(value.id).shape; }
   void mark(const Scope& module, Value value) override;
 
@@ -25,8 +26,10 @@ class GraphBuilder final : public Ops {
 };
 
 // The graph of `network` with these batch sizes per input, e.g. {{"x", 10}, {"t", 20}, {"c", 20}}.
-Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch);
+// Inputs and output are f32, whatever type the activations have in between.
+Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch,
+                  DType activations = DType::kF32);
 // The same batch for every input.
-Graph build_graph(const Network& network, int64_t batch);
+Graph build_graph(const Network& network, int64_t batch, DType activations = DType::kF32);
 
 }  // namespace ebb

@@ -11,7 +11,6 @@
 #include "diffusion/program/cli.h"
 #include "diffusion/program/compare.h"
 #include "diffusion/program/find_model.h"
-#include "engine/backend.h"
 
 namespace ebb {
 namespace {
@@ -64,7 +63,7 @@ void print_json(const Flags& flags, const std::vector<LayerComparison>& layers,
 }
 
 void run(const Flags& flags) {
-  const auto context = make_context(flags.device.device, static_cast<int>(flags.device.threads));
+  const auto context = make_context(flags.device);
   const LoadedModel model = load_model(*context, find_model(flags.model));
   for (const std::string& warning : model.warnings) std::cerr << "warning: " << warning << '\n';
   const std::vector<LayerComparison> layers =

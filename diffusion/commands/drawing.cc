@@ -12,7 +12,6 @@
 #include "diffusion/program/output_pattern.h"
 #include "diffusion/program/progress.h"
 #include "diffusion/sampling/classes.h"
-#include "engine/backend.h"
 
 namespace ebb {
 namespace {
@@ -35,7 +34,7 @@ const DrawingFlags& checked(const DrawingFlags& flags) {
 }
 
 std::unique_ptr<Context> open_context(const DrawingFlags& flags) {
-  auto context = make_context(flags.device.device, static_cast<int>(flags.device.threads));
+  auto context = make_context(flags.device);
   if (flags.profile) context->enable_profiler();
   return context;
 }
@@ -273,7 +272,7 @@ Provenance Drawing::provenance(const GenerateRequest* request, const std::string
   provenance.width = static_cast<int>(image()[1]);
   provenance.height = static_cast<int>(image()[0]);
   provenance.device = to_string(context_->device());
-  provenance.dtype = to_string(DType::kF32);
+  provenance.dtype = to_string(context_->precision());
   provenance.rng = "philox";
   return provenance;
 }

@@ -15,7 +15,6 @@
 #include "diffusion/program/find_model.h"
 #include "diffusion/program/output_file.h"
 #include "diffusion/program/progress.h"
-#include "engine/backend.h"
 
 namespace ebb {
 namespace {
@@ -191,7 +190,7 @@ void evaluate(Context& context, const Flags& flags, const LoadedModel& model,
 void run(const Flags& flags) {
   const Overwrite overwrite = flags.force ? Overwrite::kReplace : Overwrite::kRefuse;
   if (!flags.plot.empty()) check_output_file(flags.plot, overwrite);
-  const auto context = make_context(flags.device.device, static_cast<int>(flags.device.threads));
+  const auto context = make_context(flags.device);
   const LoadedModel model = load_model(*context, find_model(flags.model));
   for (const std::string& warning : model.warnings) std::cerr << "warning: " << warning << '\n';
   const EvaluateRequest request = make_request(flags, model);

@@ -28,7 +28,11 @@ class NoisyTest {
  public:
   NoisyTest(Context& context, const LoadedModel& model, const EvaluateRequest& request)
       : context_(context),
-        executor_(context, optimize(build_graph(model.network, kBatch), context), model.params),
+        executor_(
+            context,
+            optimize(build_graph(model.network, kBatch, activation_dtype(context.precision())),
+                     context),
+            model.params),
         seed_(request.seed),
         data_(spread(load_mnist(request.data, MnistSplit::kTest), request.images)),
         noise_(Tensor::empty(context, {kBatch, kSide, kSide, 1})),

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "diffusion/program/command.h"
+#include "engine/context.h"
 
 namespace ebb {
 
@@ -29,11 +31,18 @@ struct ExitWith {
 void add_version_flag(Command program);
 const char* program_version();  // "0.1.0"
 
-// --device and --threads, as make_context() takes them.
+// --device, --threads and --precision.
 struct DeviceFlags {
   std::string device = "auto";
   int64_t threads = 0;
+  std::string precision_name = "f32";
+
+  Precision precision() const { return parse_precision(precision_name); }
 };
 void add_device_flags(Command command, DeviceFlags& flags);
+void add_precision_flag(Command command, DeviceFlags& flags);  // part of the above
+
+// The device that they ask for, or the error that engine/backend.h tells of.
+std::unique_ptr<Context> make_context(const DeviceFlags& flags);
 
 }  // namespace ebb

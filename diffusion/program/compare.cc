@@ -133,7 +133,7 @@ std::vector<LayerComparison> compare_with_reference(Context& context, const Load
                                                     const std::string& reference, bool passes) {
   const SafetensorsFile file = SafetensorsFile::open(reference);
   const int64_t batch = batch_of(file);
-  Graph graph = build_graph(model.network, batch);
+  Graph graph = build_graph(model.network, batch, activation_dtype(context.precision()));
   if (passes) graph = optimize(graph, context);
   const auto outputs = outputs_in_order(file, model.network, graph);
   Executor executor(context, std::move(graph), model.params, {.keep_marks = true});

@@ -108,7 +108,8 @@ void NetworkDenoiser::build(const Network& network, const TensorMap& params) {
   for (const NetworkInput& input : network.inputs) batch[input.name] = images_ * questions();
   batch["x"] = images_ * static_cast<int64_t>(shown_.size());
   batch["t"] = 1;
-  Graph graph = optimize(build_graph(network, batch), context_);
+  Graph graph =
+      optimize(build_graph(network, batch, activation_dtype(context_.precision())), context_);
   const Shape& output = graph.values[graph.output].shape;
   const int64_t channels = image_[2];
   out_channels_ = output.back();

@@ -125,7 +125,7 @@ std::string describe_difference(const std::string& json, const std::string& stor
   const Json stored = Json::parse(stored_json, nullptr, /*allow_exceptions=*/false);
   for (const auto& [key, value] : mine.items()) {
     // Runs from before there was a choice do not say so.
-    const Json absent = key == "precision" ? Json(to_string(DType::kF32)) : Json();
+    const Json absent = key == "precision" ? Json(to_string(Precision::kF32)) : Json();
     const Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
   }

@@ -35,7 +35,7 @@ struct TrainConfig {
   double max_shift = 0;     // judge: pixels by which pictures are moved at most
   double max_rotation = 0;  // judge: degrees by which they are turned at most
   bool overfit_batch = false;
-  DType precision = DType::kF32;  // of activations and gradients; or bf16
+  Precision precision = Precision::kF32;  // that of the context; not kF16
   uint64_t seed = 0;
 
   friend bool operator==(const TrainConfig&, const TrainConfig&) = default;

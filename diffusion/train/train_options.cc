@@ -77,9 +77,6 @@ TrainFlags::TrainFlags(Command command) {
   add_number(command, "--max-shift", max_shift_, 0, 14,
              "pixels by which the judge's examples move at most");
   add_number(command, "--max-rotation", max_rotation_, 0, 90, "degrees by which they turn at most");
-  add_choice(command, "--precision", precision_, {"f32", "bf16"},
-             "type of activations and their gradients (default f32; bf16: on a GPU; weights and "
-             "optimizer stay f32)");
   command.add_flag("--overfit-batch", overfit_batch_,
                    "train on the first batch alone, to test a setup");
   add_integer(command, "-s,--seed", seed_, 0, std::numeric_limits<int64_t>::max(),
@@ -137,7 +134,7 @@ TrainOptions TrainFlags::finish() const {
   set(config.max_rotation, max_rotation_);
   config.seed = static_cast<uint64_t>(seed_);
   config.overfit_batch = overfit_batch_;
-  config.precision = precision_ == "bf16" ? DType::kBF16 : DType::kF32;
+  config.precision = options.device.precision();
   return options;
 }
 

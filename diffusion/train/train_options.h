@@ -37,7 +37,6 @@ class TrainFlags {
   TrainOptions options_;  // fields that do not depend on the edition
   std::string model_;
   std::optional<std::string> course_, objective_, input_;
-  std::string precision_ = "f32";
   std::optional<int64_t> hidden_, batch_size_, epochs_, max_steps_, warmup_, timesteps_;
   std::optional<double> lr_, lr_decay_, sigma_, class_dropout_, ema_decay_, clip_norm_;
   std::optional<double> max_shift_, max_rotation_;

@@ -41,8 +41,7 @@ TrainRun::TrainRun(Context& context, const TrainOptions& options)
                                                               : autograd::Loss::kMse,
            .adam = {},
            .ema_decay = options.config.ema_decay,
-           .clip_norm = options.config.clip_norm,
-           .precision = options.config.precision}) {
+           .clip_norm = options.config.clip_norm}) {
   total_steps_ = options_.config.epochs * batches_.steps_per_epoch();
   if (options_.config.max_steps > 0) {
     total_steps_ = std::min(total_steps_, options_.config.max_steps);

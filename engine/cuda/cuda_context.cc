@@ -100,14 +100,18 @@ std::vector<std::string> list_cuda_devices() {
   return lines;
 }
 
-std::unique_ptr<Context> make_cuda_context(int device, int threads) {
-  const NoCuda why = why_no_cuda_device(device);
+std::unique_ptr<Context> make_cuda_context(int device, int threads, Precision precision) {
+  const CudaProbe probe = probe_cuda(device);
+  const NoCuda why = why_no_cuda(probe, EBB_CUDA_ARCHITECTURES);
   EBB_CHECK(why.reason.empty(), DeviceError, "--device cuda:", device, ": ", why.reason, ". ",
             why.advice, ", or use --device cpu");
+  const KernelTable& kernels = cuda_kernels();
+  kernels.choose_conv_units(
+      {.tf32 = precision == Precision::kTf32, .hopper = probe.capability == 90});
   auto queue = cuda_queue(device, threads);
   auto allocator = std::make_shared<CachingAllocator>(cuda_memory_source(device));
   return std::make_unique<Context>(Device{DeviceType::kCuda, device}, std::move(queue),
-                                   std::move(allocator), cuda_kernels());
+                                   std::move(allocator), kernels, precision);
 }
 
 }  // namespace ebb

@@ -17,6 +17,6 @@ NoCuda why_no_cuda_device(int device);
 std::vector<std::string> list_cuda_devices();
 
 // A context on GPU `device`; DeviceError with the reason when it cannot be used.
-std::unique_ptr<Context> make_cuda_context(int device, int threads);
+std::unique_ptr<Context> make_cuda_context(int device, int threads, Precision precision);
 
 }  // namespace ebb

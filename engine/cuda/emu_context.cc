@@ -140,12 +140,14 @@ class EmuAllocator final : public Allocator {
 
 }  // namespace
 
-std::unique_ptr<Context> make_emu_context() {
+std::unique_ptr<Context> make_emu_context(Precision precision) {
   emulator::options().check = true;
+  const KernelTable& kernels = emu_kernels();
+  kernels.choose_conv_units({.tf32 = precision == Precision::kTf32, .hopper = false});
   auto queue = std::make_shared<EmuQueue>();
   auto allocator = std::make_shared<EmuAllocator>(queue, /*is_pool=*/false);
   return std::make_unique<Context>(Device{DeviceType::kEmu, 0}, std::move(queue),
-                                   std::move(allocator), emu_kernels());
+                                   std::move(allocator), kernels, precision);
 }
 
 }  // namespace ebb

@@ -9,6 +9,6 @@ namespace ebb {
 // A context whose kernels are the CUDA sources, run and checked on the host; in builds with tests.
 // Every block of memory is the emulator's, so that an access beyond it or before its first write
 // stops the program with the place in the kernel.
-std::unique_ptr<Context> make_emu_context();
+std::unique_ptr<Context> make_emu_context(Precision precision);
 
 }  // namespace ebb

@@ -123,13 +123,16 @@ void run(Context& context, const OpCall& call) {
 }
 
 std::vector<Shape> infer_pack(const OpAttrs& op_attrs, std::span<const Shape>) {
-  return {Shape{std::get<ConvPackAttrs>(op_attrs).bytes / size_of(DType::kF32)}};
+  return {Shape{std::get<ConvPackAttrs>(op_attrs).bytes}};
 }
 
+DType pack_dtype(const OpAttrs&, DType) { return DType::kU8; }
+
 void run_pack(Context& context, const OpCall& call) {
+  const auto& attrs = std::get<ConvPackAttrs>(call.attrs);
   context.launch(&KernelTable::conv_pack, "conv_pack",
-                 ConvPackArgs{std::get<ConvPackAttrs>(call.attrs).geometry, ConvPass::kForward,
-                              DType::kF32, call.inputs[0].data<float>(), call.outputs[0].raw()});
+                 ConvPackArgs{attrs.geometry, ConvPass::kForward, attrs.dtype,
+                              call.inputs[0].data<float>(), call.outputs[0].raw()});
 }
 
 }  // namespace
@@ -150,7 +153,10 @@ const OpDef kConv = {.name = "conv",
                      .run = run,
                      .reads_pitched = true,
                      .writes_pitched = true};
-const OpDef kConvPack = {
-    .name = "conv_pack", .infer = infer_pack, .workspace_bytes = nullptr, .run = run_pack};
+const OpDef kConvPack = {.name = "conv_pack",
+                         .infer = infer_pack,
+                         .workspace_bytes = nullptr,
+                         .run = run_pack,
+                         .output_dtype = pack_dtype};
 
 }  // namespace ebb::ops

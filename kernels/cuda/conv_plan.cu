@@ -7,14 +7,28 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-ConvAlgorithms allowed = ConvAlgorithms::kDefault;
+ConvUnits allowed;
 
 }  // namespace
 
-void set_conv_algorithms(ConvAlgorithms algorithms) { allowed = algorithms; }
+void choose_conv_units(const ConvUnits& units) { allowed = units; }
+
+const char* conv_kernel_name(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+  switch (conv_algorithm(geometry, pass, dtype)) {
+    case ConvAlgorithm::kNaive:
+      return "naive";
+    case ConvAlgorithm::kSimt:
+      return "fp32 tiles";
+    case ConvAlgorithm::kMma:
+      return "mma.sync";
+    case ConvAlgorithm::kWgmma:
+      return "wgmma";
+  }
+  return "unknown";
+}
 
 ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
-  if (allowed == ConvAlgorithms::kNaiveOnly) return ConvAlgorithm::kNaive;
+  if (allowed.naive) return ConvAlgorithm::kNaive;
   if (dtype != DType::kF32) {
     // The accelerator wants strides of 16 bytes, steps up to 8 pixels and corners of a byte. Few
     // channels would fill little of a step of 64.
@@ -26,12 +40,12 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType 
     // The weight gradient has it bring both operands.
     const bool other_fits =
         pass != ConvPass::kBackwardWeight || (out.c >= 32 && out.pitch % 8 == 0);
-    const bool hopper = allowed == ConvAlgorithms::kHopper && fits && other_fits;
+    const bool hopper = allowed.hopper && fits && other_fits;
     return hopper ? ConvAlgorithm::kWgmma : ConvAlgorithm::kMma;
   }
   // Tensor cores take weights in copies of 16 bytes: four channels at a time.
   const bool whole = pass == ConvPass::kBackwardWeight || tap_list(geometry, pass).in.c % 4 == 0;
-  const bool tf32 = allowed == ConvAlgorithms::kTf32 && whole;
+  const bool tf32 = allowed.tf32 && whole;
   return tf32 ? ConvAlgorithm::kMma : ConvAlgorithm::kSimt;
 }
 

@@ -13,14 +13,8 @@ namespace ebb::EBB_GPU_NAMESPACE {
 //   kWgmma     tensor cores of Hopper, sm_90a
 enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma };
 
-// Restricts or widens the choice for the whole process; packed weights made before the call are not
-// valid after it. For tests and measurements, not while kernels run. kTf32 lets tensor cores round
-// f32 operands to 10 bits of mantissa. kHopper uses kWgmma where it can; only for GPUs of compute
-// capability 9.0.
-enum class ConvAlgorithms { kDefault, kTf32, kHopper, kNaiveOnly };
-void set_conv_algorithms(ConvAlgorithms algorithms);
-
-// Never depends on geometry.n, because packed weights serve every batch size.
+// Within what choose_conv_units() (kernels/conv.h) allows. Never depends on geometry.n, because
+// packed weights serve every batch size.
 ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype);
 
 // Channels of one kernel position in packed weights.

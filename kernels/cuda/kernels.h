@@ -20,6 +20,8 @@ BatchNormWorkspaceBytesFn batch_norm_workspace_bytes;
 BlendFn blend;
 BroadcastForwardFn broadcast_forward;
 BroadcastBackwardFn broadcast_backward;
+ChooseConvUnitsFn choose_conv_units;
+ConvKernelNameFn conv_kernel_name;
 ConvPackedBytesFn conv_packed_bytes;
 ConvPackFn conv_pack;
 ConvWorkspaceBytesFn conv_workspace_bytes;

@@ -20,7 +20,10 @@ Trainer::Trainer(Context& context, Network network, const TrainerConfig& config)
       config_(config),
       params_(context, list_params(network_), config.ema_decay > 0),
       state_(context),
-      buffers_before_(Tensor::zeros(context, params_.buffers().shape())) {}
+      buffers_before_(Tensor::zeros(context, params_.buffers().shape())) {
+  EBB_CHECK(context.precision() != Precision::kF16, UsageError,
+            "--precision f16: small gradients vanish in it. Train with --precision bf16");
+}
 
 StepResult Trainer::step(const TensorMap& inputs, const Tensor& target, double lr) {
   state_.set_rates(config_.adam, lr, updates_ + 1);
@@ -50,8 +53,9 @@ void Trainer::run(Context& context, const TensorMap& inputs, const Tensor& targe
   {
     Tape tape(context, params_, Mode::kTrain);
     std::vector<Value> values;
+    const DType activations = activation_dtype(context.precision());
     for (const NetworkInput& input : network_.inputs) {
-      values.push_back(in_type(tape, tape.input(inputs.at(input.name)), config_.precision));
+      values.push_back(in_type(tape, tape.input(inputs.at(input.name)), activations));
     }
     const Value output = in_type(tape, network_.forward(tape, values), DType::kF32);
     const Value wanted = tape.input(target);

@@ -20,10 +20,6 @@ struct TrainerConfig {
   AdamConfig adam;
   double ema_decay = 0;  // 0: no EMA
   double clip_norm = 0;  // 0: no clipping
-  // Of activations and their gradients: f32, or bf16 on the CUDA kernels. Weights, their gradients,
-  // BatchNorm's statistics and the loss are f32 always; convolutions round weights as they pack
-  // them.
-  DType precision = DType::kF32;
 };
 
 struct StepResult {
@@ -33,7 +29,9 @@ struct StepResult {
 };
 
 // A network, its parameters and its optimizer: one call is one training step. The state is
-// params() and updates(); saving and restoring both continues bit for bit.
+// params() and updates(); saving and restoring both continues bit for bit. Activations and their
+// gradients have the type of the context's precision; f16, which has no room for small gradients,
+// is refused.
 class Trainer {
  public:
   Trainer(Context& context, Network network, const TrainerConfig& config);

@@ -30,6 +30,18 @@ TEST_CASE("a bad thread count is a usage error with the range", "[engine]") {
   CHECK_THROWS_AS(make_context("tpu", 1), UsageError);
 }
 
+TEST_CASE("a precision other than f32 is refused on the CPU", "[engine]") {
+  CHECK(make_context("cpu", 1)->precision() == Precision::kF32);
+  for (const char* name : {"tf32", "bf16", "f16"}) {
+    CHECK(message_of<UsageError>([&] { make_context("cpu", 1, parse_precision(name)); }) ==
+          cat("--precision ", name,
+              ": the kernels of the CPU compute in f32. Use --device cuda, or leave --precision "
+              "out"));
+  }
+  CHECK(message_of<UsageError>([&] { parse_precision("f8"); }) ==
+        "--precision f8: unknown precision. Use f32, tf32, bf16 or f16");
+}
+
 TEST_CASE("a kernel that the backend lacks gives one uniform error", "[engine]") {
   KernelTable table = cpu_kernels();
   table.name = "bare";

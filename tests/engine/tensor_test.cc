@@ -94,6 +94,20 @@ TEST_CASE("ranges and reshapes see consecutive elements", "[engine]") {
   CHECK(t.range(7, Shape()).item() == 7);
 }
 
+TEST_CASE("a view sees bytes as another type", "[engine]") {
+  const auto context = test::cpu_context();
+  const Tensor bytes = Tensor::zeros(*context, {40}, DType::kU8);
+  const Tensor floats = bytes.view(8, {2, 3}, DType::kF32);
+  floats.copy_from_host(counting(6));
+  CHECK(floats.raw() == static_cast<char*>(bytes.raw()) + 8);
+  CHECK(bytes.view(16, {4}, DType::kF32).to_host() == std::vector<float>{2, 3, 4, 5});
+  CHECK(bytes.view(40, {0}, DType::kF16).elements() == 0);
+  CHECK(message_of<ShapeError>([&] { bytes.view(8, {9}, DType::kF32); }) ==
+        "view: bytes 8..44 of 40");
+  CHECK_THROWS_AS(bytes.view(-4, {1}, DType::kF32), ShapeError);
+  CHECK_THROWS_AS(floats.channels(0, 2).view(0, {1}, DType::kF32), ShapeError);
+}
+
 TEST_CASE("views beyond a tensor or of pitched tensors are refused", "[engine]") {
   const auto context = test::cpu_context();
   const Tensor t = tensor_of(*context, {2, 6}, counting(12));

@@ -1,7 +1,9 @@
 // gpu_parity: whether whole networks do on a GPU what they do on the CPU.
-//   gpu_parity --model MODEL [--data DIR] [--json FILE]
+//   gpu_parity --model MODEL [--data DIR] [--precision PRECISION] [--json FILE]
 // Trains the class UNet for some steps on both devices from the same numbers and draws the same
-// guided digits with both. Exit code 1 when they part, 5 when there is no GPU.
+// guided digits with both; beyond f32, which a walk of many steps would enlarge, compares one
+// guided prediction instead. The CPU computes in f32. Exit code 1 when they part, 5 when there is
+// no GPU.
 
 #include <algorithm>
 #include <cmath>
@@ -12,16 +14,20 @@
 #include "diffusion/program/cli.h"
 #include "diffusion/program/model_file.h"
 #include "diffusion/sampling/classes.h"
+#include "diffusion/sampling/denoiser.h"
 #include "diffusion/sampling/generate.h"
+#include "diffusion/sampling/image_noise.h"
 #include "diffusion/train/batch_source.h"
 #include "engine/backend.h"
 #include "nn/autograd/trainer.h"
+#include "nn/param_collector.h"
 
 namespace ebb {
 namespace {
 
 struct Flags {
-  std::string device = "cuda", model, data, json;
+  DeviceFlags device{.device = "cuda"};
+  std::string model, data, json;
   int64_t hidden = 64, batch_size = 64, steps = 10, sampler_steps = 20, images = 4;
 };
 
@@ -41,13 +47,19 @@ std::vector<double> train(Context& context, const Flags& flags, const MnistDatas
   return losses;
 }
 
-std::vector<float> draw(Context& context, const Flags& flags) {
-  const LoadedModel model = load_model(context, flags.model);
+constexpr double kGuidance = 5;
+
+Recipe recipe_of(Context& context, const Flags& flags, const LoadedModel& model) {
   std::vector<int64_t> classes;
   for (int64_t i = 0; i < flags.images; ++i) classes.push_back(3 * i % 10);
+  return class_recipe(context, model.network, classes, kGuidance);
+}
+
+std::vector<float> draw(Context& context, const Flags& flags) {
+  const LoadedModel model = load_model(context, flags.model);
   GenerateRequest request;
   request.images = flags.images;
-  request.recipe = class_recipe(context, model.network, classes, 5);
+  request.recipe = recipe_of(context, flags, model);
   request.sampler.kind = SamplerKind::kDdpm;
   request.walk = full_walk(model.objective, flags.sampler_steps);
   request.first_seed = 1;
@@ -55,13 +67,42 @@ std::vector<float> draw(Context& context, const Flags& flags) {
                   [](int64_t, int64_t, const Tensor&) {});
 }
 
+// Of noise, in the middle of the schedule.
+std::vector<float> predict(Context& context, const Flags& flags) {
+  const LoadedModel model = load_model(context, flags.model);
+  NetworkDenoiser denoiser(context, model.network, model.params, flags.images,
+                           recipe_of(context, flags, model));
+  const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.inputs[0].shape));
+  ImageNoise(context, 1).start(x);
+  const std::vector<float> t{0.5f};
+  return denoiser.predict(x, Tensor::from_host(context, {1, 1}, std::span<const float>(t)))
+      .value.to_host();
+}
+
 double largest(double a, double b) { return std::isnan(a) || a >= b ? a : b; }  // a NaN stays
 
 // Losses differ by the rounding of sums, which every step of Adam carries on and enlarges.
+// Roundings to b bits in some twenty layers add up to sqrt(20) 2^-b, as much again in the
+// gradients.
+struct LossLimits {
+  double early, all;  // relative
+};
+LossLimits loss_limits(Precision precision) {
+  switch (precision) {
+    case Precision::kF32:
+      return {1e-4, 1e-3};
+    case Precision::kTf32:
+    case Precision::kF16:
+      return {5e-3, 2e-2};
+    case Precision::kBF16:
+      return {2e-2, 5e-2};
+  }
+  return {0, 0};
+}
+
 nlohmann::ordered_json compare_losses(const std::vector<double>& cpu,
-                                      const std::vector<double>& device) {
+                                      const std::vector<double>& device, const LossLimits& limits) {
   constexpr int64_t kEarlySteps = 3;
-  constexpr double kEarlyLimit = 1e-4, kLimit = 1e-3;  // relative
   double early = 0, all = 0;
   for (size_t i = 0; i < cpu.size(); ++i) {
     const double difference = std::abs(device[i] - cpu[i]) / std::abs(cpu[i]);
@@ -71,10 +112,10 @@ nlohmann::ordered_json compare_losses(const std::vector<double>& cpu,
   return {{"cpu", cpu},
           {"device", device},
           {"difference of the first 3 steps", early},
-          {"limit of the first 3 steps", kEarlyLimit},
+          {"limit of the first 3 steps", limits.early},
           {"difference", all},
-          {"limit", kLimit},
-          {"passed", early <= kEarlyLimit && all <= kLimit}};
+          {"limit", limits.all},
+          {"passed", early <= limits.early && all <= limits.all}};
 }
 
 // Pixels are 0..1; a walk of a few dozen steps enlarges roundings a little.
@@ -89,14 +130,34 @@ nlohmann::ordered_json compare_pictures(const std::vector<float>& cpu,
       {"values", cpu.size()}, {"difference", most}, {"limit", kLimit}, {"passed", most <= kLimit}};
 }
 
+// Twenty layers of values off by 2^-9 (bf16) or 2^-12 each, a difference of two answers of which
+// one counts 5 times and the other 4: (25 + 16) * 20 * 2^-18, or 2^-24, of the power.
+nlohmann::ordered_json compare_predictions(const std::vector<float>& cpu,
+                                           const std::vector<float>& device, Precision precision) {
+  const double limit = 820 * (precision == Precision::kBF16 ? 0x1p-18 : 0x1p-24);
+  double error = 0, power = 0;
+  for (size_t i = 0; i < cpu.size(); ++i) {
+    error += (double{device[i]} - cpu[i]) * (double{device[i]} - cpu[i]);
+    power += double{cpu[i]} * cpu[i];
+  }
+  const double difference = error / power;
+  return {{"values", cpu.size()},
+          {"difference", difference},
+          {"limit", limit},
+          {"passed", difference <= limit}};
+}
+
 void save(const Flags& flags, const nlohmann::ordered_json& all) {
   if (!flags.json.empty()) write_file(flags.json, all.dump(1) + "\n");
 }
 
 void run(const Flags& flags) {
-  const auto device = make_context(flags.device, 0);
+  const auto device = make_context(flags.device);
   const auto cpu = make_context("cpu", 0);
-  nlohmann::ordered_json all = {{"program", "gpu_parity"}, {"device", flags.device}};
+  const Precision precision = device->precision();
+  nlohmann::ordered_json all = {{"program", "gpu_parity"},
+                                {"device", flags.device.device},
+                                {"precision", to_string(precision)}};
   bool passed = true;
   const auto judge = [&](const char* name, const nlohmann::ordered_json& result) {
     all[name] = result;
@@ -108,10 +169,15 @@ void run(const Flags& flags) {
   };
   if (!flags.data.empty()) {
     const MnistDataset data = load_mnist(flags.data, MnistSplit::kTrain);
-    judge("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data)));
+    judge("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data),
+                                     loss_limits(precision)));
   }
-  if (!flags.model.empty())
+  if (!flags.model.empty() && precision == Precision::kF32) {
     judge("sampling", compare_pictures(draw(*cpu, flags), draw(*device, flags)));
+  } else if (!flags.model.empty()) {
+    judge("prediction",
+          compare_predictions(predict(*cpu, flags), predict(*device, flags), precision));
+  }
   if (!passed) throw ExitWith{1};
 }
 
@@ -121,7 +187,8 @@ void run(const Flags& flags) {
 int main(int argc, char** argv) {
   ebb::Program program("Compares training and sampling on a GPU with the CPU.", "gpu_parity");
   ebb::Flags flags;
-  program.add_option("--device", flags.device, "cuda or emu").show_default();
+  program.add_option("--device", flags.device.device, "cuda or emu").show_default();
+  ebb::add_precision_flag(program, flags.device);
   program.add_option("--model", flags.model, "class model to draw with");
   program.add_option("--data", flags.data, "MNIST files to train on");
   program.add_option("--json", flags.json, "write the figures to this file");

@@ -15,9 +15,9 @@ NAME, ARGUMENTS = Path(sys.argv[0]).name, sys.argv[1:]
 TINY = {"--steps": "1", "--hidden": "4", "--batch-size": "2"}
 CHANGES = {
     "simt_conformance": {"--device": "emu"},
-    "gpu_parity": {"--device": "cpu", "--sampler-steps": "2", **TINY},
-    "bench_train": {"--device": "cpu", "--kernels": None, **TINY},
-    "bench_unet": {"--device": "cpu", "--kernels": None, "--steps": "1"},
+    "gpu_parity": {"--device": "cpu", "--precision": None, "--sampler-steps": "2", **TINY},
+    "bench_train": {"--device": "cpu", "--precision": None, "--kernels": None, **TINY},
+    "bench_unet": {"--device": "cpu", "--precision": None, "--kernels": None, "--steps": "1"},
 }
 # By --cases: edge shapes fit on the emulator.
 TABLES = {

@@ -13,8 +13,6 @@
 namespace ebb {
 namespace {
 
-using emu::ConvAlgorithms;
-
 // Ragged against every tile: channels around 1, 8, 16, 64, 128; images of the sizes of the models
 // (28, 14, 7, 1) and odd ones; strides that leave rows unread; phases without taps; pitches.
 const ConvShape kShapes[] = {
@@ -58,23 +56,26 @@ const ConvOptions kOptions[] = {
 
 struct Kernels {
   DType dtype;
-  ConvAlgorithms algorithms;
+  ConvUnits units;
 };
+constexpr ConvUnits kPlain{}, kTf32{.tf32 = true}, kHopper{.hopper = true}, kNaive{.naive = true};
 const Kernels kKernels[] = {
-    {DType::kF32, ConvAlgorithms::kDefault},   {DType::kF32, ConvAlgorithms::kTf32},
-    {DType::kBF16, ConvAlgorithms::kDefault},  {DType::kF16, ConvAlgorithms::kDefault},
-    {DType::kBF16, ConvAlgorithms::kHopper},   {DType::kF16, ConvAlgorithms::kHopper},
-    {DType::kF32, ConvAlgorithms::kNaiveOnly}, {DType::kBF16, ConvAlgorithms::kNaiveOnly},
+    {DType::kF32, kPlain},   {DType::kF32, kTf32},   {DType::kBF16, kPlain}, {DType::kF16, kPlain},
+    {DType::kBF16, kHopper}, {DType::kF16, kHopper}, {DType::kF32, kNaive},  {DType::kBF16, kNaive},
 };
+
+const char* text(const ConvUnits& units) {
+  return units.tf32 ? "tf32" : units.hopper ? "Hopper" : units.naive ? "naive" : "plain";
+}
 
 // Runs a test with every choice of kernels, checked in forward order and plain in the others (the
 // naive kernels have no order to depend on). test(kernels) returns the bits it computed, which no
 // order may change.
 void for_each_kernel(const std::function<std::vector<float>(const Kernels&)>& test) {
   for (const Kernels& kernels : kKernels) {
-    emu::set_conv_algorithms(kernels.algorithms);
-    INFO(to_string(kernels.dtype) << ", algorithms " << static_cast<int>(kernels.algorithms));
-    if (kernels.algorithms == ConvAlgorithms::kNaiveOnly) {
+    emu::choose_conv_units(kernels.units);
+    INFO(to_string(kernels.dtype) << ", " << text(kernels.units));
+    if (kernels.units.naive) {
       const test::EmulatorOptions options({.check = true});
       test(kernels);
       continue;
@@ -87,10 +88,10 @@ void for_each_kernel(const std::function<std::vector<float>(const Kernels&)>& te
     });
     simt::engine::log_case();
   }
-  emu::set_conv_algorithms(ConvAlgorithms::kDefault);
+  emu::choose_conv_units({});
 }
 
-constexpr Kernels kF32{DType::kF32, ConvAlgorithms::kDefault};  // bias gradients are f32 sums
+constexpr Kernels kF32{DType::kF32, kPlain};  // bias gradients are f32 sums
 
 // Unit roundoff of a stored type beyond that of f32 arithmetic.
 double storage_eps(DType dtype) {
@@ -103,7 +104,7 @@ double storage_eps(DType dtype) {
 double sum_limit(const reference::Sum& sum, int64_t terms, const Kernels& kernels) {
   constexpr double kFactor = 4;
   // Both factors of a product rounded to 11 significant bits: 2^-11 each.
-  const double products = kernels.algorithms == ConvAlgorithms::kTf32 ? 0x1p-10 : 0;
+  const double products = kernels.units.tf32 ? 0x1p-10 : 0;
   return (kFactor * std::sqrt(static_cast<double>(terms)) * test::kEps32 + products) *
              sum.magnitude +
          storage_eps(kernels.dtype) * std::abs(sum.value) + 1e-30 +
@@ -228,7 +229,7 @@ TEST_CASE("CUDA convolution tells the moments of what it stores") {
       const ConvCudaCase conv(shape.geometry(), kernels.dtype);
       const ConvGeometry& g = conv.g;
       const bool unequal_phases = g.transposed && (g.ho % g.stride != 0 || g.wo % g.stride != 0);
-      const bool tells = kernels.algorithms != ConvAlgorithms::kNaiveOnly && !unequal_phases;
+      const bool tells = !kernels.units.naive && !unequal_phases;
       REQUIRE((emu::conv_moment_chunks(g, kernels.dtype) > 0) == tells);
       std::vector<float> all;
       if (!tells) return all;
@@ -280,7 +281,7 @@ TEST_CASE("the CUDA weight and bias gradients agree with their definition in dou
       const ConvCase::WeightGradient grad = conv.backward_weight();
       const int64_t terms = g.n * g.ho * g.wo;
       // Sums are stored in f32, whatever the operands.
-      const Kernels sums{DType::kF32, kernels.algorithms};
+      const Kernels sums{DType::kF32, kernels.units};
       CHECK(
           compare_sums(grad.dw,
                        reference::conv_backward_weight(g, conv.data.x.data(), conv.data.dy.data()),
@@ -318,41 +319,40 @@ TEST_CASE("the weight gradient of a large batch is split, and every split is add
   for (const ConvShape& shape : {ConvShape{"3x3", 2, 28, 28, 32, 36, 3, 3, 1, 1},
                                  ConvShape{"1x1", 2, 25, 20, 64, 32, 1, 1, 1, 0}}) {
     for (const Kernels& kernels : kKernels) {
-      if (kernels.algorithms == ConvAlgorithms::kNaiveOnly) continue;
-      emu::set_conv_algorithms(kernels.algorithms);
-      INFO(shape.name << ", " << to_string(kernels.dtype) << ", algorithms "
-                      << static_cast<int>(kernels.algorithms));
+      if (kernels.units.naive) continue;
+      emu::choose_conv_units(kernels.units);
+      INFO(shape.name << ", " << to_string(kernels.dtype) << ", " << text(kernels.units));
       CHECK(emu::conv_splits(shape.geometry(), kernels.dtype).splits > 1);
       // The ring of the Hopper kernel comes round here alone.
-      const test::EmulatorOptions options({.check = kernels.algorithms == ConvAlgorithms::kHopper});
+      const test::EmulatorOptions options({.check = kernels.units.hopper});
       const ConvCudaCase conv(shape.geometry(), kernels.dtype);
-      const Kernels sums{DType::kF32, kernels.algorithms};
+      const Kernels sums{DType::kF32, kernels.units};
       CHECK(compare_sums(
                 conv.backward_weight().dw,
                 reference::conv_backward_weight(conv.g, conv.data.x.data(), conv.data.dy.data()),
                 shape.n * shape.h * shape.w, sums) == "");
     }
   }
-  emu::set_conv_algorithms(ConvAlgorithms::kDefault);
+  emu::choose_conv_units({});
 }
 
 // Three quarters of a unit of tf32 above 1: rounded, a factor is off by a quarter of the unit and a
 // product by half of what sum_limit allows; cut off, by three times that.
 TEST_CASE("CUDA convolution agrees with its definition where tf32 has to round") {
-  constexpr Kernels kTf32{DType::kF32, ConvAlgorithms::kTf32};
-  emu::set_conv_algorithms(kTf32.algorithms);
+  constexpr Kernels kRounded{DType::kF32, kTf32};
+  emu::choose_conv_units(kTf32);
   ConvCudaCase conv(conv_geometry(1, 5, 6, 8, 8, 3, 3, 1, 1, false), DType::kF32);
   const ConvGeometry& g = conv.g;
   for (std::vector<float>* operand : {&conv.data.x, &conv.data.w, &conv.data.dy}) {
     std::fill(operand->begin(), operand->end(), 1 + 0.75f * 0x1p-10f);
   }
   REQUIRE(emu::conv_algorithm(g, ConvPass::kForward, DType::kF32) == emu::ConvAlgorithm::kMma);
-  check_forward(conv, kTf32, reference::conv_forward(g, conv.data.x.data(), conv.data.w.data()), {},
-                conv.forward({}));
+  check_forward(conv, kRounded, reference::conv_forward(g, conv.data.x.data(), conv.data.w.data()),
+                {}, conv.forward({}));
   CHECK(compare_sums(conv.backward_input(),
                      reference::conv_backward_input(g, conv.data.dy.data(), conv.data.w.data()),
-                     g.kh * g.kw * g.o, kTf32) == "");
-  emu::set_conv_algorithms(ConvAlgorithms::kDefault);
+                     g.kh * g.kw * g.o, kRounded) == "");
+  emu::choose_conv_units({});
 }
 
 TEST_CASE("CUDA convolution refuses what it cannot count or store") {

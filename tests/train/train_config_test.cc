@@ -85,7 +85,7 @@ TEST_CASE("a run that does not say its precision was trained in f32") {
   const std::string said = ",\"precision\":\"f32\"";
   old.erase(old.find(said), said.size());
   CHECK(describe_difference(to_json(config), old).empty());
-  config.precision = DType::kBF16;
+  config.precision = Precision::kBF16;
   CHECK(describe_difference(to_json(config), old) == "precision is \"bf16\", the run has \"f32\"");
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("the command line repeats a run with as few flags as possible") {
   config.hidden = 12;
   config.ema_decay = 0.999;
   CHECK(command_line(config) == "train_mnist --model class --hidden 12 --ema-decay 0.999 --seed 3");
-  config.precision = DType::kBF16;
+  config.precision = Precision::kBF16;
   CHECK(command_line(config) ==
         "train_mnist --model class --hidden 12 --ema-decay 0.999 --precision bf16 --seed 3");
   const TrainConfig flow = course_config(TrainModel::kTime, Course::kFa25);

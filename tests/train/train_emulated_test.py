@@ -73,7 +73,7 @@ class TrainEmulated(unittest.TestCase):
 
     def test_bf16_is_refused_on_the_cpu(self) -> None:
         message = self.train("run", "cpu", "--precision", "bf16", code=2)
-        self.assertIn("--precision bf16: the kernels of --device cpu compute in f32", message)
+        self.assertIn("--precision bf16: the kernels of the CPU compute in f32", message)
         self.assertFalse((self.root / "run").exists())
 
 
