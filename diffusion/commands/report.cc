@@ -125,14 +125,20 @@ MadeFigures make_all(const std::vector<Figure>& figures, const ReportSettings& s
   return made;
 }
 
-std::string missing_models(const std::vector<Figure>& figures, const MadeFigures& made) {
-  std::set<std::string> models;
+// "left out 2 figures: The digits of MNIST are not here."; empty when all were made.
+std::string what_is_missing(const std::vector<Figure>& figures, const MadeFigures& made) {
+  int64_t left_out = 0;
+  std::set<std::string> problems;
   for (const Figure& figure : figures) {
-    if (!made.at(figure.id).problem.empty()) models.insert(figure.model);
+    const std::string& problem = made.at(figure.id).problem;
+    if (problem.empty()) continue;
+    ++left_out;
+    problems.insert(problem);
   }
-  std::string names;
-  for (const std::string& model : models) names += (names.empty() ? "" : ", ") + model;
-  return names;
+  if (left_out == 0) return "";
+  std::string text = cat("left out ", left_out, left_out == 1 ? " figure:" : " figures:");
+  for (const std::string& problem : problems) text += " " + problem;
+  return text;
 }
 
 void run(Flags flags) {
@@ -159,10 +165,8 @@ void run(Flags flags) {
   write_file(path, page);
   std::cout << path_label(path) << "  " << figures.size() << " figures in "
             << format_duration(elapsed.count()) << ", " << format_bytes(page.size()) << '\n';
-  const std::string missing = missing_models(figures, made);
-  if (!missing.empty()) {
-    std::cout << "left out what needs a model that is not here: " << missing << '\n';
-  }
+  const std::string missing = what_is_missing(figures, made);
+  if (!missing.empty()) std::cout << missing << '\n';
 }
 
 }  // namespace
@@ -184,7 +188,7 @@ void add_report_command(Command program) {
   command.add_flag("--force", flags->force, "Replace an existing report");
   command.callback([flags, command] {
     flags->model_given = command.option("--model").given();
-    for (const char* name : {"--device", "--threads"}) {
+    for (const char* name : {"--device", "--threads", "--precision", "--kernels"}) {
       if (!command.option(name).given()) continue;
       const std::vector<std::string> value = command.option(name).values();
       flags->settings.run_flags.insert(flags->settings.run_flags.end(), {name, value.back()});

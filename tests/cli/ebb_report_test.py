@@ -27,7 +27,7 @@ class ReportTest(EbbTest):
         return (self.dir / folder / "index.html").read_text(encoding="utf-8")
 
     def test_holds_every_picture_and_names_its_command(self) -> None:
-        done = self.report("-o", "out", "--sections", "photos,samples")
+        done = self.report("-o", "out", "--sections", "photos,samples", "--kernels", "direct")
         files = sorted((self.dir / "out" / "figures").iterdir())
         self.assertRegex(done.stdout, rf"\Aout/index.html  {len(files)} figures in ")
         page = self.page()
@@ -36,6 +36,7 @@ class ReportTest(EbbTest):
         commands = {html.unescape(text) for text in COMMAND.findall(page)}
         self.assertEqual(commands, {" ".join(provenance(file)["argv"]) for file in files})
         self.assertIn("seeds 180 to 189", page)
+        self.assertTrue(any("--threads 1 --kernels direct" in command for command in commands))
 
     def test_rerun_makes_every_figure_again_byte_for_byte(self) -> None:
         self.report("-o", "out", "--seed", "7")
@@ -65,7 +66,7 @@ class ReportTest(EbbTest):
             [alone, "report", "-o", "out", "--sections", "class", "--fast"],
             cwd=self.dir, capture_output=True, text=True, check=True,
         )
-        self.assertIn("not here: mnist-class", done.stdout)
+        self.assertRegex(done.stdout, r"left out \d figures: The model mnist-class is not here\.")
         page = self.page()
         self.assertEqual(page.count('class="missing"'), 1)
         self.assertIn("train_mnist --model class", page)

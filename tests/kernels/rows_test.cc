@@ -235,6 +235,20 @@ TEST_CASE("convert: rounds to nearest even and widens without loss", "[kernels]"
   CHECK(compare_bits(back, from_storage(half, dtype)) == "");
 }
 
+TEST_CASE("convert: operands may begin at any element", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const int64_t x_first = GENERATE(0, 1), y_first = GENERATE(0, 1), count = 29;
+  CAPTURE(backend.name(), x_first, y_first);
+  const std::vector<float> x = RandomData(10).normal(x_first + count, 0, 3);
+  std::vector<uint16_t> y(static_cast<size_t>(y_first + count), 7);
+  KernelCall call;
+  call.run(&KernelTable::convert,
+           {count, DType::kF32, DType::kF16, call.in(x) + x_first, call.inout(y) + y_first}, 2);
+  std::vector<uint16_t> expected = to_storage({x.begin() + x_first, x.end()}, DType::kF16);
+  expected.insert(expected.begin(), static_cast<size_t>(y_first), uint16_t{7});
+  CHECK(y == expected);
+}
+
 TEST_CASE("convert: reads and writes nothing but floating-point types", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   ConvertArgs args{};
