@@ -208,7 +208,7 @@ int main(int argc, char** argv) {
   ebb::Program program("Times every kernel on every row of tests/support/op_cases.h.",
                        "bench_kernels");
   ebb::add_version_flag(program);
-  ebb::BenchFlags flags(program, /*with_precision=*/false);
+  ebb::BenchFlags flags(program, /*names_precision=*/false);
   ebb::KernelFlags kernel_flags;
   ebb::add_choice(program, "--cases", kernel_flags.cases, {"all", "unet", "public", "edge"},
                   "which rows");

@@ -69,11 +69,11 @@ std::string cell(const nlohmann::ordered_json& value) {
 
 }  // namespace
 
-BenchFlags::BenchFlags(Command command, bool with_precision) {
+BenchFlags::BenchFlags(Command command, bool names_precision) : one_precision(names_precision) {
   device.device = "cpu";
   add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");
   command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
-  if (with_precision) add_precision_flag(command, device);
+  if (names_precision) add_precision_flag(command, device);
   add_kernels_flag(command, {"cudnn"}, &kernels);
   add_choice(
       command, "--peer", peer, {"none", "torch"},
@@ -135,7 +135,7 @@ BenchReport::BenchReport(std::string program, const BenchFlags& flags, Context& 
   header_["cpu"] = proc_value("/proc/cpuinfo", "model name");
   header_["simd"] = cpu::simd_name();
   header_["threads"] = flags.threads();
-  header_["precision"] = to_string(context.precision());
+  if (flags.one_precision) header_["precision"] = to_string(context.precision());
   header_["kernels"] = flags.kernels.empty() ? kernels_in_use() : flags.kernels;
   if (context.device().type == DeviceType::kCuda) header_["vendor"] = vendor_version();
   header_["rounds"] = flags.rounds;

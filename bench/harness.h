@@ -21,9 +21,9 @@ struct BenchFlags {
   std::string json;
   std::string kernels;  // --kernels, where it is none of the product's own
   int64_t rounds = 3;
+  bool one_precision;  // that of --precision, else the program measures all
 
-  // with_precision: the program measures one, by --precision.
-  explicit BenchFlags(Command command, bool with_precision = true);
+  explicit BenchFlags(Command command, bool names_precision = true);
   // Threads that --threads asks for.
   int threads() const;
   bool has_peer() const { return peer != "none"; }

@@ -135,6 +135,8 @@ TrainOptions TrainFlags::finish() const {
   config.seed = static_cast<uint64_t>(seed_);
   config.overfit_batch = overfit_batch_;
   config.precision = options.device.precision();
+  EBB_CHECK(config.precision != Precision::kF16, UsageError,
+            "--precision f16: small gradients vanish in it. Train with --precision bf16");
   return options;
 }
 

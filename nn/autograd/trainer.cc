@@ -21,8 +21,8 @@ Trainer::Trainer(Context& context, Network network, const TrainerConfig& config)
       params_(context, list_params(network_), config.ema_decay > 0),
       state_(context),
       buffers_before_(Tensor::zeros(context, params_.buffers().shape())) {
-  EBB_CHECK(context.precision() != Precision::kF16, UsageError,
-            "--precision f16: small gradients vanish in it. Train with --precision bf16");
+  EBB_CHECK(context.precision() != Precision::kF16, Error,
+            "trainer: f16 has no room for small gradients");
 }
 
 StepResult Trainer::step(const TensorMap& inputs, const Tensor& target, double lr) {

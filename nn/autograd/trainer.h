@@ -31,7 +31,7 @@ struct StepResult {
 // A network, its parameters and its optimizer: one call is one training step. The state is
 // params() and updates(); saving and restoring both continues bit for bit. Activations and their
 // gradients have the type of the context's precision; f16, which has no room for small gradients,
-// is refused.
+// is an Error.
 class Trainer {
  public:
   Trainer(Context& context, Network network, const TrainerConfig& config);

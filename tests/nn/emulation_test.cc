@@ -7,7 +7,6 @@
 #include "nn/graph_builder.h"
 #include "tests/support/catch.h"
 #include "tests/support/contexts.h"
-#include "tests/support/errors.h"
 #include "tests/support/networks.h"
 
 namespace ebb {
@@ -85,12 +84,6 @@ TEST_CASE("activations of 16 bits take half the memory", "[nn][emu]") {
   const int64_t f32 = arena_bytes(Precision::kF32), f16 = arena_bytes(Precision::kF16);
   CHECK(f16 < 0.55 * static_cast<double>(f32));
   CHECK(f16 > 0.45 * static_cast<double>(f32));
-}
-
-TEST_CASE("training in f16 is refused", "[nn][emu]") {
-  const auto emu = make_context("emu", 1, Precision::kF16);
-  CHECK(test::message_of<UsageError>([&] { Trainer(*emu, class_network(4), {}); }) ==
-        "--precision f16: small gradients vanish in it. Train with --precision bf16");
 }
 
 TEST_CASE("training steps on the CUDA kernels follow the CPU's", "[nn][emu]") {

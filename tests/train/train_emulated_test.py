@@ -76,6 +76,11 @@ class TrainEmulated(unittest.TestCase):
         self.assertIn("--precision bf16: the kernels of the CPU compute in f32", message)
         self.assertFalse((self.root / "run").exists())
 
+    def test_f16_is_refused(self) -> None:
+        message = self.train("run", "emu", "--precision", "f16", code=2)
+        self.assertIn("--precision f16: small gradients vanish in it", message)
+        self.assertFalse((self.root / "run").exists())
+
 
 if __name__ == "__main__":
     TRAIN = os.path.abspath(sys.argv.pop(1))
