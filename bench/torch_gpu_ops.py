@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from peer_convs import FORMATS, convolution
+import peer_convs
+from peer_convs import FORMATS
 from torch_gpu_timing import Step, Timer
 
 DTYPES = {
@@ -67,31 +68,8 @@ def operand_bytes(case: dict, dtype: torch.dtype) -> float:
 def conv_variants(
     case: dict, dtype: torch.dtype, device: str
 ) -> Iterator[tuple[str, Callable[[], Step]]]:
-    shape, pass_name = case["shape"], case["pass"]
-    if shape["side"] == 1 and shape["k"] == 1:
-        yield "linear", lambda: linear(shape, pass_name, dtype, device)
-        return
-    for name, memory_format in FORMATS.items():
-        yield (
-            name,
-            lambda memory_format=memory_format: without_grad(
-                convolution(shape, pass_name, memory_format, dtype, device)
-            ),
-        )
-
-
-def linear(shape: dict, pass_name: str, dtype: torch.dtype, device: str) -> Step:
-    n, c, o = shape["n"], shape["c"], shape["o"]
-    x, w, b, dy = (
-        torch.randn(*size, device=device, dtype=dtype) for size in ((n, c), (o, c), (o,), (n, o))
-    )
-    return without_grad(
-        {
-            "forward": lambda: F.linear(x, w, b),
-            "input gradient": lambda: dy @ w,
-            "weight gradient": lambda: dy.t() @ x,
-        }[pass_name]
-    )
+    for name, prepare in peer_convs.variants(case["shape"], case["pass"], dtype, device):
+        yield name, lambda prepare=prepare: without_grad(prepare())
 
 
 def without_grad(step: Step) -> Step:
