@@ -5,8 +5,8 @@
 namespace ebb::cpu {
 
 // How a pass is computed.
-//   kDirect    register tiles over the tap list; any shape (conv_direct.h, conv_wgrad.h). Sums of at
-//              most kMaxPatch products gather their pixels first.
+//   kDirect    register tiles over the tap list; any shape (conv_direct.h, conv_wgrad.h), for sums
+//              of at most kMaxPatch products on gathered pixels
 //   kDot       forward and backward input with one or two output channels (conv_direct.h)
 //   kWinograd2 3x3 with stride 1 by tiles of 2x2 pixels (conv_winograd.h)
 //   kWinograd3 4x4 with stride 2 by tiles of 3x3 pixels of each parity
