@@ -1,5 +1,6 @@
 #include "nn/graph_builder.h"
 
+#include "engine/passes.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -43,10 +44,27 @@ Graph build_graph(const Network& network, const std::map<std::string, int64_t>& 
   return builder.finish(in_type(network.forward(builder, inputs), DType::kF32));
 }
 
-Graph build_graph(const Network& network, int64_t batch, DType activations) {
+namespace {
+
+std::map<std::string, int64_t> same_batch(const Network& network, int64_t batch) {
   std::map<std::string, int64_t> batches;
   for (const NetworkInput& input : network.inputs) batches[input.name] = batch;
-  return build_graph(network, batches, activations);
+  return batches;
+}
+
+}  // namespace
+
+Graph build_graph(const Network& network, int64_t batch, DType activations) {
+  return build_graph(network, same_batch(network, batch), activations);
+}
+
+Graph inference_graph(const Network& network, const std::map<std::string, int64_t>& batch,
+                      const Context& context) {
+  return optimize(build_graph(network, batch, activation_dtype(context.precision())), context);
+}
+
+Graph inference_graph(const Network& network, int64_t batch, const Context& context) {
+  return inference_graph(network, same_batch(network, batch), context);
 }
 
 }  // namespace ebb

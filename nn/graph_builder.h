@@ -32,4 +32,9 @@ Graph build_graph(const Network& network, const std::map<std::string, int64_t>& 
 // The same batch for every input.
 Graph build_graph(const Network& network, int64_t batch, DType activations = DType::kF32);
 
+// The graph that inference runs on a context: in its precision, with all passes.
+Graph inference_graph(const Network& network, const std::map<std::string, int64_t>& batch,
+                      const Context& context);
+Graph inference_graph(const Network& network, int64_t batch, const Context& context);
+
 }  // namespace ebb

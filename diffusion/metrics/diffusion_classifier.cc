@@ -9,7 +9,6 @@
 #include "diffusion/sampling/image_noise.h"
 #include "diffusion/sampling/schedule.h"
 #include "engine/executor.h"
-#include "engine/passes.h"
 #include "nn/graph_builder.h"
 #include "nn/param_collector.h"
 
@@ -38,12 +37,10 @@ class Questioner {
       : context_(context),
         classes_(model.network.inputs.back().shape[0]),
         image_(model.network.inputs[0].shape),
-        executor_(
-            context,
-            optimize(build_graph(model.network, {{"x", kBatch}, {"t", 1}, {"c", kBatch * classes_}},
-                                 activation_dtype(context.precision())),
-                     context),
-            model.params),
+        executor_(context,
+                  inference_graph(model.network,
+                                  {{"x", kBatch}, {"t", 1}, {"c", kBatch * classes_}}, context),
+                  model.params),
         x_(Tensor::empty(context, with_batch(kBatch, image_))),
         eps_(Tensor::empty(context, x_.shape())) {
     std::vector<float> rows(static_cast<size_t>(kBatch * classes_ * classes_), 0.0f);

@@ -7,7 +7,6 @@
 #include "diffusion/sampling/combine.h"
 #include "diffusion/sampling/image_noise.h"
 #include "engine/executor.h"
-#include "engine/passes.h"
 #include "nn/graph_builder.h"
 #include "nn/param_collector.h"
 
@@ -28,11 +27,7 @@ class NoisyTest {
  public:
   NoisyTest(Context& context, const LoadedModel& model, const EvaluateRequest& request)
       : context_(context),
-        executor_(
-            context,
-            optimize(build_graph(model.network, kBatch, activation_dtype(context.precision())),
-                     context),
-            model.params),
+        executor_(context, inference_graph(model.network, kBatch, context), model.params),
         seed_(request.seed),
         data_(spread(load_mnist(request.data, MnistSplit::kTest), request.images)),
         noise_(Tensor::empty(context, {kBatch, kSide, kSide, 1})),

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 
-#include "engine/passes.h"
 #include "kernels/kernel_table.h"
 #include "nn/graph_builder.h"
 #include "nn/param_collector.h"
@@ -108,8 +107,7 @@ void NetworkDenoiser::build(const Network& network, const TensorMap& params) {
   for (const NetworkInput& input : network.inputs) batch[input.name] = images_ * questions();
   batch["x"] = images_ * static_cast<int64_t>(shown_.size());
   batch["t"] = 1;
-  Graph graph =
-      optimize(build_graph(network, batch, activation_dtype(context_.precision())), context_);
+  Graph graph = inference_graph(network, batch, context_);
   const Shape& output = graph.values[graph.output].shape;
   const int64_t channels = image_[2];
   out_channels_ = output.back();

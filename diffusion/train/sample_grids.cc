@@ -9,7 +9,6 @@
 #include "diffusion/sampling/classes.h"
 #include "diffusion/sampling/generate.h"
 #include "engine/executor.h"
-#include "engine/passes.h"
 #include "nn/graph_builder.h"
 
 namespace ebb {
@@ -72,11 +71,8 @@ class OneStepDenoiser {
   OneStepDenoiser(Context& context, const autograd::Trainer& trainer, int64_t count)
       : context_(context),
         shape_{count, 28, 28, 1},
-        executor_(
-            context,
-            optimize(build_graph(trainer.network(), count, activation_dtype(context.precision())),
-                     context),
-            trainer.params().final_weights()) {}
+        executor_(context, inference_graph(trainer.network(), count, context),
+                  trainer.params().final_weights()) {}
 
   Pixels operator()(const Pixels& input) {
     executor_.set_input("x", Tensor::from_host(context_, shape_, std::span<const float>(input)));
