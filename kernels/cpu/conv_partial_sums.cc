@@ -20,6 +20,15 @@ void add_partials(const float* partial, int64_t count, int64_t pitch, int64_t at
   }
 }
 
+void merge_partials(float* partial, int64_t count, int64_t pitch, int threads) {
+  parallel_chunks(threads, pitch, [&](int64_t begin, int64_t end) {
+    for (int64_t k = 1; k < count; ++k) {
+      const float* from = partial + k * pitch;
+      for (int64_t i = begin; i < end; ++i) partial[i] += from[i];
+    }
+  });
+}
+
 int64_t bias_gradient_floats(const TapImage& dy_image, int64_t images) {
   return ceil_div(images * dy_image.h * dy_image.w, kBiasRows) * dy_image.c;
 }

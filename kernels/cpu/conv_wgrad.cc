@@ -125,7 +125,7 @@ void sum_splits(const WgradPlan& plan, const Workspace& space, int threads) {
     const int64_t thread = omp_get_thread_num();
     float* padded = space.padded + thread * space.padded_floats;
     std::fill_n(padded, space.padded_floats, 0.0f);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < plan.splits * plan.groups; ++task) {
       const int64_t split = task / plan.groups, group = task % plan.groups;
       wgrad_task(run, {.begin = run.list.n * split / plan.splits,

@@ -209,7 +209,7 @@ void winograd_run(const ConvPassArgs& args, int64_t size, int threads) {
 #pragma omp parallel num_threads(threads)
   {
     float* scratch = space.scratch + omp_get_thread_num() * run.scratch_floats();
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t first = block * run.block_tiles;
       winograd_block(run, first, std::min(run.block_tiles, tiles - first), scratch);

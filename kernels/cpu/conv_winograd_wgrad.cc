@@ -70,7 +70,7 @@ void sum_splits(const Plan& plan, const Workspace& space, int threads) {
 #pragma omp parallel num_threads(threads)
   {
     float* scratch = space.scratch + omp_get_thread_num() * run.scratch_floats();
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < plan.splits * plan.groups; ++task) {
       const int64_t split = task / plan.groups, group = task % plan.groups;
       winograd_wgrad_task(run,
@@ -141,8 +141,7 @@ void write_filters(const Plan& plan, const float* partial, int64_t channel, int6
   for (int64_t part = 0; part < run.tiles.parts(); ++part) {
     const int64_t at =
         block * run.block_floats() + (part * run.tiles.in_channels() + channel) * run.width;
-    add_partials(partial, plan.splits, plan.partial_floats(), at, run.width,
-                 m[part / kSide][part % kSide]);
+    std::copy_n(partial + at, run.width, m[part / kSide][part % kSide]);
   }
   transform_back(m, dg);
 
@@ -180,6 +179,7 @@ void winograd_wgrad_run(const ConvWgradArgs& args, int64_t size, int threads) {
   run.in = plan.out_is_dy ? args.x : args.dy;
   run.out = plan.out_is_dy ? args.dy : args.x;
   sum_splits(plan, space, threads);
+  merge_partials(space.partial, plan.splits, plan.partial_floats(), threads);
   const auto write = size == 4   ? write_filters<3, 6>
                      : size == 3 ? write_filters<2, 4>
                                  : write_filters<3, 4>;

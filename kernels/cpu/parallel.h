@@ -6,7 +6,8 @@
 namespace ebb::cpu {
 
 // Work is cut into tasks by sizes alone, never by the number of threads; a task writes its own
-// outputs and partial results are merged in task order. That makes results independent of threads.
+// outputs and partial results are merged in task order. That makes results independent of threads,
+// so a thread takes the next task when it is free: beside other work they run at different speeds.
 
 // Calls body(task) for task = 0..tasks-1. The body must not throw.
 template <typename Body>
@@ -16,7 +17,7 @@ void parallel_for(int threads, int64_t tasks, const Body& body) {
     for (int64_t task = 0; task < tasks; ++task) body(task);
     return;
   }
-#pragma omp parallel for num_threads(team) schedule(static)
+#pragma omp parallel for num_threads(team) schedule(dynamic)
   for (int64_t task = 0; task < tasks; ++task) body(task);
 }
 
