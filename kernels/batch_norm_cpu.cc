@@ -101,7 +101,8 @@ void apply_chunks(const BatchNormPlan& plan, int threads, Activation activation,
   });
 }
 
-// Sums of one chunk: dz and dz * (x - mean), f32 within a block, double across blocks.
+// Writes dz of one chunk to dx, so that the activation is differentiated once, and its sums: dz and
+// dz * (x - mean), f32 within a block, double across blocks.
 void chunk_gradients(const BatchNormPlan& plan, int64_t chunk, const BatchNormBackwardArgs& args,
                      const ChannelAffine& affine) {
   const int64_t sums = 2 * plan.c;
@@ -110,8 +111,9 @@ void chunk_gradients(const BatchNormPlan& plan, int64_t chunk, const BatchNormBa
   std::fill(totals, totals + sums, 0.0);
   plan.for_each_block(chunk, [&](int64_t row, int64_t rows) {
     std::fill(block, block + sums, 0.0f);
-    sum_gradients({rows, plan.c, plan.c}, args.activation, affine, as_f32(args.x) + row * plan.c,
-                  as_f32(args.dy) + row * plan.c, block, block + plan.c);
+    const int64_t at = row * plan.c;
+    activation_gradients({rows, plan.c, plan.c}, args.activation, affine, as_f32(args.x) + at,
+                         as_f32(args.dy) + at, as_f32(args.dx) + at, block, block + plan.c);
     for (int64_t i = 0; i < sums; ++i) totals[i] += block[i];
   });
 }
@@ -198,9 +200,8 @@ void batch_norm_backward(const BatchNormBackwardArgs& args, StreamHandle stream)
   finish_gradients(plan, args, offset, slope);
   parallel_for(stream.threads, plan.chunks, [&](int64_t chunk) {
     const int64_t first = plan.begin(chunk) * plan.c;
-    apply_gradient({plan.end(chunk) - plan.begin(chunk), plan.c, plan.c}, args.activation, affine,
-                   offset, slope, as_f32(args.x) + first, as_f32(args.dy) + first,
-                   as_f32(args.dx) + first);
+    norm_gradients({plan.end(chunk) - plan.begin(chunk), plan.c, plan.c}, args.mean, scale, offset,
+                   slope, as_f32(args.x) + first, as_f32(args.dx) + first);
   });
 }
 

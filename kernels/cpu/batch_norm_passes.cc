@@ -87,37 +87,38 @@ struct AffineStep {
 };
 
 template <Activation kActivation>
-struct GradientSumStep {
+struct ActivationGradientStep {
   ChannelAffine affine;
   const float* x;
   const float* dy;
+  float* dz;
   float* dz_sum;
   float* product_sum;
 
   template <class D>
   HWY_INLINE void operator()(D d, int64_t i, int64_t c) const {
     const Normalised<D> v(d, affine, x + i, c);
-    const auto dz = ActivateGrad<kActivation>(d, v.z, hn::LoadU(d, dy + i));
-    Accumulate(d, dz, dz_sum + c);
-    AccumulateProduct(d, dz, v.centred, product_sum + c);
+    const auto gradient = ActivateGrad<kActivation>(d, v.z, hn::LoadU(d, dy + i));
+    hn::StoreU(gradient, d, dz + i);
+    Accumulate(d, gradient, dz_sum + c);
+    AccumulateProduct(d, gradient, v.centred, product_sum + c);
   }
 };
 
-template <Activation kActivation>
-struct GradientStep {
-  ChannelAffine affine;
+struct NormGradientStep {
+  const float* mean;
+  const float* scale;
   const float* offset;
   const float* slope;
   const float* x;
-  const float* dy;
-  float* dx;
+  float* dz;
 
   template <class D>
   HWY_INLINE void operator()(D d, int64_t i, int64_t c) const {
-    const Normalised<D> v(d, affine, x + i, c);
-    const auto dz = ActivateGrad<kActivation>(d, v.z, hn::LoadU(d, dy + i));
-    const auto scaled = hn::MulSub(dz, hn::LoadU(d, affine.scale + c), hn::LoadU(d, offset + c));
-    hn::StoreU(hn::NegMulAdd(v.centred, hn::LoadU(d, slope + c), scaled), d, dx + i);
+    const auto centred = hn::Sub(hn::LoadU(d, x + i), hn::LoadU(d, mean + c));
+    const auto scaled =
+        hn::MulSub(hn::LoadU(d, dz + i), hn::LoadU(d, scale + c), hn::LoadU(d, offset + c));
+    hn::StoreU(hn::NegMulAdd(centred, hn::LoadU(d, slope + c), scaled), d, dz + i);
   }
 };
 
@@ -150,15 +151,15 @@ void ApplyAffine(const ChannelRows& size, Activation activation, const ChannelAf
   ForEachVectorOf<AffineStep>(size, activation, affine, x, y);
 }
 
-void SumGradients(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
-                  const float* x, const float* dy, float* dz_sum, float* product_sum) {
-  ForEachVectorOf<GradientSumStep>(size, activation, affine, x, dy, dz_sum, product_sum);
+void ActivationGradients(const ChannelRows& size, Activation activation,
+                         const ChannelAffine& affine, const float* x, const float* dy, float* dz,
+                         float* dz_sum, float* product_sum) {
+  ForEachVectorOf<ActivationGradientStep>(size, activation, affine, x, dy, dz, dz_sum, product_sum);
 }
 
-void ApplyGradient(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
-                   const float* offset, const float* slope, const float* x, const float* dy,
-                   float* dx) {
-  ForEachVectorOf<GradientStep>(size, activation, affine, offset, slope, x, dy, dx);
+void NormGradients(const ChannelRows& size, const float* mean, const float* scale,
+                   const float* offset, const float* slope, const float* x, float* dz) {
+  ForEachVector(size, NormGradientStep{mean, scale, offset, slope, x, dz});
 }
 
 }  // namespace
@@ -171,8 +172,8 @@ namespace ebb {
 HWY_EXPORT(SumRows);
 HWY_EXPORT(SumDeviations);
 HWY_EXPORT(ApplyAffine);
-HWY_EXPORT(SumGradients);
-HWY_EXPORT(ApplyGradient);
+HWY_EXPORT(ActivationGradients);
+HWY_EXPORT(NormGradients);
 
 namespace cpu {
 
@@ -190,15 +191,16 @@ void apply_affine(const ChannelRows& size, Activation activation, const ChannelA
   HWY_DYNAMIC_DISPATCH(ApplyAffine)(size, activation, affine, x, y);
 }
 
-void sum_gradients(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
-                   const float* x, const float* dy, float* dz_sum, float* product_sum) {
-  HWY_DYNAMIC_DISPATCH(SumGradients)(size, activation, affine, x, dy, dz_sum, product_sum);
+void activation_gradients(const ChannelRows& size, Activation activation,
+                          const ChannelAffine& affine, const float* x, const float* dy, float* dz,
+                          float* dz_sum, float* product_sum) {
+  HWY_DYNAMIC_DISPATCH(ActivationGradients)
+  (size, activation, affine, x, dy, dz, dz_sum, product_sum);
 }
 
-void apply_gradient(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
-                    const float* offset, const float* slope, const float* x, const float* dy,
-                    float* dx) {
-  HWY_DYNAMIC_DISPATCH(ApplyGradient)(size, activation, affine, offset, slope, x, dy, dx);
+void norm_gradients(const ChannelRows& size, const float* mean, const float* scale,
+                    const float* offset, const float* slope, const float* x, float* dz) {
+  HWY_DYNAMIC_DISPATCH(NormGradients)(size, mean, scale, offset, slope, x, dz);
 }
 
 }  // namespace cpu

@@ -31,13 +31,13 @@ void sum_deviations(const ChannelRows& size, const float* x, const float* centre
 void apply_affine(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
                   const float* x, float* y);
 
-// dz = dy * act'(z); dz_sum += dz; product_sum += dz * (x - mean)
-void sum_gradients(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
-                   const float* x, const float* dy, float* dz_sum, float* product_sum);
+// dz = dy * act'(z); dz_sum += dz; product_sum += dz * (x - mean); dz may be dy
+void activation_gradients(const ChannelRows& size, Activation activation,
+                          const ChannelAffine& affine, const float* x, const float* dy, float* dz,
+                          float* dz_sum, float* product_sum);
 
-// dx = scale * dz - offset - slope * (x - mean); dx may be dy
-void apply_gradient(const ChannelRows& size, Activation activation, const ChannelAffine& affine,
-                    const float* offset, const float* slope, const float* x, const float* dy,
-                    float* dx);
+// dz becomes dx = scale * dz - offset - slope * (x - mean)
+void norm_gradients(const ChannelRows& size, const float* mean, const float* scale,
+                    const float* offset, const float* slope, const float* x, float* dz);
 
 }  // namespace ebb::cpu
