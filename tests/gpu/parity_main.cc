@@ -1,9 +1,9 @@
 // gpu_parity: whether whole networks do on a GPU what they do on the CPU.
 //   gpu_parity --model MODEL [--data DIR] [--precision PRECISION] [--json FILE]
-// Trains the class UNet for some steps on both devices from the same numbers and draws the same
-// guided digits with both; beyond f32, which a walk of many steps would enlarge, compares one
-// guided prediction instead. The CPU computes in f32. Exit code 1 when they part, 5 when there is
-// no GPU.
+// Trains the class UNet for some steps on both devices from the same numbers (f16 does not train)
+// and draws the same guided digits with both; beyond f32, which a walk of many steps would enlarge,
+// compares one guided prediction instead. The CPU computes in f32. Exit code 1 when they part, 5
+// when there is no GPU.
 
 #include <algorithm>
 #include <cmath>
@@ -92,10 +92,11 @@ LossLimits loss_limits(Precision precision) {
     case Precision::kF32:
       return {1e-4, 1e-3};
     case Precision::kTf32:
-    case Precision::kF16:
       return {5e-3, 2e-2};
     case Precision::kBF16:
       return {2e-2, 5e-2};
+    case Precision::kF16:  // is not trained
+      break;
   }
   return {0, 0};
 }
@@ -167,7 +168,9 @@ void run(const Flags& flags) {
               << ", limit " << result.at("limit").get<double>()
               << (result.at("passed").get<bool>() ? "\n" : " FAILED\n");
   };
-  if (!flags.data.empty()) {
+  if (!flags.data.empty() && precision == Precision::kF16) {
+    std::cout << "training: left out, f16 has no room for small gradients\n";
+  } else if (!flags.data.empty()) {
     const MnistDataset data = load_mnist(flags.data, MnistSplit::kTrain);
     judge("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data),
                                      loss_limits(precision)));
