@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -66,17 +67,18 @@ Figure curve(const std::string& model) {
           .samples = false};
 }
 
-// What the training left beside the model: <model>-epoch-<n>.png.
-std::vector<FoundPicture> after_epochs(const std::string& model, const std::vector<int>& epochs) {
+// What the training left beside the model after an early epoch and the last: <model>-epoch-<n>.png.
+std::vector<FoundPicture> after_epochs(const std::string& model, size_t early) {
   std::vector<FoundPicture> found;
   if (!has_model(model)) return found;
   const fs::path file = find_model(model);
-  for (const int epoch : epochs) {
+  const ModelHistory history = read_model_history(file.string());
+  for (const size_t epoch : std::set{early, history.epoch_losses.size()}) {
     const fs::path picture = file.parent_path() / cat(model, "-epoch-", epoch, ".png");
     if (!fs::exists(picture)) continue;
     const std::string when = cat("after epoch ", epoch);
     found.push_back({.file = picture.string(),
-                     .command = read_model_history(file.string()).command,
+                     .command = history.command,
                      .caption = cat("What the training drew ", when, "."),
                      .alt = cat("Pictures of ", model, " ", when)});
   }
@@ -91,7 +93,7 @@ Section denoiser() {
                       "<i>\u03c3</i> = 0.5, and learns to give back the clean digit.</p>",
                       formula::denoiser_loss()),
           .figures = {curve(kDenoiser)},
-          .found = after_epochs(kDenoiser, {1, 5})};
+          .found = after_epochs(kDenoiser, 1)};
 }
 
 Section sigma_sweep(const ReportSettings& settings) {
@@ -135,7 +137,7 @@ Section time_conditioned(const ReportSettings& settings) {
                        .caption = "Forty samples. Nothing tells the network which digit to draw.",
                        .alt = "Forty digits drawn by the time-conditioned model",
                        .model = kTime}},
-          .found = after_epochs(kTime, {5, 20})};
+          .found = after_epochs(kTime, 5)};
 }
 
 Section class_conditioned(const ReportSettings& settings) {
@@ -155,7 +157,7 @@ Section class_conditioned(const ReportSettings& settings) {
                        .caption = "Four of each digit.",
                        .alt = "Four of each digit from 0 to 9",
                        .model = kClass}},
-          .found = after_epochs(kClass, {5, 20})};
+          .found = after_epochs(kClass, 5)};
 }
 
 Section flow_matching(const ReportSettings& settings) {

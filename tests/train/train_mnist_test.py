@@ -174,6 +174,12 @@ class TrainMnist(unittest.TestCase):
             entry = json.loads((self.root / output / "log.jsonl").read_text().splitlines()[0])
             self.assertLessEqual({"step", "loss", "lr", "grad_norm"}, entry.keys())
 
+    def test_a_run_that_ends_early_shows_its_last_epoch(self) -> None:
+        self.train("run", "--max-steps", "20", "--epochs", "20", "--timesteps", "4",
+                   "--sample-every", "0")
+        pictures = sorted(p.name for p in (self.root / "run").glob("samples-*"))
+        self.assertEqual(pictures, ["samples-epoch-001.png", "samples-epoch-003.png"])
+
     def test_the_judge_reports_its_accuracy_on_the_test_images_after_each_epoch(self) -> None:
         flags = ["--epochs", "10", "--lr", "0.01", "--lr-decay", "0.1", "--ema-decay", "0.5",
                  "--max-shift", "0", "--max-rotation", "0", "--seed", "1"]
