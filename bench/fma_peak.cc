@@ -42,8 +42,8 @@ namespace ebb {
 HWY_EXPORT(RunTile);
 
 double loaded_fma_peak(int threads) {
-  constexpr int kRounds = 5;
-  constexpr int64_t kCalls = 6000;
+  constexpr int kRounds = 400;
+  constexpr int64_t kCalls = 2000;
   double best = 0;
   for (int round = 0; round < kRounds; ++round) {
     double flops = 0;
