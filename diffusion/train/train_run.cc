@@ -207,8 +207,8 @@ void TrainRun::show_epoch() {
 bool TrainRun::samples_due(int64_t epoch) const {
   if (options_.config.model == TrainModel::kJudge) return false;  // it draws nothing
   if (options_.sample_every > 0) return epoch % options_.sample_every == 0;
-  if (epoch == total_steps_ / batches_.steps_per_epoch()) return true;  // the last of this run
-  const auto shown = sample_epochs(options_.course, options_.config.epochs);
+  const int64_t last_epoch = total_steps_ / batches_.steps_per_epoch();
+  const auto shown = sample_epochs(options_.course, last_epoch);
   return std::find(shown.begin(), shown.end(), epoch) != shown.end();
 }
 

@@ -17,7 +17,9 @@ void parallel_for(int threads, int64_t tasks, const Body& body) {
     for (int64_t task = 0; task < tasks; ++task) body(task);
     return;
   }
-#pragma omp parallel for num_threads(team) schedule(dynamic)
+  // Several at a time where there are many: a task may be as short as one row.
+  const int64_t run = std::max<int64_t>(1, tasks / (16 * int64_t{team}));
+#pragma omp parallel for num_threads(team) schedule(dynamic, run)
   for (int64_t task = 0; task < tasks; ++task) body(task);
 }
 

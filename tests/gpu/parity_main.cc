@@ -168,9 +168,9 @@ void run(const Flags& flags) {
               << ", limit " << result.at("limit").get<double>()
               << (result.at("passed").get<bool>() ? "\n" : " FAILED\n");
   };
-  if (!flags.data.empty() && precision == Precision::kF16) {
-    std::cout << "training: left out, f16 has no room for small gradients\n";
-  } else if (!flags.data.empty()) {
+  EBB_CHECK(flags.data.empty() || precision != Precision::kF16, UsageError,
+            "--precision f16: has no room for small gradients. Leave --data out, or use bf16");
+  if (!flags.data.empty()) {
     const MnistDataset data = load_mnist(flags.data, MnistSplit::kTrain);
     judge("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data),
                                      loss_limits(precision)));
