@@ -13,7 +13,7 @@ namespace {
 
 // The partial gradient, up to several times the size of L2, is visited once per block. The larger
 // it is, the larger the blocks, although then their transformed tiles leave L2 as well.
-constexpr int64_t kVisitBytesPerTile = 8192, kMinBlockTiles = 16, kMaxBlockTiles = 96;
+constexpr int64_t kVisitBytesPerTile = 8192, kMinBlockTiles = 16, kMaxBlockTiles = 48;
 
 // Splits of the tiles, as many as the partial gradients stay below the bytes that a pass reads
 // anyway; blocks of channels are split, at the cost of transforming the input again, when that

@@ -136,6 +136,14 @@ struct WgradPrefetch {
   }
 };
 
+// Asks for the sums that a register tile of kChannels channels starts with, some tiles ahead: the
+// partial gradient is larger than L2.
+template <int kChannels>
+HWY_INLINE void PrefetchSums(const float* tile) {
+  constexpr int kAhead = 4, kLine = 16, kFloats = kChannels * kWinogradWidth;
+  for (int i = 0; i < kFloats; i += kLine) __builtin_prefetch(tile + kAhead * kFloats + i, 1, 2);
+}
+
 // Adds the products of `count` transformed tiles to the partial gradient of one part and block:
 // kChannels channels at a time from channel `c` on. Returns the first channel left.
 template <int kChannels>
@@ -143,10 +151,12 @@ HWY_NOINLINE int64_t SumTiles(const WinogradWgradRun& run, int64_t c, const floa
                               const float* out_part, int64_t count, bool first, float* partial,
                               WgradPrefetch& prefetch) {
   for (; c + kChannels <= run.tiles.in_channels(); c += kChannels) {
+    float* const sums = partial + c * kWinogradWidth;
     prefetch.Next();
+    PrefetchSums<kChannels>(sums);
     const float* base[1] = {in_part + c};
     SumPixels<1, kChannels, kWgradVectors>(base, run.offsets, out_part, kWinogradWidth, count,
-                                           first, partial + c * kWinogradWidth);
+                                           first, sums);
   }
   return c;
 }

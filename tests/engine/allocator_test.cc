@@ -48,6 +48,17 @@ std::unique_ptr<CachingAllocator> make_allocator(int64_t limit, LimitedSource::C
   return std::make_unique<CachingAllocator>(std::make_unique<LimitedSource>(limit, counts));
 }
 
+TEST_CASE("large blocks of host memory start at a huge page and are whole", "[engine]") {
+  constexpr int64_t kHugePage = int64_t{2} << 20;
+  CachingAllocator allocator(host_memory_source());
+  for (const int64_t bytes : {kHugePage, kHugePage + 1, 5 * kHugePage - 64}) {
+    auto* data = static_cast<unsigned char*>(allocator.allocate(bytes));
+    CHECK(reinterpret_cast<uintptr_t>(data) % kHugePage == 0);
+    std::memset(data, 1, static_cast<size_t>(bytes));
+    allocator.release(data, bytes);
+  }
+}
+
 TEST_CASE("blocks are aligned, large enough and do not overlap", "[engine]") {
   CachingAllocator allocator(host_memory_source());
   test::RandomData random(1);
