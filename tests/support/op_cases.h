@@ -55,6 +55,7 @@ inline constexpr ConvShape kEdgeConvs[] = {
     {"32 to 16, pad 2", 2, 5, 8, 32, 16, 3, 3, 1, 2},
     {"40 to 104, odd sides", 3, 9, 13, 40, 104, 3, 3, 1, 1},
     {"16 to 48, many pixels", 2, 25, 26, 16, 48, 3, 3, 1, 1, false, 0, 5},
+    {"224 to 240", 2, 5, 7, 224, 240, 3, 3, 1, 1},
     {"strided", 2, 14, 14, 32, 64, 3, 3, 2, 1},
     {"strided, odd sides", 3, 7, 5, 10, 13, 3, 3, 2, 1, false, 1, 0},
     {"rows never read", 2, 8, 9, 6, 5, 3, 3, 4, 0},
