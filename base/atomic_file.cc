@@ -107,6 +107,7 @@ AtomicFile::AtomicFile(const std::string& path, uint64_t expected_bytes)
   const std::string prefix = temp_prefix(target_);
   remove_stale_temps(directory_, prefix);
   const std::string temp = (parent / (prefix + std::to_string(::getpid()) + kTempSuffix)).string();
+  unlink_on_signal_.emplace(temp);
   fd_ = create_locked(temp);
   if (!fd_.is_open()) fail("create the file", errno);
   temp_ = temp;
@@ -151,6 +152,7 @@ void AtomicFile::commit() {
   if (fd_.close() != 0) fail("close", errno);
   if (::rename(temp_.c_str(), target_.c_str()) != 0) fail("rename", errno);
   temp_.clear();
+  unlink_on_signal_.reset();
   const FileDescriptor directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const bool synced = directory.is_open() && (sync(directory.get()) || errno == EINVAL);
   EBB_CHECK(synced, IoError, label_,

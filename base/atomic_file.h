@@ -1,16 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/file_descriptor.h"
+#include "base/unlink_on_signal.h"
 
 namespace ebb {
 
 // Replaces a file in one step: readers and a crash at any moment see the old content or the new,
 // never a part. The bytes go to ".<name>.<pid>.tmp" in the same directory; commit() makes them
-// durable and renames. Without commit() the temporary file is removed and the old file stays.
+// durable and renames. Without commit() the temporary file is removed and the old file stays; so it
+// is when a signal ends the process (UnlinkOnSignal).
 //
 // The temporary file is locked (flock) while its writer lives; temporary files of the same target
 // that nobody holds, left by a killed process, are removed by the next writer.
@@ -37,6 +40,7 @@ class AtomicFile {
   std::string target_;     // the path with links resolved
   std::string directory_;  // of target_
   std::string temp_;       // empty once renamed
+  std::optional<UnlinkOnSignal> unlink_on_signal_;
   FileDescriptor fd_;
   uint64_t written_ = 0;
 };

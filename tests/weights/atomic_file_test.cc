@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -131,6 +132,41 @@ TEST_CASE("temporary files of dead writers are removed, those of live writers ar
   first.write("new", 3);
   first.commit();
   CHECK(get_file(dir / "f") == "new");
+}
+
+// How a process ends that gets `signal`, handled by `handler`, with a file half written.
+int status_after(int signal, void (*handler)(int), const std::string& path) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(signal, handler);
+    AtomicFile file(path, 3);
+    file.write("new", 3);
+    std::raise(signal);
+    file.commit();
+    ::_exit(0);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST_CASE("a signal that ends the process takes the temporary file along") {
+  const TempDir dir;
+  put_file(dir / "f", "old");
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const int status = status_after(signal, SIG_DFL, dir / "f");
+    CHECK((WIFSIGNALED(status) && WTERMSIG(status) == signal));
+    CHECK(dir.count() == 1);
+    CHECK(get_file(dir / "f") == "old");
+  }
+}
+
+TEST_CASE("signals that the program handles or ignores do not touch the temporary file") {
+  const TempDir dir;
+  for (void (*handler)(int) : {SIG_IGN, +[](int) {}}) {
+    CHECK(status_after(SIGINT, handler, dir / "f") == 0);
+    CHECK(get_file(dir / "f") == "new");
+  }
 }
 
 TEST_CASE("the permissions of a new file follow the umask") {
