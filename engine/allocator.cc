@@ -11,20 +11,20 @@
 namespace ebb {
 namespace {
 
-// Kernels walk through more memory than the processor keeps addresses of pages of 4 KiB for. Blocks
-// that span huge pages ask for them; what is left at the end stays in small ones.
+// Kernels walk through more pages of 4 KiB than the processor's TLB holds. Blocks that span huge
+// pages ask for them; what is left at the end stays in small ones.
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
 class HostMemorySource final : public MemorySource {
  public:
   void* acquire(int64_t bytes) override {
-    const int64_t alignment = bytes < kHugePage ? Allocator::kAlignment : kHugePage;
-    void* data = nullptr;
-    if (posix_memalign(&data, static_cast<size_t>(alignment), static_cast<size_t>(bytes)) != 0) {
-      return nullptr;
+    if (bytes < kHugePage) {
+      return std::aligned_alloc(Allocator::kAlignment, static_cast<size_t>(bytes));
     }
-    const int64_t huge = bytes / kHugePage * kHugePage;
-    if (huge > 0) madvise(data, static_cast<size_t>(huge), MADV_HUGEPAGE);  // advice: may fail
+    void* data = nullptr;  // posix_memalign: sizes need not be multiples of the alignment
+    if (posix_memalign(&data, size_t{kHugePage}, static_cast<size_t>(bytes)) != 0) return nullptr;
+    const int64_t whole = bytes / kHugePage * kHugePage;
+    madvise(data, static_cast<size_t>(whole), MADV_HUGEPAGE);  // advice: may fail
     return data;
   }
   void give_back(void* data, int64_t) noexcept override { std::free(data); }

@@ -48,7 +48,7 @@ std::unique_ptr<CachingAllocator> make_allocator(int64_t limit, LimitedSource::C
   return std::make_unique<CachingAllocator>(std::make_unique<LimitedSource>(limit, counts));
 }
 
-TEST_CASE("large blocks of host memory start at a huge page and are whole", "[engine]") {
+TEST_CASE("large blocks of host memory start at a huge page", "[engine]") {
   constexpr int64_t kHugePage = int64_t{2} << 20;
   CachingAllocator allocator(host_memory_source());
   for (const int64_t bytes : {kHugePage, kHugePage + 1, 5 * kHugePage - 64}) {
