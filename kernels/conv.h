@@ -39,6 +39,9 @@ struct ConvUnits {
   bool tf32 = false;    // tensor cores for f32, rounded to 10 bits of mantissa
   bool hopper = false;  // for 16 bits those of compute capability 9.0 where they fit
   bool naive = false;   // neither: one loop per output element, for reference
+  // Launches of fewer blocks than this cut their tiles smaller: two for each SM of a large GPU.
+  // Results do not depend on it.
+  int64_t enough_blocks = 264;
 };
 using ChooseConvUnitsFn = void(const ConvUnits&);
 

@@ -22,8 +22,10 @@ __global__ void __launch_bounds__(kThreads) conv_naive_kernel(ConvPassArgs<T> ar
       const T* w = weights + int64_t{phase.position(tap, kw)} * args.channels_packed;
       for (int c = 0; c < list.in.c; ++c) sum += to_float(args.in[offset + c]) * to_float(w[c]);
     }
-    const float sums[1] = {sum};
-    finish_pixel(args, output_point(list.out, phase, row), channel, 1, false, sums);
+    const float sums[kFinishWidth] = {sum};
+    FinishChannels one = finish_channels(args, channel);
+    one.count = 1;
+    finish_pixel(args, output_point(list.out, phase, row), one, false, sums);
   }
 }
 

@@ -17,7 +17,7 @@ namespace ebb::EBB_GPU_NAMESPACE {
 template <class T>
 struct ConvPassArgs {
   TapList list;
-  int channels_packed;  // in.c, rounded up for 16-byte loads where the kernel wants it
+  int channels_packed;  // in.c, rounded up to whole copies of 16 bytes
   const T* in;
   const T* packed;
   const float* bias;  // [N] or null
@@ -48,6 +48,8 @@ struct Phase32 {
 
   SIMT_DEVICE int rows() const { return images * points; }
   SIMT_DEVICE int taps() const { return y.taps * x.taps; }
+  // Whether row m is pixel m of the output, counted over all images.
+  SIMT_DEVICE bool fills_output() const { return y.out_step == 1 && x.out_step == 1; }
   // Kernel position (ky * kw + kx) of a tap.
   SIMT_DEVICE int position(int tap, int kw) const {
     return (y.k_first + tap / x.taps * y.k_delta) * kw + x.k_first + tap % x.taps * x.k_delta;
@@ -58,17 +60,17 @@ SIMT_DEVICE Phase32 phase_of(const TapList& list, int phase) {
   return {narrow(p.y), narrow(p.x), static_cast<int>(list.n), static_cast<int>(p.pixels())};
 }
 
-// A grid point's place in the input: tap (0, 0) reads pixel (y, x) of the image at `image`.
+// A grid point's place in the input: tap (0, 0) reads pixel (y, x) of an image whose first row is
+// row `top` of all images.
 struct InputPoint {
-  int64_t image;  // offset in elements
-  int y, x;
+  int top, y, x;
 };
 // Rows beyond the last read nothing.
 SIMT_DEVICE InputPoint input_point(const TapImage& in, const Phase32& phase, int row) {
   constexpr int kNowhere = -(1 << 30);
   if (row >= phase.rows()) return {0, kNowhere, kNowhere};
   const int image = row / phase.points, point = row % phase.points;
-  return {image * in.elements(), point / phase.x.grid * phase.y.in_step + phase.y.in_first,
+  return {image * static_cast<int>(in.h), point / phase.x.grid * phase.y.in_step + phase.y.in_first,
           point % phase.x.grid * phase.x.in_step + phase.x.in_first};
 }
 
@@ -77,7 +79,7 @@ SIMT_DEVICE int64_t input_offset(const TapImage& in, const InputPoint& point, in
   const int y = point.y + tap / taps_x, x = point.x + tap % taps_x;
   const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(in.h) &&
                       static_cast<unsigned>(x) < static_cast<unsigned>(in.w);
-  return inside ? point.image + (int64_t{y} * static_cast<int>(in.w) + x) * in.pitch : -1;
+  return inside ? int64_t{(point.top + y) * static_cast<int>(in.w) + x} * in.pitch : -1;
 }
 
 // A grid point's place in the output.
@@ -102,45 +104,6 @@ SIMT_DEVICE float activate(Activation activation, float x) {
 
 inline constexpr int kFinishWidth = 4;  // channels that a thread finishes at once
 
-// out = act(sum + bias + residual) * scale + shift for kCount neighbouring channels of one pixel,
-// of which `count` exist. Returns what it stored.
-template <int kCount, class T>
-SIMT_DEVICE Pack<T, kCount> finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at,
-                                         int channel, int count, bool wide,
-                                         const float (&sum)[kCount]) {
-  const TapImage& out = args.list.out;
-  const int64_t pixels = out.h * out.w;
-  Pack<T, kCount> result, residual;
-  const T *from = nullptr, *scale = nullptr, *shift = nullptr;
-  if (args.residual != nullptr) {
-    from = args.residual + (at.image % args.residual_n * pixels + at.pixel) * out.c + channel;
-    if (wide) residual = load_pack<kCount>(from);
-  }
-  if (args.scale != nullptr) scale = args.scale + at.image % args.scale_n * out.c + channel;
-  if (args.shift != nullptr) shift = args.shift + at.image % args.shift_n * out.c + channel;
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    if (i >= count) break;
-    float v = sum[i];
-    if (args.bias != nullptr) v += args.bias[channel + i];
-    if (from != nullptr) v += to_float(wide ? residual.v[i] : from[i]);
-    v = activate(args.activation, v);
-    if (scale != nullptr) v *= to_float(scale[i]);
-    if (shift != nullptr) v += to_float(shift[i]);
-    result.v[i] = from_float<T>(v);
-  }
-  T* to = args.out + at.image * out.elements() + at.pixel * out.pitch + channel;
-  if (wide) {
-    store_pack<kCount>(to, result);
-    return result;
-  }
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    if (i < count) to[i] = result.v[i];
-  }
-  return result;
-}
-
 // Whether packs of kFinishWidth channels can be written: all rows of out and residual are aligned.
 template <class T>
 bool output_packs_fit(const ConvPassArgs<T>& args) {
@@ -159,26 +122,102 @@ struct SumTile {
   float v[kRows][kPitch];
 };
 
+// What a thread knows of the channels it finishes: four neighbours, of which `count` exist.
+struct FinishChannels {
+  int channel, count;
+  float bias[kFinishWidth];
+};
+template <class T>
+SIMT_DEVICE FinishChannels finish_channels(const ConvPassArgs<T>& args, int channel) {
+  FinishChannels result{channel, static_cast<int>(args.list.out.c) - channel, {}};
+  if (args.bias == nullptr) return result;
+#pragma unroll
+  for (int i = 0; i < kFinishWidth; ++i) {
+    if (i < result.count) result.bias[i] = args.bias[channel + i];
+  }
+  return result;
+}
+
+// out = act(sum + bias + residual) * scale + shift of one pixel. Returns what it stored.
+template <class T>
+SIMT_DEVICE Pack<T, kFinishWidth> finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at,
+                                               const FinishChannels& channels, bool wide,
+                                               const float (&sum)[kFinishWidth]) {
+  const TapImage& out = args.list.out;
+  const int64_t pixels = out.h * out.w;
+  const int channel = channels.channel, count = channels.count;
+  Pack<T, kFinishWidth> result{}, residual{};
+  const T *from = nullptr, *scale = nullptr, *shift = nullptr;
+  if (args.residual != nullptr) {
+    from = args.residual + (at.image % args.residual_n * pixels + at.pixel) * out.c + channel;
+    if (wide) residual = load_pack<kFinishWidth>(from);
+  }
+  if (args.scale != nullptr) scale = args.scale + at.image % args.scale_n * out.c + channel;
+  if (args.shift != nullptr) shift = args.shift + at.image % args.shift_n * out.c + channel;
+#pragma unroll
+  for (int i = 0; i < kFinishWidth; ++i) {
+    if (i >= count) break;
+    float v = sum[i] + channels.bias[i];
+    if (from != nullptr) v += to_float(wide ? residual.v[i] : from[i]);
+    v = activate(args.activation, v);
+    if (scale != nullptr) v *= to_float(scale[i]);
+    if (shift != nullptr) v += to_float(shift[i]);
+    result.v[i] = from_float<T>(v);
+  }
+  T* to = args.out + at.image * out.elements() + at.pixel * out.pitch + channel;
+  if (wide) {
+    store_pack<kFinishWidth>(to, result);
+    return result;
+  }
+#pragma unroll
+  for (int i = 0; i < kFinishWidth; ++i) {
+    if (i < count) to[i] = result.v[i];
+  }
+  return result;
+}
+
 // Makes output of a tile: kThreads threads, four neighbouring channels each, in the order of
 // memory. Sums go through shared memory because the code of the activations would otherwise exist
 // once for every register that holds one. Where moments are wanted the output takes their place.
 template <int kThreads, int kRows, int kColumns, class T>
 SIMT_DEVICE void finish_tile(const ConvPassArgs<T>& args, const Phase32& phase, int row0,
                              int column0, int thread, bool wide, SumTile<kRows, kColumns>& tile) {
-  constexpr int kPacks = kColumns / kFinishWidth;
-  const int channels = static_cast<int>(args.list.out.c);
+  constexpr int kPacks = kColumns / kFinishWidth, kRowStep = kThreads / kPacks;
+  static_assert(kThreads % kPacks == 0);
+  const int column = thread % kPacks * kFinishWidth;
+  const FinishChannels channels = finish_channels(args, column0 + column);
+  if (channels.count <= 0) return;
+  const int rows = min(kRows, phase.rows() - row0);
+  // Rows that are the output's pixels one after the other, and sums that only the bias is added to:
+  // short enough to have several under way.
+  const bool plain = wide && phase.fills_output() && args.residual == nullptr &&
+                     args.scale == nullptr && args.shift == nullptr &&
+                     args.activation == Activation::kNone;
+  if (plain) {
+    T* to = args.out + int64_t{row0} * args.list.out.pitch + channels.channel;
+#pragma unroll 4
+    for (int row = thread / kPacks; row < rows; row += kRowStep) {
+      auto sums = load_pack<kFinishWidth>(&tile.v[row][column]);
+      Pack<T, kFinishWidth> made;
+#pragma unroll
+      for (int k = 0; k < kFinishWidth; ++k) {
+        made.v[k] = from_float<T>(sums.v[k] + channels.bias[k]);
+        sums.v[k] = to_float(made.v[k]);
+      }
+      store_pack<kFinishWidth>(to + row * args.list.out.pitch, made);
+      if (args.moments != nullptr) store_pack<kFinishWidth>(&tile.v[row][column], sums);
+    }
+    return;
+  }
 #pragma unroll 1
-  for (int i = thread; i < kRows * kPacks; i += kThreads) {
-    const int row = i / kPacks, column = i % kPacks * kFinishWidth;
-    const int count = channels - column0 - column;
-    if (row0 + row >= phase.rows() || count <= 0) continue;
+  for (int row = thread / kPacks; row < rows; row += kRowStep) {
     const auto sums = load_pack<kFinishWidth>(&tile.v[row][column]);
-    const auto made = finish_pixel(args, output_point(args.list.out, phase, row0 + row),
-                                   column0 + column, count, wide, sums.v);
+    const auto made =
+        finish_pixel(args, output_point(args.list.out, phase, row0 + row), channels, wide, sums.v);
     if (args.moments == nullptr) continue;
 #pragma unroll
     for (int k = 0; k < kFinishWidth; ++k) {
-      if (k < count) tile.v[row][column + k] = to_float(made.v[k]);
+      if (k < channels.count) tile.v[row][column + k] = to_float(made.v[k]);
     }
   }
 }

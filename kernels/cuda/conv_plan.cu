@@ -33,9 +33,10 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType 
     // The accelerator wants strides of 16 bytes, steps up to 8 pixels and corners of a byte. Few
     // channels would fill little of a step of 64.
     constexpr int64_t kMostStep = 8, kMostReach = 64;
-    const TapImage in = tap_list(geometry, pass).in, out = tap_list(geometry, pass).out;
+    const TapList list = tap_list(geometry, pass);
+    const TapImage in = list.in, out = list.out;
     const bool fits = in.c % 8 == 0 && in.pitch % 8 == 0 && in.c >= 32 &&
-                      geometry.stride <= kMostStep &&
+                      geometry.stride <= kMostStep && list.phases() <= kMostWgmmaPhases &&
                       std::max({geometry.kh, geometry.kw, geometry.pad}) <= kMostReach;
     // The weight gradient has it bring both operands.
     const bool other_fits =
@@ -43,16 +44,18 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType 
     const bool hopper = allowed.hopper && fits && other_fits;
     return hopper ? ConvAlgorithm::kWgmma : ConvAlgorithm::kMma;
   }
-  // Tensor cores take weights in copies of 16 bytes: four channels at a time.
+  // Few channels would fill little of a tensor core's step, and among them are times, which 10 bits
+  // of mantissa do not hold.
   const bool whole = pass == ConvPass::kBackwardWeight || tap_list(geometry, pass).in.c % 4 == 0;
   const bool tf32 = allowed.tf32 && whole;
   return tf32 ? ConvAlgorithm::kMma : ConvAlgorithm::kSimt;
 }
 
+bool fills_gpu(int64_t blocks) { return blocks >= allowed.enough_blocks; }
+
 int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
-  const int64_t channels = tap_list(geometry, pass).in.c;
-  constexpr int64_t kOf16Bytes = 8;
-  return dtype == DType::kF32 ? channels : ceil_div(channels, kOf16Bytes) * kOf16Bytes;
+  const int64_t whole = 16 / size_of(dtype);
+  return ceil_div(tap_list(geometry, pass).in.c, whole) * whole;
 }
 
 ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype) {

@@ -17,7 +17,10 @@ enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma };
 // packed weights serve every batch size.
 ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype);
 
-// Channels of one kernel position in packed weights.
+// Whether a launch of so many blocks fills a GPU, or smaller tiles are better.
+bool fills_gpu(int64_t blocks);
+
+// Channels of one kernel position in packed weights: whole copies of 16 bytes.
 int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype);
 
 // How the weight gradient splits its sum over grid points; depends on the shape and the algorithm.
@@ -26,6 +29,9 @@ struct ConvSplits {
   int points_per_split;
 };
 ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype);
+
+// Phases that one launch of kWgmma takes.
+inline constexpr int kMostWgmmaPhases = 4;
 
 // Forward: rows of A (grid points of one phase) per chunk of y's moments, and the chunks of all.
 inline constexpr int kConvChunkRows = 64;

@@ -59,13 +59,31 @@ struct Kernels {
   ConvUnits units;
 };
 constexpr ConvUnits kPlain{}, kTf32{.tf32 = true}, kHopper{.hopper = true}, kNaive{.naive = true};
+constexpr ConvUnits large_tiles(ConvUnits units) {
+  units.enough_blocks = 1;
+  return units;
+}
 const Kernels kKernels[] = {
-    {DType::kF32, kPlain},   {DType::kF32, kTf32},   {DType::kBF16, kPlain}, {DType::kF16, kPlain},
-    {DType::kBF16, kHopper}, {DType::kF16, kHopper}, {DType::kF32, kNaive},  {DType::kBF16, kNaive},
+    {DType::kF32, kPlain},
+    {DType::kF32, kTf32},
+    {DType::kBF16, kPlain},
+    {DType::kF16, kPlain},
+    {DType::kBF16, kHopper},
+    {DType::kF16, kHopper},
+    {DType::kF32, kNaive},
+    {DType::kBF16, kNaive},
+    {DType::kF32, large_tiles(kPlain)},
+    {DType::kF32, large_tiles(kTf32)},
+    {DType::kF16, large_tiles(kPlain)},
+    {DType::kBF16, large_tiles(kHopper)},
 };
 
-const char* text(const ConvUnits& units) {
-  return units.tf32 ? "tf32" : units.hopper ? "Hopper" : units.naive ? "naive" : "plain";
+std::string text(const ConvUnits& units) {
+  const char* unit = units.tf32     ? "tf32"
+                     : units.hopper ? "Hopper"
+                     : units.naive  ? "naive"
+                                    : "plain";
+  return cat(unit, units.enough_blocks == 1 ? ", large tiles" : "");
 }
 
 // Runs a test with every choice of kernels, checked in forward order and plain in the others (the
@@ -295,23 +313,28 @@ TEST_CASE("the CUDA weight and bias gradients agree with their definition in dou
   }
 }
 
-TEST_CASE("CUDA convolution gives an image the same bits alone and in a batch") {
+TEST_CASE(
+    "CUDA convolution gives an image the same bits alone and in a batch, in small and large "
+    "tiles") {
   for (const ConvShape& shape : kShapes) {
     if (shape.n < 2) continue;
     const ConvCudaCase conv(shape.geometry(), DType::kF32);
     const ConvGeometry& g = conv.g;
+    emu::choose_conv_units(kPlain);
     const auto y = conv.forward({}), dx = conv.backward_input();
     for (int64_t k = 0; k < g.n; k += 1 + g.n / 2) {
       INFO(shape.name << ", image " << k);
       ConvCudaCase one = conv;
       one.data = conv.data.image(k);
       one.g = one.data.g;
+      emu::choose_conv_units(large_tiles(kPlain));
       CHECK(test::compare_bits(one.forward({}),
                                ConvCase::slice(y, k, g.ho * g.wo, g.o, g.y_pitch)) == "");
       CHECK(test::compare_bits(one.backward_input(),
                                ConvCase::slice(dx, k, g.h * g.w, g.c, g.x_pitch)) == "");
     }
   }
+  emu::choose_conv_units({});
 }
 
 TEST_CASE("the weight gradient of a large batch is split, and every split is added") {

@@ -153,7 +153,7 @@ void add_tensor_cores(Cases& cases) {
 }
 
 void add_tiles(Cases& cases) {
-  for (const auto& [c0, c1] : {std::pair{0, 0}, {8, 3}, {-3, -2}, {40, 15}, {100, 100}}) {
+  for (const auto& [c0, c1] : {std::pair{0, 0}, {8, 3}, {-8, -2}, {40, 15}, {104, 100}}) {
     cases.add(cat("2-D tile at ", c0, ", ", c1, ", swizzled"), [c0 = c0, c1 = c1] {
       const Buffer<uint16_t> x(numbers<uint16_t>(20 * 72, 1)), y(1024);
       const auto map = simt::tensor_map_2d(x.get(), simt::MapElement::kBf16, 70, 20, 72, 64, 16);

@@ -56,6 +56,7 @@ enum class HopperBug {
   kExpectTooMany,
   kTooManyArrivals,
   kMisalignedDestination,
+  kMisalignedColumn,
   kDestinationOutside,
   kNoFence,
   kAccumulatorsBeforeWait,

@@ -33,7 +33,8 @@ __global__ void __launch_bounds__(160)
     simt::mbarrier_arrive_expect(&s->full, bytes);
     if (kBug == HopperBug::kTooManyArrivals) simt::mbarrier_arrive(&s->full);
     const int shift = kBug == HopperBug::kMisalignedDestination ? 8 : 0;
-    simt::tma_load_2d(s->a + shift, &map, &s->full, 0, 0);
+    const int column = kBug == HopperBug::kMisalignedColumn ? 4 : 0;
+    simt::tma_load_2d(s->a + shift, &map, &s->full, column, 0);
     if (kBug == HopperBug::kWrongMap) {
       simt::tma_load_4d(s->b, &map, &s->full, 0, 64, 0, 0);
     } else if (kBug == HopperBug::kDestinationOutside) {

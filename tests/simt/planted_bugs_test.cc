@@ -173,6 +173,7 @@ TEST_CASE("mistakes with mbarriers, TMA and wgmma are found") {
       {HopperBug::kExpectTooMany, "deadlock: ", false},
       {HopperBug::kTooManyArrivals, "more arrivals than its 1", false},
       {HopperBug::kMisalignedDestination, "must be aligned to 1024 bytes", false},
+      {HopperBug::kMisalignedColumn, "no multiple of 16 bytes", false},
       {HopperBug::kDestinationOutside, "out of bounds", false},
       {HopperBug::kNoFence, "no wgmma_fence()", false},
       {HopperBug::kNeverWaited, "never waited for", false},

@@ -122,6 +122,11 @@ void tma_load(void* dst, const TensorMap* map, uint64_t* barrier, int rank, cons
                  offset != nullptr ? "im2col" : "tile", " load of a map of rank ", map->rank,
                  map->im2col ? ", im2col" : ", tile");
   }
+  // The hardware stops with an illegal instruction.
+  if (at[0] * map->element_bytes % 16 != 0) {
+    engine::fail("TMA at ", to_string(site), ": a copy from column ", at[0],
+                 ", which is no multiple of 16 bytes");
+  }
   engine::BulkCopy copy{dst, *map, {}, {}, 0};
   copy.bytes = static_cast<size_t>(map->element_bytes);
   for (int i = 0; i < rank; ++i) {
