@@ -82,6 +82,27 @@ SIMT_DEVICE int64_t input_offset(const TapImage& in, const InputPoint& point, in
   return inside ? int64_t{(point.top + y) * static_cast<int>(in.w) + x} * in.pitch : -1;
 }
 
+// Where a walk over the terms of a sum stands: tap (y, x) of the phase, channel of the input. Steps
+// instead of divisions, which would take longer than the products.
+struct TapWalk {
+  int y = 0, x = 0, channel = 0;
+
+  SIMT_DEVICE void advance(int by, int channels, int taps_x) {
+    channel += by;
+    while (channel >= channels) {
+      channel -= channels;
+      if (++x == taps_x) {
+        x = 0;
+        ++y;
+      }
+    }
+  }
+  // Kernel position (ky * kw + kx) of the tap.
+  SIMT_DEVICE int position(const Phase32& phase, int kw) const {
+    return (phase.y.k_first + y * phase.y.k_delta) * kw + phase.x.k_first + x * phase.x.k_delta;
+  }
+};
+
 // A grid point's place in the output.
 struct OutputPoint {
   int image;

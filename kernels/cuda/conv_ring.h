@@ -26,7 +26,8 @@ struct RingStage {
   Chunk b[S::kBN][kRingChunks];
 };
 
-// What one thread copies of every step: one chunk of k for several rows of A and of B.
+// What one thread copies of every step: one chunk of k for several rows of A and of B. Its calls of
+// load() follow k.
 template <class S, bool kWide>
 class RingLoader {
   using T = typename S::Element;
@@ -34,61 +35,75 @@ class RingLoader {
  public:
   static constexpr int kRowStep = S::kThreads / kRingChunks;
   static constexpr int kRowsA = S::kBM / kRowStep, kRowsB = (S::kBN + kRowStep - 1) / kRowStep;
+  static constexpr int kStep = kRingChunks * kChunkElements<T>;
   static_assert(S::kBM % kRowStep == 0);
 
   SIMT_DEVICE RingLoader(const ConvPassArgs<T>& args, const Phase32& phase, int row0, int column0)
       : args_(args),
         phase_(phase),
-        column0_(column0),
-        depth_(phase.taps() * args.channels_packed),
         row_(static_cast<int>(threadIdx.x) / kRingChunks),
-        chunk_(static_cast<int>(threadIdx.x) % kRingChunks) {
+        chunk_(static_cast<int>(threadIdx.x) % kRingChunks),
+        columns_(static_cast<int>(args.list.out.c) - column0),
+        of_column_(static_cast<int>(args.list.kh * args.list.kw) * args.channels_packed),
+        weights_(args.packed + int64_t{column0 + row_} * of_column_) {
 #pragma unroll
     for (int i = 0; i < kRowsA; ++i) {
-      points_[i] = input_point(args.list.in, phase, row0 + row_ + i * kRowStep);
+      const InputPoint p = input_point(args.list.in, phase, row0 + row_ + i * kRowStep);
+      points_[i] = {(p.top + p.y) * static_cast<int>(args.list.in.w) + p.x, p.y, p.x};
     }
+    walk_.advance(chunk_ * kChunkElements<T>, args.channels_packed, phase.x.taps);
   }
 
   SIMT_DEVICE int steps() const {
-    constexpr int kStep = kRingChunks * kChunkElements<T>;
-    return (depth_ + kStep - 1) / kStep;
+    return (phase_.taps() * args_.channels_packed + kStep - 1) / kStep;
   }
 
-  SIMT_DEVICE void load(int step, RingStage<S>& to) const {
-    const TapList& list = args_.list;
-    const int k = (step * kRingChunks + chunk_) * kChunkElements<T>;
-    const int tap = k / args_.channels_packed, channel = k % args_.channels_packed;
-    const bool inside = k < depth_;
-    const int left = inside ? static_cast<int>(list.in.c) - channel : 0;
+  SIMT_DEVICE void load(RingStage<S>& to) {
+    const TapImage& in = args_.list.in;
+    const bool inside = walk_.y < phase_.y.taps;
+    const int left = inside ? static_cast<int>(in.c) - walk_.channel : 0;
+    const int tap_pixel = walk_.y * static_cast<int>(in.w) + walk_.x;
 #pragma unroll
     for (int i = 0; i < kRowsA; ++i) {
+      const Point& point = points_[i];
+      const bool read = left > 0 &&
+                        static_cast<unsigned>(point.y + walk_.y) < static_cast<unsigned>(in.h) &&
+                        static_cast<unsigned>(point.x + walk_.x) < static_cast<unsigned>(in.w);
       const int row = row_ + i * kRowStep;
-      const int64_t offset = left > 0 ? input_offset(list.in, points_[i], phase_.x.taps, tap) : -1;
       Chunk* dst = &to.a[row][swizzled(row, chunk_)];
-      const T* src = offset >= 0 ? args_.in + offset + channel : args_.in;
+      const int64_t at = int64_t{point.pixel + tap_pixel} * in.pitch + walk_.channel;
+      const T* src = args_.in + (read ? at : 0);
       if constexpr (kWide) {
-        simt::cp_async(dst, src, offset >= 0);
+        simt::cp_async(dst, src, read);
       } else {
-        *dst = gather_chunk(src, offset >= 0 ? left : 0);
+        *dst = gather_chunk(src, read ? left : 0);
       }
     }
-    const int position = inside ? phase_.position(tap, static_cast<int>(list.kw)) : 0;
-    const int64_t positions = list.kh * list.kw;
+    const int position = inside ? walk_.position(phase_, static_cast<int>(args_.list.kw)) : 0;
+    const T* weights = weights_ + position * args_.channels_packed + walk_.channel;
 #pragma unroll
     for (int i = 0; i < kRowsB; ++i) {
-      const int row = row_ + i * kRowStep, column = column0_ + row;
+      const int row = row_ + i * kRowStep;
       if (S::kBN % kRowStep != 0 && row >= S::kBN) break;
-      const bool valid = inside && column < list.out.c;
-      const int64_t at = (column * positions + position) * args_.channels_packed + channel;
-      simt::cp_async(&to.b[row][swizzled(row, chunk_)], args_.packed + (valid ? at : 0), valid);
+      const bool read = inside && row < columns_;
+      const T* src = read ? weights + int64_t{i * kRowStep} * of_column_ : args_.packed;
+      simt::cp_async(&to.b[row][swizzled(row, chunk_)], src, read);
     }
+    walk_.advance(kStep, args_.channels_packed, phase_.x.taps);
   }
 
  private:
+  struct Point {
+    int pixel;  // that tap (0, 0) reads, of all images
+    int y, x;
+  };
+
   const ConvPassArgs<T>& args_;
   const Phase32& phase_;
-  int column0_, depth_, row_, chunk_;
-  InputPoint points_[kRowsA];
+  int row_, chunk_, columns_, of_column_;
+  const T* weights_;  // of the first row of B
+  TapWalk walk_;
+  Point points_[kRowsA];
 };
 
 template <class S, bool kWide>
@@ -98,12 +113,12 @@ SIMT_DEVICE void conv_ring(const ConvPassArgs<typename S::Element>& args, bool w
   const int row0 = static_cast<int>(blockIdx.x) * S::kBM;
   const int column0 = static_cast<int>(blockIdx.y) * S::kBN;
   if (row0 >= phase.rows()) return;  // the whole block: phases differ in size
-  const RingLoader<S, kWide> loader(args, phase, row0, column0);
+  RingLoader<S, kWide> loader(args, phase, row0, column0);
   const int steps = loader.steps();
   typename S::Tile tile;
 #pragma unroll
   for (int s = 0; s < S::kStages - 1; ++s) {
-    if (s < steps) loader.load(s, stages[s]);
+    if (s < steps) loader.load(stages[s]);
     simt::cp_async_commit();
   }
   for (int step = 0; step < steps; ++step) {
@@ -111,7 +126,7 @@ SIMT_DEVICE void conv_ring(const ConvPassArgs<typename S::Element>& args, bool w
     // This step has come for all threads, and all have left the stage that is filled next.
     __syncthreads();
     const int next = step + S::kStages - 1;
-    if (next < steps) loader.load(next, stages[next % S::kStages]);
+    if (next < steps) loader.load(stages[next % S::kStages]);
     simt::cp_async_commit();
     tile.multiply(stages[step % S::kStages]);
   }

@@ -14,7 +14,7 @@ class ThreadSums {
   SIMT_DEVICE void multiply(const RingStage<S>& stage) {
     static_assert(kAlong * kDown == S::kThreads);
     // Small tiles leave registers for the loads of a whole step.
-    constexpr int kUnroll = kRows * kColumns <= 16 ? kRingChunks : 1;
+    [[maybe_unused]] constexpr int kUnroll = kRows * kColumns <= 16 ? kRingChunks : 1;
 #pragma unroll kUnroll
     for (int chunk = 0; chunk < kRingChunks; ++chunk) {
       Pack<float, 4> b[kColumns];

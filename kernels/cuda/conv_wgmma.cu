@@ -49,32 +49,25 @@ SIMT_DEVICE void multiply(float (&d)[64], uint64_t a, uint64_t b, __half) {
   simt::wgmma_f16<128>(d, a, b, true);
 }
 
-// What one step multiplies.
-struct Steps {
-  int taps, chunks;  // of kStep channels
-
-  SIMT_DEVICE int count() const { return taps * chunks; }
-};
-
 template <class S>
 SIMT_DEVICE void produce(Ring<S>& ring, const simt::TensorMap& input,
                          const simt::TensorMap& weights, const ConvPassArgs<typename S::T>& args,
-                         const Phase32& phase, const Steps& steps, int row0, int column0) {
+                         const Phase32& phase, int steps, int channels, int row0, int column0) {
   const int image = row0 / phase.points, point = row0 % phase.points;
   const int y = point / phase.x.grid * phase.y.in_step + phase.y.in_first;
   const int x = point % phase.x.grid * phase.x.in_step + phase.x.in_first;
-  for (int step = 0; step < steps.count(); ++step) {
+  TapWalk walk;
+  for (int step = 0; step < steps; ++step) {
     const int at = step % kStages, round = step / kStages;
     // The first round finds empty stages: it waits for the phase before the first.
     simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);
     simt::mbarrier_arrive_expect(&ring.full[at], sizeof(typename Ring<S>::Stage));
-    const int tap = step / steps.chunks, channel = step % steps.chunks * kStep;
-    simt::tma_load_im2col(ring.stage[at].a, &input, &ring.full[at], channel, x, y, image,
-                          static_cast<uint16_t>(tap % phase.x.taps),
-                          static_cast<uint16_t>(tap / phase.x.taps));
-    const int position = phase.position(tap, static_cast<int>(args.list.kw));
+    simt::tma_load_im2col(ring.stage[at].a, &input, &ring.full[at], walk.channel, x, y, image,
+                          static_cast<uint16_t>(walk.x), static_cast<uint16_t>(walk.y));
+    const int position = walk.position(phase, static_cast<int>(args.list.kw));
     simt::tma_load_2d(ring.stage[at].b, &weights, &ring.full[at],
-                      position * args.channels_packed + channel, column0);
+                      position * args.channels_packed + walk.channel, column0);
+    walk.advance(kStep, channels, phase.x.taps);
   }
 }
 
@@ -91,7 +84,9 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   const int column0 = static_cast<int>(blockIdx.y) * S::kBN;
   const Phase32 phase = phase_of(args.list, phase_number);
   if (row0 >= phase.rows()) return;  // the whole block: phases differ in size
-  const Steps steps{phase.taps(), (static_cast<int>(args.list.in.c) + kStep - 1) / kStep};
+  // Of a tap: whole steps. Zeros come for channels that are not there.
+  const int channels = (static_cast<int>(args.list.in.c) + kStep - 1) / kStep * kStep;
+  const int steps = phase.taps() * (channels / kStep);
   if (thread == 0) {
     for (int i = 0; i < kStages; ++i) {
       simt::mbarrier_init(&ring->full[i], 1);
@@ -102,7 +97,8 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   __syncthreads();
   if (group == S::kGroups) {
     if (thread == S::kConsumers) {
-      produce(*ring, inputs.map[phase_number], weights, args, phase, steps, row0, column0);
+      produce(*ring, inputs.map[phase_number], weights, args, phase, steps, channels, row0,
+              column0);
     }
     return;
   }
@@ -110,7 +106,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   float sum[S::kBN / 2];
 #pragma unroll
   for (int i = 0; i < S::kBN / 2; ++i) sum[i] = 0;
-  for (int step = 0; step < steps.count(); ++step) {
+  for (int step = 0; step < steps; ++step) {
     const int at = step % kStages, round = step / kStages;
     simt::mbarrier_wait(&ring->full[at], static_cast<uint32_t>(round) & 1);
     const T* a = ring->stage[at].a + group * kGroupRows * kStep;

@@ -47,31 +47,76 @@ struct RowBlocks {
   SIMT_DEVICE int channel(int group) const { return (first + group) % chunks * kBlock; }
 };
 
+// A grid point, advanced by steps instead of divisions, which would take longer than the products.
+class PointWalk {
+ public:
+  SIMT_DEVICE PointWalk(const Phase32& phase, int point)
+      : phase_(phase),
+        image_(point / phase.points),
+        y_(point % phase.points / phase.x.grid),
+        x_(point % phase.points % phase.x.grid),
+        images_(kStep / phase.points),
+        rows_(kStep % phase.points / phase.x.grid),
+        columns_(kStep % phase.points % phase.x.grid) {}
+
+  SIMT_DEVICE int image() const { return image_; }
+  SIMT_DEVICE int y() const { return y_ * phase_.y.in_step + phase_.y.in_first; }
+  SIMT_DEVICE int x() const { return x_ * phase_.x.in_step + phase_.x.in_first; }
+
+  SIMT_DEVICE void advance() {
+    x_ += columns_;
+    y_ += rows_;
+    image_ += images_;
+    if (x_ >= phase_.x.grid) {
+      x_ -= phase_.x.grid;
+      ++y_;
+    }
+    if (y_ >= phase_.y.grid) {
+      y_ -= phase_.y.grid;
+      ++image_;
+    }
+  }
+
+ private:
+  const Phase32& phase_;
+  int image_, y_, x_;
+  int images_, rows_, columns_;  // of kStep points
+};
+
 template <class T, int kBN>
 SIMT_DEVICE void produce(Ring<T, kBN>& ring, const simt::TensorMap& input,
                          const simt::TensorMap& output, const Phase32& phase, const RowBlocks& rows,
                          int first, int steps, int column0) {
   constexpr int kBlocksB = kBN / kBlock;
   const int boxes = rows.count + kBlocksB;
+  uint16_t tap_x[kGroups], tap_y[kGroups];
+  int channel[kGroups];
+#pragma unroll
+  for (int group = 0; group < kGroups; ++group) {
+    const int tap = rows.tap(group);
+    tap_x[group] = static_cast<uint16_t>(tap % phase.x.taps);
+    tap_y[group] = static_cast<uint16_t>(tap / phase.x.taps);
+    channel[group] = rows.channel(group);
+  }
+  PointWalk walk(phase, first);
   for (int step = 0; step < steps; ++step) {
-    const int at = step % kStages, round = step / kStages, point = first + step * kStep;
+    const int at = step % kStages, round = step / kStages;
     auto& stage = ring.stage[at];
     // The first round finds empty stages: it waits for the phase before the first.
     simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);
     simt::mbarrier_arrive_expect(&ring.full[at],
                                  static_cast<uint32_t>(boxes * kStep * kBlock * sizeof(T)));
-    const int image = point / phase.points, pixel = point % phase.points;
-    const int y = pixel / phase.x.grid * phase.y.in_step + phase.y.in_first;
-    const int x = pixel % phase.x.grid * phase.x.in_step + phase.x.in_first;
-    for (int group = 0; group < rows.count; ++group) {
-      const int tap = rows.tap(group);
-      simt::tma_load_im2col(stage.a[group], &input, &ring.full[at], rows.channel(group), x, y,
-                            image, static_cast<uint16_t>(tap % phase.x.taps),
-                            static_cast<uint16_t>(tap / phase.x.taps));
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) {
+      if (group >= rows.count) break;
+      simt::tma_load_im2col(stage.a[group], &input, &ring.full[at], channel[group], walk.x(),
+                            walk.y(), walk.image(), tap_x[group], tap_y[group]);
     }
     for (int j = 0; j < kBlocksB; ++j) {
-      simt::tma_load_2d(stage.b[j], &output, &ring.full[at], column0 + j * kBlock, point);
+      simt::tma_load_2d(stage.b[j], &output, &ring.full[at], column0 + j * kBlock,
+                        first + step * kStep);
     }
+    walk.advance();
   }
 }
 
@@ -106,6 +151,7 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
   }
   simt::take_registers<152>();
   if (group >= rows.count) return;
+  const bool speaks = thread % kThreadsOfGroup == 0;  // for its group
   float sum[kBN / 2];
 #pragma unroll
   for (int i = 0; i < kBN / 2; ++i) sum[i] = 0;
@@ -120,9 +166,11 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
       multiply<kBN>(sum, descriptor(a + k * kBlock), descriptor(b + k * kBlock), T{});
     }
     simt::wgmma_commit();
-    simt::wgmma_wait<0>();
-    if (thread % kThreadsOfGroup == 0) simt::mbarrier_arrive(&ring->empty[at]);
+    // The products of the step before are done.
+    simt::wgmma_wait<1>();
+    if (speaks && step > 0) simt::mbarrier_arrive(&ring->empty[(step - 1) % kStages]);
   }
+  simt::wgmma_wait<0>();
   const int lane = thread % 32, warp = thread % kThreadsOfGroup / 32;
   const int64_t sums_of_split = int64_t{phase.taps()} * channels * columns;
 #pragma unroll
