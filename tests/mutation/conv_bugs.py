@@ -14,6 +14,8 @@ SIMT, MMA = conv("conv_simt", "cuda/conv_simt", BOTH), conv("conv_mma", "cuda/co
 WGRAD = conv("conv_wgrad_simt", "cuda/conv_wgrad_simt", WEIGHTS)
 WGRAD_MMA = conv("conv_wgrad_mma", "cuda/conv_wgrad_mma", WEIGHTS)
 WGRAD_WGMMA = conv("conv_wgrad_wgmma", "cuda/conv_wgrad_wgmma", WEIGHTS + ",*is split*")
+WGRAD_FEW = conv("conv_wgrad_few", "cuda/conv_wgrad_few", WEIGHTS)
+FEW_PLAN = conv("conv_wgrad_few", "cuda/conv_plan", WEIGHTS)
 WGRAD_TILE = Place("conv_wgrad_mma_kernel", "kernels/cuda/mma_tile.h", WEIGHTS, "kernels/cuda/conv_wgrad_mma.cu")
 WGMMA, NAIVE = conv("conv_wgmma", "cuda/conv_wgmma", BOTH), conv("conv_naive", "cuda/conv_naive", FORWARD)
 WGRAD_NAIVE = conv("conv_wgrad_naive", "cuda/conv_naive", WEIGHTS)
@@ -130,6 +132,26 @@ CONV_BUGS = (
     Bug("wgrad tf32: second half of k read twice", WGRAD_TILE, "a(k + e / 2 * 4,", "a(k + e % 2 * 4,"),
     Bug("wgrad tf32: operands not rounded but cut", WGRAD_TILE, "fb[j][e] = simt::to_tf32(b(k + e % 2 * 4, j * 16 + e / 2 * 8 + row));",
         "fb[j][e] = __float_as_uint(b(k + e % 2 * 4, j * 16 + e / 2 * 8 + row)) & 0xffff0000u;"),
+    # few channels on one side
+    Bug("wgrad few: no barrier after the narrow side is stored", WGRAD_FEW,
+        "    store_narrow(loaded, stages[current]);\n    __syncthreads();", "    store_narrow(loaded, stages[current]);"),
+    Bug("wgrad few: one stage instead of two", WGRAD_FEW, "current ^= 1", "current ^= 0"),
+    Bug("wgrad few: points of the next split", WGRAD_FEW, "min(first + args.points_per_split,", "min(1 << 30,"),
+    Bug("wgrad few: wide side unbounded by the split", WGRAD_FEW, "if (p >= last || left <= 0) continue;",
+        "if (left <= 0) continue;"),
+    Bug("wgrad few: pixels between two strides", WGRAD_FEW, "steps % stride == 0 ? steps / stride : -1", "steps / stride"),
+    Bug("wgrad few: taps of the kernel transposed", WGRAD_FEW, "wide_y, tap / kw, stride", "wide_y, tap % kw, stride"),
+    Bug("wgrad few: sums of one pixel lane left out", WGRAD_FEW, "for (int i = 1; i < kLanes; ++i) total",
+        "for (int i = 1; i + 1 < kLanes; ++i) total"),
+    Bug("wgrad few: sums overwritten while they are added", WGRAD_FEW,
+        "      partial[at] = total;\n    }\n    __syncthreads();", "      partial[at] = total;\n    }"),
+    Bug("wgrad few: row bound dropped", WGRAD_FEW, "if (row < rows && channel < sides.wide.c)",
+        "if (channel < sides.wide.c)"),
+    Bug("wgrad few: channel bound dropped", WGRAD_FEW, "if (row < rows && channel < sides.wide.c)", "if (row < rows)"),
+    Bug("wgrad few: packs without asking for alignment", WGRAD_FEW,
+        "wide.c % kWidth == 0 && wide.pitch % kWidth == 0", "wide.pitch % kWidth == 0"),
+    Bug("wgrad few: points of the narrow side", FEW_PLAN,
+        "algorithm == ConvAlgorithm::kFew && list.in.c > list.out.c ? list.in : list.out", "list.out"),
     # Hopper
     Bug("wgrad wgmma: empty stages not waited for", WGRAD_WGMMA,
         "    simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);\n", ""),
