@@ -117,6 +117,8 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, ConvPass
         return packs_fit(args.in) ? conv_wgmma(args, stream) : conv_mma(args, stream);
       }
       break;
+    case ConvAlgorithm::kFew:  // weight gradients alone
+      break;
   }
 }
 
@@ -220,6 +222,9 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, StreamHandle strea
           packs_fit(wgrad.in, wgrad.out) ? conv_wgrad_wgmma(wgrad, stream)
                                          : conv_wgrad_mma(wgrad, stream);
         }
+        break;
+      case ConvAlgorithm::kFew:
+        conv_wgrad_few(wgrad, stream);
         break;
     }
     // -> [O, taps, C]. The sums have the channels of `in` before those of `out`.

@@ -274,5 +274,8 @@ template <class T>
 void conv_wgrad_mma(const ConvWgradArgs<T>& args, StreamHandle stream);
 template <class T>
 void conv_wgrad_wgmma(const ConvWgradArgs<T>& args, StreamHandle stream);  // 16-bit types, sm_90a
+// Few channels on one side. The points of a split are pixels of the other, wide side.
+template <class T>
+void conv_wgrad_few(const ConvWgradArgs<T>& args, StreamHandle stream);
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

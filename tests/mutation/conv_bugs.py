@@ -14,9 +14,14 @@ RING_SIMT, RING_MMA = (
     Place(f"{kernel}_kernel", "kernels/cuda/conv_ring.h", BOTH, f"kernels/cuda/{kernel}.cu")
     for kernel in ("conv_simt", "conv_mma"))
 SIMT, MMA = conv("conv_simt", "cuda/conv_simt", BOTH), conv("conv_mma", "cuda/conv_mma", BOTH)
-WGRAD = conv("conv_wgrad_simt", "cuda/conv_wgrad_simt", WEIGHTS)
+WGRAD = conv("conv_wgrad_simt", "cuda/conv_wgrad_simt", WEIGHTS + ",*is split*")
 WGRAD_MMA = conv("conv_wgrad_mma", "cuda/conv_wgrad_mma", WEIGHTS)
 WGRAD_WGMMA = conv("conv_wgrad_wgmma", "cuda/conv_wgrad_wgmma", WEIGHTS + ",*is split*")
+WGRAD_SHARED, WGRAD_SHARED_MMA = (
+    Place(f"{kernel}_kernel", "kernels/cuda/conv_wgrad_tile.h", WEIGHTS + ",*is split*", f"kernels/cuda/{kernel}.cu")
+    for kernel in ("conv_wgrad_simt", "conv_wgrad_mma"))
+WGRAD_FEW = conv("conv_wgrad_few", "cuda/conv_wgrad_few", WEIGHTS)
+FEW_PLAN = conv("conv_wgrad_few", "cuda/conv_plan", WEIGHTS)
 WGRAD_TILE = Place("conv_wgrad_mma_kernel", "kernels/cuda/mma_tile.h", WEIGHTS, "kernels/cuda/conv_wgrad_mma.cu")
 WGMMA, NAIVE = conv("conv_wgmma", "cuda/conv_wgmma", BOTH), conv("conv_naive", "cuda/conv_naive", FORWARD)
 WGRAD_NAIVE = conv("conv_wgrad_naive", "cuda/conv_naive", WEIGHTS)
@@ -100,30 +105,65 @@ CONV_BUGS = (
         "rows <= first"),
     Bug("moments: phases of different sizes", PHASES, "if (pixels * list.phases() != list.out.h * list.out.w) return 0;", ""),
     # weight gradient
-    Bug("wgrad: no barrier between the steps", WGRAD,
-        "    if (more) store(stages[current ^ 1], next);\n    __syncthreads();",
-        "    if (more) store(stages[current ^ 1], next);"),
+    Bug("wgrad: no barrier between the steps", WGRAD_SHARED,
+        "    // This step has come for all threads, and all have left the stage that is filled next.\n"
+        "    __syncthreads();\n", ""),
     # Not asking only one operand for the end of the split is no mistake: the other is zero there.
-    Bug("wgrad: points of the next split", WGRAD, "min(first + args.points_per_split, phase.rows())",
-        "min(first + args.points_per_split + kStep, phase.rows())"),
+    Bug("wgrad: points of the next split", WGRAD_SHARED, "last(min(first + args.points_per_split,",
+        "last(min(first + args.points_per_split + kWgradStep<T>,"),
     Bug("wgrad: row bound dropped", WGRAD, "if (row < rows && column < columns)", "if (column < columns)"),
     Bug("wgrad: column bound dropped", WGRAD, "if (row < rows && column < columns)", "if (row < rows)"),
     Bug("wgrad: all splits to one place", WGRAD,
-        "float* partial = args.partials + int64_t{split} * rows * columns;", "float* partial = args.partials;"),
-    Bug("wgrad mma: no barrier", WGRAD_MMA, "    // This step has come for all threads, and all have left the stage that is filled next.\n"
+        "float* partial = args.partials + int64_t{block.split} * rows * columns;", "float* partial = args.partials;"),
+    Bug("wgrad: next image begins with the last", WGRAD_SHARED, "      point.top += static_cast<int>(args_.list.in.h);\n", ""),
+    Bug("wgrad: next row of the image is the last", WGRAD_SHARED, "      point.y += phase_.y.in_step;\n", ""),
+    Bug("wgrad: every slice multiplies the first points", WGRAD, "const int k = slice * kWgradSliceStep<float> + i;",
+        "const int k = i;"),
+    Bug("wgrad: sums over stages that are still read", WGRAD_SHARED,
+        "  simt::cp_async_wait<0>();\n  __syncthreads();\n}", "  simt::cp_async_wait<0>();\n}"),
+    Bug("wgrad: no barrier before slices are added", WGRAD_SHARED,
+        "    __syncthreads();\n    if (slice < half)", "    if (slice < half)"),
+    Bug("wgrad: two slices left out", WGRAD_SHARED, "int half = kWgradSlices / 2;", "int half = 1;"),
+    Bug("wgrad mma: no barrier", WGRAD_SHARED_MMA,
+        "    // This step has come for all threads, and all have left the stage that is filled next.\n"
         "    __syncthreads();\n", ""),
-    Bug("wgrad mma: wait for one group too few", WGRAD_MMA, "cp_async_wait<kStages - 2>", "cp_async_wait<kStages - 1>"),
+    Bug("wgrad mma: wait for one group too few", WGRAD_SHARED_MMA, "cp_async_wait<kStages - 2>",
+        "cp_async_wait<kStages - 1>"),
     Bug("wgrad mma: second column not written", WGRAD_MMA,
         "    if (column + 1 < columns) to[1] = sums[1];\n", ""),
     Bug("wgrad mma: second column always written", WGRAD_MMA,
         "    if (column + 1 < columns) to[1] = sums[1];\n", "    to[1] = sums[1];\n"),
-    Bug("wgrad mma: half of the points", WGRAD_MMA, "k0 < kStep<T>; k0 += kDepth", "k0 < kStep<T>; k0 += 2 * kDepth"),
+    Bug("wgrad mma: half of the points", WGRAD_MMA, "slice * kWgradSliceStep<T>", "slice / 2 * kWgradSliceStep<T>"),
     # Rows of a tap too many are no mistake: they are not stored.
-    Bug("wgrad mma: channel of the chunk's first row", WGRAD_MMA, "args.in[offset + (row + i) % channels]",
-        "args.in[offset + row % channels]"),
+    Bug("wgrad mma: channel of the chunk's first row", WGRAD_SHARED_MMA, "args_.in[offset + (row_ + i) % channels]",
+        "args_.in[offset + row_ % channels]"),
     Bug("wgrad tf32: second half of k read twice", WGRAD_TILE, "a(k + e / 2 * 4,", "a(k + e % 2 * 4,"),
     Bug("wgrad tf32: operands not rounded but cut", WGRAD_TILE, "fb[j][e] = simt::to_tf32(b(k + e % 2 * 4, j * 16 + e / 2 * 8 + row));",
         "fb[j][e] = __float_as_uint(b(k + e % 2 * 4, j * 16 + e / 2 * 8 + row)) & 0xffff0000u;"),
+    # few channels on one side
+    Bug("wgrad few: no barrier between the steps", WGRAD_FEW,
+        "    simt::cp_async_wait<kStages - 2>();\n    __syncthreads();\n", "    simt::cp_async_wait<kStages - 2>();\n"),
+    Bug("wgrad few: wait for one group too few", WGRAD_FEW, "cp_async_wait<kStages - 2>", "cp_async_wait<kStages - 1>"),
+    Bug("wgrad few: narrow side in the other place", WGRAD_FEW, "store_narrow(next, ring->narrow[step % 2]);",
+        "store_narrow(next, ring->narrow[(step + 1) % 2]);"),
+    Bug("wgrad few: sums over a stage that is still read", WGRAD_FEW,
+        "  __syncthreads();  // all have left the last stage: the sums take its place\n", ""),
+    Bug("wgrad few: points of the next split", WGRAD_FEW, "min(first + args.points_per_split,", "min(1 << 30,"),
+    Bug("wgrad few: wide side unbounded by the split", WGRAD_FEW, "point_ + i * kLanes < last && left_ > 0", "left_ > 0"),
+    Bug("wgrad few: pixels between two strides", WGRAD_FEW, "steps % stride_ == 0 ? steps / stride_ : -1", "steps / stride_"),
+    Bug("wgrad few: next image begins with the last", WGRAD_FEW, "      image_ += sides_.narrow().elements();\n", ""),
+    Bug("wgrad few: taps of the kernel transposed", WGRAD_FEW, "ky = row / few / kw, kx = row / few % kw", "ky = row / few % kw, kx = row / few / kw"),
+    Bug("wgrad few: sums of one pixel lane left out", WGRAD_FEW, "for (int i = 1; i < kLanes; ++i) total",
+        "for (int i = 1; i + 1 < kLanes; ++i) total"),
+    Bug("wgrad few: sums overwritten while they are added", WGRAD_FEW,
+        "      partial[at] = total;\n    }\n    __syncthreads();", "      partial[at] = total;\n    }"),
+    Bug("wgrad few: row bound dropped", WGRAD_FEW, "if (row < rows && channel < sides.wide().c)",
+        "if (channel < sides.wide().c)"),
+    Bug("wgrad few: channel bound dropped", WGRAD_FEW, "if (row < rows && channel < sides.wide().c)", "if (row < rows)"),
+    Bug("wgrad few: packs without asking for alignment", WGRAD_FEW,
+        "wide.c % kWidth == 0 && wide.pitch % kWidth == 0", "wide.pitch % kWidth == 0"),
+    Bug("wgrad few: points of the narrow side", FEW_PLAN,
+        "algorithm == ConvAlgorithm::kFew && list.in.c > list.out.c ? list.in : list.out", "list.out"),
     # Hopper
     Bug("wgrad wgmma: empty stages not waited for", WGRAD_WGMMA,
         "    simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);\n", ""),
