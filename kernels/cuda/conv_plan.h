@@ -31,6 +31,6 @@ ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype);
 inline constexpr int kConvChunkRows = 64;
 
 // Bias gradient: rows of dy per partial sum.
-inline constexpr int kBiasRows = 1024;
+inline constexpr int kBiasRows = 256;
 
 }  // namespace ebb::EBB_GPU_NAMESPACE
