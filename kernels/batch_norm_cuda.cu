@@ -1,53 +1,53 @@
 #include "kernels/batch_norm.h"
 #include "kernels/cuda/activate.h"
-#include "kernels/cuda/batch_norm_sums.h"
+#include "kernels/cuda/batch_norm_plan.h"
 #include "kernels/cuda/elements.h"
+#include "kernels/cuda/lane_sums.h"
 #include "kernels/cuda/moments.h"
-#include "kernels/cuda/reduce.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
 constexpr int kChannels = kBatchNormChannels, kLanes = kBatchNormLanes;
 constexpr int kPerThread = kBatchNormRowsPerThread, kTileRows = kBatchNormTileRows;
+// Neighbouring channels of a thread, and rows of one or two inputs that it asks for before it uses
+// the first.
+constexpr int kWide = 4, kAtOnce = 4, kPairsAtOnce = 2;
 
-// A block is [kLanes][kChannels] threads: threadIdx.x is the channel of the block's tile, and
-// threads of one channel take rows in turn.
-SIMT_DEVICE int64_t block_channel() {
-  return static_cast<int64_t>(blockIdx.x) * kChannels + threadIdx.x;
-}
-
-// Moments of the chunk blockIdx.y of every channel, [chunks, C]. Each tile is centred at its own
-// mean: its rows stay in registers between the two sums.
+// Moments of the chunk blockIdx.y of every channel, [chunks, C]. A block is [kLanes][kChannels]
+// threads; threads of one channel take rows in turn. Each tile is centred at its own mean: its rows
+// stay in registers between the two sums.
 template <class T>
 __global__ void __launch_bounds__(kChannels* kLanes)
     statistics_kernel(BatchNormPlan plan, const T* x, RowMoments* moments) {
-  SIMT_SHARED(float, shared, [kLanes][kChannels]);
-  const int64_t channel = block_channel();
+  SIMT_SHARED(float, sums, [kLanes][1][kChannels]);
+  SIMT_SHARED(float, deviations, [kLanes][2][kChannels]);
+  const int64_t channel = int64_t{blockIdx.x} * kChannels + threadIdx.x;
   const int64_t begin = int64_t{blockIdx.y} * plan.chunk_rows;
   const int64_t end = min(begin + plan.chunk_rows, plan.rows);
   Moments all = {0, 0, 0};
   for (int64_t tile = begin; tile < end; tile += kTileRows) {
     const int64_t count = min(int64_t{kTileRows}, end - tile);
     float value[kPerThread];
-    float sum = 0;
+    float sum[1] = {0};
     for (int i = 0; i < kPerThread; ++i) {
       const int64_t row = i * kLanes + threadIdx.y;
       const bool inside = channel < plan.c && row < count;
       value[i] = inside ? to_float(x[(tile + row) * plan.c + channel]) : 0.0f;
-      sum += value[i];
+      sum[0] += value[i];
     }
-    const float centre = add_lanes(sum, shared) / static_cast<float>(count);
-    float rest = 0, squares = 0;
+    add_lanes(sum, sums);
+    const float centre = lane_sum(sums, 0) / static_cast<float>(count);
+    float rest[2] = {0, 0};  // what rounding left of the mean, and squares
     for (int i = 0; i < kPerThread; ++i) {
       const float deviation = i * kLanes + threadIdx.y < count ? value[i] - centre : 0.0f;
-      rest += deviation;
-      squares += deviation * deviation;
+      rest[0] += deviation;
+      rest[1] += deviation * deviation;
     }
-    const double rows = static_cast<double>(count);
-    const double deviations = add_lanes(rest, shared);  // what rounding left of the mean
-    const double m2 = add_lanes(squares, shared) - deviations * deviations / rows;
-    all = merge(all, {rows, centre + deviations / rows, m2});
+    add_lanes(rest, deviations);
+    const double rows = static_cast<double>(count), left = lane_sum(deviations, 0);
+    const double m2 = lane_sum(deviations, 1) - left * left / rows;
+    all = merge(all, {rows, centre + left / rows, m2});
   }
   if (threadIdx.y == 0 && channel < plan.c) moments[blockIdx.y * plan.c + channel] = narrow(all);
 }
@@ -60,11 +60,11 @@ struct TrainOutputs {
   float* running_var;   // [C]
   float* mean;          // [C]
   float* rstd;          // [C]
-  float* scale;         // [C]
-  float* shift;         // [C]
+  float* coefficients;  // [3, C]: mean, scale, shift
 };
 
-SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t c, const Moments& all) {
+SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t channels, int64_t c,
+                                  const Moments& all) {
   const double momentum = out.momentum, biased = all.m2 / all.count;
   const double unbiased = all.m2 / max(all.count - 1, 1.0);
   const float mean = static_cast<float>(all.mean);
@@ -76,97 +76,145 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t c, const Mome
       static_cast<float>((1 - momentum) * out.running_mean[c] + momentum * all.mean);
   out.running_var[c] =
       static_cast<float>((1 - momentum) * out.running_var[c] + momentum * unbiased);
-  out.scale[c] = scale;
+  out.coefficients[c] = mean;
+  out.coefficients[channels + c] = scale;
   // What f32 cannot hold of a large mean goes into the shift.
-  out.shift[c] = static_cast<float>(out.beta[c] - (all.mean - mean) * scale);
+  out.coefficients[2 * channels + c] = static_cast<float>(out.beta[c] - (all.mean - mean) * scale);
 }
 
 // A producer's chunks may be thousands, so many threads share the few channels of a block that
 // joins them: [kFinishLanes][kFinishChannels].
-constexpr int kFinishChannels = 8, kFinishLanes = 64;
+constexpr int kFinishChannels = 2, kFinishLanes = 256;
+constexpr int kFinishThreads = kFinishChannels * kFinishLanes;
 
-// Adds a value per lane of a channel, in the same order always, and gives the sum to all lanes.
-SIMT_DEVICE double add_finish_lanes(double v) {
-  constexpr int kLanesOfWarp = 32 / kFinishChannels, kWarps = kFinishLanes / kLanesOfWarp;
-  SIMT_SHARED(double, partial, [kWarps][kFinishChannels]);
-  for (int offset = kFinishChannels; offset < 32; offset *= 2) {
-    v += __shfl_xor_sync(kAllLanes, v, offset);
-  }
-  const int channel = static_cast<int>(threadIdx.x), lane = static_cast<int>(threadIdx.y);
-  __syncthreads();  // the previous sums may still be read
-  if (lane % kLanesOfWarp == 0) partial[lane / kLanesOfWarp][channel] = v;
-  __syncthreads();
-  double sum = partial[0][channel];
-  for (int w = 1; w < kWarps; ++w) sum += partial[w][channel];
-  return sum;
-}
+// Chunks first + k * kFinishLanes of one channel, all asked for before one is used; chunks beyond
+// the last have no rows.
+struct SomeMoments {
+  static constexpr int kCount = 8, kStep = kCount * kFinishLanes;
+  RowMoments part[kCount];
 
-// Joins the chunks of every channel: first their mean, then the deviations from it.
-__global__ void __launch_bounds__(kFinishChannels* kFinishLanes)
-    finish_statistics_kernel(int64_t c, int64_t chunks, const RowMoments* moments,
-                             TrainOutputs out) {
-  const int64_t channel = int64_t{blockIdx.x} * kFinishChannels + threadIdx.x;
-  const int64_t end = channel < c ? chunks : 0;
-  double count = 0, sum = 0, m2 = 0;
-#pragma unroll 4
-  for (int64_t chunk = threadIdx.y; chunk < end; chunk += kFinishLanes) {
-    const Moments part = widen(moments[chunk * c + channel]);
-    count += part.count;
-    sum += part.count * part.mean;
+  SIMT_DEVICE SomeMoments(const RowMoments* moments, int64_t c, int64_t first, int64_t end) {
+#pragma unroll
+    for (int k = 0; k < kCount; ++k) {
+      const int64_t chunk = first + k * kFinishLanes;
+      part[k] = moments[(chunk < end ? chunk : first) * c];
+    }
+#pragma unroll
+    for (int k = 1; k < kCount; ++k) {
+      if (first + k * kFinishLanes >= end) part[k].count = part[k].m2 = 0;
+    }
   }
-  count = add_finish_lanes(count);
-  const double mean = add_finish_lanes(sum) / count;
-#pragma unroll 4
-  for (int64_t chunk = threadIdx.y; chunk < end; chunk += kFinishLanes) {
-    const Moments part = widen(moments[chunk * c + channel]);
-    const double delta = part.mean - mean;
-    m2 += part.m2 + part.count * delta * delta;
-  }
-  m2 = add_finish_lanes(m2);
-  if (threadIdx.y == 0 && channel < c) write_statistics(out, channel, {count, mean, m2});
-}
-
-// z = (x - mean) * scale + shift, per channel.
-struct Affine {
-  const float* mean;   // [C]
-  const float* scale;  // [C]
-  const float* shift;  // [C]
 };
 
-// y = act(z). y may be x.
+// Joins the chunks of every channel: first their mean, then the deviations from it.
+__global__ void __launch_bounds__(kFinishThreads, 1)
+    finish_statistics_kernel(int64_t c, int64_t chunks, const RowMoments* moments,
+                             TrainOutputs out) {
+  SIMT_SHARED(double, means, [kFinishThreads / 32][2][kFinishChannels]);
+  SIMT_SHARED(double, deviations, [kFinishThreads / 32][1][kFinishChannels]);
+  const int64_t channel = int64_t{blockIdx.x} * kFinishChannels + threadIdx.x;
+  const int64_t end = channel < c ? chunks : 0;
+  double sum[2] = {0, 0};  // rows, and their values
+  for (int64_t chunk = threadIdx.y; chunk < end; chunk += SomeMoments::kStep) {
+    const SomeMoments some(moments + channel, c, chunk, end);
+#pragma unroll
+    for (int k = 0; k < SomeMoments::kCount; ++k) {
+      const Moments part = widen(some.part[k]);
+      sum[0] += part.count;
+      sum[1] += part.count * part.mean;
+    }
+  }
+  add_lanes(sum, means);
+  const double count = lane_sum(means, 0), mean = lane_sum(means, 1) / count;
+  double m2[1] = {0};
+  for (int64_t chunk = threadIdx.y; chunk < end; chunk += SomeMoments::kStep) {
+    const SomeMoments some(moments + channel, c, chunk, end);
+#pragma unroll
+    for (int k = 0; k < SomeMoments::kCount; ++k) {
+      const Moments part = widen(some.part[k]);
+      const double delta = part.mean - mean;
+      m2[0] += part.m2 + part.count * delta * delta;
+    }
+  }
+  add_lanes(m2, deviations);
+  if (threadIdx.y == 0 && channel < c) {
+    write_statistics(out, c, channel, {count, mean, lane_sum(deviations, 0)});
+  }
+}
+
+// Which elements of [rows, C] a thread visits: one pack of channels, so that what these need is
+// read once, of every step-th row. Threads that would not make up a whole row have none.
+template <int kWidth>
+struct Walk {
+  int64_t channel, row, step, end;
+
+  SIMT_DEVICE Walk(int64_t rows, int64_t c) {
+    const uint32_t packs = static_cast<uint32_t>(c / kWidth), threads = gridDim.x * kThreads;
+    const uint32_t thread = blockIdx.x * kThreads + threadIdx.x;
+    channel = int64_t{thread % packs} * kWidth;
+    row = thread / packs;
+    step = threads / packs;
+    end = row < step ? rows : 0;
+  }
+
+  // The k-th row from `first`, or where there is none, the first: loads without a condition can be
+  // in flight together, and no other thread writes there.
+  SIMT_DEVICE int64_t row_or_first(int64_t first, int k) const {
+    return first + k * step < end ? first + k * step : first;
+  }
+};
+
+// kWidth values of neighbouring channels.
+template <int kWidth>
+using Values = Pack<float, kWidth>;
+
+// y = f(element of the pack, x) over a walk. y may be x.
+template <int kWidth, class T, class F>
+SIMT_DEVICE void map_walk(const Walk<kWidth>& walk, int64_t c, const T* x, T* y, const F& f) {
+  for (int64_t row = walk.row; row < walk.end; row += kAtOnce * walk.step) {
+    Pack<T, kWidth> v[kAtOnce];
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {
+      v[k] = load_pack<kWidth>(x + walk.row_or_first(row, k) * c + walk.channel);
+    }
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {
+      const int64_t r = row + k * walk.step;
+      for (int e = 0; e < kWidth; ++e) v[k].v[e] = from_float<T>(f(e, to_float(v[k].v[e])));
+      if (r < walk.end) store_pack<kWidth>(y + r * c + walk.channel, v[k]);
+    }
+  }
+}
+
+// y = act((x - mean) * scale + shift), per channel. y may be x.
 template <class T, Activation kActivation, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    apply_kernel(int64_t rows, int64_t c, Affine affine, const T* x, T* y) {
-  for (int64_t i = global_thread() * kWidth; i < rows * c; i += global_threads() * kWidth) {
-    const int64_t channel = i % c;
-    Pack<T, kWidth> v = load_pack<kWidth>(x + i);
-    for (int e = 0; e < kWidth; ++e) {
-      const float centred = to_float(v.v[e]) - affine.mean[channel + e];
-      const float z = centred * affine.scale[channel + e] + affine.shift[channel + e];
-      v.v[e] = from_float<T>(activate<kActivation>(z));
-    }
-    store_pack<kWidth>(y + i, v);
-  }
+    apply_kernel(int64_t rows, int64_t c, const float* coefficients, const T* x, T* y) {
+  const Walk<kWidth> walk(rows, c);
+  const float* first = coefficients + walk.channel;
+  const Values<kWidth> mean = load_pack<kWidth>(first), scale = load_pack<kWidth>(first + c);
+  const Values<kWidth> shift = load_pack<kWidth>(first + 2 * c);
+  map_walk<kWidth>(walk, c, x, y, [&](int e, float v) {
+    return activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);
+  });
 }
 
 // The running statistics, so that inference needs no scratch: the scale is computed where it is
 // used.
 template <class T, Activation kActivation, int kWidth>
 __global__ void __launch_bounds__(kThreads) infer_kernel(BatchNormInferArgs args) {
-  const T* x = static_cast<const T*>(args.x);
-  T* y = static_cast<T*>(args.y);
-  for (int64_t i = global_thread() * kWidth; i < args.rows * args.c;
-       i += global_threads() * kWidth) {
-    const int64_t channel = i % args.c;
-    Pack<T, kWidth> v = load_pack<kWidth>(x + i);
-    for (int e = 0; e < kWidth; ++e) {
-      const int64_t c = channel + e;
-      const float scale = args.gamma[c] / __fsqrt_rn(args.running_var[c] + args.eps);
-      const float z = (to_float(v.v[e]) - args.running_mean[c]) * scale + args.beta[c];
-      v.v[e] = from_float<T>(activate<kActivation>(z));
-    }
-    store_pack<kWidth>(y + i, v);
+  const Walk<kWidth> walk(args.rows, args.c);
+  Values<kWidth> mean, scale, shift;
+  for (int e = 0; e < kWidth; ++e) {
+    const int64_t channel = walk.channel + e;
+    mean.v[e] = args.running_mean[channel];
+    scale.v[e] = args.gamma[channel] / __fsqrt_rn(args.running_var[channel] + args.eps);
+    shift.v[e] = args.beta[channel];
   }
+  map_walk<kWidth>(walk, args.c, static_cast<const T*>(args.x), static_cast<T*>(args.y),
+                   [&](int e, float v) {
+                     return activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);
+                   });
 }
 
 // What the backward pass knows of a channel.
@@ -177,82 +225,121 @@ struct Gradient {
   const float* beta;   // [C]
 };
 
-// x - mean and dz = dy * act'(z) of one element.
-template <Activation kActivation>
-SIMT_DEVICE float slope_of(const Gradient& g, int64_t c, float centred) {
-  return activation_slope<kActivation>(centred * (g.gamma[c] * g.rstd[c]) + g.beta[c]);
-}
-
-// Sums of dz and dz * (x - mean) over the chunk blockIdx.y, [chunks, 2, C]: f32 within a tile,
-// double across tiles.
-template <class T, Activation kActivation>
-__global__ void __launch_bounds__(kChannels* kLanes)
-    gradient_sums_kernel(BatchNormPlan plan, Gradient g, const T* x, const T* dy, double* sums) {
-  SIMT_SHARED(double, shared, [kLanes][kChannels]);
-  const int64_t channel = block_channel();
+// Sums over the chunk blockIdx.y of kChannels channels, [chunks, C]: f32 over kPerThread rows of a
+// thread, double across. A block is [lanes][packs of kWidth channels] threads.
+template <class T, Activation kActivation, int kWidth>
+__global__ void __launch_bounds__(kThreads, 3)
+    gradient_sums_kernel(BatchNormPlan plan, Gradient g, const T* x, const T* dy,
+                         GradientSums* sums) {
+  constexpr int kColumns = kChannels / kWidth, kSumLanes = kThreads / kColumns;
+  SIMT_SHARED(double, partial, [kThreads / 32][2 * kWidth][kColumns]);
+  const int64_t channel = int64_t{blockIdx.x} * kChannels + threadIdx.x * kWidth;
+  const bool exists = channel < plan.c;
   const int64_t begin = int64_t{blockIdx.y} * plan.chunk_rows;
-  const int64_t end = min(begin + plan.chunk_rows, plan.rows);
-  double dz_sum = 0, product_sum = 0;
-  for (int64_t tile = begin; channel < plan.c && tile < end; tile += kTileRows) {
-    float dz_tile = 0, product_tile = 0;
-    for (int64_t row = tile + threadIdx.y; row < min(tile + kTileRows, end); row += kLanes) {
-      const int64_t i = row * plan.c + channel;
-      const float centred = to_float(x[i]) - g.mean[channel];
-      const float dz = to_float(dy[i]) * slope_of<kActivation>(g, channel, centred);
-      dz_tile += dz;
-      product_tile += dz * centred;
-    }
-    dz_sum += dz_tile;
-    product_sum += product_tile;
+  const int64_t end = exists ? min(begin + plan.chunk_rows, plan.rows) : begin;
+  Values<kWidth> mean = {}, scale = {}, beta = {};
+  for (int e = 0; exists && e < kWidth; ++e) {
+    mean.v[e] = g.mean[channel + e];
+    scale.v[e] = g.gamma[channel + e] * g.rstd[channel + e];
+    beta.v[e] = g.beta[channel + e];
   }
-  dz_sum = add_lanes(dz_sum, shared);
-  product_sum = add_lanes(product_sum, shared);
-  if (threadIdx.y == 0 && channel < plan.c) {
-    double* chunk = sums + blockIdx.y * 2 * plan.c;
-    chunk[channel] = dz_sum;
-    chunk[plan.c + channel] = product_sum;
+  double totals[2 * kWidth] = {};  // dz of every channel, then the products
+  for (int64_t tile = begin; tile < end; tile += kPerThread * kSumLanes) {
+    const int count = static_cast<int>(min(end - tile, int64_t{kPerThread * kSumLanes}));
+    float part[2 * kWidth] = {};
+#pragma unroll 1
+    for (int row = threadIdx.y; row < count; row += kPairsAtOnce * kSumLanes) {
+      Pack<T, kWidth> vx[kPairsAtOnce], vdy[kPairsAtOnce];
+#pragma unroll
+      for (int k = 0; k < kPairsAtOnce; ++k) {  // without a condition, to be in flight together
+        const int next = row + k * kSumLanes;
+        const int64_t at = (tile + (next < count ? next : row)) * plan.c + channel;
+        vx[k] = load_pack<kWidth>(x + at);
+        vdy[k] = load_pack<kWidth>(dy + at);
+      }
+#pragma unroll
+      for (int k = 0; k < kPairsAtOnce; ++k) {
+        const bool inside = row + k * kSumLanes < count;
+        for (int e = 0; e < kWidth; ++e) {
+          const float centred = to_float(vx[k].v[e]) - mean.v[e];
+          const float z = centred * scale.v[e] + beta.v[e];
+          const float dz = to_float(vdy[k].v[e]) * activation_slope<kActivation>(z);
+          if (inside) {
+            part[e] += dz;
+            part[kWidth + e] += dz * centred;
+          }
+        }
+      }
+    }
+    for (int i = 0; i < 2 * kWidth; ++i) totals[i] += part[i];
+  }
+  add_lanes(totals, partial);
+  const int e = static_cast<int>(threadIdx.y);
+  if (e < kWidth && exists) {
+    sums[blockIdx.y * plan.c + channel + e] = {lane_sum(partial, e), lane_sum(partial, kWidth + e)};
   }
 }
 
-// Adds the chunks; writes dbeta, dgamma and the coefficients of dx.
-__global__ void __launch_bounds__(kChannels* kLanes)
-    finish_gradients_kernel(BatchNormPlan plan, Gradient g, const double* sums, float* dgamma,
-                            float* dbeta, float* offset, float* slope) {
-  SIMT_SHARED(double, shared, [kLanes][kChannels]);
-  const int64_t channel = block_channel();
-  double dz_sum = 0, product_sum = 0;
-  for (int64_t chunk = threadIdx.y; channel < plan.c && chunk < plan.chunks; chunk += kLanes) {
-    dz_sum += sums[chunk * 2 * plan.c + channel];
-    product_sum += sums[chunk * 2 * plan.c + plan.c + channel];
+// Adds the chunks; writes dbeta, dgamma and the coefficients of dx, [5, C]: mean, scale, beta,
+// offset, slope.
+__global__ void __launch_bounds__(kFinishThreads)
+    finish_gradients_kernel(BatchNormPlan plan, Gradient g, const GradientSums* sums, float* dgamma,
+                            float* dbeta, float* coefficients) {
+  SIMT_SHARED(double, partial, [kFinishThreads / 32][2][kFinishChannels]);
+  const int64_t channel = int64_t{blockIdx.x} * kFinishChannels + threadIdx.x;
+  static_assert(kBatchNormMaxChunks <= kFinishLanes);  // a chunk per lane
+  const int64_t chunk = threadIdx.y;
+  double sum[2] = {0, 0};
+  if (channel < plan.c && chunk < plan.chunks) {
+    const GradientSums part = sums[chunk * plan.c + channel];
+    sum[0] = part.dz;
+    sum[1] = part.product;
   }
-  dz_sum = add_lanes(dz_sum, shared);
-  product_sum = add_lanes(product_sum, shared);
+  add_lanes(sum, partial);
   if (threadIdx.y == 0 && channel < plan.c) {
+    const double dz_sum = lane_sum(partial, 0), product_sum = lane_sum(partial, 1);
     const double rows = static_cast<double>(plan.rows), rstd = g.rstd[channel];
     const double scale = g.gamma[channel] * rstd, gamma_sum = product_sum * rstd;
     dbeta[channel] = static_cast<float>(dz_sum);
     dgamma[channel] = static_cast<float>(gamma_sum);
-    offset[channel] = static_cast<float>(scale * dz_sum / rows);
-    slope[channel] = static_cast<float>(scale * rstd * gamma_sum / rows);
+    coefficients[channel] = g.mean[channel];
+    coefficients[plan.c + channel] = g.gamma[channel] * g.rstd[channel];
+    coefficients[2 * plan.c + channel] = g.beta[channel];
+    coefficients[3 * plan.c + channel] = static_cast<float>(scale * dz_sum / rows);
+    coefficients[4 * plan.c + channel] = static_cast<float>(scale * rstd * gamma_sum / rows);
   }
 }
 
 // dx = scale dz - offset - slope (x - mean). dx may be dy.
 template <class T, Activation kActivation, int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    apply_gradient_kernel(int64_t rows, int64_t c, Gradient g, const float* offset,
-                          const float* slope, const T* x, const T* dy, T* dx) {
-  for (int64_t i = global_thread() * kWidth; i < rows * c; i += global_threads() * kWidth) {
-    const int64_t channel = i % c;
-    const Pack<T, kWidth> vx = load_pack<kWidth>(x + i);
-    Pack<T, kWidth> v = load_pack<kWidth>(dy + i);
-    for (int e = 0; e < kWidth; ++e) {
-      const int64_t ce = channel + e;
-      const float centred = to_float(vx.v[e]) - g.mean[ce];
-      const float dz = to_float(v.v[e]) * slope_of<kActivation>(g, ce, centred);
-      v.v[e] = from_float<T>(g.gamma[ce] * g.rstd[ce] * dz - offset[ce] - slope[ce] * centred);
+__global__ void __launch_bounds__(kThreads, 3)
+    apply_gradient_kernel(int64_t rows, int64_t c, const float* coefficients, const T* x,
+                          const T* dy, T* dx) {
+  const Walk<kWidth> walk(rows, c);
+  const float* first = coefficients + walk.channel;
+  const Values<kWidth> mean = load_pack<kWidth>(first), scale = load_pack<kWidth>(first + c);
+  const Values<kWidth> beta = load_pack<kWidth>(first + 2 * c);
+  const Values<kWidth> offset = load_pack<kWidth>(first + 3 * c);
+  const Values<kWidth> slope = load_pack<kWidth>(first + 4 * c);
+  for (int64_t row = walk.row; row < walk.end; row += kPairsAtOnce * walk.step) {
+    Pack<T, kWidth> vx[kPairsAtOnce], v[kPairsAtOnce];
+#pragma unroll
+    for (int k = 0; k < kPairsAtOnce; ++k) {
+      const int64_t at = walk.row_or_first(row, k) * c + walk.channel;
+      vx[k] = load_pack<kWidth>(x + at);
+      v[k] = load_pack<kWidth>(dy + at);
     }
-    store_pack<kWidth>(dx + i, v);
+#pragma unroll
+    for (int k = 0; k < kPairsAtOnce; ++k) {
+      const int64_t r = row + k * walk.step;
+      for (int e = 0; e < kWidth; ++e) {
+        const float centred = to_float(vx[k].v[e]) - mean.v[e];
+        const float z = centred * scale.v[e] + beta.v[e];
+        const float dz = to_float(v[k].v[e]) * activation_slope<kActivation>(z);
+        v[k].v[e] = from_float<T>(scale.v[e] * dz - offset.v[e] - slope.v[e] * centred);
+      }
+      if (r < walk.end) store_pack<kWidth>(dx + r * c + walk.channel, v[k]);
+    }
   }
 }
 
@@ -262,16 +349,30 @@ void require_rows(int64_t rows, int64_t c) {
             "]");
 }
 
-simt::LaunchConfig channel_tiles(const char* name, const BatchNormPlan& plan, int64_t chunks,
+simt::LaunchConfig channel_tiles(const char* name, const BatchNormPlan& plan, int width,
                                  StreamHandle stream) {
+  const unsigned columns = static_cast<unsigned>(kChannels / width);
+  return {
+      .name = name,
+      .grid = dim3(static_cast<unsigned>(plan.channel_tiles()), static_cast<unsigned>(plan.chunks)),
+      .block = dim3(columns, kThreads / columns),
+      .stream = stream};
+}
+
+simt::LaunchConfig finish(const char* name, int64_t c, StreamHandle stream) {
   return {.name = name,
-          .grid = dim3(static_cast<unsigned>(plan.channel_tiles()), static_cast<unsigned>(chunks)),
-          .block = dim3(kChannels, kLanes),
+          .grid = dim3(static_cast<unsigned>(ceil_div(c, kFinishChannels))),
+          .block = dim3(kFinishChannels, kFinishLanes),
           .stream = stream};
 }
 
-simt::LaunchConfig elements(const char* name, int64_t work, StreamHandle stream) {
-  return {.name = name, .grid = dim3(blocks_for(work)), .block = dim3(kThreads), .stream = stream};
+// Threads for a Walk: a row of packs at least.
+simt::LaunchConfig walks(const char* name, int64_t rows, int64_t packs, StreamHandle stream) {
+  const unsigned one_row = static_cast<unsigned>(ceil_div(packs, kThreads));
+  return {.name = name,
+          .grid = dim3(std::max(blocks_for(ceil_div(rows, kAtOnce) * packs), one_row)),
+          .block = dim3(kThreads),
+          .stream = stream};
 }
 
 }  // namespace
@@ -286,32 +387,26 @@ void batch_norm_train(const BatchNormTrainArgs& args, StreamHandle stream) {
   const BatchNormPlan plan(args.rows, args.c);
   const RowMoments* moments = args.moments;
   const int64_t chunks = moments == nullptr ? plan.chunks : args.moment_chunks;
-  float* scale = plan.coefficients(args.workspace);
-  float* shift = scale + args.c;
+  float* coefficients = plan.coefficients(args.workspace);
   for_dtype("batch_norm", args.dtype, [&](auto type) {
     using T = decltype(type);
-    constexpr int kWidth = kPackWidth<T>;
     const T* x = static_cast<const T*>(args.x);
     T* y = static_cast<T*>(args.y);
     if (moments == nullptr) {
-      simt::launch(channel_tiles("batch_norm_statistics", plan, plan.chunks, stream),
-                   statistics_kernel<T>, plan, x, plan.moments(args.workspace));
+      simt::launch(channel_tiles("batch_norm_statistics", plan, 1, stream), statistics_kernel<T>,
+                   plan, x, plan.moments(args.workspace));
       moments = plan.moments(args.workspace);
     }
-    simt::launch({.name = "batch_norm_finish",
-                  .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kFinishChannels))),
-                  .block = dim3(kFinishChannels, kFinishLanes),
-                  .stream = stream},
-                 finish_statistics_kernel, args.c, chunks, moments,
+    simt::launch(finish("batch_norm_finish", args.c, stream), finish_statistics_kernel, args.c,
+                 chunks, moments,
                  TrainOutputs{args.eps, args.momentum, args.gamma, args.beta, args.running_mean,
-                              args.running_var, args.mean, args.rstd, scale, shift});
-    const bool wide = packs_fit(x, y) && args.c % kWidth == 0;
-    const int64_t work = args.rows * args.c / (wide ? kWidth : 1);
+                              args.running_var, args.mean, args.rstd, coefficients});
+    const bool wide = packs_fit(x, y, coefficients) && args.c % kWide == 0;
     for_activation(args.activation, [&](auto tag) {
       constexpr Activation kActivation = decltype(tag)::value;
-      simt::launch(elements("batch_norm_apply", work, stream),
-                   wide ? apply_kernel<T, kActivation, kWidth> : apply_kernel<T, kActivation, 1>,
-                   args.rows, args.c, Affine{args.mean, scale, shift}, x, y);
+      simt::launch(walks("batch_norm_apply", args.rows, args.c / (wide ? kWide : 1), stream),
+                   wide ? apply_kernel<T, kActivation, kWide> : apply_kernel<T, kActivation, 1>,
+                   args.rows, args.c, coefficients, x, y);
     });
   });
 }
@@ -320,13 +415,11 @@ void batch_norm_infer(const BatchNormInferArgs& args, StreamHandle stream) {
   require_rows(args.rows, args.c);
   for_dtype("batch_norm", args.dtype, [&](auto type) {
     using T = decltype(type);
-    constexpr int kWidth = kPackWidth<T>;
-    const bool wide = packs_fit(args.x, args.y) && args.c % kWidth == 0;
-    const int64_t work = args.rows * args.c / (wide ? kWidth : 1);
+    const bool wide = packs_fit(args.x, args.y) && args.c % kWide == 0;
     for_activation(args.activation, [&](auto tag) {
       constexpr Activation kActivation = decltype(tag)::value;
-      simt::launch(elements("batch_norm_infer", work, stream),
-                   wide ? infer_kernel<T, kActivation, kWidth> : infer_kernel<T, kActivation, 1>,
+      simt::launch(walks("batch_norm_infer", args.rows, args.c / (wide ? kWide : 1), stream),
+                   wide ? infer_kernel<T, kActivation, kWide> : infer_kernel<T, kActivation, 1>,
                    args);
     });
   });
@@ -336,28 +429,27 @@ void batch_norm_backward(const BatchNormBackwardArgs& args, StreamHandle stream)
   require_rows(args.rows, args.c);
   const BatchNormPlan plan(args.rows, args.c);
   const Gradient gradient{args.mean, args.rstd, args.gamma, args.beta};
-  double* sums = plan.sums(args.workspace);
-  float* offset = plan.coefficients(args.workspace);
-  float* slope = offset + args.c;
+  GradientSums* sums = plan.sums(args.workspace);
+  float* coefficients = plan.coefficients(args.workspace);
   for_dtype("batch_norm", args.dtype, [&](auto type) {
     using T = decltype(type);
-    constexpr int kWidth = kPackWidth<T>;
     const T* x = static_cast<const T*>(args.x);
     const T* dy = static_cast<const T*>(args.dy);
     T* dx = static_cast<T*>(args.dx);
-    const bool wide = packs_fit(x, dy, dx) && args.c % kWidth == 0;
-    const int64_t work = args.rows * args.c / (wide ? kWidth : 1);
+    const bool wide = packs_fit(x, dy, dx, coefficients) && args.c % kWide == 0;
+    const int width = wide ? kWide : 1;
     for_activation(args.activation, [&](auto tag) {
       constexpr Activation kActivation = decltype(tag)::value;
-      simt::launch(channel_tiles("batch_norm_gradient_sums", plan, plan.chunks, stream),
-                   gradient_sums_kernel<T, kActivation>, plan, gradient, x, dy, sums);
-      simt::launch(channel_tiles("batch_norm_finish_gradients", plan, 1, stream),
-                   finish_gradients_kernel, plan, gradient, sums, args.dgamma, args.dbeta, offset,
-                   slope);
-      simt::launch(elements("batch_norm_apply_gradient", work, stream),
-                   wide ? apply_gradient_kernel<T, kActivation, kWidth>
+      simt::launch(channel_tiles("batch_norm_gradient_sums", plan, width, stream),
+                   wide ? gradient_sums_kernel<T, kActivation, kWide>
+                        : gradient_sums_kernel<T, kActivation, 1>,
+                   plan, gradient, x, dy, sums);
+      simt::launch(finish("batch_norm_finish_gradients", args.c, stream), finish_gradients_kernel,
+                   plan, gradient, sums, args.dgamma, args.dbeta, coefficients);
+      simt::launch(walks("batch_norm_apply_gradient", args.rows, args.c / width, stream),
+                   wide ? apply_gradient_kernel<T, kActivation, kWide>
                         : apply_gradient_kernel<T, kActivation, 1>,
-                   args.rows, args.c, gradient, offset, slope, x, dy, dx);
+                   args.rows, args.c, coefficients, x, dy, dx);
     });
   });
 }

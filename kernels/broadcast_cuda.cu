@@ -1,6 +1,7 @@
 #include "kernels/broadcast.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
+#include "kernels/cuda/lane_sums.h"
 #include "kernels/cuda/map.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
@@ -32,32 +33,45 @@ __global__ void __launch_bounds__(kThreads) broadcast_forward_kernel(BroadcastFo
   }
 }
 
-constexpr int kSumChannels = 32, kSumRows = 8;
+constexpr int kSumChannels = 32, kSumWidth = 4;
 
-// ds[n, c] = sum over pixels of dy (* x), in double. A block takes 32 channels of an image: 8 sums
-// per channel, then added in order.
-template <class T, BroadcastOp kOp>
-__global__ void __launch_bounds__(kSumChannels* kSumRows)
+// ds[n, c] = sum over pixels of dy (* x), in double. A block takes kSumChannels channels of an
+// image: [lanes][packs of kWidth channels] threads; the lanes of a channel take pixels in turn.
+template <class T, BroadcastOp kOp, int kWidth>
+__global__ void __launch_bounds__(kThreads, 3)
     broadcast_backward_kernel(BroadcastBackwardArgs args) {
-  SIMT_SHARED(double, partial, [kSumRows][kSumChannels]);
-  const int64_t channel = static_cast<int64_t>(blockIdx.x) * kSumChannels + threadIdx.x;
-  for (int64_t n = blockIdx.y; n < args.n; n += gridDim.y) {
-    const T* x = static_cast<const T*>(args.x) + n * args.pixels * args.c;
-    const T* dy = static_cast<const T*>(args.dy) + n * args.pixels * args.c;
-    double sum = 0;
-    if (channel < args.c) {
-      for (int64_t p = threadIdx.y; p < args.pixels; p += kSumRows) {
-        const double gradient = to_float(dy[p * args.c + channel]);
-        sum += kOp == BroadcastOp::kAdd ? gradient : gradient * to_float(x[p * args.c + channel]);
+  constexpr int kColumns = kSumChannels / kWidth, kLanes = kThreads / kColumns, kAtOnce = 4;
+  SIMT_SHARED(double, partial, [kThreads / 32][kWidth][kColumns]);
+  const int64_t tiles = ceil_div(args.c, kSumChannels), n = blockIdx.x / tiles;
+  const int64_t channel = blockIdx.x % tiles * kSumChannels + threadIdx.x * kWidth;
+  const bool exists = channel < args.c;
+  const T* x = static_cast<const T*>(args.x) + n * args.pixels * args.c + channel;
+  const T* dy = static_cast<const T*>(args.dy) + n * args.pixels * args.c + channel;
+  double sum[kWidth] = {};
+#pragma unroll 1
+  for (int64_t p = threadIdx.y; exists && p < args.pixels; p += kAtOnce * kLanes) {
+    Pack<T, kWidth> vx[kAtOnce], vdy[kAtOnce];
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {  // without a condition, to be in flight together
+      const int64_t next = p + k * kLanes, at = (next < args.pixels ? next : p) * args.c;
+      vdy[k] = load_pack<kWidth>(dy + at);
+      if constexpr (kOp == BroadcastOp::kMultiply) vx[k] = load_pack<kWidth>(x + at);
+    }
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {
+      const bool inside = p + k * kLanes < args.pixels;
+      for (int e = 0; e < kWidth; ++e) {
+        double term = to_float(vdy[k].v[e]);
+        if constexpr (kOp == BroadcastOp::kMultiply) term *= to_float(vx[k].v[e]);
+        sum[e] += inside ? term : 0.0;
       }
     }
-    __syncthreads();  // the sums of the previous image may still be read
-    partial[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.y == 0 && channel < args.c) {
-      for (int row = 1; row < kSumRows; ++row) sum += partial[row][threadIdx.x];
-      static_cast<T*>(args.ds)[n * args.c + channel] = from_float<T>(static_cast<float>(sum));
-    }
+  }
+  add_lanes(sum, partial);
+  const int e = static_cast<int>(threadIdx.y);
+  if (e < kWidth && exists) {
+    static_cast<T*>(args.ds)[n * args.c + channel + e] =
+        from_float<T>(static_cast<float>(lane_sum(partial, e)));
   }
 }
 
@@ -76,12 +90,16 @@ void forward(const BroadcastForwardArgs& args, StreamHandle stream) {
 
 template <class T, BroadcastOp kOp>
 void backward_s(const BroadcastBackwardArgs& args, StreamHandle stream) {
+  const bool fits = packs_fit(static_cast<const T*>(args.x), static_cast<const T*>(args.dy));
+  const bool wide = fits && args.c % kSumWidth == 0;
+  const unsigned columns = static_cast<unsigned>(kSumChannels / (wide ? kSumWidth : 1));
   simt::launch(
       {.name = "broadcast_backward",
-       .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kSumChannels)), rows_for(args.n)),
-       .block = dim3(kSumChannels, kSumRows),
+       .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kSumChannels) * args.n)),
+       .block = dim3(columns, kThreads / columns),
        .stream = stream},
-      broadcast_backward_kernel<T, kOp>, args);
+      wide ? broadcast_backward_kernel<T, kOp, kSumWidth> : broadcast_backward_kernel<T, kOp, 1>,
+      args);
 }
 
 struct Copy {

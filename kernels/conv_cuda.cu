@@ -4,6 +4,7 @@
 #include "kernels/conv.h"
 #include "kernels/cuda/conv_pass.h"
 #include "kernels/cuda/conv_plan.h"
+#include "kernels/cuda/lane_sums.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
@@ -32,53 +33,97 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// sums[chunk, channel] of kBiasRows rows of dy each. threadIdx.x: channel, threadIdx.y: every 8th
-// row.
-constexpr int kBiasChannels = 32, kBiasLanes = 8;
-template <class T>
-__global__ void __launch_bounds__(kBiasChannels* kBiasLanes)
+// sums[chunk, channel] of kBiasRows rows of dy each. A block is [lanes][packs of kWidth channels]
+// threads; threadIdx.y: every kLanes-th row.
+constexpr int kBiasChannels = 32, kBiasWidth = 4;
+template <class T, int kWidth>
+__global__ void __launch_bounds__(kThreads, 4)
     conv_bias_sums_kernel(int64_t rows, int64_t channels, int64_t pitch, const T* dy, float* sums) {
-  SIMT_SHARED(float, lanes, [kBiasLanes][kBiasChannels]);
-  const int64_t channel = int64_t{blockIdx.x} * kBiasChannels + threadIdx.x;
-  const int64_t first = int64_t{blockIdx.y} * kBiasRows, last = min(first + kBiasRows, rows);
-  float sum = 0;
-  if (channel < channels) {
-    for (int64_t r = first + threadIdx.y; r < last; r += kBiasLanes) {
-      sum += to_float(dy[r * pitch + channel]);
+  constexpr int kColumns = kBiasChannels / kWidth, kLanes = kThreads / kColumns, kAtOnce = 8;
+  static_assert(kBiasRows % (kAtOnce * kLanes) == 0);
+  SIMT_SHARED(float, partial, [kThreads / 32][kWidth][kColumns]);
+  const int64_t channel = int64_t{blockIdx.x} * kBiasChannels + threadIdx.x * kWidth;
+  const bool exists = channel < channels;
+  const int64_t first = int64_t{blockIdx.y} * kBiasRows;
+  const int count = static_cast<int>(min(rows - first, int64_t{kBiasRows}));
+  float sum[kWidth] = {};
+#pragma unroll 1
+  for (int row = threadIdx.y; exists && row < count; row += kAtOnce * kLanes) {
+    Pack<T, kWidth> v[kAtOnce];
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {  // without a condition, to be in flight together
+      const int next = row + k * kLanes;
+      v[k] = load_pack<kWidth>(dy + (first + (next < count ? next : row)) * pitch + channel);
+    }
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {
+      const bool inside = row + k * kLanes < count;
+      for (int e = 0; e < kWidth; ++e) sum[e] += inside ? to_float(v[k].v[e]) : 0.0f;
     }
   }
-  lanes[threadIdx.y][threadIdx.x] = sum;
-  __syncthreads();
-  if (threadIdx.y != 0 || channel >= channels) return;
-  for (int lane = 1; lane < kBiasLanes; ++lane) sum += lanes[lane][threadIdx.x];
-  sums[blockIdx.y * channels + channel] = sum;
+  add_lanes(sum, partial);
+  const int e = static_cast<int>(threadIdx.y);
+  if (e < kWidth && exists) sums[blockIdx.y * channels + channel + e] = lane_sum(partial, e);
 }
 
 // Sums are [taps, a, b]; a result lies at tap * tap_step + a * a_step + b * b_step.
 struct PartialSums {
   int64_t taps, a, b;
   int64_t tap_step, a_step, b_step;
+
+  constexpr int64_t count() const { return taps * a * b; }
 };
 
-// result = sum over chunks, in order.
-__global__ void __launch_bounds__(kThreads)
+// result = sum over chunks: every kLanes-th in order, then the lanes as lane_sum() does. A block is
+// [kLanes][results] threads.
+template <int kLanes>
+__global__ void __launch_bounds__(kThreads, 4)
     add_partials_kernel(PartialSums s, int64_t chunks, const float* sums, float* result) {
-  const int64_t count = s.taps * s.a * s.b;
-  for (int64_t i = global_thread(); i < count; i += global_threads()) {
-    float sum = sums[i];
-    for (int64_t chunk = 1; chunk < chunks; ++chunk) sum += sums[chunk * count + i];
+  constexpr int kColumns = kThreads / kLanes, kAtOnce = 4;
+  const int64_t count = s.count(), i = int64_t{blockIdx.x} * kColumns + threadIdx.x;
+  float sum = 0;
+#pragma unroll 1
+  for (int64_t chunk = threadIdx.y; i < count && chunk < chunks; chunk += kAtOnce * kLanes) {
+    float v[kAtOnce];
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {  // without a condition, to be in flight together
+      const int64_t next = chunk + k * kLanes;
+      v[k] = sums[(next < chunks ? next : chunk) * count + i];
+    }
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) sum += chunk + k * kLanes < chunks ? v[k] : 0.0f;
+  }
+  if constexpr (kLanes > 1) {
+    SIMT_SHARED(float, partial, [kThreads / 32][1][kColumns]);
+    const float of_lane[1] = {sum};
+    add_lanes(of_lane, partial);
+    sum = lane_sum(partial, 0);
+  }
+  if (threadIdx.y == 0 && i < count) {
     const int64_t tap = i / s.b / s.a, a = i / s.b % s.a, b = i % s.b;
     result[tap * s.tap_step + a * s.a_step + b * s.b_step] = sum;
   }
 }
 
+template <int kLanes>
 void add_partials(const PartialSums& s, int64_t chunks, const float* sums, float* result,
                   StreamHandle stream) {
+  constexpr int kColumns = kThreads / kLanes;
   simt::launch({.name = "conv_add_partials",
-                .grid = dim3(blocks_for(s.taps * s.a * s.b)),
-                .block = dim3(kThreads),
+                .grid = dim3(static_cast<unsigned>(ceil_div(s.count(), kColumns))),
+                .block = dim3(kColumns, kLanes),
                 .stream = stream},
-               add_partials_kernel, s, chunks, sums, result);
+               add_partials_kernel<kLanes>, s, chunks, sums, result);
+}
+
+void add_partials(const PartialSums& s, int64_t chunks, const float* sums, float* result,
+                  StreamHandle stream) {
+  constexpr int64_t kFewChunks = 4, kFewResults = 8192;
+  if (chunks <= kFewChunks) return add_partials<1>(s, chunks, sums, result, stream);
+  if (chunks <= 2 * kFewChunks || s.count() > kFewResults) {
+    return add_partials<8>(s, chunks, sums, result, stream);
+  }
+  return add_partials<64>(s, chunks, sums, result, stream);
 }
 
 int64_t bias_chunks(const ConvGeometry& g) { return ceil_div(g.n * g.ho * g.wo, kBiasRows); }
@@ -87,13 +132,16 @@ template <class T>
 void bias_gradient(const ConvBackwardWeightArgs& args, StreamHandle stream) {
   const ConvGeometry& g = args.geometry;
   float* sums = static_cast<float*>(args.workspace);
+  const T* dy = static_cast<const T*>(args.dy);
+  const bool wide = packs_fit(dy) && g.o % kBiasWidth == 0 && g.y_pitch % kBiasWidth == 0;
+  const unsigned columns = static_cast<unsigned>(kBiasChannels / (wide ? kBiasWidth : 1));
   simt::launch({.name = "conv_bias_sums",
                 .grid = dim3(static_cast<unsigned>(ceil_div(g.o, kBiasChannels)),
                              static_cast<unsigned>(bias_chunks(g))),
-                .block = dim3(kBiasChannels, kBiasLanes),
+                .block = dim3(columns, kThreads / columns),
                 .stream = stream},
-               conv_bias_sums_kernel<T>, g.n * g.ho * g.wo, g.o, g.y_pitch,
-               static_cast<const T*>(args.dy), sums);
+               wide ? conv_bias_sums_kernel<T, kBiasWidth> : conv_bias_sums_kernel<T, 1>,
+               g.n * g.ho * g.wo, g.o, g.y_pitch, dy, sums);
   add_partials({1, 1, g.o, 0, 0, 1}, bias_chunks(g), sums, args.db, stream);
 }
 

@@ -11,6 +11,11 @@ inline constexpr int kBatchNormChannels = 32, kBatchNormLanes = 8, kBatchNormRow
 inline constexpr int kBatchNormTileRows = kBatchNormLanes * kBatchNormRowsPerThread;
 inline constexpr int64_t kBatchNormMaxChunks = 256;
 
+// Sums of dz and dz * (x - mean) of one channel over a chunk.
+struct alignas(16) GradientSums {
+  double dz, product;
+};
+
 struct BatchNormPlan {
   int64_t rows, c;
   int64_t chunks, chunk_rows;
@@ -24,17 +29,18 @@ struct BatchNormPlan {
 
   int64_t channel_tiles() const { return ceil_div(c, kBatchNormChannels); }
 
-  // Workspace: per chunk and channel moments, or two sums, [chunks, 2, C] in double; then three
-  // coefficients per channel, [3, C] in f32.
+  // Workspace: per chunk and channel moments or gradient sums, [chunks, C]; then up to
+  // kCoefficients of each channel, [kCoefficients, C] in f32.
+  static constexpr int64_t kCoefficients = 5;
   RowMoments* moments(void* workspace) const { return static_cast<RowMoments*>(workspace); }
-  double* sums(void* workspace) const { return static_cast<double*>(workspace); }
-  static_assert(sizeof(RowMoments) == 2 * sizeof(double));
+  GradientSums* sums(void* workspace) const { return static_cast<GradientSums*>(workspace); }
+  static_assert(sizeof(RowMoments) == sizeof(GradientSums));
   float* coefficients(void* workspace) const {
-    return reinterpret_cast<float*>(sums(workspace) + chunks * 2 * c);
+    return reinterpret_cast<float*>(sums(workspace) + chunks * c);
   }
   int64_t workspace_bytes() const {
-    return chunks * 2 * c * static_cast<int64_t>(sizeof(double)) +
-           3 * c * static_cast<int64_t>(sizeof(float));
+    return chunks * c * static_cast<int64_t>(sizeof(GradientSums)) +
+           kCoefficients * c * static_cast<int64_t>(sizeof(float));
   }
 };
 

@@ -41,6 +41,6 @@ inline constexpr int kConvFewRows = 12, kConvFewChannels = 64;
 inline constexpr int kConvChunkRows = 64;
 
 // Bias gradient: rows of dy per partial sum.
-inline constexpr int kBiasRows = 1024;
+inline constexpr int kBiasRows = 256;
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

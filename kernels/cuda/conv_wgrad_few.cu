@@ -1,5 +1,6 @@
 #include "kernels/cuda/conv_pass.h"
 #include "kernels/cuda/conv_plan.h"
+#include "kernels/host_device.h"
 
 // Weight gradient where one side has few channels, the narrow one. The sums are
 //   sum[row, c] = sum over pixels q of the wide side of narrow[q, row] * wide[q, c]
@@ -33,10 +34,10 @@ template <class T, bool kNarrowIn>
 struct Sides {
   const ConvWgradArgs<T>& args;
 
-  SIMT_DEVICE const TapImage& wide() const { return kNarrowIn ? args.list.out : args.list.in; }
-  SIMT_DEVICE const TapImage& narrow() const { return kNarrowIn ? args.list.in : args.list.out; }
-  SIMT_DEVICE const T* wide_at() const { return kNarrowIn ? args.out : args.in; }
-  SIMT_DEVICE const T* narrow_at() const { return kNarrowIn ? args.in : args.out; }
+  EBB_HOST_DEVICE const TapImage& wide() const { return kNarrowIn ? args.list.out : args.list.in; }
+  EBB_HOST_DEVICE const TapImage& narrow() const { return kNarrowIn ? args.list.in : args.list.out; }
+  EBB_HOST_DEVICE const T* wide_at() const { return kNarrowIn ? args.out : args.in; }
+  EBB_HOST_DEVICE const T* narrow_at() const { return kNarrowIn ? args.in : args.out; }
 };
 
 // Brings the wide side of a thread's pixels, step by step.

@@ -204,6 +204,9 @@ TEST_CASE("batch_norm: moments from the producer are as good as the rows", "[ker
   std::vector<int64_t> every;
   for (int64_t row = 1; row <= 300; ++row) every.push_back(row);
   check_training(p, moments_of(p, every));
+  const Problem many(2100, 3, Activation::kNone);  // more chunks than a block asks for at once
+  for (int64_t row = 301; row <= many.rows; ++row) every.push_back(row);
+  check_training(many, moments_of(many, every));
   // It takes what it is told; the means of the chunks differ as before.
   std::vector<RowMoments> other = moments;
   for (RowMoments& m : other) m.m2 *= 4;

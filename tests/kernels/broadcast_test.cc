@@ -71,8 +71,11 @@ TEST_CASE("broadcast: forward combines every image with its vector", "[kernels]"
 TEST_CASE("broadcast: backward sums over the pixels of an image", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const BroadcastOp op = GENERATE(from_range(kOps));
-  const BroadcastSize sizes[] = {
-      {op, 1, 1, 1, 1, 1}, {op, 3, 49, 7, 3, 3}, {op, 2, 196, 130, 2, 2}, {op, 2, 66000, 3, 2, 2}};
+  const BroadcastSize sizes[] = {{op, 1, 1, 1, 1, 1},
+                                 {op, 3, 49, 7, 3, 3},
+                                 {op, 2, 196, 130, 2, 2},
+                                 {op, 2, 66000, 3, 2, 2},
+                                 {op, 3, 131, 36, 3, 3}};
   for (const BroadcastSize& size : sizes) {
     CAPTURE(size.n, size.pixels, size.c);
     const Data data(size);

@@ -294,27 +294,39 @@ TEST_CASE("the CUDA input gradient agrees with its definition in double precisio
   }
 }
 
+// -> both gradients, after they were compared.
+std::vector<float> check_weight_gradients(const ConvShape& shape, const Kernels& kernels) {
+  const ConvCudaCase conv(shape.geometry(), kernels.dtype);
+  const ConvGeometry& g = conv.g;
+  const ConvCase::WeightGradient grad = conv.backward_weight();
+  const int64_t terms = g.n * g.ho * g.wo;
+  // Sums are stored in f32, whatever the operands.
+  const Kernels sums{DType::kF32, kernels.units};
+  CHECK(compare_sums(grad.dw,
+                     reference::conv_backward_weight(g, conv.data.x.data(), conv.data.dy.data()),
+                     std::max(terms, g.n * g.h * g.w), sums) == "");
+  CHECK(compare_sums(grad.db, reference::conv_backward_bias(g, conv.data.dy.data()), terms, kF32) ==
+        "");
+  std::vector<float> all = grad.dw;
+  all.insert(all.end(), grad.db.begin(), grad.db.end());
+  return all;
+}
+
 TEST_CASE("the CUDA weight and bias gradients agree with their definition in double precision") {
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
-    for_each_kernel([&](const Kernels& kernels) {
-      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
-      const ConvGeometry& g = conv.g;
-      const ConvCase::WeightGradient grad = conv.backward_weight();
-      const int64_t terms = g.n * g.ho * g.wo;
-      // Sums are stored in f32, whatever the operands.
-      const Kernels sums{DType::kF32, kernels.units};
-      CHECK(
-          compare_sums(grad.dw,
-                       reference::conv_backward_weight(g, conv.data.x.data(), conv.data.dy.data()),
-                       std::max(terms, g.n * g.h * g.w), sums) == "");
-      CHECK(compare_sums(grad.db, reference::conv_backward_bias(g, conv.data.dy.data()), terms,
-                         kF32) == "");
-      std::vector<float> all = grad.dw;
-      all.insert(all.end(), grad.db.begin(), grad.db.end());
-      return all;
-    });
+    for_each_kernel([&](const Kernels& kernels) { return check_weight_gradients(shape, kernels); });
   }
+}
+
+TEST_CASE("the CUDA weight and bias gradients of many rows add every partial sum") {
+  for (const ConvShape& shape : {ConvShape{"6 sums of the bias", 1, 51, 25, 1, 8, 1, 1, 1, 0},
+                                 ConvShape{"10 sums of the bias", 1, 51, 47, 1, 3, 1, 1, 1, 0}}) {
+    INFO(shape.name);
+    for_each_kernel([&](const Kernels& kernels) { return check_weight_gradients(shape, kernels); });
+  }
+  const test::EmulatorOptions options({.check = false});
+  check_weight_gradients({"259 sums of the bias", 1, 257, 257, 1, 1, 1, 1, 1, 0}, kF32);
 }
 
 TEST_CASE(
