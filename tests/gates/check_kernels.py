@@ -3,7 +3,8 @@
 
 Compiles every kernel file for each architecture and fails when ptxas refuses it, spills registers,
 serializes wgmma, or a kernel needs more registers or static shared memory than a block can have, or
-when a kernel lacks the instructions it was written for. Prints one line per compilation and leaves
+when a kernel lacks the instructions it was written for, or when host code calls a function of the
+device alone, for which nvcc puts an exit(1) without a word. Prints one line per compilation and leaves
 its figures in DIR, of which tests/kernels/list_kernels.py makes a table.
 
 What passed is kept by the content of the files that were read, for all checkouts alike, in
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
 ARCHITECTURES = ("80", "90a", "120")
+WITH_HOST = "80"  # compiled with the host's half
+OUTPUT = "out"
 REGISTERS_PER_SM = 65536
 STATIC_SHARED_LIMIT = 48 * 1024
 
@@ -117,13 +120,20 @@ def problems_of(kernel: Kernel, body: str) -> List[str]:
     return found
 
 
+def calls_exit(object_file: str) -> bool:
+    undefined = subprocess.run(["nm", "-u", object_file], check=True, capture_output=True, text=True).stdout
+    return re.search(r"\bU exit\b", undefined) is not None
+
+
 def run_nvcc(nvcc: str, root: str, source: str, architecture: str, folder: str):
     """-> finished process, PTX kernels, files that were read"""
     dependencies = os.path.join(folder, "dependencies")
+    # The host's half is the same for all.
+    kind = "-c" if architecture == WITH_HOST else "-cubin"
     command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-I", root,
                "-gencode", f"arch=compute_{architecture},code=sm_{architecture}",
                "-Xptxas", "-v", "--keep", "--keep-dir", folder, "-MD", "-MF", dependencies,
-               "-cubin", "-o", os.path.join(folder, "out.cubin"), source]
+               kind, "-o", os.path.join(folder, OUTPUT), source]
     done = subprocess.run(command, capture_output=True, text=True)
     ptx = {}
     for name in os.listdir(folder):
@@ -139,11 +149,15 @@ def compile_file(nvcc: str, root: str, source: str, architecture: str):
     """-> kernels as lists, problems, files of the tree that were read"""
     with tempfile.TemporaryDirectory() as folder:
         done, ptx, files = run_nvcc(nvcc, root, source, architecture, folder)
+        made = os.path.join(folder, OUTPUT)
+        exits = done.returncode == 0 and architecture == WITH_HOST and calls_exit(made)
     text = done.stdout + done.stderr
     if done.returncode != 0:
         return [], [f"does not compile for sm_{architecture}:\n{text}"], files
     kernels = []
     problems = [f"sm_{architecture}: {line}" for line in text.splitlines() if WARNING.search(line)]
+    if exits:
+        problems.append("host code calls a __device__ function: mark it EBB_HOST_DEVICE")
     used = parse_ptxas(text)
     if set(used) != set(ptx):
         problems.append(f"sm_{architecture}: ptxas names {len(used)} kernels, the PTX has {len(ptx)}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """check_kernels.py must be able to fail: every gate against an example that violates it."""
 
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -75,6 +76,14 @@ class Gates(unittest.TestCase):
         ):
             self.assertTrue(check_kernels.WARNING.search(text), text)
         self.assertFalse(any(check_kernels.WARNING.search(line) for line in PTXAS.splitlines()))
+
+    def test_an_object_that_calls_exit_is_seen(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for body, calls in (("exit(1);", True), ("_exit(1);", False)):
+                source = Path(folder, "x.c")
+                source.write_text("void exit(int); void _exit(int); void f(void) { %s }\n" % body)
+                subprocess.run(["cc", "-c", "-o", f"{folder}/x.o", source], check=True)
+                self.assertEqual(check_kernels.calls_exit(f"{folder}/x.o"), calls)
 
     def test_names_lose_namespaces_and_template_arguments(self):
         anonymous = "51_GLOBAL__N__4c0276f4_18_activation_cuda_cu_295d5af98Backward"
