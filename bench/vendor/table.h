@@ -14,6 +14,7 @@
 //   };
 
 #include "bench/vendor/convs.h"
+#include "kernels/tap_list.h"
 
 namespace ebb {
 namespace vendor {
@@ -22,7 +23,7 @@ namespace vendor {
 // both images is always there, because the pitches are not known when the size is asked for.
 template <class Vendor>
 struct Scratch {
-  int64_t plan, x, y, w_halves, w, bias, bytes;  // offsets; size of all
+  int64_t plan, x, y, filter, w_halves, w, bias, bytes;  // offsets; size of all
 
   Scratch(const VendorConv& c, ConvPass pass) {
     const int64_t size = size_of(c.dtype);
@@ -37,9 +38,18 @@ struct Scratch {
     plan = take(Vendor::bytes(c, pass));
     x = take(c.x_count() * size);
     y = take(c.y_count() * size);
+    filter = take(weight ? (c.g.transposed ? packed_gradient_bytes(c) : 0) : c.w_count() * size);
     w_halves = take(weight && size < 4 ? c.w_count() * size : 0);
     w = take(weight && c.g.transposed ? c.w_count() * 4 : 0);
     bias = take(c.g.o * size);
+  }
+
+  // The gradient of a transposed convolution's weights on its way from cuDNN's layout to ours.
+  static int64_t packed_gradient_bytes(const VendorConv& c) {
+    return Vendor::ours().conv_packed_bytes(ordinary(c.g), ConvPass::kBackwardInput, DType::kF32);
+  }
+  static ConvGeometry ordinary(const ConvGeometry& g) {
+    return conv_geometry(1, g.ho, g.wo, g.o, g.c, g.kh, g.kw, g.stride, g.pad, false);
   }
 };
 
@@ -63,6 +73,13 @@ class VendorCall {
                  const void* from, void* to) {
     Vendor::ours().copy_rows({rows, rows, channels, from_pitch, to_pitch, c_.dtype, from, to},
                              stream_);
+  }
+  // Packed weights without the channels that fill up copies of 16 bytes.
+  void* filter(const void* packed) {
+    const TapList list = tap_list(c_.g, c_.packing());
+    const int64_t rows = list.out.c * list.kh * list.kw;
+    const int64_t bytes = Vendor::ours().conv_packed_bytes(c_.g, c_.packing(), c_.dtype);
+    return dense(packed, rows, list.in.c, bytes / size_of(c_.dtype) / rows, layout_.filter);
   }
   void multiply(void* x, void* w, void* y) {
     Vendor::run(c_, pass_, {x, w, y, at(layout_.plan)}, stream_);
@@ -136,7 +153,7 @@ void forward(const ConvForwardArgs& args, StreamHandle stream) {
   VendorCall<Vendor> call(c, ConvPass::kForward, args.workspace, stream);
   void* const x = call.dense(args.x, g.n * g.h * g.w, g.c, g.x_pitch, call.layout().x);
   void* const y = g.y_pitch == g.o ? args.y : call.at(call.layout().y);
-  call.multiply(x, const_cast<void*>(args.packed), y);
+  call.multiply(x, call.filter(args.packed), y);
   finish(args, call, y, stream);
   if (y != args.y) call.copy_rows(g.n * g.ho * g.wo, g.o, g.o, g.y_pitch, y, args.y);
 }
@@ -150,7 +167,7 @@ void backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {
   VendorCall<Vendor> call(c, ConvPass::kBackwardInput, args.workspace, stream);
   void* const dy = call.dense(args.dy, g.n * g.ho * g.wo, g.o, g.y_pitch, call.layout().y);
   void* const dx = g.x_pitch == g.c ? args.dx : call.at(call.layout().x);
-  call.multiply(dx, const_cast<void*>(args.packed), dy);
+  call.multiply(dx, call.filter(args.packed), dy);
   if (dx != args.dx) call.copy_rows(g.n * g.h * g.w, g.c, g.c, g.x_pitch, dx, args.dx);
 }
 
@@ -169,10 +186,14 @@ void backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
   call.multiply(x, stored, dy);
   if (halves) Vendor::widen(args.dtype, stored, c.w_count(), filter, stream);
   if (g.transposed) {  // [C][KH][KW][O] -> [O][KH][KW][C]
-    const ConvGeometry ordinary =
-        conv_geometry(1, g.ho, g.wo, g.o, g.c, g.kh, g.kw, g.stride, g.pad, false);
-    Vendor::ours().conv_pack({ordinary, ConvPass::kBackwardInput, DType::kF32, filter, args.dw},
+    const ConvGeometry ordinary = Scratch<Vendor>::ordinary(g);
+    const int64_t rows = g.o * g.kh * g.kw, bytes = Scratch<Vendor>::packed_gradient_bytes(c);
+    void* const packed = call.at(layout.filter);
+    Vendor::ours().conv_pack({ordinary, ConvPass::kBackwardInput, DType::kF32, filter, packed},
                              stream);
+    Vendor::ours().copy_rows(
+        {rows, rows, g.c, bytes / size_of(DType::kF32) / rows, g.c, DType::kF32, packed, args.dw},
+        stream);
   }
   if (args.db == nullptr) return;
   void* const db = halves ? call.at(layout.bias) : args.db;
