@@ -35,7 +35,9 @@ struct Sides {
   const ConvWgradArgs<T>& args;
 
   EBB_HOST_DEVICE const TapImage& wide() const { return kNarrowIn ? args.list.out : args.list.in; }
-  EBB_HOST_DEVICE const TapImage& narrow() const { return kNarrowIn ? args.list.in : args.list.out; }
+  EBB_HOST_DEVICE const TapImage& narrow() const {
+    return kNarrowIn ? args.list.in : args.list.out;
+  }
   EBB_HOST_DEVICE const T* wide_at() const { return kNarrowIn ? args.out : args.in; }
   EBB_HOST_DEVICE const T* narrow_at() const { return kNarrowIn ? args.in : args.out; }
 };
