@@ -259,6 +259,12 @@ struct ConvWgradArgs {
 // M of the largest phase.
 int64_t most_rows(const TapList& list);
 
+// Blocks of a launch whose tiles are S::kBM rows by S::kBN channels.
+template <class S>
+int64_t tile_blocks(const TapList& list) {
+  return ceil_div(most_rows(list), S::kBM) * ceil_div(list.out.c, S::kBN) * list.phases();
+}
+
 // One direct loop per output element: the reference of the others, for any shape.
 template <class T>
 void conv_naive(const ConvPassArgs<T>& args, StreamHandle stream);

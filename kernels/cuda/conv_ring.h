@@ -143,12 +143,6 @@ SIMT_DEVICE void conv_ring(const ConvPassArgs<typename S::Element>& args, bool w
   }
 }
 
-// Blocks of a launch with tiles of this shape.
-template <class S>
-int64_t ring_blocks(const TapList& list) {
-  return ceil_div(most_rows(list), S::kBM) * ceil_div(list.out.c, S::kBN) * list.phases();
-}
-
 template <class S>
 using RingKernel = void(ConvPassArgs<typename S::Element>, bool wide_output);
 

@@ -144,11 +144,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
 }
 
 template <class S>
-int64_t blocks_of(const TapList& list) {
-  return ceil_div(most_rows(list), S::kBM) * ceil_div(list.out.c, S::kBN) * list.phases();
-}
-
-template <class S>
 void run(const ConvPassArgs<typename S::T>& args, StreamHandle stream) {
   using T = typename S::T;
   const TapList& list = args.list;
@@ -180,9 +175,9 @@ void conv_wgmma(const ConvPassArgs<T>& args, StreamHandle stream) {
   using Narrow = Shape<T, 2, 64, 3>;
   using Small = Shape<T, 1, 64, 4>;
   const bool whole_pairs = ceil_div(args.list.out.c, 64) % 2 == 0;
-  if (whole_pairs && fills_gpu(blocks_of<Large>(args.list))) {
+  if (whole_pairs && fills_gpu(tile_blocks<Large>(args.list))) {
     run<Large>(args, stream);
-  } else if (fills_gpu(blocks_of<Narrow>(args.list))) {
+  } else if (fills_gpu(tile_blocks<Narrow>(args.list))) {
     run<Narrow>(args, stream);
   } else {
     run<Small>(args, stream);
