@@ -136,7 +136,7 @@ bool output_packs_fit(const ConvPassArgs<T>& args) {
 }
 
 // Sums of kRows grid points by kColumns channels in shared memory. The pitch lets the lanes of a
-// warp store pairs (mma fragments) or groups of four (ThreadTile) without bank conflicts.
+// warp store pairs (mma fragments) or single sums (conv_simt.cu) without bank conflicts.
 template <int kRows, int kColumns>
 struct SumTile {
   static constexpr int kPitch = kColumns + 8;

@@ -11,14 +11,14 @@ ConvUnits allowed;
 
 // Channels of the narrow side, and all rows of it, for which one pass over the wide side per
 // kConvFewRows costs less than filling tiles with zeros.
-constexpr int64_t kFewestChannels = 4, kMostFewRows = 64;
+constexpr int64_t kMostFewChannels = 4, kMostFewRows = 64;
 
 int64_t few_rows(const TapList& list) {
   return list.kh * list.kw * std::min(list.in.c, list.out.c);
 }
 
 bool has_few_channels(const TapList& list) {
-  return std::min(list.in.c, list.out.c) <= kFewestChannels && few_rows(list) <= kMostFewRows;
+  return std::min(list.in.c, list.out.c) <= kMostFewChannels && few_rows(list) <= kMostFewRows;
 }
 
 // Grid points of kFew are the pixels of the wide side.

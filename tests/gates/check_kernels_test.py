@@ -68,6 +68,14 @@ class Gates(unittest.TestCase):
             self.assertEqual(len(found), 1, found)
             self.assertIn(what, found[0])
 
+    def test_kernels_of_hopper_use_what_it_has(self):
+        wgmma = "wgmma.mma_async cp.async.bulk.tensor.4d mbarrier.try_wait"
+        forward = FINE._replace(name="conv_wgmma_kernel", architecture="90a")
+        weights = forward._replace(name="conv_wgrad_wgmma_kernel")
+        self.assertEqual(problems_of(forward, wgmma), [])
+        self.assertEqual(len(problems_of(forward, "")), 3)
+        self.assertEqual(problems_of(weights, wgmma), ["no setmaxnreg in its PTX"])
+
     def test_what_nvcc_and_ptxas_complain_about_is_seen(self):
         for text in (
             "ptxas info    : (C7515) Potential Performance Loss: wgmma.mma_async instructions are serialized due to",
