@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kMaxPath = 4096;  // PATH_MAX
 
-// C1 controls and the format characters that hide, reorder or join their neighbours.
+// C1 controls and the format characters that hide, reorder or join their neighbors.
 bool is_invisible(char32_t c) {
   return (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
          (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/harness.h"
-#include "bench/kernel_peer.h"
+#include "bench/kernel_baseline.h"
 #include "bench/measurement.h"
 
 namespace ebb {
@@ -30,10 +30,10 @@ bool is_chosen(const KernelFlags& flags, const OpCase& c) {
 
 // The emulator needs a second for 10 million multiply-adds, and its times mean nothing: there the
 // program shows that it runs.
-bool is_too_large(const Context& context, const OpFloor& floor) {
+bool is_too_large(const Context& context, const OpRoofline& roofline) {
   constexpr double kMostFlops = 4e6, kMostBytes = 4e5;
   return context.device().type == DeviceType::kEmu &&
-         (floor.flops > kMostFlops || floor.bytes > kMostBytes);
+         (roofline.flops > kMostFlops || roofline.bytes > kMostBytes);
 }
 
 std::vector<Measurement> plan_measurements(const Context& context, const KernelFlags& flags,
@@ -47,12 +47,12 @@ std::vector<Measurement> plan_measurements(const Context& context, const KernelF
     for (const CasePass pass : passes_of(c)) {
       bool is_plan = true;
       for (Variant& variant : variants_of(context, c, pass)) {
-        const OpFloor floor = floor_of(c, pass, variant.dtype);
-        if (is_too_large(context, floor)) {
+        const OpRoofline roofline = roofline_of(c, pass, variant.dtype);
+        if (is_too_large(context, roofline)) {
           ++left_out;
           continue;
         }
-        all.push_back({c, pass, std::move(variant), floor, is_plan, {}, ""});
+        all.push_back({c, pass, std::move(variant), roofline, is_plan, {}, ""});
         is_plan = false;
       }
     }
@@ -80,33 +80,33 @@ class SaveTimer {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-BenchRow row_of(const Measurement& m, const DeviceRates& rates, const PeerTimes& peer) {
+BenchRow row_of(const Measurement& m, const DeviceRates& rates, const BaselineTimes& baseline) {
   const double peak = rates.gflops(m.variant.unit);
-  const double compute_ms = m.floor.flops > 0 ? m.floor.flops / peak * 1e-6 : 0;
-  const double memory_ms = m.floor.bytes / rates.gbytes_per_second * 1e-6;
+  const double compute_ms = m.roofline.flops > 0 ? m.roofline.flops / peak * 1e-6 : 0;
+  const double memory_ms = m.roofline.bytes / rates.gbytes_per_second * 1e-6;
   BenchRow row{.name = m.name(),
                // An unknown rate leaves the floor unknown.
-               .floor_ms = std::isnan(compute_ms) ? compute_ms : std::max(memory_ms, compute_ms),
-               .ours_ms = m.ms.empty() ? std::numeric_limits<double>::quiet_NaN() : median(m.ms)};
+               .roofline_ms = std::isnan(compute_ms) ? compute_ms : std::max(memory_ms, compute_ms),
+               .ebb_ms = m.ms.empty() ? std::numeric_limits<double>::quiet_NaN() : median(m.ms)};
   auto& details = row.details;
-  const double effective = m.floor.flops / row.ours_ms * 1e-6;
+  const double effective = m.roofline.flops / row.ebb_ms * 1e-6;
   const auto or_null = [](bool has, double value) {
     return has && std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
   };
-  const bool multiplies = m.floor.flops > 0;
+  const bool multiplies = m.roofline.flops > 0;
   details["kernel"] = m.variant.kernel;
   details["error"] = or_null(true, m.error);
   details["saving"] = m.variant.saving;
   details["effective GFLOP/s"] = or_null(multiplies, effective);
   details["executed GFLOP/s"] = or_null(multiplies, effective / m.variant.saving);
   details["executed, % of peak"] = or_null(multiplies, effective / m.variant.saving / peak * 100);
-  details["GB/s"] = or_null(true, m.floor.bytes / row.ours_ms * 1e-6);
-  details["% of roofline"] = or_null(true, row.floor_ms / row.ours_ms * 100);
+  details["GB/s"] = or_null(true, m.roofline.bytes / row.ebb_ms * 1e-6);
+  details["% of roofline"] = or_null(true, row.roofline_ms / row.ebb_ms * 100);
   if (!m.why_not.empty()) details["why not"] = m.why_not;
-  const std::string key = peer_key(m);
-  if (const auto found = peer.ms.find(key); found != peer.ms.end()) {
-    row.peer_ms = found->second;
-    row.peer_variant = peer.variant.at(key);
+  const std::string key = baseline_key(m);
+  if (const auto found = baseline.ms.find(key); found != baseline.ms.end()) {
+    row.baseline_ms = found->second;
+    row.baseline_variant = baseline.variant.at(key);
   }
   return row;
 }
@@ -129,7 +129,8 @@ void add_cpu_targets(const std::vector<Measurement>& all, std::vector<BenchRow>&
       direct.push_back(rows[i].details["executed, % of peak"].get<double>());
       rows[i].target = ">= 85 % of peak";
     }
-    if (all[i].is_plan && rows[i].peer_ms) ratios.push_back(*rows[i].peer_ms / rows[i].ours_ms);
+    if (all[i].is_plan && rows[i].baseline_ms)
+      ratios.push_back(*rows[i].baseline_ms / rows[i].ebb_ms);
   }
   if (!direct.empty()) {
     report.add_note(
@@ -154,13 +155,13 @@ double error_limit(const Variant& variant) {
 void check_errors(const std::vector<Measurement>& all) {
   int64_t checked = 0, wrong = 0;
   for (const Measurement& m : all) {
-    const bool ours_fails = !m.why_not.empty() && m.variant.table == nullptr;
+    const bool ebb_fails = !m.why_not.empty() && m.variant.table == nullptr;
     const bool has_error = m.is_conv() && m.why_not.empty() && m.was_compared;
     checked += has_error;
-    if (!ours_fails && (!has_error || m.error <= error_limit(m.variant))) continue;
+    if (!ebb_fails && (!has_error || m.error <= error_limit(m.variant))) continue;
     ++wrong;
     std::cerr << "wrong: " << m.name() << ", " << m.variant.kernel << ": "
-              << (ours_fails ? m.why_not : "error " + std::to_string(m.error)) << "\n";
+              << (ebb_fails ? m.why_not : "error " + std::to_string(m.error)) << "\n";
   }
   std::cerr << checked << " convolutions compared with sums in double, " << wrong << " wrong\n";
   if (wrong > 0 || checked == 0) throw ExitWith{1};
@@ -173,11 +174,12 @@ void run(const BenchFlags& flags, const KernelFlags& kernel_flags) {
   std::vector<Measurement> all = plan_measurements(*context, kernel_flags, left_out);
   EBB_CHECK(!all.empty(), UsageError, "--cases ", kernel_flags.cases, " --filter '",
             kernel_flags.filter, "': no such case. Leave the flags away to see all");
-  PeerTimes peer;
+  BaselineTimes baseline;
   const auto rows = [&] {
     std::vector<BenchRow> measured;
     for (const Measurement& m : all) {
-      if (!m.ms.empty() || !m.why_not.empty()) measured.push_back(row_of(m, report.rates(), peer));
+      if (!m.ms.empty() || !m.why_not.empty())
+        measured.push_back(row_of(m, report.rates(), baseline));
     }
     return measured;
   };
@@ -187,9 +189,9 @@ void run(const BenchFlags& flags, const KernelFlags& kernel_flags) {
       if (round == 0 || !m.ms.empty()) measure(*context, m, round == 0);
       save.now_and_then();
     }
-    if (flags.has_peer()) measure_peer(flags, all, peer, [&] { save.now_and_then(); });
+    if (flags.has_baseline()) measure_baseline(flags, all, baseline, [&] { save.now_and_then(); });
   }
-  if (!peer.version.empty()) report.set_peer_version(peer.version);
+  if (!baseline.version.empty()) report.set_baseline_version(baseline.version);
   std::vector<BenchRow> measured = rows();
   if (context->device().type == DeviceType::kCpu) add_cpu_targets(all, measured, report);
   report.replace(std::move(measured));
@@ -205,8 +207,7 @@ void run(const BenchFlags& flags, const KernelFlags& kernel_flags) {
 }  // namespace ebb
 
 int main(int argc, char** argv) {
-  ebb::Program program("Times every kernel on every row of tests/support/op_cases.h.",
-                       "bench_kernels");
+  ebb::Program program("Times every kernel on every row of testing/op_cases.h.", "bench_kernels");
   ebb::add_version_flag(program);
   ebb::BenchFlags flags(program, /*names_precision=*/false);
   ebb::KernelFlags kernel_flags;

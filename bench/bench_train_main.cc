@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "apps/train_mnist/batch_source.h"
+#include "apps/train_mnist/train_config.h"
 #include "bench/harness.h"
-#include "diffusion/train/batch_source.h"
-#include "diffusion/train/train_config.h"
 #include "nn/autograd/trainer.h"
 
 namespace ebb {
@@ -29,22 +29,22 @@ MnistDataset random_images(int64_t count) {
 void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t steps) {
   const auto context = bench_context(flags);
   BenchReport report("bench_train", flags, *context);
-  TrainConfig config = course_config(TrainModel::kClass, Course::kFa24);
+  TrainConfig config = preset_config(TrainModel::kClass, Preset::kFa24);
   config.hidden = hidden;
   config.batch_size = batch_size;
   BatchSource source(*context, random_images(std::max<int64_t>(1024, 2 * batch_size)), config);
   autograd::Trainer trainer(*context, make_network(config), {});
-  trainer.params().initialise(config.seed);
+  trainer.params().initialize(config.seed);
 
   const std::string shape = " --hidden " + std::to_string(hidden) + " --batch-size " +
                             std::to_string(batch_size) + " --threads " +
                             std::to_string(flags.threads());
-  PeerCase peer(flags,
-                "train" + shape + " --warmup " + std::to_string(kWarmup) + " --steps " +
-                    std::to_string(steps) + peer_precision(flags),
-                peer_variants(flags, {"contiguous", "--channels-last", "--compile",
-                                      "--channels-last --compile"}));
-  std::vector<double> ours;
+  BaselineCase baseline(flags,
+                        "train" + shape + " --warmup " + std::to_string(kWarmup) + " --steps " +
+                            std::to_string(steps) + baseline_precision(flags),
+                        baseline_variants(flags, {"contiguous", "--channels-last", "--compile",
+                                                  "--channels-last --compile"}));
+  std::vector<double> ebb;
   int64_t step = 0;
   for (int64_t round = 0; round < flags.rounds; ++round) {
     for (int64_t i = 0; i < kWarmup + steps; ++i, ++step) {
@@ -53,25 +53,25 @@ void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t st
         trainer.repeat(
             batch.inputs, batch.target, [&] { source.draw(batch); }, config.lr);
       });
-      if (i >= kWarmup) ours.push_back(ms);
+      if (i >= kWarmup) ebb.push_back(ms);
     }
-    if (flags.has_peer()) peer.measure();
+    if (flags.has_baseline()) baseline.measure();
   }
   const double width = static_cast<double>(hidden) / 64;
   const double flops = kFlopsPerImage64 * width * width * static_cast<double>(batch_size);
   BenchRow row{.name = "training step, class UNet D=" + std::to_string(hidden) +
                        " B=" + std::to_string(batch_size),
-               .floor_ms = report.floor_ms(flops),
-               .ours_ms = median(ours),
-               .ours_mb = peak_memory_mb(*context),
+               .roofline_ms = report.roofline_ms(flops),
+               .ebb_ms = median(ebb),
+               .ebb_mb = peak_memory_mb(*context),
                .target = flags.on_gpu() ? "" : "ratio >= 1.8, memory <= 0.6 of the peer's"};
-  row.details["images per second"] = static_cast<double>(batch_size) / row.ours_ms * 1e3;
-  if (flags.has_peer()) {
-    row.peer_ms = peer.step_ms();
-    row.peer_mb = peer.memory_mb();
-    row.peer_variant = peer.variant();
-    row.details["memory ratio"] = *row.ours_mb / *row.peer_mb;
-    report.set_peer_version(peer.version());
+  row.details["images per second"] = static_cast<double>(batch_size) / row.ebb_ms * 1e3;
+  if (flags.has_baseline()) {
+    row.baseline_ms = baseline.step_ms();
+    row.baseline_mb = baseline.memory_mb();
+    row.baseline_variant = baseline.variant();
+    row.details["memory ratio"] = *row.ebb_mb / *row.baseline_mb;
+    report.set_baseline_version(baseline.version());
   }
   report.add(std::move(row));
   report.finish();

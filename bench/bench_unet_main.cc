@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "bench/harness.h"
-#include "diffusion/program/model_file.h"
-#include "diffusion/sampling/denoiser.h"
+#include "diffusion/denoiser.h"
+#include "diffusion/model_file.h"
 
 namespace ebb {
 namespace {
@@ -39,30 +39,31 @@ Tensor one_hot(Context& context, int64_t images, bool with_class) {
 
 // Measures `step` and the peer in turn.
 void measure(const Setup& setup, BenchReport& report, BenchRow row,
-             const std::function<void()>& step, const std::string& peer_arguments,
+             const std::function<void()>& step, const std::string& baseline_arguments,
              const std::vector<std::string>& variants) {
-  PeerCase peer(setup.flags,
-                peer_arguments + " --threads " + std::to_string(setup.flags.threads()) +
-                    " --steps " + std::to_string(setup.steps) + peer_precision(setup.flags),
-                peer_variants(setup.flags, variants));
-  std::vector<double> ours;
+  BaselineCase baseline(setup.flags,
+                        baseline_arguments + " --threads " + std::to_string(setup.flags.threads()) +
+                            " --steps " + std::to_string(setup.steps) +
+                            baseline_precision(setup.flags),
+                        baseline_variants(setup.flags, variants));
+  std::vector<double> ebb;
   for (int64_t round = 0; round < setup.flags.rounds; ++round) {
     const auto finished = [&] {
       step();
-      setup.context.queue()->synchronize();
+      setup.context.stream()->synchronize();
     };
     finished();
     finished();  // a GPU records the step the second time
-    for (int64_t i = 0; i < setup.steps; ++i) ours.push_back(time_ms(finished));
-    if (setup.flags.has_peer()) peer.measure();
+    for (int64_t i = 0; i < setup.steps; ++i) ebb.push_back(time_ms(finished));
+    if (setup.flags.has_baseline()) baseline.measure();
   }
-  row.ours_ms = median(ours);
-  row.ours_mb = peak_memory_mb(setup.context);
-  if (setup.flags.has_peer()) {
-    row.peer_ms = peer.step_ms();
-    row.peer_mb = peer.memory_mb();
-    row.peer_variant = peer.variant();
-    report.set_peer_version(peer.version());
+  row.ebb_ms = median(ebb);
+  row.ebb_mb = peak_memory_mb(setup.context);
+  if (setup.flags.has_baseline()) {
+    row.baseline_ms = baseline.step_ms();
+    row.baseline_mb = baseline.memory_mb();
+    row.baseline_variant = baseline.variant();
+    report.set_baseline_version(baseline.version());
   }
   report.add(std::move(row));
 }
@@ -77,7 +78,7 @@ void measure_guided_step(const Setup& setup, BenchReport& report, int64_t images
   // The floor counts both branches in full, as the peer computes them.
   measure(setup, report,
           {.name = "guided step, " + batch + " digits",
-           .floor_ms = report.floor_ms(2 * static_cast<double>(images) * kForwardFlops64),
+           .roofline_ms = report.roofline_ms(2 * static_cast<double>(images) * kForwardFlops64),
            .target = images == 10 && !setup.flags.on_gpu() ? "ratio >= 2.2" : ""},
           [&] { denoiser.predict(x, t); }, "sample --batch-size " + batch,
           {"--guidance batched", "--guidance batched --channels-last",
@@ -85,34 +86,35 @@ void measure_guided_step(const Setup& setup, BenchReport& report, int64_t images
            "--guidance two-calls --channels-last --compile"});
 }
 
-// From the start of a process to the end of one that has written the picture of a digit.
+// From the start of a process to the end of one that has written the image of a digit.
 void measure_cold_start(const Setup& setup, BenchReport& report, const std::string& ebb) {
   const std::string threads = " --threads " + std::to_string(setup.flags.threads());
-  const auto folder = std::filesystem::temp_directory_path() / "ebb-bench-cold-start";
-  std::filesystem::create_directories(folder);
+  const auto directory = std::filesystem::temp_directory_path() / "ebb-bench-cold-start";
+  std::filesystem::create_directories(directory);
   const auto run_command = [](const std::string& command) {
     EBB_CHECK(std::system(command.c_str()) == 0, IoError, "'", command, "' failed");
   };
-  std::vector<double> ours, peer;
+  std::vector<double> ebb, baseline;
   for (int64_t round = 0; round < setup.flags.rounds; ++round) {
-    ours.push_back(time_ms([&] {
+    ebb.push_back(time_ms([&] {
       run_command(ebb + " sample --model " + setup.model_path + " --class 7 -b 1 --force -o " +
-                  (folder / "ours.png").string() + threads + " --device " +
+                  (directory / "ours.png").string() + threads + " --device " +
                   setup.flags.device.device + " --precision " + setup.flags.device.precision_name +
                   " > /dev/null 2>&1");
     }));
-    if (!setup.flags.has_peer() || setup.flags.on_gpu()) continue;
-    peer.push_back(time_ms([&] {
+    if (!setup.flags.has_baseline() || setup.flags.on_gpu()) continue;
+    baseline.push_back(time_ms([&] {
       run_command(setup.flags.python + " " + setup.flags.scripts + "/peer_mnist.py draw " +
-                  setup.model_path + " " + (folder / "peer.pgm").string() + " --digit 7" + threads);
+                  setup.model_path + " " + (directory / "peer.pgm").string() + " --digit 7" +
+                  threads);
     }));
   }
-  std::filesystem::remove_all(folder);
+  std::filesystem::remove_all(directory);
   BenchRow row{.name = "cold start: one guided digit, 300 steps, process start to file",
-               .floor_ms = report.floor_ms(2 * 300 * kForwardFlops64),
-               .ours_ms = median(ours),
+               .roofline_ms = report.roofline_ms(2 * 300 * kForwardFlops64),
+               .ebb_ms = median(ebb),
                .target = "ratio >= 10"};
-  if (!peer.empty()) row.peer_ms = median(peer);
+  if (!baseline.empty()) row.baseline_ms = median(baseline);
   report.add(std::move(row));
 }
 

@@ -46,7 +46,7 @@ double device_copy_rate(Context& context) {
   const Tensor to = Tensor::zeros(context, {kBytes}, DType::kU8);
   double best = 0;
   for (int round = 0; round < kRounds; ++round) {
-    const double seconds = context.queue()->time_seconds([&] {
+    const double seconds = context.stream()->time_seconds([&] {
       for (int i = 0; i < kCopies; ++i) to.copy_from(from);
     });
     best = std::max(best, 2e-9 * kCopies * static_cast<double>(kBytes) / seconds);
@@ -59,7 +59,7 @@ double device_copy_rate(Context& context) {
 DeviceRates measure_rates(Context& context) {
   switch (context.device().type) {
     case DeviceType::kCpu: {
-      const int threads = context.stream().threads;
+      const int threads = context.kernel_stream().threads;
       const DeviceRates rates{loaded_fma_peak(threads), kUnknown, kUnknown,
                               host_copy_rate(threads)};
       forget_peak_memory();

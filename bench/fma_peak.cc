@@ -8,7 +8,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/cpu/conv_tile-inl.h"
+#include "kernels/conv/cpu/conv_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {

@@ -10,10 +10,10 @@
 #include <memory>
 #include <sstream>
 
+#include "apps/cli/kernels_flag.h"
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "bench/vendor/kernels.h"
-#include "diffusion/program/kernels_flag.h"
 #include "engine/backend.h"
 #include "kernels/cpu/simd_name.h"
 
@@ -76,13 +76,13 @@ BenchFlags::BenchFlags(Command command, bool names_precision) : one_precision(na
   if (names_precision) add_precision_flag(command, device);
   add_kernels_flag(command, {"cudnn"}, &kernels);
   add_choice(
-      command, "--peer", peer, {"none", "torch"},
-      "what to measure in the same run, alternating: torch runs bench/peer_mnist.py, on cuda "
-      "bench/peer_torch_gpu.py");
+      command, "--peer", baseline, {"none", "torch"},
+      "what to measure in the same run, alternating: torch runs bench/baseline_mnist.py, on cuda "
+      "bench/baseline_torch_gpu.py");
   command.add_option("--python", python, "Python that runs the peer")
       .or_environment("EBB_PEER_PYTHON")
       .show_default();
-  command.add_option("--peer-scripts", scripts, "folder of the peer's programs").show_default();
+  command.add_option("--peer-scripts", scripts, "directory of the peer's programs").show_default();
   add_integer(command, "--rounds", rounds, 1, 100, "measurements of each case; medians count");
   command.add_option("--json", json, "also write the table to this file");
 }
@@ -111,8 +111,8 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
             "--device auto: a measurement names what it measures. Use cpu, cuda or emu");
   std::unique_ptr<Context> context = make_context(flags.device);
   const bool on_cuda = context->device().type == DeviceType::kCuda;
-  EBB_CHECK(!flags.has_peer() || context->device().type != DeviceType::kEmu, UsageError, "--peer ",
-            flags.peer,
+  EBB_CHECK(!flags.has_baseline() || context->device().type != DeviceType::kEmu, UsageError,
+            "--peer ", flags.baseline,
             " --device emu: the emulator's times mean nothing. Use cpu or "
             "cuda");
   const std::string& kernels = flags.kernels;
@@ -122,7 +122,7 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
   const bool tf32 = context->precision() == Precision::kTf32;
   const KernelTable* table = vendor_kernels(tf32 ? VendorMath::kTf32 : VendorMath::kF32);
   EBB_CHECK(table != nullptr, DeviceError, "--kernels ", kernels, ": ", vendor_version());
-  return std::make_unique<Context>(context->device(), context->queue(), context->allocator(),
+  return std::make_unique<Context>(context->device(), context->stream(), context->allocator(),
                                    *table, context->precision());
 }
 
@@ -163,12 +163,12 @@ std::string BenchReport::markdown() const {
   for (size_t i = 0; i < columns.size(); ++i) out << "---|";
   out << "\n";
   for (const BenchRow& row : rows_) {
-    const std::string ratio = row.peer_ms ? digits(*row.peer_ms / row.ours_ms, 2) : "-";
-    out << "| " << row.name << " | " << number(row.floor_ms) << " | " << number(row.ours_ms)
-        << " | " << optional_number(row.peer_ms)
-        << (row.peer_variant.empty() ? "" : " (" + row.peer_variant + ")") << " | " << ratio
-        << " | " << optional_number(row.ours_mb) << " | " << optional_number(row.peer_mb) << " | "
-        << (row.target.empty() ? "-" : row.target) << " |";
+    const std::string ratio = row.baseline_ms ? digits(*row.baseline_ms / row.ebb_ms, 2) : "-";
+    out << "| " << row.name << " | " << number(row.roofline_ms) << " | " << number(row.ebb_ms)
+        << " | " << optional_number(row.baseline_ms)
+        << (row.baseline_variant.empty() ? "" : " (" + row.baseline_variant + ")") << " | " << ratio
+        << " | " << optional_number(row.ebb_mb) << " | " << optional_number(row.baseline_mb)
+        << " | " << (row.target.empty() ? "-" : row.target) << " |";
     for (const auto& [key, value] : columns.items()) {
       out << " " << (row.details.contains(key) ? cell(row.details[key]) : "-") << " |";
     }
@@ -188,14 +188,14 @@ void BenchReport::save() const {
   nlohmann::ordered_json all = {{"header", header_}, {"rows", nlohmann::ordered_json::array()}};
   for (const BenchRow& row : rows_) {
     nlohmann::ordered_json entry = {
-        {"case", row.name}, {"floor_ms", row.floor_ms}, {"ours_ms", row.ours_ms}};
-    if (row.peer_ms) {
-      entry["peer_ms"] = *row.peer_ms;
-      entry["ratio"] = *row.peer_ms / row.ours_ms;
-      entry["peer_variant"] = row.peer_variant;
+        {"case", row.name}, {"floor_ms", row.roofline_ms}, {"ours_ms", row.ebb_ms}};
+    if (row.baseline_ms) {
+      entry["peer_ms"] = *row.baseline_ms;
+      entry["ratio"] = *row.baseline_ms / row.ebb_ms;
+      entry["peer_variant"] = row.baseline_variant;
     }
-    if (row.ours_mb) entry["ours_mb"] = *row.ours_mb;
-    if (row.peer_mb) entry["peer_mb"] = *row.peer_mb;
+    if (row.ebb_mb) entry["ours_mb"] = *row.ebb_mb;
+    if (row.baseline_mb) entry["peer_mb"] = *row.baseline_mb;
     if (!row.target.empty()) entry["target"] = row.target;
     entry.update(row.details);
     all["rows"].push_back(std::move(entry));
@@ -229,8 +229,8 @@ double peak_memory_mb(const Context& context) {
   return std::stod(proc_value("/proc/self/status", "VmHWM")) * 1024 / 1e6;  // "1234 kB"
 }
 
-void run_peer(const BenchFlags& flags, const std::string& arguments,
-              const std::function<void(nlohmann::json)>& on_line) {
+void run_baseline(const BenchFlags& flags, const std::string& arguments,
+                  const std::function<void(nlohmann::json)>& on_line) {
   const std::string command = flags.python + " " + flags.scripts +
                               (flags.on_gpu() ? "/peer_torch_gpu.py " : "/peer_mnist.py ") +
                               arguments;
@@ -254,13 +254,13 @@ void run_peer(const BenchFlags& flags, const std::string& arguments,
             status, "). See its message above; --python names another Python");
 }
 
-void PeerCase::measure() {
+void BaselineCase::measure() {
   const bool is_first = best_variant_.empty();
   for (const std::string& variant :
        is_first ? variants_ : std::vector<std::string>{best_variant_}) {
     const std::string variant_flags = variant == "contiguous" ? "" : " " + variant;
     nlohmann::json fastest;  // a run may print several variants of its own
-    run_peer(flags_, arguments_ + variant_flags, [&](nlohmann::json line) {
+    run_baseline(flags_, arguments_ + variant_flags, [&](nlohmann::json line) {
       const auto seconds = [](const nlohmann::json& l) {
         return l.at("median_step_seconds").get<double>();
       };
@@ -277,16 +277,17 @@ void PeerCase::measure() {
   }
 }
 
-std::string peer_precision(const BenchFlags& flags) {
+std::string baseline_precision(const BenchFlags& flags) {
   if (!flags.on_gpu()) return "";
   return cat(" --precision ", to_string(flags.device.precision()));
 }
 
-std::vector<std::string> peer_variants(const BenchFlags& flags, std::vector<std::string> on_cpu) {
+std::vector<std::string> baseline_variants(const BenchFlags& flags,
+                                           std::vector<std::string> on_cpu) {
   return flags.on_gpu() ? std::vector<std::string>{"contiguous"} : std::move(on_cpu);
 }
 
-std::string PeerCase::version() const {
+std::string BaselineCase::version() const {
   const bool on_gpu = best_.contains("gpu");
   return "torch " + best_.at("version").get<std::string>() + " " +
          best_.at(on_gpu ? "gpu" : "cpu_capability").get<std::string>();

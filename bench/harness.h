@@ -7,15 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/cli.h"
 #include "bench/device_rates.h"
-#include "diffusion/program/cli.h"
 
 namespace ebb {
 
 // Flags of every bench program.
 struct BenchFlags {
   DeviceFlags device;
-  std::string peer = "none";
+  std::string baseline = "none";
   std::string python = "python3";
   std::string scripts = EBB_BENCH_SOURCE_DIR;
   std::string json;
@@ -26,7 +26,7 @@ struct BenchFlags {
   explicit BenchFlags(Command command, bool names_precision = true);
   // Threads that --threads asks for.
   int threads() const;
-  bool has_peer() const { return peer != "none"; }
+  bool has_baseline() const { return baseline != "none"; }
   bool on_gpu() const;
   // What --precision makes convolutions run on.
   MathUnit unit() const;
@@ -40,12 +40,12 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags);
 // One line of the table. Milliseconds; ratio = peer / ours.
 struct BenchRow {
   std::string name;
-  double floor_ms = 0;  // at the roofline, as a direct convolution
-  double ours_ms = 0;   // NaN prints as "-"
-  std::optional<double> peer_ms = {};
-  std::string peer_variant = {};       // which of the peer's variants was the fastest
-  std::optional<double> ours_mb = {};  // peak memory, 1e6 bytes: resident, or of the GPU
-  std::optional<double> peer_mb = {};
+  double roofline_ms = 0;  // at the roofline, as a direct convolution
+  double ebb_ms = 0;       // NaN prints as "-"
+  std::optional<double> baseline_ms = {};
+  std::string baseline_variant = {};  // which of the peer's variants was the fastest
+  std::optional<double> ebb_mb = {};  // peak memory, 1e6 bytes: resident, or of the GPU
+  std::optional<double> baseline_mb = {};
   std::string target = {};                                            // "ratio >= 1.8"
   nlohmann::ordered_json details = nlohmann::ordered_json::object();  // more columns, by name
 };
@@ -56,8 +56,8 @@ class BenchReport {
 
   const DeviceRates& rates() const { return rates_; }
   // Of work that only multiplies.
-  double floor_ms(double flops) const { return flops / rates_.gflops(flags_.unit()) * 1e-6; }
-  void set_peer_version(const std::string& version) { header_["peer"] = version; }
+  double roofline_ms(double flops) const { return flops / rates_.gflops(flags_.unit()) * 1e-6; }
+  void set_baseline_version(const std::string& version) { header_["peer"] = version; }
   void add(BenchRow row) { rows_.push_back(std::move(row)); }
   void replace(std::vector<BenchRow> rows) { rows_ = std::move(rows); }
   void add_note(const std::string& note) { notes_.push_back(note); }
@@ -83,16 +83,16 @@ double median(std::vector<double> values);
 double geometric_mean(const std::vector<double>& values);
 double peak_memory_mb(const Context& context);
 
-// Runs bench/peer_mnist.py, on a GPU bench/peer_torch_gpu.py, and hands over the JSON lines that it
-// prints, each as it comes. Error with the command when it fails.
-void run_peer(const BenchFlags& flags, const std::string& arguments,
-              const std::function<void(nlohmann::json)>& on_line);
+// Runs bench/baseline_mnist.py, on a GPU bench/baseline_torch_gpu.py, and hands over the JSON lines
+// that it prints, each as it comes. Error with the command when it fails.
+void run_baseline(const BenchFlags& flags, const std::string& arguments,
+                  const std::function<void(nlohmann::json)>& on_line);
 
 // A peer command in several variants, of which the best counts: the first call measures all of
 // them, later calls the best one again. On a GPU one command tries all its variants itself.
-class PeerCase {
+class BaselineCase {
  public:
-  PeerCase(const BenchFlags& flags, std::string arguments, std::vector<std::string> variants)
+  BaselineCase(const BenchFlags& flags, std::string arguments, std::vector<std::string> variants)
       : flags_(flags), arguments_(std::move(arguments)), variants_(std::move(variants)) {}
 
   void measure();
@@ -110,8 +110,9 @@ class PeerCase {
   std::vector<double> step_ms_;
 };
 
-// What a PeerCase is given: on a GPU " --precision f32" or another one, and no variants.
-std::string peer_precision(const BenchFlags& flags);
-std::vector<std::string> peer_variants(const BenchFlags& flags, std::vector<std::string> on_cpu);
+// What a BaselineCase is given: on a GPU " --precision f32" or another one, and no variants.
+std::string baseline_precision(const BenchFlags& flags);
+std::vector<std::string> baseline_variants(const BenchFlags& flags,
+                                           std::vector<std::string> on_cpu);
 
 }  // namespace ebb

@@ -17,13 +17,14 @@ double measure_ms(Context& context, const Measurement& m) {
   if (context.device().type != DeviceType::kCuda) {
     constexpr double kLongMs = 500;
     const PreparedOp op(context, m.op_case, m.pass, m.variant.dtype);
-    const double first = context.queue()->time_seconds([&] { op.run(); }) * 1e3;
+    const double first = context.stream()->time_seconds([&] { op.run(); }) * 1e3;
     if (first > kLongMs || context.device().type == DeviceType::kEmu) return first;
-    return context.queue()->time_seconds([&] { op.run(); }) * 1e3;
+    return context.stream()->time_seconds([&] { op.run(); }) * 1e3;
   }
   constexpr double kCacheBytes = 150e6, kWantedMs = 20;
   constexpr int kMostCopies = 16, kRuns = 20;
-  const double copies = std::clamp(std::ceil(kCacheBytes / m.floor.bytes), 1.0, 1.0 * kMostCopies);
+  const double copies =
+      std::clamp(std::ceil(kCacheBytes / m.roofline.bytes), 1.0, 1.0 * kMostCopies);
   std::vector<std::unique_ptr<PreparedOp>> ops;
   for (int i = 0; i < static_cast<int>(copies); ++i) {
     ops.push_back(std::make_unique<PreparedOp>(context, m.op_case, m.pass, m.variant.dtype));
@@ -32,9 +33,9 @@ double measure_ms(Context& context, const Measurement& m) {
   const auto run_all = [&] {
     for (int i = 0; i < kRuns; ++i) ops[static_cast<size_t>(i) % ops.size()]->run();
   };
-  const std::unique_ptr<RecordedWork> graph = context.queue()->record(run_all);
+  const std::unique_ptr<CapturedGraph> graph = context.stream()->record(run_all);
   const auto repeat = [&](int times) {
-    return context.queue()->time_seconds([&] {
+    return context.stream()->time_seconds([&] {
       for (int i = 0; i < times; ++i) {
         graph != nullptr ? graph->replay() : run_all();
       }
@@ -52,7 +53,7 @@ void measure(Context& context, Measurement& m, bool with_error) {
   const ChosenVariant chosen(m.variant);
   std::unique_ptr<Context> vendor;
   if (m.variant.table != nullptr) {
-    vendor = std::make_unique<Context>(context.device(), context.queue(), context.allocator(),
+    vendor = std::make_unique<Context>(context.device(), context.stream(), context.allocator(),
                                        *m.variant.table);
   }
   Context& where = vendor ? *vendor : context;
@@ -60,7 +61,7 @@ void measure(Context& context, Measurement& m, bool with_error) {
   const auto* conv = std::get_if<ConvShape>(&m.op_case.shape);
   try {
     if (with_error && conv != nullptr &&
-        2 * m.floor.flops / static_cast<double>(conv->n) < kMostFlops) {
+        2 * m.roofline.flops / static_cast<double>(conv->n) < kMostFlops) {
       m.was_compared = true;
       m.error = conv_error(where, *conv, conv_pass_of(m.pass), m.variant.dtype);
     }

@@ -14,7 +14,7 @@ struct Measurement {
   OpCase op_case;
   CasePass pass;
   Variant variant;
-  OpFloor floor;
+  OpRoofline roofline;
   bool is_plan;            // what the product runs
   std::vector<double> ms;  // of every round; empty when it cannot run here
   std::string why_not;

@@ -6,8 +6,8 @@
 
 #include "engine/context.h"
 #include "engine/tensor.h"
-#include "tests/support/random_data.h"
-#include "tests/support/storage.h"
+#include "testing/random_data.h"
+#include "testing/storage.h"
 
 namespace ebb {
 
@@ -32,8 +32,8 @@ class Operands {
     const int64_t block = static_cast<int64_t>(values.size());
     void* const to = space(count, dtype);
     for (int64_t at = 0; at < count; at += block) {
-      context_.queue()->copy_in(static_cast<char*>(to) + at * size_of(dtype), from,
-                                std::min(block, count - at) * size_of(dtype));
+      context_.stream()->copy_to_device(static_cast<char*>(to) + at * size_of(dtype), from,
+                                        std::min(block, count - at) * size_of(dtype));
     }
     return to;
   }

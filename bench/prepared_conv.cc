@@ -4,7 +4,7 @@
 #include "bench/operands.h"
 #include "bench/prepared_op.h"
 #include "kernels/kernel_table.h"
-#include "tests/reference/conv.h"
+#include "testing/reference/conv.h"
 
 namespace ebb {
 namespace {
@@ -60,7 +60,7 @@ void complete(Context& context, Operands& on, ConvOperands& c, const float* w) {
     return context.kernel(entry, name)(c.g, c.pass, c.dtype, args...);
   };
   c.workspace = on.bytes(bytes_of(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes",
-                                  context.stream().threads));
+                                  context.kernel_stream().threads));
   if (c.pass == ConvPass::kBackwardWeight) {
     c.out = on.space(c.g.o * c.g.kh * c.g.kw * c.g.c);
     return;
@@ -78,11 +78,11 @@ std::vector<float> download(Context& context, const void* from, int64_t count, D
   const int64_t bytes = count * size_of(dtype);
   std::vector<float> values(static_cast<size_t>(count));
   if (dtype == DType::kF32) {
-    context.queue()->copy_out(values.data(), from, 1, bytes, bytes);
+    context.stream()->copy_to_host(values.data(), from, 1, bytes, bytes);
     return values;
   }
   std::vector<uint16_t> bits(values.size());
-  context.queue()->copy_out(bits.data(), from, 1, bytes, bytes);
+  context.stream()->copy_to_host(bits.data(), from, 1, bytes, bytes);
   return test::from_storage(bits, dtype);
 }
 

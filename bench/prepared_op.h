@@ -3,8 +3,8 @@
 #include <functional>
 
 #include "engine/context.h"
-#include "tests/support/op_cases.h"
-#include "tests/support/op_floor.h"
+#include "testing/op_cases.h"
+#include "testing/op_roofline.h"
 
 namespace ebb {
 

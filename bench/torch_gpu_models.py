@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from peer_mnist_unet import MnistUNet, ModelConfig
-from peer_timing import (
+from baseline_mnist_unet import MnistUNet, ModelConfig
+from baseline_timing import (
     CLASS_DROP,
     CLASSES,
     GUIDANCE_SCALE,

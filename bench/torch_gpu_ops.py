@@ -1,4 +1,4 @@
-"""Single ops of the table in tests/support/op_cases.h, in PyTorch."""
+"""Single ops of the table in testing/op_cases.h, in PyTorch."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-import peer_convs
-from peer_convs import FORMATS
+import baseline_convs
+from baseline_convs import FORMATS
 from torch_gpu_timing import Step, Timer
 
 DTYPES = {
@@ -68,7 +68,7 @@ def operand_bytes(case: dict, dtype: torch.dtype) -> float:
 def conv_variants(
     case: dict, dtype: torch.dtype, device: str
 ) -> Iterator[tuple[str, Callable[[], Step]]]:
-    for name, prepare in peer_convs.variants(case["shape"], case["pass"], dtype, device):
+    for name, prepare in baseline_convs.variants(case["shape"], case["pass"], dtype, device):
         yield name, lambda prepare=prepare: without_grad(prepare())
 
 

@@ -3,9 +3,9 @@
 #include "bench/cuda_facts.h"
 #include "bench/prepared_op.h"
 #include "bench/vendor/kernels.h"
-#include "kernels/cpu/conv_plan.h"
-#include "kernels/cpu/conv_winograd.h"
-#include "kernels/tap_list.h"
+#include "kernels/conv/cpu/conv_plan.h"
+#include "kernels/conv/cpu/conv_winograd.h"
+#include "kernels/conv/tap_list.h"
 
 namespace ebb {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "bench/device_rates.h"
 #include "kernels/kernel_table.h"
-#include "tests/support/op_cases.h"
-#include "tests/support/op_floor.h"
+#include "testing/op_cases.h"
+#include "testing/op_roofline.h"
 
 namespace ebb {
 

@@ -1,9 +1,9 @@
 # CUDA kernels on the host: sets EBB_WITH_EMULATOR and defines how .cu files are compiled as C++.
 #
-#   target_link_libraries(x PUBLIC ebb_emulated) and ebb_emulate(FILE...)  in the same folder
+#   target_link_libraries(x PUBLIC ebb_emulated) and ebb_emulate(FILE...)  in the same directory
 #
 # The emulator's checker lives on the calls that -fsanitize=thread and =alignment make the compiler
-# put before memory accesses; their libraries are not linked (tests/simt/instrumentation.cc answers). So a build under
+# put before memory accesses; their libraries are not linked (emulator/instrumentation.cc answers). So a build under
 # a sanitizer has no emulator.
 set(EBB_WITH_EMULATOR OFF)
 find_path(EBB_CUDA_HEADERS cuda_fp16.h
@@ -28,7 +28,7 @@ target_include_directories(ebb_emulated SYSTEM INTERFACE ${EBB_CUDA_HEADERS})
 
 function(ebb_emulate)
   # -g1: lines for the checker's reports. Kernels view memory as other types (float4), and joining
-  # neighbouring accesses would hide their sizes and alignment from the checker. FMA contraction
+  # neighboring accesses would hide their sizes and alignment from the checker. FMA contraction
   # would make results depend on the host.
   set(options -g1 -fno-strict-aliasing -fno-tree-vectorize -fno-tree-slp-vectorize
     -fno-store-merging -ffp-contract=off -Wno-unused-function

@@ -49,7 +49,7 @@ std::unique_ptr<Context> make_cpu_context(int threads, Precision precision) {
   EBB_CHECK(precision == Precision::kF32, UsageError, "--precision ", to_string(precision),
             ": the kernels of the CPU compute in f32. Use --device cuda, or leave --precision out");
   auto allocator = std::make_shared<CachingAllocator>(host_memory_source());
-  return std::make_unique<Context>(Device{DeviceType::kCpu, 0}, host_queue(threads),
+  return std::make_unique<Context>(Device{DeviceType::kCpu, 0}, host_stream(threads),
                                    std::move(allocator), cpu_kernels());
 }
 

@@ -5,11 +5,11 @@
 
 #include "base/device.h"
 #include "base/error.h"
+#include "base/kernel_stream.h"
 #include "base/precision.h"
-#include "base/stream_handle.h"
 #include "engine/allocator.h"
-#include "engine/device_queue.h"
 #include "engine/profile.h"
+#include "engine/stream.h"
 
 namespace ebb {
 
@@ -19,10 +19,10 @@ struct KernelTable;  // kernels/kernel_table.h; who launches includes it
 // one. Created by make_context() (engine/backend.h). Not thread-safe: one thread per context.
 class Context {
  public:
-  Context(Device device, std::shared_ptr<DeviceQueue> queue, std::shared_ptr<Allocator> allocator,
+  Context(Device device, std::shared_ptr<Stream> stream, std::shared_ptr<Allocator> allocator,
           const KernelTable& kernels, Precision precision = Precision::kF32)
       : device_(device),
-        queue_(std::move(queue)),
+        stream_(std::move(stream)),
         allocator_(std::move(allocator)),
         kernels_(kernels),
         precision_(precision) {}
@@ -32,8 +32,8 @@ class Context {
   Device device() const { return device_; }
   // How networks are to be computed here; single operations go by the types of their tensors.
   Precision precision() const { return precision_; }
-  StreamHandle stream() const { return queue_->handle(); }
-  const std::shared_ptr<DeviceQueue>& queue() const { return queue_; }
+  KernelStream kernel_stream() const { return stream_->handle(); }
+  const std::shared_ptr<Stream>& stream() const { return stream_; }
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
 
   // The entry of the backend's table; DeviceError when the backend does not have it.
@@ -46,20 +46,20 @@ class Context {
 
   // Every kernel starts here: looked up, run, timed under the current layer when profiling.
   template <typename Args>
-  void launch(void (*KernelTable::*entry)(const Args&, StreamHandle), const char* name,
+  void launch(void (*KernelTable::*entry)(const Args&, KernelStream), const char* name,
               const Args& args) {
     auto* function = kernel(entry, name);
     if (profiler_ == nullptr) {
-      function(args, stream());
+      function(args, kernel_stream());
       return;
     }
-    const double seconds = queue_->time_seconds([&] { function(args, stream()); });
+    const double seconds = stream_->time_seconds([&] { function(args, kernel_stream()); });
     profiler_->record(name, layer_ == nullptr ? std::string("-") : *layer_, seconds);
   }
 
   // The same device with a pool of memory of its own (Allocator::pool), for recorded work.
   std::unique_ptr<Context> with_pool() const {
-    return std::make_unique<Context>(device_, queue_, allocator_->pool(), kernels_, precision_);
+    return std::make_unique<Context>(device_, stream_, allocator_->pool(), kernels_, precision_);
   }
 
   void enable_profiler() { profiler_ = std::make_unique<Profiler>(); }
@@ -71,7 +71,7 @@ class Context {
   [[noreturn]] void refuse_missing(const char* kernel_name) const;
 
   Device device_;
-  std::shared_ptr<DeviceQueue> queue_;
+  std::shared_ptr<Stream> stream_;
   std::shared_ptr<Allocator> allocator_;
   const KernelTable& kernels_;
   Precision precision_;

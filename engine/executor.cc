@@ -9,7 +9,7 @@ namespace ebb {
 Executor::Executor(Context& context, Graph graph, const TensorMap& params, const Options& options)
     : context_(context),
       graph_(std::move(graph)),
-      keep_marks_(options.keep_marks),
+      keep_module_outputs_(options.keep_module_outputs),
       tensors_(graph_.values.size()) {
   find_dependencies();
   bind_params(params);
@@ -59,7 +59,7 @@ void Executor::bind_params(const TensorMap& params) {
 
 // A value outlives the nodes that compute it when somebody reads it without it being recomputed.
 bool Executor::is_persistent(ValueId value) const {
-  if (value == graph_.output || (keep_marks_ && graph_.is_visible(value))) return true;
+  if (value == graph_.output || (keep_module_outputs_ && graph_.is_visible(value))) return true;
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const auto& inputs = graph_.nodes[n].inputs;
     const bool reads = std::find(inputs.begin(), inputs.end(), value) != inputs.end();
@@ -173,16 +173,17 @@ const Tensor& Executor::run() {
   if (context_.profiler() != nullptr) {  // times kernels one by one
     run_nodes(dirty_);
   } else {
-    recordings_.run(*context_.queue(), dirty_, [&] { run_nodes(dirty_); });
+    graphs_.run(*context_.stream(), dirty_, [&] { run_nodes(dirty_); });
   }
   dirty_ = 0;
   return tensors_[graph_.output];
 }
 
-const Tensor& Executor::mark(const std::string& name) const {
-  const auto found = graph_.marks.find(name);
-  EBB_CHECK(found != graph_.marks.end(), Error, "executor: no module named ", name);
-  EBB_CHECK(keep_marks_, Error, "executor: module outputs are not kept. Set Options::keep_marks");
+const Tensor& Executor::mark_output(const std::string& name) const {
+  const auto found = graph_.module_outputs.find(name);
+  EBB_CHECK(found != graph_.module_outputs.end(), Error, "executor: no module named ", name);
+  EBB_CHECK(keep_module_outputs_, Error,
+            "executor: module outputs are not kept. Set Options::keep_marks");
   return tensors_[found->second];
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/graph.h"
-#include "engine/recordings.h"
+#include "engine/graph_cache.h"
 
 namespace ebb {
 
@@ -17,7 +17,7 @@ namespace ebb {
 class Executor {
  public:
   struct Options {
-    bool keep_marks = false;  // module outputs stay readable after run()
+    bool keep_module_outputs = false;  // module outputs stay readable after run()
   };
 
   // params holds every parameter of the graph in the engine's layout, on the context's device.
@@ -28,12 +28,12 @@ class Executor {
   void set_input(const std::string& name, const Tensor& value);  // copied
   const Tensor& run();  // the output; overwritten by the next run
 
-  // The output of a module; Error without keep_marks.
-  const Tensor& mark(const std::string& name) const;
+  // The output of a module; Error without keep_module_outputs.
+  const Tensor& mark_output(const std::string& name) const;
 
   int64_t arena_bytes() const { return arena_bytes_; }
   int nodes_run() const { return nodes_run_; }  // by the last run()
-  int recordings() const { return recordings_.size(); }
+  int captured_graphs() const { return graphs_.size(); }
 
  private:
   using InputMask = uint32_t;  // bit i: depends on input i of input_ids_
@@ -47,15 +47,15 @@ class Executor {
 
   Context& context_;
   Graph graph_;
-  bool keep_marks_;
+  bool keep_module_outputs_;
   std::vector<ValueId> input_ids_;
   std::vector<InputMask> node_masks_;
   std::vector<InputMask> value_masks_;
   std::vector<Tensor> tensors_;  // per value
   Tensor workspace_;
   InputMask dirty_ = 0;
-  InputMask missing_ = 0;             // inputs never set
-  Recordings<InputMask> recordings_;  // by the set of changed inputs
+  InputMask missing_ = 0;         // inputs never set
+  GraphCache<InputMask> graphs_;  // by the set of changed inputs
   int64_t arena_bytes_ = 0;
   int nodes_run_ = 0;
 };

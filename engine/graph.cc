@@ -46,8 +46,9 @@ std::vector<std::vector<int>> Graph::consumers() const {
 }
 
 bool Graph::is_visible(ValueId value) const {
-  return value == output || std::any_of(marks.begin(), marks.end(),
-                                        [&](const auto& mark) { return mark.second == value; });
+  return value == output ||
+         std::any_of(module_outputs.begin(), module_outputs.end(),
+                     [&](const auto& mark_output) { return mark_output.second == value; });
 }
 
 }  // namespace ebb

@@ -35,7 +35,7 @@ struct Graph {
   std::vector<GraphNode> nodes;
   std::vector<GraphValue> values;
   ValueId output = -1;
-  std::map<std::string, ValueId> marks;  // module name -> its output
+  std::map<std::string, ValueId> module_outputs;  // module name -> its output
 
   ValueId add_value(ValueKind kind, const std::string& name, const Shape& shape);
   // Appends a node, with the shapes and types of its outputs inferred.

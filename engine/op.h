@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 namespace ebb {
 

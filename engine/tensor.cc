@@ -6,11 +6,12 @@ namespace ebb {
 namespace {
 
 template <typename T>
-Tensor copy_in(const Context& context, const Shape& shape, DType dtype, std::span<const T> values) {
+Tensor copy_to_device(const Context& context, const Shape& shape, DType dtype,
+                      std::span<const T> values) {
   Tensor tensor = Tensor::empty(context, shape, dtype);
   EBB_CHECK(tensor.elements() == static_cast<int64_t>(values.size()), ShapeError, "tensor ", shape,
             ": ", values.size(), " values given, expected ", tensor.elements());
-  context.queue()->copy_in(tensor.raw(), values.data(), tensor.bytes());
+  context.stream()->copy_to_device(tensor.raw(), values.data(), tensor.bytes());
   return tensor;
 }
 
@@ -22,7 +23,7 @@ Tensor Tensor::empty(const Context& context, const Shape& shape, DType dtype) {
   tensor.dtype_ = dtype;
   tensor.pitch_ = shape.rank() == 0 ? 1 : shape.back();
   const int64_t bytes = tensor.bytes();
-  tensor.queue_ = context.queue();
+  tensor.stream_ = context.stream();
   const std::shared_ptr<Allocator>& allocator = context.allocator();
   tensor.data_ = allocator->allocate(bytes);
   tensor.storage_ = std::shared_ptr<void>(
@@ -38,17 +39,17 @@ Tensor Tensor::zeros(const Context& context, const Shape& shape, DType dtype) {
 
 Tensor Tensor::from_host(const Context& context, const Shape& shape,
                          std::span<const float> values) {
-  return copy_in(context, shape, DType::kF32, values);
+  return copy_to_device(context, shape, DType::kF32, values);
 }
 
 Tensor Tensor::from_host(const Context& context, const Shape& shape,
                          std::span<const int32_t> values) {
-  return copy_in(context, shape, DType::kI32, values);
+  return copy_to_device(context, shape, DType::kI32, values);
 }
 
 Tensor Tensor::from_host(const Context& context, const Shape& shape,
                          std::span<const uint8_t> values) {
-  return copy_in(context, shape, DType::kU8, values);
+  return copy_to_device(context, shape, DType::kU8, values);
 }
 
 void Tensor::check_type(DType requested) const {
@@ -97,11 +98,11 @@ std::vector<float> Tensor::to_host() const {
   const int64_t rows = width == 0 ? 0 : elements() / width, element = size_of(dtype_);
   std::vector<float> values(static_cast<size_t>(elements()));
   if (dtype_ == DType::kF32) {
-    queue_->copy_out(values.data(), data_, rows, width * element, pitch_ * element);
+    stream_->copy_to_host(values.data(), data_, rows, width * element, pitch_ * element);
     return values;
   }
   std::vector<uint16_t> bits(values.size());
-  queue_->copy_out(bits.data(), data_, rows, width * element, pitch_ * element);
+  stream_->copy_to_host(bits.data(), data_, rows, width * element, pitch_ * element);
   std::transform(bits.begin(), bits.end(), values.begin(),
                  dtype_ == DType::kF16 ? f16_to_f32 : bf16_to_f32);
   return values;
@@ -111,19 +112,19 @@ void Tensor::copy_from_host(std::span<const float> values) const {
   EBB_CHECK(dense() && elements() == static_cast<int64_t>(values.size()), ShapeError, "tensor ",
             shape_, ": ", values.size(), " values given, expected ", elements(),
             dense() ? "" : " (rows are not adjacent)");
-  queue_->copy_in(data<float>(), values.data(), bytes());
+  stream_->copy_to_device(data<float>(), values.data(), bytes());
 }
 
 void Tensor::copy_from(const Tensor& other) const {
   EBB_CHECK(dense() && other.dense() && shape_ == other.shape_ && dtype_ == other.dtype_,
             ShapeError, "copy: ", other.shape_, " ", to_string(other.dtype_), " into ", shape_, " ",
             to_string(dtype_));
-  queue_->copy(data_, other.data_, bytes());
+  stream_->copy(data_, other.data_, bytes());
 }
 
 void Tensor::fill_zero() const {
   EBB_CHECK(dense(), ShapeError, "fill: rows of ", shape_, " are not adjacent");
-  queue_->fill_zero(data_, bytes());
+  stream_->fill_zero(data_, bytes());
 }
 
 float Tensor::item() const {

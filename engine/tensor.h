@@ -66,7 +66,7 @@ class Tensor {
   void check_type(DType requested) const;
 
   std::shared_ptr<void> storage_;
-  std::shared_ptr<DeviceQueue> queue_;  // of the device that holds the memory
+  std::shared_ptr<Stream> stream_;  // of the device that holds the memory
   void* data_ = nullptr;
   Shape shape_;
   DType dtype_ = DType::kF32;

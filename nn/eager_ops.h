@@ -17,16 +17,18 @@ class EagerOps final : public Ops {
   Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
   Shape shape(Value value) const override { return tensor(value).shape(); }
-  void mark(const Scope& module, Value value) override { marks_[module.path()] = tensor(value); }
+  void mark_output(const Scope& module, Value value) override {
+    module_outputs_[module.path()] = tensor(value);
+  }
 
   const Tensor& tensor(Value value) const { return tensors_.at(value.id); }
-  const TensorMap& marks() const { return marks_; }
+  const TensorMap& module_outputs() const { return module_outputs_; }
 
  private:
   Context& context_;
   const TensorMap& params_;
   std::vector<Tensor> tensors_;
-  TensorMap marks_;
+  TensorMap module_outputs_;
 };
 
 }  // namespace ebb

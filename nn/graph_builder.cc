@@ -20,8 +20,8 @@ Value GraphBuilder::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Va
   return {graph_.add_node(kind, attrs, ids, layer.path()).front()};
 }
 
-void GraphBuilder::mark(const Scope& module, Value value) {
-  graph_.marks[module.path()] = value.id;
+void GraphBuilder::mark_output(const Scope& module, Value value) {
+  graph_.module_outputs[module.path()] = value.id;
 }
 
 Graph GraphBuilder::finish(Value output) {

@@ -17,7 +17,7 @@ class GraphBuilder final : public Ops {
              const Scope& layer) override;
   DType dtype(Value value) const { return graph_.values.at(value.id).dtype; }
   Shape shape(Value value) const override { return graph_.values.at(value.id).shape; }
-  void mark(const Scope& module, Value value) override;
+  void mark_output(const Scope& module, Value value) override;
 
   Graph finish(Value output);
 

@@ -4,7 +4,7 @@ namespace ebb {
 namespace {
 
 Value marked(Ops& ops, const Scope& s, Value value) {
-  ops.mark(s, value);
+  ops.mark_output(s, value);
   return value;
 }
 

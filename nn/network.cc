@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "nn/judge_mnist.h"
+#include "nn/classifier_mnist.h"
 #include "nn/param_collector.h"
 #include "nn/unet_mnist.h"
 
@@ -83,20 +83,20 @@ Network mnist_unet_network(const Json& json, const std::string& where) {
   return network;
 }
 
-Network mnist_judge_network(const Json& json, const std::string& where) {
-  JudgeMnistConfig config;
+Network mnist_classifier_network(const Json& json, const std::string& where) {
+  ClassifierMnistConfig config;
   config.hidden = integer(json, where, "hidden", 1, 1024);
   config.classes = integer(json, where, "classes", 1, 1000);
   Network network;
   network.config = keys_of(json, {"name", "hidden", "classes"});
   network.inputs.push_back({"x", {28, 28, 1}});
   network.forward = [config](Ops& ops, const std::vector<Value>& inputs) {
-    return judge_mnist(ops, config, inputs.at(0));
+    return classifier_mnist(ops, config, inputs.at(0));
   };
   return network;
 }
 
-Value walk(const Network& network, ParamCollector& collector) {
+Value trace(const Network& network, ParamCollector& collector) {
   std::vector<Value> inputs;
   for (const NetworkInput& input : network.inputs) inputs.push_back(collector.input(input.shape));
   return network.forward(collector, inputs);
@@ -114,15 +114,15 @@ bool Network::has_input(const std::string& name) const {
 Network make_network(const std::string& config, const std::string& where) {
   const Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(json.is_object(), FormatError, where, ": model config is not a JSON object");
-  const auto build =
-      one_of<Builder>(json, where, "name",
-                      {{"mnist_unet", mnist_unet_network}, {"mnist_judge", mnist_judge_network}});
+  const auto build = one_of<Builder>(
+      json, where, "name",
+      {{"mnist_unet", mnist_unet_network}, {"mnist_judge", mnist_classifier_network}});
   return build(json, where);
 }
 
 Shape output_shape(const Network& network) {
   ParamCollector collector;
-  const Shape batched = collector.shape(walk(network, collector));
+  const Shape batched = collector.shape(trace(network, collector));
   Shape image;
   for (int i = 1; i < batched.rank(); ++i) image.push_back(batched[i]);
   return image;
@@ -130,7 +130,7 @@ Shape output_shape(const Network& network) {
 
 std::vector<ParamSpec> list_params(const Network& network) {
   ParamCollector collector;
-  walk(network, collector);
+  trace(network, collector);
   return collector.specs();
 }
 

@@ -27,7 +27,7 @@ class Ops {
                      const Scope& layer) = 0;
   virtual Shape shape(Value value) const = 0;
   // Says that `value` is the output of a module.
-  virtual void mark(const Scope&, Value) {}
+  virtual void mark_output(const Scope&, Value) {}
 
   // PyTorch's layers under their usual names; each creates its parameters under `s`.
   Value conv2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/random.h"
+#include "kernels/random/random.h"
 
 namespace ebb {
 namespace {
@@ -54,7 +54,7 @@ void engine_to_torch(const ParamSpec& spec, std::span<const float> engine, std::
   }
 }
 
-void initialise(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<float> values) {
+void initialize(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<float> values) {
   const ParamInit& init = spec.info.init;
   const RandomFillArgs drawn{.seed = seed,
                              .stream = RandomStream::kInit,
@@ -64,10 +64,10 @@ void initialise(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<f
                              .elements = static_cast<int64_t>(values.size()),
                              .y = values.data()};
   if (init.deviation > 0) {
-    cpu::random_normal(drawn, StreamHandle{});
+    cpu::random_normal(drawn, KernelStream{});
     for (float& value : values) value *= init.deviation;
   } else if (init.bound > 0) {
-    cpu::random_uniform(drawn, StreamHandle{});
+    cpu::random_uniform(drawn, KernelStream{});
     for (float& value : values) value = init.bound * (2 * value - 1);
   } else {
     std::fill(values.begin(), values.end(), init.constant);

@@ -42,6 +42,6 @@ void torch_to_engine(const ParamSpec& spec, std::span<const float> torch, std::s
 void engine_to_torch(const ParamSpec& spec, std::span<const float> engine, std::span<float> torch);
 
 // Fills a parameter with its initial values; `index` is its position in the network's list.
-void initialise(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<float> values);
+void initialize(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<float> values);
 
 }  // namespace ebb

@@ -43,7 +43,7 @@ Value unet_mnist(Ops& ops, const UnetMnistConfig& config, Value x, std::optional
   const Value h =  // [N, 28, 28,  d]
       conv_block(ops, s / "out_conv", ops.concat(s / "out_conv", {e0, u2}), d);
   const Value y = ops.conv2d(s / "out", h, 1, 3, 1, 1);  // [N, 28, 28,  1]
-  ops.mark(s / "output", y);
+  ops.mark_output(s / "output", y);
   return y;
 }
 

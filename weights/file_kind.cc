@@ -142,7 +142,7 @@ const char* describe(FileKind kind) {
     case FileKind::kGzip:
       return "a gzip file";
     case FileKind::kPng:
-      return "a PNG picture";
+      return "a PNG image";
     case FileKind::kGitLfsPointer:
       return "a Git LFS pointer";
     case FileKind::kHtml:
@@ -156,9 +156,9 @@ const char* describe(FileKind kind) {
     case FileKind::kTar:
       return "a tar archive";
     case FileKind::kGif:
-      return "a GIF picture";
+      return "a GIF image";
     case FileKind::kJpeg:
-      return "a JPEG picture";
+      return "a JPEG image";
     case FileKind::kJson:
       return "a JSON text, like a tokenizer, config or index file";
   }

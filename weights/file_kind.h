@@ -33,7 +33,7 @@ enum class FileKind {
 FileKind file_kind(std::string_view head, uint64_t file_bytes);
 FileKind file_kind(const FileReader& file);
 
-// "a PNG picture"
+// "a PNG image"
 const char* describe(FileKind kind);
 
 // FormatError that says what the file is, what was wanted ("safetensors weights") and what to do;

@@ -109,7 +109,7 @@ std::vector<uint8_t> IdxStream::read_payload(uint64_t bytes) {
 
 }  // namespace
 
-IdxImages read_idx_images(const std::string& path, const PictureSize& expected) {
+IdxImages read_idx_images(const std::string& path, const ImageSize& expected) {
   IdxStream stream(path, "IDX images");
   stream.expect_magic(kImageMagic);
   IdxImages images;

@@ -7,12 +7,12 @@
 namespace ebb {
 
 // Height and width in pixels.
-struct PictureSize {
+struct ImageSize {
   int64_t rows = 28;
   int64_t cols = 28;
 };
 
-// The pictures of an IDX file (MNIST's format, magic number 0x803).
+// The images of an IDX file (MNIST's format, magic number 0x803).
 struct IdxImages {
   int64_t count = 0;
   int64_t rows = 0;
@@ -28,11 +28,11 @@ struct IdxLabels {
 };
 
 // Reads an IDX file, gzipped or not (told by content). FormatError when it breaks a rule: exact
-// magic number and size, at least one picture of the expected size, labels 0..9, intact gzip.
-IdxImages read_idx_images(const std::string& path, const PictureSize& expected = {});
+// magic number and size, at least one image of the expected size, labels 0..9, intact gzip.
+IdxImages read_idx_images(const std::string& path, const ImageSize& expected = {});
 IdxLabels read_idx_labels(const std::string& path);
 
-// FormatError unless there are as many labels as pictures.
+// FormatError unless there are as many labels as images.
 void check_idx_pair(const std::string& images_path, const IdxImages& images,
                     const std::string& labels_path, const IdxLabels& labels);
 

@@ -22,7 +22,7 @@ VendorApi open_vendor() {
   void* const cudnn = open_first({"libcudnn.so.9"});
   if (cublas == nullptr || cudnn == nullptr) {
     const char* const name = cublas == nullptr ? "libcublas.so.13 or .12" : "libcudnn.so.9";
-    api.missing = cat(name, " was not found. Name its folder in LD_LIBRARY_PATH");
+    api.missing = cat(name, " was not found. Name its directory in LD_LIBRARY_PATH");
     return api;
   }
   const auto load = [&](void* library, const char* name, auto& function) {

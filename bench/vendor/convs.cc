@@ -106,7 +106,7 @@ const Plan& plan_of(const VendorConv& c, ConvPass pass) {
 // The three products of a linear layer on M = N * H * W rows, all matrices dense and row by row. To
 // cuBLAS, which counts column by column, each of them is transposed.
 void run_gemm(const VendorConv& c, ConvPass pass, const VendorConvPointers& at,
-              StreamHandle stream) {
+              KernelStream stream) {
   const int rows = static_cast<int>(c.g.n * c.g.h * c.g.w), in = static_cast<int>(c.g.c);
   const int out = static_cast<int>(c.g.o);
   const cudaDataType type = c.dtype == DType::kF32    ? CUDA_R_32F
@@ -136,7 +136,7 @@ int64_t vendor_conv_bytes(const VendorConv& conv, ConvPass pass) {
 }
 
 void run_vendor_conv(const VendorConv& c, ConvPass pass, const VendorConvPointers& at,
-                     StreamHandle stream) {
+                     KernelStream stream) {
   if (c.is_linear()) return run_gemm(c, pass, at, stream);
   const Plan& plan = plan_of(c, pass);
   const ConvDescriptors d(c.g, cudnn_type(c.dtype), plan.math);
@@ -162,7 +162,7 @@ void run_vendor_conv(const VendorConv& c, ConvPass pass, const VendorConvPointer
   }
 }
 
-void vendor_bias_gradient(const VendorConv& c, const void* dy, void* db, StreamHandle stream) {
+void vendor_bias_gradient(const VendorConv& c, const void* dy, void* db, KernelStream stream) {
   const TensorDescriptor image(c.g.n, c.g.ho, c.g.wo, c.g.o, cudnn_type(c.dtype));
   const TensorDescriptor channels(1, 1, 1, c.g.o, cudnn_type(c.dtype));
   EBB_VENDOR(cudnnConvolutionBackwardBias, cudnn_on(stream), &kOne, image.get(), dy, &kZero,

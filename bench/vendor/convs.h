@@ -1,7 +1,7 @@
 #pragma once
 
 #include "bench/vendor/kernels.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 namespace ebb {
 
@@ -31,9 +31,9 @@ struct VendorConvPointers {
   void* scratch;
 };
 void run_vendor_conv(const VendorConv& conv, ConvPass pass, const VendorConvPointers& at,
-                     StreamHandle stream);
+                     KernelStream stream);
 
 // db [O] = sum of dy over all pixels, in the stored type.
-void vendor_bias_gradient(const VendorConv& conv, const void* dy, void* db, StreamHandle stream);
+void vendor_bias_gradient(const VendorConv& conv, const void* dy, void* db, KernelStream stream);
 
 }  // namespace ebb

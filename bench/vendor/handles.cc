@@ -17,7 +17,7 @@ void describe(cudnnTensorDescriptor_t tensor, int64_t n, int64_t h, int64_t w, i
 
 }  // namespace
 
-cudnnHandle_t cudnn_on(StreamHandle stream) {
+cudnnHandle_t cudnn_on(KernelStream stream) {
   static const cudnnHandle_t handle = [] {
     cudnnHandle_t made = nullptr;
     EBB_VENDOR(cudnnCreate, &made);
@@ -27,7 +27,7 @@ cudnnHandle_t cudnn_on(StreamHandle stream) {
   return handle;
 }
 
-cublasHandle_t cublas_on(StreamHandle stream) {
+cublasHandle_t cublas_on(KernelStream stream) {
   // Memory of our own, because cuBLAS would allocate some while a graph is recorded.
   constexpr size_t kWorkspaceBytes = size_t{32} << 20;
   static void* workspace = nullptr;

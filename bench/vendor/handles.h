@@ -1,13 +1,13 @@
 #pragma once
 
 #include "bench/vendor/api.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 namespace ebb {
 
 // The process's handles, on a stream.
-cudnnHandle_t cudnn_on(StreamHandle stream);
-cublasHandle_t cublas_on(StreamHandle stream);
+cudnnHandle_t cudnn_on(KernelStream stream);
+cublasHandle_t cublas_on(KernelStream stream);
 
 // Descriptors of the two images and the filter of an ordinary convolution, NHWC and KRSC.
 class ConvDescriptors {

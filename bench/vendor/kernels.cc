@@ -11,18 +11,18 @@ namespace {
 template <VendorMath kMathOfF32>
 struct Nvidia {
   static constexpr VendorMath kMath = kMathOfF32;
-  static const KernelTable& ours() { return cuda_kernels(); }
+  static const KernelTable& ebb() { return cuda_kernels(); }
   static int64_t bytes(const VendorConv& conv, ConvPass pass) {
     return vendor_conv_bytes(conv, pass);
   }
   static void run(const VendorConv& conv, ConvPass pass, const VendorConvPointers& at,
-                  StreamHandle stream) {
+                  KernelStream stream) {
     run_vendor_conv(conv, pass, at, stream);
   }
-  static void bias_gradient(const VendorConv& conv, const void* dy, void* db, StreamHandle stream) {
+  static void bias_gradient(const VendorConv& conv, const void* dy, void* db, KernelStream stream) {
     vendor_bias_gradient(conv, dy, db, stream);
   }
-  static void widen(DType dtype, const void* from, int64_t count, float* to, StreamHandle stream) {
+  static void widen(DType dtype, const void* from, int64_t count, float* to, KernelStream stream) {
     ebb::widen(dtype, from, count, to, stream);
   }
 };

@@ -1,4 +1,4 @@
-// What builds without cuDNN have in place of the other files of this folder.
+// What builds without cuDNN have in place of the other files of this directory.
 
 #include "bench/vendor/kernels.h"
 

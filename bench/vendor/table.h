@@ -8,13 +8,13 @@
 //     static constexpr VendorMath kMath;
 //     static const KernelTable& ours();                        // everything but convolutions
 //     static int64_t bytes(const VendorConv&, ConvPass);       // scratch of run()
-//     static void run(const VendorConv&, ConvPass, const VendorConvPointers&, StreamHandle);
-//     static void bias_gradient(const VendorConv&, const void* dy, void* db, StreamHandle);
-//     static void widen(DType, const void* from, int64_t count, float* to, StreamHandle);
+//     static void run(const VendorConv&, ConvPass, const VendorConvPointers&, KernelStream);
+//     static void bias_gradient(const VendorConv&, const void* dy, void* db, KernelStream);
+//     static void widen(DType, const void* from, int64_t count, float* to, KernelStream);
 //   };
 
 #include "bench/vendor/convs.h"
-#include "kernels/tap_list.h"
+#include "kernels/conv/tap_list.h"
 
 namespace ebb {
 namespace vendor {
@@ -46,7 +46,7 @@ struct Scratch {
 
   // The gradient of a transposed convolution's weights on its way from cuDNN's layout to ours.
   static int64_t packed_gradient_bytes(const VendorConv& c) {
-    return Vendor::ours().conv_packed_bytes(ordinary(c.g), ConvPass::kBackwardInput, DType::kF32);
+    return Vendor::ebb().conv_packed_bytes(ordinary(c.g), ConvPass::kBackwardInput, DType::kF32);
   }
   static ConvGeometry ordinary(const ConvGeometry& g) {
     return conv_geometry(1, g.ho, g.wo, g.o, g.c, g.kh, g.kw, g.stride, g.pad, false);
@@ -57,7 +57,7 @@ struct Scratch {
 template <class Vendor>
 class VendorCall {
  public:
-  VendorCall(const VendorConv& conv, ConvPass pass, void* workspace, StreamHandle stream)
+  VendorCall(const VendorConv& conv, ConvPass pass, void* workspace, KernelStream stream)
       : c_(conv), pass_(pass), layout_(conv, pass), workspace_(workspace), stream_(stream) {}
 
   void* at(int64_t offset) const { return static_cast<char*>(workspace_) + offset; }
@@ -71,14 +71,14 @@ class VendorCall {
   }
   void copy_rows(int64_t rows, int64_t channels, int64_t from_pitch, int64_t to_pitch,
                  const void* from, void* to) {
-    Vendor::ours().copy_rows({rows, rows, channels, from_pitch, to_pitch, c_.dtype, from, to},
-                             stream_);
+    Vendor::ebb().copy_rows({rows, rows, channels, from_pitch, to_pitch, c_.dtype, from, to},
+                            stream_);
   }
   // Packed weights without the channels that fill up copies of 16 bytes.
   void* filter(const void* packed) {
     const TapList list = tap_list(c_.g, c_.packing());
     const int64_t rows = list.out.c * list.kh * list.kw;
-    const int64_t bytes = Vendor::ours().conv_packed_bytes(c_.g, c_.packing(), c_.dtype);
+    const int64_t bytes = Vendor::ebb().conv_packed_bytes(c_.g, c_.packing(), c_.dtype);
     return dense(packed, rows, list.in.c, bytes / size_of(c_.dtype) / rows, layout_.filter);
   }
   void multiply(void* x, void* w, void* y) {
@@ -90,20 +90,20 @@ class VendorCall {
   ConvPass pass_;
   Scratch<Vendor> layout_;
   void* workspace_;
-  StreamHandle stream_;
+  KernelStream stream_;
 };
 
 template <class Vendor>
 int64_t packed_bytes(const ConvGeometry& g, ConvPass, DType dtype) {
   const VendorConv c{g, dtype, Vendor::kMath};
-  return Vendor::ours().conv_packed_bytes(g, c.packing(), dtype);
+  return Vendor::ebb().conv_packed_bytes(g, c.packing(), dtype);
 }
 
 template <class Vendor>
-void pack(const ConvPackArgs& args, StreamHandle stream) {
+void pack(const ConvPackArgs& args, KernelStream stream) {
   ConvPackArgs as_filter = args;
   as_filter.pass = VendorConv{args.geometry, args.dtype, Vendor::kMath}.packing();
-  Vendor::ours().conv_pack(as_filter, stream);
+  Vendor::ebb().conv_pack(as_filter, stream);
 }
 
 template <class Vendor>
@@ -115,8 +115,8 @@ int64_t workspace_bytes(const ConvGeometry& g, ConvPass pass, DType dtype, int) 
 // kernels.
 template <class Vendor>
 void finish(const ConvForwardArgs& args, const VendorCall<Vendor>& call, void* y,
-            StreamHandle stream) {
-  const KernelTable& ours = Vendor::ours();
+            KernelStream stream) {
+  const KernelTable& ebb = Vendor::ebb();
   const ConvGeometry& g = args.geometry;
   const int64_t pixels = g.ho * g.wo;
   if (args.bias != nullptr) {
@@ -124,30 +124,30 @@ void finish(const ConvForwardArgs& args, const VendorCall<Vendor>& call, void* y
     if (args.dtype != DType::kF32) {  // packing one row of weights rounds it
       const ConvGeometry row = conv_geometry(1, 1, 1, g.o, 1, 1, 1, 1, 0, false);
       bias = call.at(call.layout().bias);
-      ours.conv_pack({row, ConvPass::kForward, args.dtype, args.bias, const_cast<void*>(bias)},
-                     stream);
+      ebb.conv_pack({row, ConvPass::kForward, args.dtype, args.bias, const_cast<void*>(bias)},
+                    stream);
     }
-    ours.broadcast_forward({BroadcastOp::kAdd, g.n, pixels, g.o, g.n, 1, args.dtype, y, bias, y},
-                           stream);
+    ebb.broadcast_forward({BroadcastOp::kAdd, g.n, pixels, g.o, g.n, 1, args.dtype, y, bias, y},
+                          stream);
   }
   if (args.residual != nullptr) {
-    ours.broadcast_forward({BroadcastOp::kAdd, g.n, 1, pixels * g.o, g.n, args.residual_n,
-                            args.dtype, y, args.residual, y},
-                           stream);
+    ebb.broadcast_forward({BroadcastOp::kAdd, g.n, 1, pixels * g.o, g.n, args.residual_n,
+                           args.dtype, y, args.residual, y},
+                          stream);
   }
   if (args.activation != Activation::kNone) {
-    ours.activation_forward({args.activation, args.dtype, g.n * pixels * g.o, y, y}, stream);
+    ebb.activation_forward({args.activation, args.dtype, g.n * pixels * g.o, y, y}, stream);
   }
   const auto modulate = [&](BroadcastOp op, const void* s, int64_t s_n) {
     if (s == nullptr) return;
-    ours.broadcast_forward({op, g.n, pixels, g.o, g.n, s_n, args.dtype, y, s, y}, stream);
+    ebb.broadcast_forward({op, g.n, pixels, g.o, g.n, s_n, args.dtype, y, s, y}, stream);
   };
   modulate(BroadcastOp::kMultiply, args.scale, args.scale_n);
   modulate(BroadcastOp::kAdd, args.shift, args.shift_n);
 }
 
 template <class Vendor>
-void forward(const ConvForwardArgs& args, StreamHandle stream) {
+void forward(const ConvForwardArgs& args, KernelStream stream) {
   const ConvGeometry& g = args.geometry;
   const VendorConv c{g, args.dtype, Vendor::kMath};
   VendorCall<Vendor> call(c, ConvPass::kForward, args.workspace, stream);
@@ -161,7 +161,7 @@ void forward(const ConvForwardArgs& args, StreamHandle stream) {
 inline int64_t no_moment_chunks(const ConvGeometry&, DType) { return 0; }
 
 template <class Vendor>
-void backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {
+void backward_input(const ConvBackwardInputArgs& args, KernelStream stream) {
   const ConvGeometry& g = args.geometry;
   const VendorConv c{g, args.dtype, Vendor::kMath};
   VendorCall<Vendor> call(c, ConvPass::kBackwardInput, args.workspace, stream);
@@ -172,7 +172,7 @@ void backward_input(const ConvBackwardInputArgs& args, StreamHandle stream) {
 }
 
 template <class Vendor>
-void backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
+void backward_weight(const ConvBackwardWeightArgs& args, KernelStream stream) {
   const ConvGeometry& g = args.geometry;
   const VendorConv c{g, args.dtype, Vendor::kMath};
   VendorCall<Vendor> call(c, ConvPass::kBackwardWeight, args.workspace, stream);
@@ -189,9 +189,9 @@ void backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
     const ConvGeometry ordinary = Scratch<Vendor>::ordinary(g);
     const int64_t rows = g.o * g.kh * g.kw, bytes = Scratch<Vendor>::packed_gradient_bytes(c);
     void* const packed = call.at(layout.filter);
-    Vendor::ours().conv_pack({ordinary, ConvPass::kBackwardInput, DType::kF32, filter, packed},
-                             stream);
-    Vendor::ours().copy_rows(
+    Vendor::ebb().conv_pack({ordinary, ConvPass::kBackwardInput, DType::kF32, filter, packed},
+                            stream);
+    Vendor::ebb().copy_rows(
         {rows, rows, g.c, bytes / size_of(DType::kF32) / rows, g.c, DType::kF32, packed, args.dw},
         stream);
   }
@@ -205,7 +205,7 @@ void backward_weight(const ConvBackwardWeightArgs& args, StreamHandle stream) {
 
 template <class Vendor>
 KernelTable vendor_table() {
-  KernelTable table = Vendor::ours();
+  KernelTable table = Vendor::ebb();
   table.conv_packed_bytes = vendor::packed_bytes<Vendor>;
   table.conv_pack = vendor::pack<Vendor>;
   table.conv_workspace_bytes = vendor::workspace_bytes<Vendor>;

@@ -1,7 +1,7 @@
 #include "bench/vendor/widen.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
-#include "kernels/simt.h"
+#include "kernels/simt/simt.h"
 
 namespace ebb {
 namespace EBB_GPU_NAMESPACE {
@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(kThreads) widen_kernel(const T* from, int64_t 
 }  // namespace
 }  // namespace EBB_GPU_NAMESPACE
 
-void widen(DType dtype, const void* from, int64_t count, float* to, StreamHandle stream) {
+void widen(DType dtype, const void* from, int64_t count, float* to, KernelStream stream) {
   using namespace EBB_GPU_NAMESPACE;
   const simt::LaunchConfig config{
       .name = "widen", .grid = dim3(blocks_for(count)), .block = dim3(kThreads), .stream = stream};

@@ -9,7 +9,7 @@
 #include "engine/cuda/availability.h"
 #include "engine/cuda/cuda_error.h"
 #include "engine/cuda/cuda_memory.h"
-#include "engine/cuda/cuda_queue.h"
+#include "engine/cuda/cuda_stream.h"
 #include "engine/cuda/probe.h"
 #include "kernels/kernel_table.h"
 
@@ -108,9 +108,9 @@ std::unique_ptr<Context> make_cuda_context(int device, int threads, Precision pr
   const KernelTable& kernels = cuda_kernels();
   kernels.choose_conv_units(
       {.tf32 = precision == Precision::kTf32, .hopper = probe.capability == 90});
-  auto queue = cuda_queue(device, threads);
+  auto stream = cuda_stream(device, threads);
   auto allocator = std::make_shared<CachingAllocator>(cuda_memory_source(device));
-  return std::make_unique<Context>(Device{DeviceType::kCuda, device}, std::move(queue),
+  return std::make_unique<Context>(Device{DeviceType::kCuda, device}, std::move(stream),
                                    std::move(allocator), kernels, precision);
 }
 

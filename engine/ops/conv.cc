@@ -81,7 +81,7 @@ int64_t workspace_bytes(const Context& context, const OpAttrs& op_attrs,
   const ConvGeometry g = conv_op_geometry(attrs, inputs[0], out_channels(attrs, inputs));
   const int64_t scratch =
       context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
-          g, ConvPass::kForward, dtype, context.stream().threads);
+          g, ConvPass::kForward, dtype, context.kernel_stream().threads);
   return scratch + (attrs.packed_weight ? 0 : round_up(packed_bytes(context, g, dtype)));
 }
 

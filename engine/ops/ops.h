@@ -20,8 +20,8 @@ extern const OpDef kEmbedding;            // embedding.cc
 extern const OpDef kMseLoss;              // mse_loss.cc
 extern const OpDef kSoftmaxCrossEntropy;  // softmax_cross_entropy.cc
 
-// Moments of chunks of a tensor's rows (kernels/row_moments.h), as a convolution gives them to a
-// BatchNorm.
+// Moments of chunks of a tensor's rows (kernels/norm/row_moments.h), as a convolution gives them to
+// a BatchNorm.
 inline Shape moments_shape(int64_t chunks, int64_t channels) {
   return {chunks, channels, static_cast<int64_t>(sizeof(RowMoments) / sizeof(float))};
 }

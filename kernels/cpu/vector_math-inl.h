@@ -14,7 +14,7 @@
 
 #include <hwy/highway.h>
 
-#include "kernels/activation.h"
+#include "kernels/pointwise/activation.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
@@ -131,10 +131,10 @@ HWY_INLINE V GeluTanh(D d, V x) {
   const V low = hn::Set(d, -10.0f), high = hn::Set(d, 10.0f);
   const V bounded = hn::IfThenElse(hn::Lt(x, low), low, x);
   const V inner = hn::IfThenElse(hn::Gt(bounded, high), high, bounded);
-  const V slope =
+  const V grad =
       hn::MulAdd(hn::Set(d, kGeluTanhCubic), hn::Mul(inner, inner), hn::Set(d, kGeluTanhLinear));
   V up, down;
-  LogisticPair(d, hn::Mul(inner, slope), up, down);
+  LogisticPair(d, hn::Mul(inner, grad), up, down);
   return hn::Mul(bounded, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), down, up));
 }
 

@@ -10,7 +10,7 @@ class WorkspaceCursor {
  public:
   explicit WorkspaceCursor(void* base) : base_(static_cast<char*>(base)) {}
 
-  // count elements, aligned to 64 bytes, not initialised.
+  // count elements, aligned to 64 bytes, not initialized.
   template <typename T>
   T* take(int64_t count) {
     const int64_t begin = bytes_;

@@ -6,7 +6,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
-#include "kernels/simt.h"
+#include "kernels/simt/simt.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 
@@ -26,7 +26,7 @@ SIMT_DEVICE T from_float(float v) {
   }
 }
 
-// kWidth neighbours, moved by one instruction.
+// kWidth neighbors, moved by one instruction.
 template <class T, int kWidth>
 struct alignas(sizeof(T) * kWidth) Pack {
   T v[kWidth];

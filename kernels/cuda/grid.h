@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernels/simt.h"
+#include "kernels/simt/simt.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 

@@ -3,7 +3,7 @@
 // The functions of kernels/*_cuda.cu, for the backend's table.
 
 #include "kernels/kernel_table.h"
-#include "kernels/simt.h"
+#include "kernels/simt/simt.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 

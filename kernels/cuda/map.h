@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // Launches map_kernel. F: kInputs and operator(). b is null when kInputs is 1.
 template <class T, class F>
-void map(const char* name, StreamHandle stream, int64_t count, const F& f, const T* a, const T* b,
+void map(const char* name, KernelStream stream, int64_t count, const F& f, const T* a, const T* b,
          T* y) {
   constexpr int kWidth = kPackWidth<T>;
   const bool wide = packs_fit(a, b, y);

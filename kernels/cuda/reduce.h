@@ -2,7 +2,7 @@
 
 // Reductions within a warp and a block, always in the same order.
 
-#include "kernels/simt.h"
+#include "kernels/simt/simt.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 

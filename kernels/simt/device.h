@@ -1,6 +1,6 @@
 #pragma once
 
-// The device half of kernels/simt.h: names of PTX instructions and the launch helper.
+// The device half of kernels/simt/simt.h: names of PTX instructions and the launch helper.
 
 #include <cuda_runtime.h>
 
@@ -23,7 +23,7 @@ struct LaunchConfig {
   dim3 grid;
   dim3 block;
   int64_t shared_bytes = 0;  // dynamic shared memory
-  StreamHandle stream;
+  KernelStream stream;
 };
 
 // Queues the kernel; a grid with a zero does nothing. Throws DeviceError.

@@ -1,8 +1,8 @@
 #pragma once
 
-// What the host half of kernels/simt.h asks of the emulator (implemented in tests/simt), and what a
-// program that runs emulated kernels may set and read. Nothing here exists in a build without
-// tests.
+// What the host half of kernels/simt/simt.h asks of the emulator (implemented in emulator), and
+// what a program that runs emulated kernels may set and read. Nothing here exists in a build
+// without tests.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,7 @@ enum class Order { kForward, kReverse, kShuffled };
 struct Options {
   Order order = Order::kForward;
   uint32_t seed = 1;  // of kShuffled
-  // Checks every memory access for bounds, races and initialisation.
+  // Checks every memory access for bounds, races and initialization.
   bool check = false;
 };
 Options& options();
@@ -34,10 +34,10 @@ Statistics& statistics();
 
 // "Device" memory: page-aligned at its end less alignment of 16, with unmapped pages around it, so
 // that an overrun stops at once. Starts as NaN bytes. Under Options::check a read of bytes that
-// neither a kernel nor mark_initialised() wrote is an error when track_initialisation is set.
-void* allocate(int64_t bytes, const char* name, bool track_initialisation = false);
+// neither a kernel nor mark_initialized() wrote is an error when track_initialization is set.
+void* allocate(int64_t bytes, const char* name, bool track_initialization = false);
 void release(void* data);
-void mark_initialised(void* data, int64_t bytes);
+void mark_initialized(void* data, int64_t bytes);
 // Makes a buffer as allocate() gave it: NaN bytes that nobody has written.
 void forget(void* data);
 

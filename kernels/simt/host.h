@@ -1,6 +1,6 @@
 #pragma once
 
-// The host half of kernels/simt.h: the names of CUDA and of device.h in terms of the emulator.
+// The host half of kernels/simt/simt.h: the names of CUDA and of device.h in terms of the emulator.
 
 #include <driver_types.h>
 #include <vector_functions.h>
@@ -202,7 +202,7 @@ struct LaunchConfig {
   dim3 grid;
   dim3 block;
   int64_t shared_bytes = 0;
-  StreamHandle stream;
+  KernelStream stream;
 };
 
 template <class... Params, class... Args>

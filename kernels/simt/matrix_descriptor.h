@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "kernels/host_device.h"
+#include "kernels/simt/host_device.h"
 
 // Shared-memory matrix descriptors of wgmma (PTX ISA, "Matrix Descriptor Format"), for tiles whose
 // rows of 128 bytes are swizzled: the 16-byte chunk c of row r lies at chunk c ^ (r % 8). Tiles

@@ -18,7 +18,7 @@ void conv_grad(const GradCall& call) {
   const auto workspace = [&](ConvPass pass) {
     const int64_t bytes =
         context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
-            g, pass, x.dtype(), context.stream().threads);
+            g, pass, x.dtype(), context.kernel_stream().threads);
     return Tensor::empty(context, {bytes}, DType::kU8);
   };
   if (call.wanted[1] || call.wanted[2]) {

@@ -1,7 +1,7 @@
 #include "nn/autograd/optimizer.h"
 
-#include "kernels/adam_factors.h"
 #include "kernels/kernel_table.h"
+#include "kernels/optimizer/adam_factors.h"
 
 namespace ebb::autograd {
 
@@ -20,13 +20,13 @@ Tensor grad_sum_squares(Context& context, const ParamStore& params) {
 }
 
 StepState::StepState(Context& context)
-    : queue_(context.queue()),
+    : stream_(context.stream()),
       rates_(Tensor::empty(context, {sizeof(AdamRates)}, DType::kU8)),
       guard_(Tensor::empty(context, {sizeof(UpdateGuard)}, DType::kU8)) {}
 
 void StepState::set_rates(const AdamConfig& config, double lr, int64_t step) {
   const AdamRates rates = adam_rates(lr, config.beta1, config.beta2, step);
-  queue_->copy_in(rates_.raw(), &rates, sizeof rates);
+  stream_->copy_to_device(rates_.raw(), &rates, sizeof rates);
 }
 
 void StepState::decide(Context& context, const Tensor& loss, const Tensor& sum_squares,
@@ -40,7 +40,7 @@ void StepState::decide(Context& context, const Tensor& loss, const Tensor& sum_s
 
 UpdateGuard StepState::read() const {
   UpdateGuard guard;
-  queue_->copy_out(&guard, guard_.raw(), 1, sizeof guard, sizeof guard);
+  stream_->copy_to_host(&guard, guard_.raw(), 1, sizeof guard, sizeof guard);
   return guard;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/optimizer.h"
+#include "kernels/optimizer/adam.h"
 #include "nn/autograd/param_store.h"
 
 namespace ebb::autograd {
@@ -30,7 +30,7 @@ class StepState {
   const UpdateGuard* guard() const { return static_cast<const UpdateGuard*>(guard_.raw()); }
 
  private:
-  std::shared_ptr<DeviceQueue> queue_;
+  std::shared_ptr<Stream> stream_;
   Tensor rates_, guard_;  // one AdamRates, one UpdateGuard
 };
 

@@ -38,11 +38,11 @@ ParamStore::ParamStore(Context& context, std::vector<ParamSpec> specs, bool with
   }
 }
 
-void ParamStore::initialise(uint64_t seed) {
+void ParamStore::initialize(uint64_t seed) {
   for (const Tensor* flat : {&values_, &grads_, &m_, &v_, &buffers_}) flat->fill_zero();
   for (size_t i = 0; i < specs_.size(); ++i) {
     std::vector<float> host(static_cast<size_t>(specs_[i].shape.elements()));
-    ebb::initialise(specs_[i], seed, static_cast<int64_t>(i), host);
+    ebb::initialize(specs_[i], seed, static_cast<int64_t>(i), host);
     value(specs_[i].name).copy_from_host(host);
   }
   if (has_ema()) {

@@ -12,10 +12,10 @@ namespace ebb::autograd {
 // passes over them. Parameters start at multiples of 16 floats; the padding is zero and stays zero.
 class ParamStore {
  public:
-  // Everything zero; see initialise().
+  // Everything zero; see initialize().
   ParamStore(Context& context, std::vector<ParamSpec> specs, bool with_ema);
 
-  void initialise(uint64_t seed);  // PyTorch's default distributions; moments zero; EMA = weights
+  void initialize(uint64_t seed);  // PyTorch's default distributions; moments zero; EMA = weights
 
   const std::vector<ParamSpec>& specs() const { return specs_; }
   bool has_ema() const { return ema_.defined(); }

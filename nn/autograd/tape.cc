@@ -73,8 +73,8 @@ Value Tape::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& in
   return result;
 }
 
-void Tape::mark(const Scope& module, Value value) {
-  if (keep_marks_) marks_[module.path()] = tensor(value);
+void Tape::mark_output(const Scope& module, Value value) {
+  if (keep_module_outputs_) module_outputs_[module.path()] = tensor(value);
 }
 
 void Tape::accumulate(Variable& variable, const Tensor& grad) {

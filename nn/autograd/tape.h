@@ -21,12 +21,12 @@ class Tape final : public Ops {
   Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
   Shape shape(Value value) const override { return variables_.at(value.id).tensor.shape(); }
-  void mark(const Scope& module, Value value) override;
+  void mark_output(const Scope& module, Value value) override;
 
   const Tensor& tensor(Value value) const { return variables_.at(value.id).tensor; }
   // Module outputs by name; kept when requested before the network runs.
-  void keep_marks() { keep_marks_ = true; }
-  const TensorMap& marks() const { return marks_; }
+  void keep_module_outputs() { keep_module_outputs_ = true; }
+  const TensorMap& module_outputs() const { return module_outputs_; }
 
   // Writes d(loss)/d(parameter) into the store's gradients, freeing what it passes. Once per tape.
   void backward(Value loss);
@@ -57,10 +57,10 @@ class Tape final : public Ops {
   Context& context_;
   ParamStore& params_;
   Mode mode_;
-  bool keep_marks_ = false;
+  bool keep_module_outputs_ = false;
   std::vector<Variable> variables_;
   std::vector<Node> nodes_;
-  TensorMap marks_;
+  TensorMap module_outputs_;
 };
 
 }  // namespace ebb::autograd

@@ -39,7 +39,7 @@ StepResult Trainer::repeat(const TensorMap& inputs, const Tensor& target,
   }
   state_.set_rates(config_.adam, lr, updates_ + 1);
   kept_batches_.try_emplace(target.raw(), Batch{inputs, target});
-  recordings_.run(*context_.queue(), target.raw(), [&] {
+  graphs_.run(*context_.stream(), target.raw(), [&] {
     fill();
     run(*pool_, inputs, target);
   });

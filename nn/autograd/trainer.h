@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/recordings.h"
+#include "engine/graph_cache.h"
 #include "nn/autograd/optimizer.h"
 #include "nn/autograd/param_store.h"
 #include "nn/network.h"
@@ -51,7 +51,7 @@ class Trainer {
   const ParamStore& params() const { return params_; }
   int64_t updates() const { return updates_; }
   void set_updates(int64_t updates) { updates_ = updates; }
-  int recordings() const { return recordings_.size(); }
+  int captured_graphs() const { return graphs_.size(); }
 
  private:
   struct Batch {
@@ -69,7 +69,7 @@ class Trainer {
   ParamStore params_;
   StepState state_;
   std::map<const void*, Batch> kept_batches_;  // by target; recordings hold their addresses
-  Recordings<const void*> recordings_;         // by target
+  GraphCache<const void*> graphs_;             // by target
   Tensor buffers_before_;                      // running statistics before the step, to undo it
   int64_t updates_ = 0;
 };

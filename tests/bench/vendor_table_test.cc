@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "bench/vendor/table.h"
-#include "tests/kernels/conv_cuda_case.h"
-#include "tests/support/catch.h"
-#include "tests/support/compare.h"
-#include "tests/support/emulated.h"
-#include "tests/support/op_cases.h"
-#include "tests/support/storage.h"
+#include "testing/catch.h"
+#include "testing/compare.h"
+#include "testing/emulated.h"
+#include "testing/op_cases.h"
+#include "testing/storage.h"
+#include "tests/kernels/conv/conv_cuda_case.h"
 
 namespace ebb {
 namespace {
@@ -32,7 +32,7 @@ void write(void* data, const std::vector<double>& values, DType dtype) {
           dtype == DType::kBF16 ? f32_to_bf16(value) : f32_to_f16(value);
     }
   }
-  simt::emulator::mark_initialised(data, static_cast<int64_t>(values.size()) * size_of(dtype));
+  simt::emulator::mark_initialized(data, static_cast<int64_t>(values.size()) * size_of(dtype));
 }
 
 // An ordinary convolution from a large image to a small one, with a filter [K][KH][KW][C], as cuDNN
@@ -66,9 +66,9 @@ struct Loops {
   static constexpr VendorMath kMath = VendorMath::kF32;
   static constexpr int64_t kBytes = 100;  // not a multiple of anything
 
-  static const KernelTable& ours() { return emu_kernels(); }
+  static const KernelTable& ebb() { return emu_kernels(); }
   static int64_t bytes(const VendorConv&, ConvPass) { return kBytes; }
-  static void run(const VendorConv& c, ConvPass pass, const VendorConvPointers& at, StreamHandle) {
+  static void run(const VendorConv& c, ConvPass pass, const VendorConvPointers& at, KernelStream) {
     std::fill_n(static_cast<char*>(at.scratch), kBytes, '\x7f');  // it is the vendor's to write
     const void* const large = c.g.transposed ? at.y : at.x;
     const void* const small = c.g.transposed ? at.x : at.y;
@@ -88,12 +88,12 @@ struct Loops {
     });
     write(weight ? at.w : const_cast<void*>(to_small ? small : large), sums, c.dtype);
   }
-  static void bias_gradient(const VendorConv& c, const void* dy, void* db, StreamHandle) {
+  static void bias_gradient(const VendorConv& c, const void* dy, void* db, KernelStream) {
     std::vector<double> sums(static_cast<size_t>(c.g.o));
     for (int64_t i = 0; i < c.y_count(); ++i) sums[i % c.g.o] += read(dy, i, c.dtype);
     write(db, sums, c.dtype);
   }
-  static void widen(DType dtype, const void* from, int64_t count, float* to, StreamHandle) {
+  static void widen(DType dtype, const void* from, int64_t count, float* to, KernelStream) {
     std::vector<double> values;
     for (int64_t i = 0; i < count; ++i) values.push_back(read(from, i, dtype));
     write(to, values, DType::kF32);

@@ -1,9 +1,9 @@
-#include "diffusion/sampling/constraint.h"
+#include "diffusion/constraint.h"
 
-#include "diffusion/sampling/generate.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/networks.h"
+#include "diffusion/generate.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/networks.h"
 
 namespace ebb {
 namespace {
@@ -34,15 +34,15 @@ TEST_CASE("known pixels are the original noised to the level, new ones stay") {
   }();
   const Tensor mask = test::tensor_of(*setup.context, {1, 6, 5, 2}, mask_values);
   const Tensor original = test::normal_tensor(*setup.context, {1, 6, 5, 2}, setup.random);
-  KnownPixels constraint(*setup.context, mask, original);
+  InpaintConstraint constraint(*setup.context, mask, original);
   constraint.begin(0, 3);
   const std::vector<float> before = setup.x.to_host(), z = setup.drawn(4).to_host(),
                            known = original.to_host();
   constraint.after_step(setup.level, 4, setup.noise, setup.x);
   std::vector<double> expected;
   for (size_t i = 0; i < before.size(); ++i) {
-    const double noised = setup.level.signal() * known[i % 60] + setup.level.noise() * z[i];
-    expected.push_back(mask_values[i % 60] == 1 ? before[i] : noised);
+    const double noisy = setup.level.signal() * known[i % 60] + setup.level.noise() * z[i];
+    expected.push_back(mask_values[i % 60] == 1 ? before[i] : noisy);
   }
   CHECK(test::compare(setup.x.to_host(), expected, {.absolute = 1e-6}) == "");
   constraint.at_end(setup.x);
@@ -55,28 +55,28 @@ TEST_CASE("known pixels are the original noised to the level, new ones stay") {
 TEST_CASE("a known part replaces its band and leaves the rest") {
   Setup setup;
   const Tensor reference = test::normal_tensor(*setup.context, {1, 6, 5, 2}, setup.random);
-  KnownPart constraint(*setup.context, low_pass(5, 1.5), reference);
+  BandConstraint constraint(*setup.context, low_pass(5, 1.5), reference);
   constraint.begin(0, 3);
   const Tensor before = Tensor::empty(*setup.context, setup.shape);
   before.copy_from(setup.x);
   constraint.after_step(setup.level, 2, setup.noise, setup.x);
   const FilterRunner low(*setup.context, low_pass(5, 1.5)), high(*setup.context, high_pass(5, 1.5));
   const std::vector<float> z = setup.drawn(2).to_host(), clean = reference.to_host();
-  std::vector<float> noised;
+  std::vector<float> noisy;
   for (size_t i = 0; i < z.size(); ++i) {
-    noised.push_back(
+    noisy.push_back(
         static_cast<float>(setup.level.signal() * clean[i % 60] + setup.level.noise() * z[i]));
   }
   const std::vector<float> low_part =
-      low.run(test::tensor_of(*setup.context, setup.shape, noised)).to_host();
+      low.run(test::tensor_of(*setup.context, setup.shape, noisy)).to_host();
   const std::vector<float> high_part = high.run(before).to_host();
   std::vector<double> expected;
   for (size_t i = 0; i < z.size(); ++i) expected.push_back(double{low_part[i]} + high_part[i]);
   CHECK(test::compare(setup.x.to_host(), expected, {.absolute = 3e-6}) == "");
 }
 
-// A request on a small network with a picture as start or constraint.
-struct Drawing {
+// A request on a small network with an image as start or constraint.
+struct SampleJob {
   std::unique_ptr<Context> context = test::cpu_context();
   Network network = make_network(test::mnist_config("time", "add", 4), "test");
   TensorMap params = test::random_params(*context, network, 3);
@@ -86,8 +86,8 @@ struct Drawing {
   GenerateRequest request(int64_t images) const {
     GenerateRequest request;
     request.images = images;
-    request.recipe = {Term{}};
-    request.walk = full_walk(Objective{}, 6);
+    request.guidance = {GuidanceTerm{}};
+    request.schedule = full_schedule(Objective{}, 6);
     request.first_seed = 20;
     return request;
   }
@@ -98,11 +98,11 @@ struct Drawing {
 };
 
 TEST_CASE("inpainting keeps the known pixels to the last bit, in any batch, and makes the others") {
-  const Drawing drawing;
+  const SampleJob drawing;
   std::vector<float> mask(kPixels, 0.0f);
   for (size_t p = 0; p < mask.size(); ++p) mask[p] = p % 28 < 14 ? 1.0f : 0.0f;
   GenerateRequest request = drawing.request(3);
-  request.constraint = std::make_shared<KnownPixels>(
+  request.constraint = std::make_shared<InpaintConstraint>(
       *drawing.context, test::tensor_of(*drawing.context, {1, 28, 28, 1}, mask), drawing.original);
   for (const int64_t times : {1, 2}) {
     request.resampling = {.jump = 2, .times = times};
@@ -120,11 +120,11 @@ TEST_CASE("inpainting keeps the known pixels to the last bit, in any batch, and 
   }
 }
 
-TEST_CASE("a start image is noised to the walk's first level by its picture's own noise") {
-  const Drawing drawing;
+TEST_CASE("a start image is noised to the walk's first level by its image's own noise") {
+  const SampleJob drawing;
   GenerateRequest request = drawing.request(2);
   request.start = drawing.original;
-  request.walk = walk_from(Objective{}, scale_level(Objective{}, 400), 3);
+  request.schedule = schedule_from(Objective{}, scale_level(Objective{}, 400), 3);
   std::vector<float> first_state;
   generate(*drawing.context, drawing.network, drawing.params, request,
            [&](int64_t, int64_t done, const Tensor& x) {
@@ -135,8 +135,8 @@ TEST_CASE("a start image is noised to the walk's first level by its picture's ow
   const std::vector<float> z = eps.to_host(), clean = drawing.original.to_host();
   std::vector<double> expected;
   for (size_t i = 0; i < z.size(); ++i) {
-    expected.push_back(request.walk[0].signal() * clean[i % kPixels] +
-                       request.walk[0].noise() * z[i]);
+    expected.push_back(request.schedule[0].signal() * clean[i % kPixels] +
+                       request.schedule[0].noise() * z[i]);
   }
   CHECK(test::compare(first_state, expected, {.absolute = 1e-6}) == "");
   const std::vector<float> together = drawing.run(request);

@@ -1,9 +1,9 @@
-#include "diffusion/sampling/denoiser.h"
+#include "diffusion/denoiser.h"
 
 #include "nn/eager_ops.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/networks.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/networks.h"
 
 namespace ebb {
 namespace {
@@ -57,7 +57,7 @@ TEST_CASE("guidance asks once at scale 1 and twice otherwise") {
   const auto context = test::cpu_context();
   const Tensor c = Tensor::zeros(*context, {2, 10});
   CHECK(guided(c, c, 1).size() == 1);
-  const Recipe two = guided(c, c, 5);
+  const Guidance two = guided(c, c, 5);
   REQUIRE(two.size() == 2);
   CHECK(two[0].weight == -4);
   CHECK(two[1].weight == 5);
@@ -69,7 +69,7 @@ TEST_CASE("guidance asks once at scale 1 and twice otherwise") {
 TEST_CASE("a network without classes predicts as it is, additive or multiplicative in time") {
   for (const char* fusion : {"add", "multiply"}) {
     Case test(test::mnist_config("time", fusion, 4));
-    NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages, {Term{}});
+    NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages, {GuidanceTerm{}});
     const Tensor prediction = denoiser.predict(test.inputs.at("x"), test.time()).value;
     CHECK(test::nmse(prediction, test.plain({})) < 1e-11);
   }
@@ -103,8 +103,8 @@ Tensor flipped(Context& context, const Tensor& x) {
   return test::tensor_of(context, x.shape(), result);
 }
 
-// What Case::plain says of another picture, as doubles.
-std::vector<double> plain_answer(Case& test, const Tensor& x, const Tensor& condition) {
+// What Case::plain says of another image, as doubles.
+std::vector<double> plain_prediction(Case& test, const Tensor& x, const Tensor& condition) {
   const Tensor own = test.inputs.at("x");
   test.inputs["x"] = x;
   const Tensor answer = test.plain(condition);
@@ -113,9 +113,11 @@ std::vector<double> plain_answer(Case& test, const Tensor& x, const Tensor& cond
 }
 
 // uncond + scale * (cond - uncond)
-std::vector<double> guided_answer(Case& test, const Tensor& x, const Tensor& cond, double scale) {
-  const std::vector<double> c = plain_answer(test, x, cond),
-                            u = plain_answer(test, x, Tensor::zeros(*test.context, cond.shape()));
+std::vector<double> guided_prediction(Case& test, const Tensor& x, const Tensor& cond,
+                                      double scale) {
+  const std::vector<double> c = plain_prediction(test, x, cond),
+                            u = plain_prediction(test, x,
+                                                 Tensor::zeros(*test.context, cond.shape()));
   std::vector<double> result;
   for (size_t i = 0; i < c.size(); ++i) result.push_back(u[i] + scale * (c[i] - u[i]));
   return result;
@@ -130,10 +132,10 @@ TEST_CASE("an anagram is the mean of two guided answers, each for its own view, 
   NetworkDenoiser denoiser(
       *test.context, test.network, test.params, kImages,
       mean_of_views({{View{}, guided(first, none, 5)}, {flip, guided(second, none, 5)}}));
-  CHECK(denoiser.questions() == 4);
+  CHECK(denoiser.queries() == 4);
   const Tensor x = test.inputs.at("x"), upside_down = flipped(*test.context, x);
-  const std::vector<double> upright = guided_answer(test, x, first, 5);
-  const std::vector<double> other = guided_answer(test, upside_down, second, 5);
+  const std::vector<double> upright = guided_prediction(test, x, first, 5);
+  const std::vector<double> other = guided_prediction(test, upside_down, second, 5);
   const Tensor turned_back = flipped(
       *test.context, test::tensor_of(*test.context, x.shape(), {other.begin(), other.end()}));
   std::vector<double> expected;
@@ -151,30 +153,30 @@ TEST_CASE("a hybrid is the sum of the low band of one guided answer and the high
   NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages,
                            sum_of_parts({{low_pass(33, 2), guided(far, none, 5)},
                                          {high_pass(33, 2), guided(near, none, 5)}}));
-  CHECK(denoiser.questions() == 3);  // both share the unconditional one
+  CHECK(denoiser.queries() == 3);  // both share the unconditional one
   const Tensor x = test.inputs.at("x");
   const auto filtered = [&](const Filter& filter, const std::vector<double>& values) {
     const Tensor tensor = test::tensor_of(*test.context, x.shape(), {values.begin(), values.end()});
     return FilterRunner(*test.context, filter).run(tensor).to_host();
   };
-  const std::vector<float> low = filtered(low_pass(33, 2), guided_answer(test, x, far, 5));
-  const std::vector<float> high = filtered(high_pass(33, 2), guided_answer(test, x, near, 5));
+  const std::vector<float> low = filtered(low_pass(33, 2), guided_prediction(test, x, far, 5));
+  const std::vector<float> high = filtered(high_pass(33, 2), guided_prediction(test, x, near, 5));
   std::vector<double> expected;
   for (size_t i = 0; i < low.size(); ++i) expected.push_back(double{low[i]} + high[i]);
   CHECK(test::nmse(denoiser.predict(x, test.time()).value.to_host(), expected) < 1e-11);
 }
 
-TEST_CASE("views that are asked unequally many questions each bring their own picture") {
+TEST_CASE("views that are asked unequally many questions each bring their own image") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor cond = test.inputs.at("c"), none = Tensor::zeros(*test.context, {1, 10});
   const View flip = make_view("flip", 28, 28, "--view");
   NetworkDenoiser denoiser(
       *test.context, test.network, test.params, kImages,
       mean_of_views({{View{}, guided(cond, none, 5)}, {flip, guided(cond, none, 1)}}));
-  CHECK(denoiser.questions() == 3);
+  CHECK(denoiser.queries() == 3);
   const Tensor x = test.inputs.at("x");
-  const std::vector<double> upright = guided_answer(test, x, cond, 5);
-  const std::vector<double> other = guided_answer(test, flipped(*test.context, x), cond, 1);
+  const std::vector<double> upright = guided_prediction(test, x, cond, 5);
+  const std::vector<double> other = guided_prediction(test, flipped(*test.context, x), cond, 1);
   const std::vector<float> turned_back =
       flipped(*test.context,
               test::tensor_of(*test.context, x.shape(), {other.begin(), other.end()}))
@@ -190,10 +192,10 @@ TEST_CASE("equal questions are asked once, however they were made") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor cond = test.inputs.at("c");
   const auto zeros = [&] { return Tensor::zeros(*test.context, {1, 10}); };
-  const Recipe recipe = sum_of_parts(
+  const Guidance guidance = sum_of_parts(
       {{low_pass(33, 2), guided(cond, zeros(), 5)}, {high_pass(33, 2), guided(cond, zeros(), 5)}});
-  NetworkDenoiser hybrid(*test.context, test.network, test.params, kImages, recipe);
-  CHECK(hybrid.questions() == 2);
+  NetworkDenoiser hybrid(*test.context, test.network, test.params, kImages, guidance);
+  CHECK(hybrid.queries() == 2);
   NetworkDenoiser plain(*test.context, test.network, test.params, kImages,
                         guided(cond, zeros(), 5));
   const Tensor x = test.inputs.at("x");
@@ -218,7 +220,7 @@ TEST_CASE("a denoiser answers for the images that were selected") {
   }
 }
 
-// Three channels in, six out, on pictures of another size: what DeepFloyd IF is to the samplers.
+// Three channels in, six out, on images of another size: what DeepFloyd IF is to the samplers.
 Network six_channel_network() {
   Network network;
   network.inputs = {{"x", {6, 8, 3}}, {"t", {1}}, {"c", {4}}};
@@ -280,7 +282,7 @@ TEST_CASE("variances are the conditions' alone, seen upright, averaged and never
 }
 
 TEST_CASE("recipes that cannot be combined are refused") {
-  const Recipe plain = {Term{}};
+  const Guidance plain = {GuidanceTerm{}};
   const View flip = make_view("flip", 4, 4, "--view");
   CHECK_THROWS_AS(mean_of_views({{flip, mean_of_views({{flip, plain}})}}), Error);
   CHECK_THROWS_AS(sum_of_parts({{low_pass(5, 1), plain}}), Error);

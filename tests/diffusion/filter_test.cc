@@ -1,11 +1,11 @@
-#include "diffusion/sampling/filter.h"
+#include "diffusion/filter.h"
 
 #include <cmath>
 
-#include "tests/reference/line_filter.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/tensors.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/reference/line_filter.h"
+#include "testing/tensors.h"
 
 namespace ebb {
 namespace {
@@ -62,27 +62,27 @@ TEST_CASE("low_pass is the Gaussian blur, high_pass what it takes away") {
   }
 }
 
-TEST_CASE("grey is the mean of the channels, motion the mean along the diagonal") {
+TEST_CASE("gray is the mean of the channels, motion the mean along the diagonal") {
   const Setup setup;
   std::vector<double> means;
   for (size_t i = 0; i < setup.values.size(); i += kC) {
     const double mean = (double{setup.values[i]} + setup.values[i + 1] + setup.values[i + 2]) / 3;
     means.insert(means.end(), {mean, mean, mean});
   }
-  CHECK(test::compare(setup.run(grey()), means, {.absolute = 1e-6}) == "");
+  CHECK(test::compare(setup.run(gray()), means, {.absolute = 1e-6}) == "");
   const std::vector<float> seventh(7, 1.0f / 7);
   const std::vector<double> along =
       reference::line_filter(std::span<const float>(setup.values), kN, kH, kW, kC, 1, 1, seventh);
   CHECK(test::compare(setup.run(motion_blur(7)), along, kTwoPasses) == "");
-  // A single channel is grey already.
+  // A single channel is gray already.
   const Tensor one = test::tensor_of(*setup.context, {1, 2, 2, 1}, {1, 2, 3, 4});
-  CHECK(test::compare_bits(FilterRunner(*setup.context, grey()).run(one), one) == "");
+  CHECK(test::compare_bits(FilterRunner(*setup.context, gray()).run(one), one) == "");
 }
 
-TEST_CASE("the parts of every decomposition sum to the picture") {
+TEST_CASE("the parts of every decomposition sum to the image") {
   const Setup setup;
   const std::vector<std::vector<Filter>> decompositions = {{low_pass(33, 2), high_pass(33, 2)},
-                                                           {grey(), color_residual()},
+                                                           {gray(), color_residual()},
                                                            {motion_blur(7), motion_residual(7)},
                                                            three_bands(25, 1, 2)};
   for (const std::vector<Filter>& parts : decompositions) {

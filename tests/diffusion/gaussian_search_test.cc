@@ -1,10 +1,10 @@
-#include "diffusion/sampling/gaussian_search.h"
+#include "diffusion/gaussian_search.h"
 
 #include <random>
 
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/tensors.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/tensors.h"
 
 namespace ebb {
 namespace {
@@ -17,14 +17,14 @@ std::vector<float> noise(size_t count, unsigned seed) {
   return values;
 }
 
-TEST_CASE("the candidates fit the picture") {
+TEST_CASE("the candidates fit the image") {
   const auto all = blur_candidates(28, 28);
   CHECK(all.size() == 9 * 9);
-  // A reflected border is at most one less than the picture: 2 * 7 - 1.
+  // A reflected border is at most one less than the image: 2 * 7 - 1.
   for (const BlurResult& blur : blur_candidates(7, 28)) CHECK(blur.taps <= 13);
 }
 
-TEST_CASE("the widest blur wins on noise about a plain picture, the narrowest on a clean one") {
+TEST_CASE("the widest blur wins on noise about a plain image, the narrowest on a clean one") {
   const auto context = test::cpu_context();
   const std::vector<float> values = noise(28 * 28, 1);
   const Tensor x = test::tensor_of(*context, {1, 28, 28, 1}, values);
@@ -35,10 +35,10 @@ TEST_CASE("the widest blur wins on noise about a plain picture, the narrowest on
   CHECK((narrow.taps == 3 && narrow.sigma == 0.5));
 }
 
-TEST_CASE("the error is the mean over all pictures of a batch") {
+TEST_CASE("the error is the mean over all images of a batch") {
   const std::vector<float> original = {1, 2};
   const std::vector<float> values = {1, 2, 4, 2, 1, -2};
-  CHECK(mse_from_picture(values, original) == (9.0 + 16.0) / 6);
+  CHECK(mse_from_image(values, original) == (9.0 + 16.0) / 6);
 }
 
 }  // namespace

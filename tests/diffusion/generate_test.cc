@@ -1,9 +1,9 @@
-#include "diffusion/sampling/generate.h"
+#include "diffusion/generate.h"
 
-#include "diffusion/sampling/classes.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/networks.h"
+#include "diffusion/conditioner.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/networks.h"
 
 namespace ebb {
 namespace {
@@ -29,7 +29,7 @@ std::vector<Setup> setups() {
 }
 
 // What a request is made of in these tests.
-struct Wish {
+struct Request {
   std::vector<int64_t> classes;
   int64_t steps = 4;
   double cfg_scale = 5;
@@ -37,32 +37,33 @@ struct Wish {
   int64_t batch_size = 64;
 };
 
-Wish wish_for(const Setup& setup, int64_t images) {
-  Wish wish;
+Request request_for(const Setup& setup, int64_t images) {
+  Request request;
   for (int64_t i = 0; i < images; ++i) {
-    wish.classes.push_back(setup.conditioning == std::string("class") ? (3 * i) % 10 : kNoClass);
+    request.classes.push_back(setup.conditioning == std::string("class") ? (3 * i) % 10 : kNoClass);
   }
-  return wish;
-}
-
-GenerateRequest request_of(Context& context, const Network& network, const Setup& setup,
-                           const Wish& wish) {
-  GenerateRequest request;
-  request.images = static_cast<int64_t>(wish.classes.size());
-  request.recipe = class_recipe(context, network, wish.classes, wish.cfg_scale);
-  request.sampler.kind = setup.sampler;
-  request.walk = full_walk(setup.objective, wish.steps);
-  request.first_seed = wish.first_seed;
-  request.batch_size = wish.batch_size;
   return request;
 }
 
-std::vector<float> draw(const Setup& setup, const Wish& wish, int threads, int64_t hidden = 4) {
+GenerateRequest request_of(Context& context, const Network& network, const Setup& setup,
+                           const Request& request) {
+  GenerateRequest request;
+  request.images = static_cast<int64_t>(request.classes.size());
+  request.guidance = class_guidance(context, network, request.classes, request.cfg_scale);
+  request.sampler.kind = setup.sampler;
+  request.schedule = full_schedule(setup.objective, request.steps);
+  request.first_seed = request.first_seed;
+  request.batch_size = request.batch_size;
+  return request;
+}
+
+std::vector<float> draw(const Setup& setup, const Request& request, int threads,
+                        int64_t hidden = 4) {
   const auto context = test::cpu_context(threads);
   const Network network =
       make_network(test::mnist_config(setup.conditioning, setup.fusion, hidden), "test");
   const TensorMap params = test::random_params(*context, network, 3);
-  return generate(*context, network, params, request_of(*context, network, setup, wish),
+  return generate(*context, network, params, request_of(*context, network, setup, request),
                   [](int64_t, int64_t, const Tensor&) {});
 }
 
@@ -73,16 +74,16 @@ std::span<const float> image(const std::vector<float>& values, size_t i) {
 TEST_CASE("an image is bitwise the same in any batch and alone") {
   for (const Setup& setup : setups()) {
     INFO(setup.name);
-    Wish wish = wish_for(setup, 7);
-    const std::vector<float> together = draw(setup, wish, 2);
+    Request request = request_for(setup, 7);
+    const std::vector<float> together = draw(setup, request, 2);
     REQUIRE(together.size() == 7 * kPixels);
     for (const int64_t batch_size : {1, 2, 3, 4}) {
-      wish.batch_size = batch_size;
-      CHECK(test::compare_bits(draw(setup, wish, 2), together) == "");
+      request.batch_size = batch_size;
+      CHECK(test::compare_bits(draw(setup, request, 2), together) == "");
     }
-    Wish alone = wish_for(setup, 1);
-    alone.classes = {wish.classes[5]};
-    alone.first_seed = wish.first_seed + 5;
+    Request alone = request_for(setup, 1);
+    alone.classes = {request.classes[5]};
+    alone.first_seed = request.first_seed + 5;
     CHECK(test::compare_bits(draw(setup, alone, 1), image(together, 5)) == "");
   }
 }
@@ -90,53 +91,53 @@ TEST_CASE("an image is bitwise the same in any batch and alone") {
 TEST_CASE("images do not depend on the number of threads") {
   for (const Setup& setup : setups()) {
     INFO(setup.name);
-    const Wish wish = wish_for(setup, 3);
-    CHECK(test::compare_bits(draw(setup, wish, 1), draw(setup, wish, 3)) == "");
+    const Request request = request_for(setup, 3);
+    CHECK(test::compare_bits(draw(setup, request, 1), draw(setup, request, 3)) == "");
   }
 }
 
 TEST_CASE("independence of batch and threads holds at the width that ships") {
   const Setup setup = setups()[0];
-  Wish wish = wish_for(setup, 5);
-  wish.steps = 1;
-  const std::vector<float> together = draw(setup, wish, 2, 64);
-  wish.batch_size = 2;
-  CHECK(test::compare_bits(draw(setup, wish, 1, 64), together) == "");
+  Request request = request_for(setup, 5);
+  request.steps = 1;
+  const std::vector<float> together = draw(setup, request, 2, 64);
+  request.batch_size = 2;
+  CHECK(test::compare_bits(draw(setup, request, 1, 64), together) == "");
 }
 
 TEST_CASE("two seeds give two images, two classes give two images of one seed") {
   const Setup setup = setups()[0];
-  Wish wish = wish_for(setup, 2);
-  wish.classes = {4, 4};
-  const std::vector<float> seeds = draw(setup, wish, 1);
+  Request request = request_for(setup, 2);
+  request.classes = {4, 4};
+  const std::vector<float> seeds = draw(setup, request, 1);
   CHECK(test::compare_bits(image(seeds, 0), image(seeds, 1)) != "");
-  wish.classes = {4};
-  const std::vector<float> four = draw(setup, wish, 1);
-  wish.classes = {9};
-  CHECK(test::compare_bits(draw(setup, wish, 1), four) != "");
+  request.classes = {4};
+  const std::vector<float> four = draw(setup, request, 1);
+  request.classes = {9};
+  CHECK(test::compare_bits(draw(setup, request, 1), four) != "");
 }
 
 TEST_CASE("an image without a class is the guidance to nothing at any scale") {
   const Setup setup = setups()[0];
-  Wish wish = wish_for(setup, 1);
-  wish.classes = {kNoClass};
-  wish.cfg_scale = 1;
-  const std::vector<float> plain = draw(setup, wish, 1);
-  wish.cfg_scale = 5;
-  const std::vector<float> guided = draw(setup, wish, 1);
+  Request request = request_for(setup, 1);
+  request.classes = {kNoClass};
+  request.cfg_scale = 1;
+  const std::vector<float> plain = draw(setup, request, 1);
+  request.cfg_scale = 5;
+  const std::vector<float> guided = draw(setup, request, 1);
   CHECK(test::nmse(guided, test::to_double(plain)) < 1e-9);
 }
 
 TEST_CASE("the callback hears of every batch and step") {
   const Setup setup = setups()[0];
-  Wish wish = wish_for(setup, 5);
-  wish.batch_size = 2;
+  Request request = request_for(setup, 5);
+  request.batch_size = 2;
   const auto context = test::cpu_context();
   const Network network = make_network(test::mnist_config("class", "add", 4), "test");
   const TensorMap params = test::random_params(*context, network, 3);
   std::vector<std::string> heard, expected;
   const std::vector<float> values =
-      generate(*context, network, params, request_of(*context, network, setup, wish),
+      generate(*context, network, params, request_of(*context, network, setup, request),
                [&](int64_t first, int64_t done, const Tensor& x) {
                  heard.push_back(cat(first, "+", x.shape()[0], " ", done));
                });

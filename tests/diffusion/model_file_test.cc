@@ -1,12 +1,12 @@
-#include "diffusion/program/model_file.h"
+#include "diffusion/model_file.h"
 
 #include <limits>
 
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/errors.h"
-#include "tests/support/networks.h"
-#include "tests/support/temp_dir.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/errors.h"
+#include "testing/networks.h"
+#include "testing/temp_dir.h"
 #include "weights/digest.h"
 #include "weights/safetensors.h"
 

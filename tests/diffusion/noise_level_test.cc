@@ -1,9 +1,9 @@
-#include "diffusion/sampling/noise_level.h"
+#include "diffusion/noise_level.h"
 
-#include "diffusion/sampling/schedule.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/tensors.h"
+#include "diffusion/schedule.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/tensors.h"
 
 namespace ebb {
 namespace {
@@ -15,31 +15,31 @@ const Objective kFloyd{.timesteps = 1000,
 const Objective kFlow{.type = ObjectiveType::kFlow};
 
 TEST_CASE("the strided list is the assignment's 34 levels on a thousand timesteps") {
-  const Walk walk = course_walk(kFloyd);
-  REQUIRE(walk.size() == 34);
-  for (size_t i = 0; i < walk.size(); ++i) {
-    CHECK(walk[i].timestep == 990 - 30 * static_cast<int64_t>(i));
-    CHECK(walk[i].time == static_cast<double>(walk[i].timestep));
+  const SamplingSchedule schedule = assignment_schedule(kFloyd);
+  REQUIRE(schedule.size() == 34);
+  for (size_t i = 0; i < schedule.size(); ++i) {
+    CHECK(schedule[i].timestep == 990 - 30 * static_cast<int64_t>(i));
+    CHECK(schedule[i].time == static_cast<double>(schedule[i].timestep));
   }
   // The published values of alpha_bar.
-  CHECK(walk[0].signal_power == Approx(0.0001967174).epsilon(1e-6));
-  CHECK(walk[10].signal_power == Approx(0.214523).epsilon(1e-5));
-  CHECK(walk[33].signal_power == Approx(0.9999587).epsilon(1e-7));
+  CHECK(schedule[0].alpha_bar == Approx(0.0001967174).epsilon(1e-6));
+  CHECK(schedule[10].alpha_bar == Approx(0.214523).epsilon(1e-5));
+  CHECK(schedule[33].alpha_bar == Approx(0.9999587).epsilon(1e-7));
 }
 
 TEST_CASE("the strided list scales to a shorter schedule and to flow") {
-  const Walk ddpm = course_walk(Objective{});
+  const SamplingSchedule ddpm = assignment_schedule(Objective{});
   REQUIRE(ddpm.size() == 34);
   CHECK(ddpm[0].timestep == 297);
   CHECK(ddpm[10].timestep == 207);
   CHECK(ddpm[33].timestep == 0);
   CHECK(ddpm[10].time == Approx(208.0 / 300));
-  const Walk flow = course_walk(kFlow);
+  const SamplingSchedule flow = assignment_schedule(kFlow);
   CHECK(flow[0].time == Approx(0.01));
   CHECK(flow[10].time == Approx(0.31));
   CHECK(flow[33].time == 1);
-  CHECK(flow[33].noise_power == 0);
-  CHECK(course_walk({.timesteps = 10}).size() == 10);
+  CHECK(flow[33].one_minus_alpha_bar == 0);
+  CHECK(assignment_schedule({.timesteps = 10}).size() == 10);
 }
 
 TEST_CASE("signal and noise are what they are on each path") {
@@ -55,12 +55,12 @@ TEST_CASE("signal and noise are what they are on each path") {
 }
 
 TEST_CASE("full walks go from pure noise to the clean image") {
-  const Walk ddpm = full_walk(Objective{}, 10);
+  const SamplingSchedule ddpm = full_schedule(Objective{}, 10);
   REQUIRE(ddpm.size() == 11);
   CHECK(ddpm.front().timestep == 299);
   CHECK(ddpm[1].timestep == 269);
   CHECK(ddpm.back().timestep == -1);
-  const Walk flow = full_walk(kFlow, 4);
+  const SamplingSchedule flow = full_schedule(kFlow, 4);
   REQUIRE(flow.size() == 5);
   CHECK(flow.front().time == 0);
   CHECK(flow[1].time == 0.25);
@@ -68,24 +68,24 @@ TEST_CASE("full walks go from pure noise to the clean image") {
 }
 
 TEST_CASE("a walk from a level starts there and ends clean") {
-  const Walk ddpm = walk_from(Objective{}, timestep_level(Objective{}, 120), 7);
+  const SamplingSchedule ddpm = schedule_from(Objective{}, timestep_level(Objective{}, 120), 7);
   REQUIRE(ddpm.size() == 8);
   CHECK(ddpm.front().timestep == 120);
   CHECK(ddpm.back().timestep == -1);
-  const Walk flow = walk_from(kFlow, scale_level(kFlow, 690), 3);
+  const SamplingSchedule flow = schedule_from(kFlow, scale_level(kFlow, 690), 3);
   CHECK(flow.front().time == Approx(0.31));
   CHECK(flow[1].time == Approx(0.54));
   CHECK(flow.back().time == 1);
 }
 
 TEST_CASE("clipping starts a cosine schedule where there is signal, and a linear one at its end") {
-  const Walk floyd = clipped_walk(kFloyd, 20);
+  const SamplingSchedule floyd = clipped_schedule(kFloyd, 20);
   const auto lambda = [](const NoiseLevel& level) {
-    return 0.5 * std::log(level.signal_power / level.noise_power);
+    return 0.5 * std::log(level.alpha_bar / level.one_minus_alpha_bar);
   };
   CHECK(lambda(floyd.front()) >= -5.1);
   CHECK(lambda(timestep_level(kFloyd, floyd.front().timestep + 1)) < -5.1);
-  CHECK(clipped_walk(Objective{}, 20).front().timestep == 299);
+  CHECK(clipped_schedule(Objective{}, 20).front().timestep == 299);
 }
 
 TEST_CASE("levels are named on the assignment's scale") {
@@ -107,8 +107,8 @@ TEST_CASE("an image comes back from its noised self and the true answer") {
     std::vector<float> answer;
     for (size_t i = 0; i < image.to_host().size(); ++i) {
       const double clean = image.to_host()[i], noise = eps.to_host()[i];
-      expected.push_back(std::sqrt(level.signal_power) * clean +
-                         std::sqrt(level.noise_power) * noise);
+      expected.push_back(std::sqrt(level.alpha_bar) * clean +
+                         std::sqrt(level.one_minus_alpha_bar) * noise);
       const bool is_flow = objective.type == ObjectiveType::kFlow;
       answer.push_back(static_cast<float>(is_flow ? clean - noise : noise));
     }

@@ -1,10 +1,10 @@
-#include "diffusion/sampling/objective.h"
+#include "diffusion/objective.h"
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "tests/support/catch.h"
-#include "tests/support/errors.h"
+#include "testing/catch.h"
+#include "testing/errors.h"
 
 namespace ebb {
 namespace {

@@ -1,13 +1,13 @@
-#include "diffusion/sampling/sampler.h"
+#include "diffusion/sampler.h"
 
 #include <cmath>
 
-#include "diffusion/sampling/schedule.h"
+#include "diffusion/schedule.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/errors.h"
+#include "testing/golden.h"
 #include "tests/diffusion/golden_f64.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/errors.h"
-#include "tests/support/golden.h"
 
 namespace ebb {
 namespace {
@@ -41,10 +41,11 @@ class FormulaDenoiser final : public Denoiser {
 
 // All steps of a walk on x, in place.
 void run(
-    Context& context, SamplerKind kind, const Walk& walk, Denoiser& denoiser, uint64_t seed,
-    const Tensor& x, const StepCallback& after = [](int64_t, const Tensor&) {}) {
-  const auto sampler = make_sampler(context, {.kind = kind}, walk);
-  run_sampler(context, *sampler, walk, {}, denoiser, nullptr, ImageNoise(context, seed), x, after);
+    Context& context, SamplerKind kind, const SamplingSchedule& schedule, Denoiser& denoiser,
+    uint64_t seed, const Tensor& x, const StepCallback& after = [](int64_t, const Tensor&) {}) {
+  const auto sampler = make_sampler(context, {.kind = kind}, schedule);
+  run_sampler(context, *sampler, schedule, {}, denoiser, nullptr, ImageNoise(context, seed), x,
+              after);
 }
 
 // The update of a step by the golden file's f32 inputs, in double.
@@ -75,7 +76,7 @@ TEST_CASE("DDPM steps are the golden ones") {
   const test::GoldenF64 expected("sampler_steps");
   const test::Golden inputs("sampler_steps");
   const std::vector<LinearStep> steps =
-      ddpm_steps(full_walk(Objective{}, 300), DdpmVariance::kFixedLarge);
+      ddpm_steps(full_schedule(Objective{}, 300), DdpmVariance::kFixedLarge);
   REQUIRE(steps.size() == 300);
   for (const int64_t k : {299, 120, 0}) {
     CHECK(compare_exact(apply(step_at(steps, k), inputs), expected[cat("ddpm.from_", k)]) == "");
@@ -97,16 +98,18 @@ TEST_CASE("DDIM steps are the golden ones") {
 TEST_CASE("an Euler step is the golden one") {
   const test::GoldenF64 expected("sampler_steps");
   const test::Golden inputs("sampler_steps");
-  CHECK(compare_exact(apply(euler_steps(full_walk({.type = ObjectiveType::kFlow}, 50))[7], inputs),
-                      expected["flow.euler"]) == "");
+  CHECK(compare_exact(
+            apply(euler_steps(full_schedule({.type = ObjectiveType::kFlow}, 50))[7], inputs),
+            expected["flow.euler"]) == "");
 }
 
 TEST_CASE("DDPM tells the network (k + 1) / T, Euler i / N and never 1") {
   const std::vector<LinearStep> ddpm =
-      ddpm_steps(full_walk(Objective{}, 300), DdpmVariance::kFixedLarge);
+      ddpm_steps(full_schedule(Objective{}, 300), DdpmVariance::kFixedLarge);
   CHECK(ddpm.front().t == 1);
   CHECK(ddpm.back().t == Approx(1.0 / 300).epsilon(1e-15));
-  const std::vector<LinearStep> euler = euler_steps(full_walk({.type = ObjectiveType::kFlow}, 50));
+  const std::vector<LinearStep> euler =
+      euler_steps(full_schedule({.type = ObjectiveType::kFlow}, 50));
   CHECK(euler.front().t == 0);
   CHECK(euler.back().t == Approx(49.0 / 50).epsilon(1e-15));
 }
@@ -126,7 +129,7 @@ TEST_CASE("fewer DDPM steps use the proper alpha ratio") {
       FormulaDenoiser denoiser(*context, noise_of);
       const Tensor x = Tensor::empty(*context, {2, 4, 4, 1});
       ImageNoise(*context, 5).start(x);
-      run(*context, kind, full_walk(Objective{}, steps), denoiser, 5, x);
+      run(*context, kind, full_schedule(Objective{}, steps), denoiser, 5, x);
       for (const float value : x.to_host()) CHECK(value == Approx(kClean).margin(2e-4));
       CHECK(denoiser.times.size() == static_cast<size_t>(steps));
     }
@@ -143,7 +146,7 @@ TEST_CASE("DDPM keeps the variance that its schedule prescribes") {
   });
   const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
   ImageNoise(*context, 9).start(x);
-  run(*context, SamplerKind::kDdpm, full_walk(Objective{}, 300), denoiser, 9, x);
+  run(*context, SamplerKind::kDdpm, full_schedule(Objective{}, 300), denoiser, 9, x);
   double sum = 0, squares = 0;
   const std::vector<float> values = x.to_host();
   for (const float value : values) {
@@ -162,7 +165,7 @@ TEST_CASE("Heun is of second order where Euler is of first") {
   const auto error_of = [&](SamplerKind kind, int64_t steps) {
     FormulaDenoiser denoiser(*context, [](double x, double t) { return -x + t; });
     const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {2});
-    run(*context, kind, full_walk(flow, steps), denoiser, 1, x);
+    run(*context, kind, full_schedule(flow, steps), denoiser, 1, x);
     return std::fabs(double{x.item()} - 3 / std::exp(1.0));
   };
   CHECK(error_of(SamplerKind::kEuler, 20) / error_of(SamplerKind::kEuler, 40) ==
@@ -176,8 +179,8 @@ TEST_CASE("the callback sees the start, every step and the end") {
   FormulaDenoiser denoiser(*context, [](double, double) { return 1.0; });
   const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {3});
   std::vector<float> seen;
-  run(*context, SamplerKind::kEuler, full_walk({.type = ObjectiveType::kFlow}, 4), denoiser, 1, x,
-      [&](int64_t done, const Tensor& state) {
+  run(*context, SamplerKind::kEuler, full_schedule({.type = ObjectiveType::kFlow}, 4), denoiser, 1,
+      x, [&](int64_t done, const Tensor& state) {
         CHECK(done == static_cast<int64_t>(seen.size()));
         seen.push_back(state.item());
       });
@@ -238,7 +241,7 @@ TEST_CASE("a learned variance lies between its bounds at the step's start, by th
   } table[] = {{0, -0.0583, -0.0548},  {10, -1.9112, -1.8595}, {20, -2.9216, -2.7843},
                {25, -3.5960, -3.3505}, {31, -6.0143, -4.8463}, {32, -10.1067, -5.6570}};
   const std::vector<LinearStep> steps =
-      ddpm_steps(course_walk(kFloyd), DdpmVariance::kLearnedRange);
+      ddpm_steps(assignment_schedule(kFloyd), DdpmVariance::kLearnedRange);
   REQUIRE(steps.size() == 33);
   for (const auto& row : table) {
     const LinearStep& step = steps[row.i];
@@ -258,7 +261,7 @@ TEST_CASE("a learned variance reaches every element of the images") {
   FormulaDenoiser denoiser(*context, [](double x, double) { return 0.5 * x; });
   denoiser.variance = test::normal_tensor(*context, shape, random);
   const Tensor x = test::normal_tensor(*context, shape, random);
-  const Walk whole = course_walk(kFloyd), last = {whole[32], whole[33]};
+  const SamplingSchedule whole = assignment_schedule(kFloyd), last = {whole[32], whole[33]};
   const std::vector<float> before = x.to_host(), code = denoiser.variance.to_host();
   const auto sampler = make_sampler(*context, {.variance = DdpmVariance::kLearnedRange}, last);
   run_sampler(*context, *sampler, last, {}, denoiser, nullptr, ImageNoise(*context, 3), x,
@@ -267,7 +270,7 @@ TEST_CASE("a learned variance reaches every element of the images") {
   ImageNoise(*context, 3).step(0, eps);
   const std::vector<float> z = eps.to_host();
   // The assignment's formulas for t = 30 -> 0, in double.
-  const double ab = whole[32].signal_power, ab_next = whole[33].signal_power;
+  const double ab = whole[32].alpha_bar, ab_next = whole[33].alpha_bar;
   const double beta = 1 - ab / ab_next;
   std::vector<double> expected;
   for (size_t i = 0; i < before.size(); ++i) {
@@ -285,17 +288,17 @@ TEST_CASE("a learned variance reaches every element of the images") {
 TEST_CASE("a learned variance needs a model that predicts it") {
   const auto context = test::cpu_context();
   FormulaDenoiser denoiser(*context, [](double x, double) { return x; });
-  const Walk walk = course_walk(kFloyd);
-  const auto sampler = make_sampler(*context, {.variance = DdpmVariance::kLearnedRange}, walk);
+  const SamplingSchedule schedule = assignment_schedule(kFloyd);
+  const auto sampler = make_sampler(*context, {.variance = DdpmVariance::kLearnedRange}, schedule);
   CHECK_THROWS_AS(
       sampler->step(0, 0, denoiser, ImageNoise(*context, 1), Tensor::zeros(*context, {1, 2, 2, 1})),
       Error);
 }
 
 TEST_CASE("the small variance is the posterior's") {
-  const Walk walk = full_walk(Objective{}, 300);
+  const SamplingSchedule schedule = full_schedule(Objective{}, 300);
   const NoiseSchedule schedule = ddpm_schedule(Objective{});
-  const std::vector<LinearStep> small = ddpm_steps(walk, DdpmVariance::kFixedSmall);
+  const std::vector<LinearStep> small = ddpm_steps(schedule, DdpmVariance::kFixedSmall);
   const int64_t k = 120, i = 299 - k;
   const double expected =
       (1 - schedule.alpha_bar[k - 1]) / (1 - schedule.alpha_bar[k]) * schedule.beta[k];
@@ -304,15 +307,15 @@ TEST_CASE("the small variance is the posterior's") {
 }
 
 TEST_CASE("DDIM with eta 1 adds DDPM's small variance, with eta 0 nothing") {
-  const Walk walk = full_walk(Objective{}, 20);
-  const std::vector<LinearStep> ddim = ddim_steps(walk, 1),
-                                ddpm = ddpm_steps(walk, DdpmVariance::kFixedSmall);
+  const SamplingSchedule schedule = full_schedule(Objective{}, 20);
+  const std::vector<LinearStep> ddim = ddim_steps(schedule, 1),
+                                ddpm = ddpm_steps(schedule, DdpmVariance::kFixedSmall);
   for (size_t i = 0; i < ddim.size(); ++i) {
     CHECK(ddim[i].noise_factor == Approx(ddpm[i].noise_factor).epsilon(1e-9));
     CHECK(ddim[i].x_factor + 1 == Approx(ddpm[i].x_factor + 1).epsilon(1e-9));
     CHECK(ddim[i].prediction_factor ==
           Approx(ddpm[i].prediction_factor).epsilon(1e-7).margin(1e-12));
-    CHECK(ddim_steps(walk, 0)[i].noise_factor == 0);
+    CHECK(ddim_steps(schedule, 0)[i].noise_factor == 0);
   }
 }
 
@@ -327,7 +330,7 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
   const auto context = test::cpu_context();
   const auto error_of = [&](SamplerKind kind, int64_t steps) {
     // Uniform in log(signal / noise) over a stretch that ends in noise: the solver's own variable.
-    Walk walk;
+    SamplingSchedule schedule;
     const auto lambda = [&](int64_t k) {
       return 0.5 * std::log(schedule.signal(k) / (1 - schedule.signal(k)));
     };
@@ -337,14 +340,14 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
       const double wanted = lambda(start) + (lambda(end) - lambda(start)) * static_cast<double>(i) /
                                                 static_cast<double>(steps);
       while (k > end && lambda(k) < wanted - 1e-12) --k;
-      walk.push_back(timestep_level(fine, k));
+      schedule.push_back(timestep_level(fine, k));
     }
     FormulaDenoiser denoiser(*context, [&](double x, double t) {
       const int64_t at = std::llround(t * 4000) - 1;
       return std::sqrt(1 - schedule.signal(at)) * x / (deviation(at) * deviation(at));
     });
     const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {1});
-    run(*context, kind, walk, denoiser, 1, x);
+    run(*context, kind, schedule, denoiser, 1, x);
     return std::fabs(double{x.item()} - deviation(end) / deviation(start));
   };
   const double ddim = error_of(SamplerKind::kDdim, 16) / error_of(SamplerKind::kDdim, 32);
@@ -373,18 +376,18 @@ TEST_CASE(
   // For data N(0, 1) every state is N(0, 1), forwards and backwards.
   const auto context = test::cpu_context();
   for (const Objective& objective : {Objective{}, kFloyd}) {
-    const Walk walk = full_walk(objective, 12);
+    const SamplingSchedule schedule = full_schedule(objective, 12);
     FormulaDenoiser denoiser(*context, [&](double x, double t) {
-      for (const NoiseLevel& level : walk) {
+      for (const NoiseLevel& level : schedule) {
         if (std::fabs(level.time - t) < 1e-6 * std::max(1.0, t)) return level.noise() * x;
       }
       throw Error("no such time");
     });
-    const auto sampler = make_sampler(*context, {}, walk);
+    const auto sampler = make_sampler(*context, {}, schedule);
     const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
     ImageNoise(*context, 9).start(x);
     int64_t moves = 0;
-    run_sampler(*context, *sampler, walk, {.jump = 3, .times = 3}, denoiser, nullptr,
+    run_sampler(*context, *sampler, schedule, {.jump = 3, .times = 3}, denoiser, nullptr,
                 ImageNoise(*context, 9), x, [&](int64_t done, const Tensor& state) {
                   moves = done;
                   if (done == 0) return;

@@ -1,12 +1,12 @@
-#include "diffusion/sampling/schedule.h"
+#include "diffusion/schedule.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
+#include "testing/catch.h"
+#include "testing/compare.h"
 #include "tests/diffusion/golden_f64.h"
-#include "tests/support/catch.h"
-#include "tests/support/compare.h"
 
 namespace ebb {
 namespace {
@@ -64,7 +64,7 @@ TEST_CASE("the course's 33 strided steps have the golden coefficients") {
   CHECK(compare_tables(c_xt, golden["if.course.c_xt"], 1e-9) == "");
 }
 
-TEST_CASE("a step between neighbours has the tables' own alpha and beta") {
+TEST_CASE("a step between neighbors has the tables' own alpha and beta") {
   const NoiseSchedule schedule = ddpm_schedule(Objective{});
   for (const int64_t k : {0, 1, 150, 299}) {
     const AncestralStep step = ancestral_step(schedule, k, k - 1);

@@ -1,24 +1,24 @@
-#include "diffusion/sampling/view.h"
+#include "diffusion/view.h"
 
 #include <numeric>
 
-#include "tests/support/catch.h"
-#include "tests/support/compare.h"
-#include "tests/support/errors.h"
-#include "tests/support/random_data.h"
+#include "testing/catch.h"
+#include "testing/compare.h"
+#include "testing/errors.h"
+#include "testing/random_data.h"
 
 namespace ebb {
 namespace {
 
 using Catch::Matchers::Contains;
 
-// Pictures of height x width pixels with these values, row by row, seen through the view.
+// Images of height x width pixels with these values, row by row, seen through the view.
 std::vector<float> seen(const std::string& name, int64_t height, int64_t width,
                         const std::vector<float>& values) {
-  return look(make_view(name, height, width, "--view"), values, 1);
+  return apply_view(make_view(name, height, width, "--view"), values, 1);
 }
 
-TEST_CASE("flip turns the picture upside down, turns go the way they say") {
+TEST_CASE("flip turns the image upside down, turns go the way they say") {
   const std::vector<float> tall = {1, 2, 3, 4, 5, 6};  // 3 x 2
   CHECK(seen("identity", 3, 2, tall) == tall);
   CHECK(seen("flip", 3, 2, tall) == std::vector<float>{5, 6, 3, 4, 1, 2});
@@ -37,7 +37,7 @@ TEST_CASE("skew rolls columns down, the more the farther from the middle") {
         std::vector<float>{30, 11, 2, 33, 0, 21, 12, 3, 10, 31, 22, 13, 20, 1, 32, 23});
 }
 
-TEST_CASE("square_hinge turns neighbouring squares against each other") {
+TEST_CASE("square_hinge turns neighboring squares against each other") {
   std::vector<float> x(36);
   std::iota(x.begin(), x.end(), 0.0f);
   const std::vector<float> y = seen("square_hinge", 6, 6, x);
@@ -59,7 +59,7 @@ TEST_CASE("inner_circle moves the disc and nothing else") {
   }
 }
 
-TEST_CASE("every view is orthogonal and its inverse shows the picture again") {
+TEST_CASE("every view is orthogonal and its inverse shows the image again") {
   CHECK(view_names().size() == 12);
   test::RandomData random(1);
   for (const int64_t size : {28, 64, 31}) {
@@ -68,14 +68,14 @@ TEST_CASE("every view is orthogonal and its inverse shows the picture again") {
     for (const std::string& name : view_names()) {
       INFO(name << " at " << size);
       const View view = make_view(name, size, size, "--view");
-      const std::vector<float> vx = look(view, x, 3), vy = look(view, y, 3);
+      const std::vector<float> vx = apply_view(view, x, 3), vy = apply_view(view, y, 3);
       // The same products in another order: equal but for the roundings of a double sum.
       const auto product = [](const std::vector<float>& a, const std::vector<float>& b) {
         return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
       };
       CHECK(product(vx, vy) == Approx(product(x, y)).epsilon(1e-9));
       CHECK(product(vx, vx) == Approx(product(x, x)).epsilon(1e-12));
-      CHECK(test::compare_bits(look(inverse(view), vx, 3), x) == "");
+      CHECK(test::compare_bits(apply_view(inverse(view), vx, 3), x) == "");
       CHECK((name == "identity") == view.is_identity());
       // A prime side has no equal patches: one patch is left where it is.
       const bool moves = name != "identity" && !(name == "patch_permute" && size == 31);
@@ -106,7 +106,7 @@ TEST_CASE("gather indices pick channels and leave variances their sign") {
   CHECK(gather_index(flip, 2, 2, 0, 4, true) == std::vector<int32_t>{4, 5, 0, 1});
 }
 
-TEST_CASE("a view that a picture does not allow is refused by flag") {
+TEST_CASE("a view that an image does not allow is refused by flag") {
   CHECK_THAT(test::message_of<UsageError>([] { make_view("mirror", 8, 8, "--view"); }),
              Contains("--view mirror") && Contains("rotate_180"));
   CHECK_THAT(test::message_of<UsageError>([] { make_view("rotate_cw", 8, 9, "--view"); }),

@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "tests/support/catch.h"
-#include "tests/support/errors.h"
-#include "tests/support/random_data.h"
+#include "testing/catch.h"
+#include "testing/errors.h"
+#include "testing/random_data.h"
 
 namespace ebb {
 namespace {

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "engine/cuda/staging.h"
-#include "tests/support/catch.h"
+#include "testing/catch.h"
 
 namespace ebb {
 namespace {

@@ -5,10 +5,10 @@
 #include "engine/backend.h"
 #include "engine/op.h"
 #include "kernels/kernel_table.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/errors.h"
-#include "tests/support/tensors.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/errors.h"
+#include "testing/tensors.h"
 
 namespace ebb {
 namespace {
@@ -46,7 +46,7 @@ TEST_CASE("a kernel that the backend lacks gives one uniform error", "[engine]")
   KernelTable table = cpu_kernels();
   table.name = "bare";
   table.activation_forward = nullptr;
-  Context context({DeviceType::kCpu, 0}, host_queue(1), std::make_shared<test::PoisonAllocator>(),
+  Context context({DeviceType::kCpu, 0}, host_stream(1), std::make_shared<test::PoisonAllocator>(),
                   table);
   const std::vector<Tensor> x{Tensor::zeros(context, {2, 2})};
   CHECK(message_of<DeviceError>(

@@ -1,11 +1,11 @@
 #include "engine/executor.h"
 
 #include "kernels/kernel_table.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/errors.h"
+#include "testing/poison_allocator.h"
 #include "tests/engine/graph_tools.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/errors.h"
-#include "tests/support/poison_allocator.h"
 
 namespace ebb {
 namespace {
@@ -26,7 +26,7 @@ struct TwoInputs {
     const ValueId joined = writer.concat({encoded, mixed, constant});
     writer.graph.output =
         writer.conv(writer.batch_norm(writer.conv(joined, 5), Activation::kGelu), 1);
-    writer.graph.marks = {
+    writer.graph.module_outputs = {
         {"encoder", encoded}, {"vector", vector}, {"mixed", mixed}, {"constant", constant}};
   }
   GraphWriter writer;
@@ -58,14 +58,14 @@ TEST_CASE("a run repeats only what depends on the inputs that changed", "[engine
 }
 
 // The host's queue, able to record: what a GPU's queue does, without a GPU.
-class RecordingQueue final : public DeviceQueue {
+class CapturingStream final : public Stream {
  public:
-  StreamHandle handle() const override { return host_->handle(); }
-  void copy_in(void* to, const void* from, int64_t bytes) override { copy(to, from, bytes); }
-  void copy_out(void* to, const void* from, int64_t rows, int64_t row_bytes,
-                int64_t from_pitch) override {
+  KernelStream handle() const override { return host_->handle(); }
+  void copy_to_device(void* to, const void* from, int64_t bytes) override { copy(to, from, bytes); }
+  void copy_to_host(void* to, const void* from, int64_t rows, int64_t row_bytes,
+                    int64_t from_pitch) override {
     CHECK_FALSE(recording_);
-    host_->copy_out(to, from, rows, row_bytes, from_pitch);
+    host_->copy_to_host(to, from, rows, row_bytes, from_pitch);
   }
   void copy(void* to, const void* from, int64_t bytes) override { host_->copy(to, from, bytes); }
   void fill_zero(void* data, int64_t bytes) override { host_->fill_zero(data, bytes); }
@@ -73,7 +73,7 @@ class RecordingQueue final : public DeviceQueue {
   double time_seconds(const std::function<void()>& work) override {
     return host_->time_seconds(work);
   }
-  std::unique_ptr<RecordedWork> record(const std::function<void()>& work) override {
+  std::unique_ptr<CapturedGraph> record(const std::function<void()>& work) override {
     ++recorded;
     return std::make_unique<Recording>(*this, work);
   }
@@ -81,30 +81,30 @@ class RecordingQueue final : public DeviceQueue {
   int recorded = 0, replayed = 0;
 
  private:
-  class Recording final : public RecordedWork {
+  class Recording final : public CapturedGraph {
    public:
-    Recording(RecordingQueue& queue, std::function<void()> work)
-        : queue_(queue), work_(std::move(work)) {}
+    Recording(CapturingStream& stream, std::function<void()> work)
+        : stream_(stream), work_(std::move(work)) {}
     void replay() override {
-      ++queue_.replayed;
-      queue_.recording_ = true;
+      ++stream_.replayed;
+      stream_.recording_ = true;
       work_();
-      queue_.recording_ = false;
+      stream_.recording_ = false;
     }
 
    private:
-    RecordingQueue& queue_;
+    CapturingStream& stream_;
     std::function<void()> work_;
   };
 
-  std::shared_ptr<DeviceQueue> host_ = host_queue(1);
+  std::shared_ptr<Stream> host_ = host_stream(1);
   bool recording_ = false;
 };
 
 TEST_CASE("a device that can record repeats each set of changed inputs as one", "[engine]") {
-  const auto queue = std::make_shared<RecordingQueue>();
+  const auto stream = std::make_shared<CapturingStream>();
   const auto allocator = std::make_shared<test::PoisonAllocator>();
-  Context context({DeviceType::kCpu, 0}, queue, allocator, cpu_kernels());
+  Context context({DeviceType::kCpu, 0}, stream, allocator, cpu_kernels());
   const TwoInputs net(context);
   RandomData random(6);
   Executor executor(context, net.writer.graph, net.writer.params);
@@ -121,11 +121,11 @@ TEST_CASE("a device that can record repeats each set of changed inputs as one", 
     CHECK(test::compare_bits(output, expected[net.writer.graph.output]) == "");
   };
   run({"x", "t"});
-  CHECK(queue->recorded == 0);  // the first run loads kernels
+  CHECK(stream->recorded == 0);  // the first run loads kernels
   for (int round = 1; round <= 3; ++round) {
     run({"x", "t"});
-    CHECK(queue->recorded == 1);
-    CHECK(queue->replayed == round);
+    CHECK(stream->recorded == 1);
+    CHECK(stream->replayed == round);
   }
   run({"t"});
   run({"t"});
@@ -133,11 +133,11 @@ TEST_CASE("a device that can record repeats each set of changed inputs as one", 
   run({});  // nothing changed: nothing is recorded or replayed
   run({});
   CHECK(executor.recordings() == 2);
-  CHECK(queue->replayed == 4);
+  CHECK(stream->replayed == 4);
 
   context.enable_profiler();  // which sees every kernel, not the recording
   run({"x", "t"});
-  CHECK(queue->replayed == 4);
+  CHECK(stream->replayed == 4);
 }
 
 TEST_CASE("set_input copies: the caller's tensor may change afterwards", "[engine]") {
@@ -159,7 +159,7 @@ TEST_CASE("module outputs are those of the last run", "[engine]") {
   const auto context = test::cpu_context();
   const TwoInputs net(*context);
   RandomData random(4);
-  Executor executor(*context, net.writer.graph, net.writer.params, {.keep_marks = true});
+  Executor executor(*context, net.writer.graph, net.writer.params, {.keep_module_outputs = true});
   TensorMap inputs = test::random_inputs_of(*context, net.writer.graph, random);
   for (const auto& [name, tensor] : inputs) executor.set_input(name, tensor);
   executor.run();
@@ -167,9 +167,9 @@ TEST_CASE("module outputs are those of the last run", "[engine]") {
   executor.set_input("t", inputs["t"]);
   executor.run();
   const auto expected = test::run_eagerly(*context, net.writer.graph, net.writer.params, inputs);
-  for (const auto& [name, value] : net.writer.graph.marks) {
+  for (const auto& [name, value] : net.writer.graph.module_outputs) {
     INFO(name);
-    CHECK(test::compare_bits(executor.mark(name), expected[value]) == "");
+    CHECK(test::compare_bits(executor.mark_output(name), expected[value]) == "");
   }
 }
 
@@ -241,9 +241,9 @@ TEST_CASE("wrong inputs, parameters and marks are named", "[engine]") {
         }) == "executor: input t has shape [2, 1], expected [4, 1]");
   CHECK_THROWS_AS(executor.set_input("t", Tensor::zeros(*context, {4, 1}, DType::kI32)),
                   ShapeError);
-  CHECK(message_of<Error>([&] { executor.mark("encoder"); }) ==
+  CHECK(message_of<Error>([&] { executor.mark_output("encoder"); }) ==
         "executor: module outputs are not kept. Set Options::keep_marks");
-  CHECK(message_of<Error>([&] { executor.mark("decoder"); }) ==
+  CHECK(message_of<Error>([&] { executor.mark_output("decoder"); }) ==
         "executor: no module named decoder");
 
   TensorMap params = net.writer.params;

@@ -1,9 +1,9 @@
 #include "engine/graph.h"
 
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/errors.h"
 #include "tests/engine/graph_tools.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/errors.h"
 
 namespace ebb {
 namespace {
@@ -37,7 +37,7 @@ TEST_CASE("the output and marked values are visible", "[engine]") {
   writer.graph.output = y;
   CHECK(writer.graph.is_visible(y));
   CHECK_FALSE(writer.graph.is_visible(h));
-  writer.graph.marks["block"] = h;
+  writer.graph.module_outputs["block"] = h;
   CHECK(writer.graph.is_visible(h));
 }
 

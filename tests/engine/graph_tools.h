@@ -7,7 +7,7 @@
 
 #include "engine/executor.h"
 #include "engine/passes.h"
-#include "tests/support/tensors.h"
+#include "testing/tensors.h"
 
 // Writing, running and counting small graphs by hand.
 namespace ebb::test {

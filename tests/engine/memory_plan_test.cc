@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "tests/support/catch.h"
-#include "tests/support/random_data.h"
+#include "testing/catch.h"
+#include "testing/random_data.h"
 
 namespace ebb {
 namespace {

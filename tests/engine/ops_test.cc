@@ -1,10 +1,10 @@
 #include <string>
 
 #include "engine/op.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/errors.h"
-#include "tests/support/tensors.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/errors.h"
+#include "testing/tensors.h"
 
 namespace ebb {
 namespace {

@@ -2,12 +2,12 @@
 
 #include <functional>
 
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/reference/batch_norm.h"
+#include "testing/reference/conv.h"
 #include "tests/engine/graph_tools.h"
 #include "tests/engine/random_graph.h"
-#include "tests/reference/batch_norm.h"
-#include "tests/reference/conv.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
 
 namespace ebb {
 namespace {
@@ -56,13 +56,15 @@ std::string compare_values(const Tensor& actual, const Tensor& expected, bool bi
 
 // Empty when the executor's output and marks are those of the unchanged graph.
 std::string compare_visible(const Executor& executor, const Tensor& output, const Graph& original,
-                            const std::vector<Tensor>& expected, bool marks, bool bitwise) {
+                            const std::vector<Tensor>& expected, bool module_outputs,
+                            bool bitwise) {
   const std::string fault = compare_values(output, expected[original.output], bitwise);
   if (!fault.empty()) return "output: " + fault;
-  if (!marks) return "";
-  for (const auto& [name, value] : original.marks) {
-    const std::string mark = compare_values(executor.mark(name), expected[value], bitwise);
-    if (!mark.empty()) return name + ": " + mark;
+  if (!module_outputs) return "";
+  for (const auto& [name, value] : original.module_outputs) {
+    const std::string mark_output =
+        compare_values(executor.mark_output(name), expected[value], bitwise);
+    if (!mark_output.empty()) return name + ": " + mark_output;
   }
   return "";
 }
@@ -92,17 +94,18 @@ TEST_CASE("every pass keeps every visible value of random graphs, over partial r
     const TensorMap& params = random_graph.writer.params;
     RandomData random(1000 + seed);
     for (const Pass& pass : kPasses) {
-      const bool keep_marks = random.integer(0, 1) == 0;
-      INFO("seed " << seed << ", pass " << pass.name << ", marks " << keep_marks);
+      const bool keep_module_outputs = random.integer(0, 1) == 0;
+      INFO("seed " << seed << ", pass " << pass.name << ", marks " << keep_module_outputs);
       const Graph changed = pass.apply(graph, context);
-      Executor executor(context, changed, params, {.keep_marks = keep_marks});
+      Executor executor(context, changed, params, {.keep_module_outputs = keep_module_outputs});
       TensorMap inputs;
       for (int run = 0; run < 4; ++run) {
         const auto names = change_inputs(executor, context, graph, inputs, random);
         const std::vector<Tensor> expected = test::run_eagerly(context, graph, params, inputs);
         const Tensor output = executor.run();
         INFO("run " << run);
-        REQUIRE(compare_visible(executor, output, graph, expected, keep_marks, pass.bitwise) == "");
+        REQUIRE(compare_visible(executor, output, graph, expected, keep_module_outputs,
+                                pass.bitwise) == "");
         REQUIRE(executor.nodes_run() == test::count_dependents(changed, names));
       }
     }
@@ -142,7 +145,7 @@ TEST_CASE("batch norm stays where folding would change what somebody sees", "[en
         }) == 0);
   CHECK(norms_left([](GraphWriter& w, ValueId x) {  // the conv's output is a module's output
           const ValueId h = w.conv(x, 3);
-          w.graph.marks["conv"] = h;
+          w.graph.module_outputs["conv"] = h;
           return w.batch_norm(h, Activation::kGelu);
         }) == 1);
   CHECK(norms_left([](GraphWriter& w, ValueId x) {  // and somebody else reads it
@@ -212,7 +215,7 @@ TEST_CASE("activations join the conv in front of them", "[engine]") {
   const ValueId x = writer.input("x", {2, 4, 4, 3});
   const ValueId fused = writer.activation(writer.conv(x, 3), Activation::kSilu);
   const ValueId seen = writer.conv(fused, 3);
-  writer.graph.marks["conv"] = seen;
+  writer.graph.module_outputs["conv"] = seen;
   const ValueId kept = writer.activation(seen, Activation::kGelu);
   writer.graph.output = writer.activation(writer.conv_with_residual(kept, x), Activation::kGelu);
   const Graph graph = fuse_epilogues(writer.graph);
@@ -259,7 +262,7 @@ TEST_CASE("a scale or a shift stays where fusing would compute more or change a 
         }) == 1);
   CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // a module's output
           const ValueId h = w.conv(x, 3);
-          w.graph.marks["conv"] = h;
+          w.graph.module_outputs["conv"] = h;
           return w.add(h, s);
         }) == 1);
   CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // the sum is scaled
@@ -327,7 +330,7 @@ TEST_CASE("a concatenation stays whole where splitting saves nothing", "[engine]
         }) == 1);
   CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // somebody looks at it
           const ValueId joined = w.concat({a, b});
-          w.graph.marks["joined"] = joined;
+          w.graph.module_outputs["joined"] = joined;
           return w.conv(joined, 5);
         }) == 1);
   CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // two readers

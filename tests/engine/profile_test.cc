@@ -1,6 +1,6 @@
 #include "engine/profile.h"
 
-#include "tests/support/catch.h"
+#include "testing/catch.h"
 
 namespace ebb {
 namespace {

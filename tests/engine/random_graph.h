@@ -17,7 +17,7 @@ class RandomGraph {
     for (int64_t size = random_.integer(3, 14); size > 0; --size) grow();
     writer.graph.output = pool_.back();
     for (const GraphNode& node : writer.graph.nodes) {
-      if (random_.integer(0, 3) == 0) writer.graph.marks[node.layer] = node.outputs[0];
+      if (random_.integer(0, 3) == 0) writer.graph.module_outputs[node.layer] = node.outputs[0];
     }
   }
 

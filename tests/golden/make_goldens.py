@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden files of this folder. README.md describes what they hold.
+"""Writes the golden files of this directory. README.md describes what they hold.
 
   make_goldens.py [--venv DIR] [PART...]     all parts when none is named
 
@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
-import peer_env
+import baseline_env
 
-peer_env.require_packages(
+baseline_env.require_packages(
     usage=__doc__,
     extra={
         "torchvision": "torchvision",
@@ -39,11 +39,11 @@ import torchvision  # noqa: E402
 from command_goldens import write_command_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
-from picture_goldens import write_picture_goldens  # noqa: E402
+from image_goldens import write_image_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
-from toolbox_goldens import write_toolbox_goldens  # noqa: E402
-from toolbox_networks import write_trained_networks  # noqa: E402
+from applications_goldens import write_toolbox_goldens  # noqa: E402
+from applications_networks import write_trained_networks  # noqa: E402
 
 
 PARTS = (
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[peer_env.venv_flag()],
+        parents=[baseline_env.venv_flag()],
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="one of " + ", ".join(PARTS))
     parts = parser.parse_args().parts
@@ -81,7 +81,7 @@ def main() -> None:
         "trained": lambda: write_trained_networks(torch_versions),
         "toolbox": lambda: write_toolbox_goldens(torch_versions | torchvision_version),
         "commands": lambda: write_command_goldens(torch_versions | torchvision_version),
-        "pictures": lambda: write_picture_goldens(
+        "pictures": lambda: write_image_goldens(
             torch_versions | torchvision_version | pillow_version
         ),
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),

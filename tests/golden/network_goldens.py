@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from golden_file import write_golden
-from peer_mnist_judge import JUDGE_LAYERS, JudgeConfig, MnistJudge
-from peer_mnist_unet import (
+from baseline_mnist_classifier import CLASSIFIER_LAYERS, ClassifierConfig, MnistClassifier
+from baseline_mnist_unet import (
     MnistUNet,
     ModelConfig,
     captured_layers,
@@ -28,7 +28,7 @@ NETWORKS = {
     "mnist_time_add": ModelConfig(conditioning="time", time_fusion="add", hidden=HIDDEN),
     "mnist_time_multiply": ModelConfig(conditioning="time", time_fusion="multiply", hidden=HIDDEN),
     "mnist_class": ModelConfig(conditioning="class", hidden=HIDDEN),
-    "mnist_judge": JudgeConfig(hidden=HIDDEN),
+    "mnist_judge": ClassifierConfig(hidden=HIDDEN),
 }
 
 Named = dict[str, Tensor]
@@ -38,7 +38,7 @@ Named = dict[str, Tensor]
 class Case:
     """A network before training, its one batch and its loss."""
 
-    model: MnistUNet | MnistJudge
+    model: MnistUNet | MnistClassifier
     inputs: Named
     target: Tensor
     loss: Callable[[Tensor, Tensor], Tensor]
@@ -51,15 +51,15 @@ class Case:
             target=self.target.to(dtype),
         )
 
-    def fresh_model(self) -> MnistUNet | MnistJudge:
+    def fresh_model(self) -> MnistUNet | MnistClassifier:
         return copy.deepcopy(self.model).train()
 
     def batch_loss(self, model: nn.Module) -> Tensor:
         return self.loss(model(**self.inputs), self.target)
 
     def captured_layers(self, model: nn.Module):
-        if isinstance(model, MnistJudge):
-            return captured_layers(model, JUDGE_LAYERS, last="classifier")
+        if isinstance(model, MnistClassifier):
+            return captured_layers(model, CLASSIFIER_LAYERS, last="classifier")
         return captured_layers(model)
 
 
@@ -77,7 +77,7 @@ def write_network_goldens(versions: dict[str, str]) -> None:
         write_golden(name, {key: as_f32(value) for key, value in tensors.items()}, metadata)
 
 
-def network_golden(config: ModelConfig | JudgeConfig) -> Named:
+def network_golden(config: ModelConfig | ClassifierConfig) -> Named:
     """Everything that one file holds; README.md describes the names."""
     case = random_case(config)
     precise = case.to(torch.float64)
@@ -96,20 +96,20 @@ def network_golden(config: ModelConfig | JudgeConfig) -> Named:
     )
 
 
-def random_case(config: ModelConfig | JudgeConfig) -> Case:
-    judge = isinstance(config, JudgeConfig)
-    model = MnistJudge(config) if judge else MnistUNet(config)
+def random_case(config: ModelConfig | ClassifierConfig) -> Case:
+    classifier = isinstance(config, ClassifierConfig)
+    model = MnistClassifier(config) if classifier else MnistUNet(config)
     randomize_batch_norms(model)
     inputs = inputs_of(config)
-    if judge:
+    if classifier:
         labels = torch.randint(config.classes, (BATCH,))
         return Case(model, inputs, F.one_hot(labels, config.classes).float(), F.cross_entropy)
     return Case(model, inputs, torch.randn_like(inputs["x"]), F.mse_loss)
 
 
-def inputs_of(config: ModelConfig | JudgeConfig) -> Named:
+def inputs_of(config: ModelConfig | ClassifierConfig) -> Named:
     image = ModelConfig(conditioning="none")
-    return random_inputs(image if isinstance(config, JudgeConfig) else config, BATCH)
+    return random_inputs(image if isinstance(config, ClassifierConfig) else config, BATCH)
 
 
 def randomize_batch_norms(model: nn.Module) -> None:

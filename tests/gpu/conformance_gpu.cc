@@ -2,7 +2,7 @@
 
 #include "engine/cuda/cuda_context.h"
 #include "engine/cuda/cuda_error.h"
-#include "tests/simt/conformance.h"
+#include "tests/emulator/conformance.h"
 
 namespace ebb {
 

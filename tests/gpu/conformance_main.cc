@@ -1,4 +1,4 @@
-// simt_conformance: whether a GPU does with the primitives of kernels/simt.h what the emulator
+// simt_conformance: whether a GPU does with the primitives of kernels/simt/simt.h what the emulator
 // does.
 //   simt_conformance --write GOLDEN              keeps what the cases leave on the emulator
 //   simt_conformance --golden GOLDEN [--json F]  runs them on --device and compares
@@ -9,10 +9,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/cli.h"
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "diffusion/program/cli.h"
-#include "tests/simt/conformance.h"
+#include "tests/emulator/conformance.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
@@ -137,7 +137,7 @@ int main(int argc, char** argv) {
   ebb::add_choice(program, "--device", flags.device, {"cuda", "emu"}, "what runs the cases");
   program.add_option("--write", flags.write, "write the results to this file");
   program.add_option("--golden", flags.golden, "compare the results with this file");
-  program.add_option("--json", flags.json, "write the verdict of every case to this file");
+  program.add_option("--json", flags.json, "write the prediction of every case to this file");
   program.add_option("--group", flags.group, "run one group of cases alone");
   program.callback([&] { ebb::run(flags); });
   return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));

@@ -10,14 +10,14 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/cli.h"
+#include "apps/train_mnist/batch_source.h"
 #include "base/atomic_file.h"
-#include "diffusion/program/cli.h"
-#include "diffusion/program/model_file.h"
-#include "diffusion/sampling/classes.h"
-#include "diffusion/sampling/denoiser.h"
-#include "diffusion/sampling/generate.h"
-#include "diffusion/sampling/image_noise.h"
-#include "diffusion/train/batch_source.h"
+#include "diffusion/conditioner.h"
+#include "diffusion/denoiser.h"
+#include "diffusion/generate.h"
+#include "diffusion/image_noise.h"
+#include "diffusion/model_file.h"
 #include "engine/backend.h"
 #include "nn/autograd/trainer.h"
 #include "nn/param_collector.h"
@@ -33,12 +33,12 @@ struct Flags {
 
 // Losses of the first steps from the same parameters, batches and noise.
 std::vector<double> train(Context& context, const Flags& flags, const MnistDataset& data) {
-  TrainConfig config = course_config(TrainModel::kClass, Course::kFa24);
+  TrainConfig config = preset_config(TrainModel::kClass, Preset::kFa24);
   config.hidden = flags.hidden;
   config.batch_size = flags.batch_size;
   BatchSource source(context, data, config);
   autograd::Trainer trainer(context, make_network(config), {});
-  trainer.params().initialise(config.seed);
+  trainer.params().initialize(config.seed);
   std::vector<double> losses;
   for (int64_t step = 0; step < flags.steps; ++step) {
     const Batch batch = source.batch(step % source.steps_per_epoch());
@@ -49,19 +49,19 @@ std::vector<double> train(Context& context, const Flags& flags, const MnistDatas
 
 constexpr double kGuidance = 5;
 
-Recipe recipe_of(Context& context, const Flags& flags, const LoadedModel& model) {
+Guidance guidance_of(Context& context, const Flags& flags, const LoadedModel& model) {
   std::vector<int64_t> classes;
   for (int64_t i = 0; i < flags.images; ++i) classes.push_back(3 * i % 10);
-  return class_recipe(context, model.network, classes, kGuidance);
+  return class_guidance(context, model.network, classes, kGuidance);
 }
 
 std::vector<float> draw(Context& context, const Flags& flags) {
   const LoadedModel model = load_model(context, flags.model);
   GenerateRequest request;
   request.images = flags.images;
-  request.recipe = recipe_of(context, flags, model);
+  request.guidance = guidance_of(context, flags, model);
   request.sampler.kind = SamplerKind::kDdpm;
-  request.walk = full_walk(model.objective, flags.sampler_steps);
+  request.schedule = full_schedule(model.objective, flags.sampler_steps);
   request.first_seed = 1;
   return generate(context, model.network, model.params, request,
                   [](int64_t, int64_t, const Tensor&) {});
@@ -71,7 +71,7 @@ std::vector<float> draw(Context& context, const Flags& flags) {
 std::vector<float> predict(Context& context, const Flags& flags) {
   const LoadedModel model = load_model(context, flags.model);
   NetworkDenoiser denoiser(context, model.network, model.params, flags.images,
-                           recipe_of(context, flags, model));
+                           guidance_of(context, flags, model));
   const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.inputs[0].shape));
   ImageNoise(context, 1).start(x);
   const std::vector<float> t{0.5f};
@@ -120,9 +120,9 @@ nlohmann::ordered_json compare_losses(const std::vector<double>& cpu,
 }
 
 // Pixels are 0..1; a walk of a few dozen steps enlarges roundings a little.
-nlohmann::ordered_json compare_pictures(const std::vector<float>& cpu,
-                                        const std::vector<float>& device) {
-  constexpr double kLimit = 1e-2;  // less than three grey levels of 255
+nlohmann::ordered_json compare_images(const std::vector<float>& cpu,
+                                      const std::vector<float>& device) {
+  constexpr double kLimit = 1e-2;  // less than three gray levels of 255
   double most = cpu.size() == device.size() ? 0 : 1;
   for (size_t i = 0; i < std::min(cpu.size(), device.size()); ++i) {
     most = largest(most, std::abs(double{device[i]} - cpu[i]));
@@ -160,7 +160,7 @@ void run(const Flags& flags) {
                                 {"device", flags.device.device},
                                 {"precision", to_string(precision)}};
   bool passed = true;
-  const auto judge = [&](const char* name, const nlohmann::ordered_json& result) {
+  const auto classifier = [&](const char* name, const nlohmann::ordered_json& result) {
     all[name] = result;
     save(flags, all);
     passed = passed && result.at("passed").get<bool>();
@@ -172,14 +172,14 @@ void run(const Flags& flags) {
             "--precision f16: has no room for small gradients. Leave --data out, or use bf16");
   if (!flags.data.empty()) {
     const MnistDataset data = load_mnist(flags.data, MnistSplit::kTrain);
-    judge("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data),
-                                     loss_limits(precision)));
+    classifier("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data),
+                                          loss_limits(precision)));
   }
   if (!flags.model.empty() && precision == Precision::kF32) {
-    judge("sampling", compare_pictures(draw(*cpu, flags), draw(*device, flags)));
+    classifier("sampling", compare_images(draw(*cpu, flags), draw(*device, flags)));
   } else if (!flags.model.empty()) {
-    judge("prediction",
-          compare_predictions(predict(*cpu, flags), predict(*device, flags), precision));
+    classifier("prediction",
+               compare_predictions(predict(*cpu, flags), predict(*device, flags), precision));
   }
   if (!passed) throw ExitWith{1};
 }

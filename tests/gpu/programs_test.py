@@ -29,10 +29,10 @@ def has_gpu() -> bool:
 
 class Conformance(unittest.TestCase):
     def setUp(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.golden = Path(self.folder.name) / "golden.safetensors"
-        self.json = Path(self.folder.name) / "out.json"
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.golden = Path(self.directory.name) / "golden.safetensors"
+        self.json = Path(self.directory.name) / "out.json"
         done = run(PROGRAMS.conformance, "--device", "emu", "--write", self.golden)
         self.assertEqual(done.returncode, 0, done.stderr)
 
@@ -75,12 +75,12 @@ class Conformance(unittest.TestCase):
 
 class Parity(unittest.TestCase):
     def test_the_emulated_kernels_train_and_draw_as_the_cpu_does(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            write_mnist(Path(folder), images=64)
-            out = Path(folder) / "out.json"
+        with tempfile.TemporaryDirectory() as directory:
+            write_mnist(Path(directory), images=64)
+            out = Path(directory) / "out.json"
             done = run(
                 PROGRAMS.parity,
-                *("--device", "emu", "--data", folder, "--hidden", 4, "--batch-size", 2),
+                *("--device", "emu", "--data", directory, "--hidden", 4, "--batch-size", 2),
                 *("--steps", 2, "--json", out),
             )
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -89,12 +89,12 @@ class Parity(unittest.TestCase):
             self.assertLess(training["difference"], 1e-4)
 
     def test_bf16_is_as_close_as_it_rounds(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            write_mnist(Path(folder), images=64)
-            out = Path(folder) / "out.json"
+        with tempfile.TemporaryDirectory() as directory:
+            write_mnist(Path(directory), images=64)
+            out = Path(directory) / "out.json"
             done = run(
                 PROGRAMS.parity,
-                *("--device", "emu", "--precision", "bf16", "--data", folder, "--hidden", 4),
+                *("--device", "emu", "--precision", "bf16", "--data", directory, "--hidden", 4),
                 *("--batch-size", 2, "--steps", 2, "--model", MODEL, "--images", 1, "--json", out),
             )
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -111,8 +111,8 @@ class Parity(unittest.TestCase):
         self.assertRegex(done.stderr, r"^error: --device cuda")
 
 
-def write_mnist(folder: Path, images: int) -> None:
-    """Training files of random pictures."""
+def write_mnist(directory: Path, images: int) -> None:
+    """Training files of random images."""
     numbers = random.Random(1)
     pixels = bytes(numbers.randrange(256) for _ in range(images * 784))
     labels = bytes(i % 10 for i in range(images))
@@ -121,7 +121,7 @@ def write_mnist(folder: Path, images: int) -> None:
         "train-labels-idx1-ubyte.gz": struct.pack(">II", 0x801, images) + labels,
     }
     for name, content in files.items():
-        (folder / name).write_bytes(gzip.compress(content))
+        (directory / name).write_bytes(gzip.compress(content))
 
 
 def main() -> None:

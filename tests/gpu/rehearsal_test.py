@@ -28,9 +28,9 @@ BIN: Path
 
 class Rehearsal(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.pack, self.out = Path(folder.name, "pack"), Path(folder.name, "out")
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.pack, self.out = Path(directory.name, "pack"), Path(directory.name, "out")
         for part in ("bin", "data", "elsewhere"):
             (self.pack / part).mkdir(parents=True)
         shutil.copy(ROOT / "scripts/gpu_run", self.pack / "run")
@@ -38,8 +38,8 @@ class Rehearsal(unittest.TestCase):
         golden = [BIN / "simt_conformance", "--device", "emu", "--write", self.pack / "golden.safetensors"]
         subprocess.run(golden, check=True, stdout=subprocess.DEVNULL)
 
-    def call(self, name: str, by: Path = STAND_IN, folder: str = "bin") -> Path:
-        link = self.pack / folder / name
+    def call(self, name: str, by: Path = STAND_IN, directory: str = "bin") -> Path:
+        link = self.pack / directory / name
         link.symlink_to(by)
         return link
 
@@ -53,7 +53,7 @@ class Rehearsal(unittest.TestCase):
             "EBB_PEER_PYTHON": str(python),
             "EBB_GPU_SECONDS": "100000",
         }
-        self.call("timeout", folder="elsewhere")  # a busy machine is no slip
+        self.call("timeout", directory="elsewhere")  # a busy machine is no slip
         return subprocess.run(
             ["bash", self.pack / "run", self.out], env=environment, capture_output=True, text=True
         )
@@ -72,8 +72,8 @@ class Rehearsal(unittest.TestCase):
             self.skipTest("this machine has a GPU")
         for name in PROGRAMS:
             self.call(name, STAND_IN if name in ("ebb", "test_kernels") else BIN / name)
-        self.call("compute-sanitizer", folder="elsewhere")
-        self.run_all(self.call("python", folder="elsewhere"))
+        self.call("compute-sanitizer", directory="elsewhere")
+        self.run_all(self.call("python", directory="elsewhere"))
         steps = self.steps()
         self.assertGreater(len(steps), 20)
         for step in steps:
@@ -83,8 +83,8 @@ class Rehearsal(unittest.TestCase):
     def test_every_step_passes_and_leaves_its_figures(self) -> None:
         for name in PROGRAMS:
             self.call(name)
-        self.call("compute-sanitizer", folder="elsewhere")
-        done = self.run_all(self.call("python", folder="elsewhere"))
+        self.call("compute-sanitizer", directory="elsewhere")
+        done = self.run_all(self.call("python", directory="elsewhere"))
         for step in self.steps():
             self.assertEqual(step["status"], "passed", f"{step} {self.log(step['name'])}")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

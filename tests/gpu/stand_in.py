@@ -40,10 +40,10 @@ def changed(arguments: List[str], changes: dict) -> List[str]:
     return result + [word for flag, value in left.items() if value is not None for word in (flag, value)]
 
 
-def answer_as_torch() -> None:
+def predict_as_torch() -> None:
     if ARGUMENTS[0] == "-c":  # its version
         print("0.0 pretended")
-    elif ARGUMENTS[0] == "-":  # the folder of its cuDNN
+    elif ARGUMENTS[0] == "-":  # the directory of its cuDNN
         print("/pretended")
     else:
         known = {"version": "0.0", "cpu_capability": "pretended", "variant": "eager", "peak_rss_mb": 1.0}
@@ -56,7 +56,7 @@ def answer_as_torch() -> None:
 
 def main() -> None:
     if NAME == "python":
-        answer_as_torch()
+        predict_as_torch()
         return
     if NAME == "compute-sanitizer":  # --tool TOOL --error-exitcode 1 PROGRAM...
         os.execv(ARGUMENTS[4], ARGUMENTS[4:])

@@ -4,7 +4,7 @@
 
 --logs     what the test programs wrote with EBB_EMULATOR_LOG: the launches of each kernel on the
            emulator. A launch that the checker objects to fails its test, so what is counted is clean.
---gates    results of tests/gates/check_kernels.py: registers and spills of each architecture
+--gates    results of tests/compile_checks/check_kernels.py: registers and spills of each architecture
 --mutants  the table of tests/mutation/kernels.py
 --check    whether the committed list names the kernels of the tree, each of them was launched under the
            checker, has a seeded mistake and fits every GPU and its own launch bounds (where the gates
@@ -22,8 +22,8 @@ from typing import Dict, List, NamedTuple, Set
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/mutation"))
 
-from conv_bugs import CONV_BUGS  # noqa: E402
-from op_bugs import OP_BUGS  # noqa: E402
+from conv_mutants import CONV_MUTANTS  # noqa: E402
+from op_mutants import OP_MUTANTS  # noqa: E402
 
 KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\([^)]*(?:\([^)]*\))?[^)]*\)\s*)?(\w+)\s*\(")
 ARCHITECTURES = ("80", "90a", "120")
@@ -59,8 +59,8 @@ class Launches:
 
 
 def sources() -> List[pathlib.Path]:
-    folder = ROOT / "kernels"
-    return [*sorted(folder.rglob("*.cu")), *sorted((folder / "cuda").glob("*.h"))]
+    directory = ROOT / "kernels"
+    return [*sorted(directory.rglob("*.cu")), *sorted((directory / "cuda").glob("*.h"))]
 
 
 def kernels_of_the_tree() -> List[Kernel]:
@@ -82,10 +82,10 @@ def launched_names() -> Dict[str, Set[str]]:
     return names
 
 
-def read_logs(folder: pathlib.Path):
+def read_logs(directory: pathlib.Path):
     """-> launches of every kernel function, emulated cases"""
     by_name, cases = collections.defaultdict(Launches), 0
-    for path in sorted(folder.glob("*.log")):
+    for path in sorted(directory.glob("*.log")):
         for line in path.read_text().splitlines():
             word, *rest = line.split()
             if word == "cases":
@@ -101,10 +101,10 @@ def read_logs(folder: pathlib.Path):
     return launches, cases
 
 
-def read_gates(folder: pathlib.Path):
+def read_compile_checks(directory: pathlib.Path):
     """(kernel function, architecture) -> [registers, spilled bytes, threads], the most of its instances"""
     figures = collections.defaultdict(lambda: [0, 0, 0])
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(directory.glob("*.json")):
         for name, architecture, registers, spilled, _, threads in json.loads(path.read_text())["kernels"]:
             figures[name, architecture] = list(map(max, figures[name, architecture], (registers, spilled, threads)))
     return figures
@@ -136,12 +136,12 @@ def write_list(path: pathlib.Path, launches, cases: int, figures, mutants) -> No
 
 Made by `tests/kernels/list_kernels.py`: {len(kernels)} kernels, counted without the instances of their
 templates, and {cases} emulated cases. A case is one call of an op that the emulator checks for races, bounds,
-uninitialised reads and barriers in forward order and repeats in reverse and in shuffled order, with results
+uninitialized reads and barriers in forward order and repeats in reverse and in shuffled order, with results
 equal bit for bit. No figure here says anything about speed.
 
 - *checked*, *other orders*: launches of the kernel under the checker, and without it in other orders; every
   checked launch was clean, or its test would have failed
-- *mistakes*: caught of seeded ({total[0]} of {total[1]}; [kernel_mistakes.md](kernel_mistakes.md))
+- *mistakes*: caught of seeded ({total[0]} of {total[1]}; [mutation_results.md](mutation_results.md))
 - *spills*: bytes, over all instances and architectures
 - *registers*: the most of all instances for sm_80, sm_90a, sm_120; a dash where the gates have not run
 - *threads*, *shared*: the largest block launched, and its dynamic shared memory in bytes
@@ -155,7 +155,7 @@ equal bit for bit. No figure here says anything about speed.
 def problems(text: str, launches, cases: int, figures) -> List[str]:
     kernels = kernels_of_the_tree()
     listed = {Kernel(*row) for row in re.findall(r"^\| `(\w+)` \| (\S+) \|", text, re.MULTILINE)}
-    seeded = {bug.place.kernel for bug in CONV_BUGS + OP_BUGS}
+    seeded = {bug.place.kernel for bug in CONV_MUTANTS + OP_MUTANTS}
     found = [f"{k.name} of {k.file} is not in the list" for k in kernels if k not in listed]
     found += [f"{k.name} of {k.file} is in the list but not in the tree" for k in sorted(listed - set(kernels))]
     found += [f"{k.name} has no seeded mistake in tests/mutation" for k in kernels if k.name not in seeded]
@@ -182,7 +182,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=pathlib.Path, default=ROOT / "docs/kernels.md")
     arguments = parser.parse_args()
     launches, cases = read_logs(arguments.logs)
-    figures = read_gates(arguments.gates)
+    figures = read_compile_checks(arguments.compile_checks)
     if arguments.check is None:
         write_list(arguments.output, launches, cases, figures, read_mutants(arguments.mutants))
         return 0

@@ -1,12 +1,12 @@
-#include "tests/support/op_cases.h"
+#include "testing/op_cases.h"
 
 #include <cmath>
 #include <map>
 #include <set>
 #include <string>
 
-#include "tests/support/catch.h"
-#include "tests/support/op_floor.h"
+#include "testing/catch.h"
+#include "testing/op_roofline.h"
 
 namespace ebb {
 namespace {
@@ -38,10 +38,11 @@ TEST_CASE("op cases: every published case is in the table, with its published co
     INFO(name);
     CHECK(c.set == CaseSet::kPublic);
     const bool both = std::holds_alternative<BatchNormCase>(c.shape);
-    const OpFloor floor = floor_of(c, both ? CasePass::kBoth : CasePass::kForward, DType::kBF16);
+    const OpRoofline roofline =
+        roofline_of(c, both ? CasePass::kBoth : CasePass::kForward, DType::kBF16);
     const auto [gflop, mb] = kPublished.at(id);
-    CHECK(std::abs(floor.flops * 1e-9 - gflop) < 0.006);
-    CHECK(std::abs(floor.bytes * 1e-6 - mb) < 0.015);
+    CHECK(std::abs(roofline.flops * 1e-9 - gflop) < 0.006);
+    CHECK(std::abs(roofline.bytes * 1e-6 - mb) < 0.015);
   }
   CHECK(found.size() == kPublished.size());
 }
@@ -53,7 +54,8 @@ TEST_CASE("op cases: names are unique and every pass costs something", "[kernels
     CHECK(names.insert(c.op + c.name).second);
     REQUIRE(!passes_of(c).empty());
     for (const CasePass pass : passes_of(c)) {
-      const OpFloor f32 = floor_of(c, pass, DType::kF32), bf16 = floor_of(c, pass, DType::kBF16);
+      const OpRoofline f32 = roofline_of(c, pass, DType::kF32),
+                       bf16 = roofline_of(c, pass, DType::kBF16);
       CHECK(f32.bytes > 0);
       CHECK(f32.bytes >= bf16.bytes);
       CHECK(f32.flops == bf16.flops);

@@ -3,15 +3,15 @@
 
 #include "base/error.h"
 #include "kernels/kernel_table.h"
-#include "tests/support/catch.h"
-#include "tests/support/cpu_stream.h"
+#include "testing/catch.h"
+#include "testing/cpu_stream.h"
 
 namespace ebb::test {
 namespace {
 
 // Runs an operation on empty bf16 tensors; returns the message of its ShapeError.
 template <typename Args>
-std::string refusal(void (*kernel)(const Args&, StreamHandle)) {
+std::string refusal(void (*kernel)(const Args&, KernelStream)) {
   Args args = {};
   args.dtype = DType::kBF16;
   try {

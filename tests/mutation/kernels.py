@@ -4,7 +4,7 @@
   kernels.py [--build DIR] [--jobs N] [-o FILE] [NAME...]
   kernels.py --list
 
-Each mistake of conv_bugs.py and op_bugs.py replaces one piece of text of one kernel file or header.
+Each mistake of conv_mutants.py and op_mutants.py replaces one piece of text of one kernel file or header.
 The changed file is compiled as the build compiles it, linked in front of the library into a copy of
 the test program, and the tests of its op run until the first failure; a finding of the checker is such
 a failure. The build must be up to date (targets test_conv_cuda and test_kernels). Prints a Markdown
@@ -25,12 +25,12 @@ from typing import Dict, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from conv_bugs import CONV_BUGS  # noqa: E402
-from kernel_bugs import Bug  # noqa: E402
-from op_bugs import OP_BUGS  # noqa: E402
+from conv_mutants import CONV_MUTANTS  # noqa: E402
+from kernel_mutants import Mutant  # noqa: E402
+from op_mutants import OP_MUTANTS  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BUGS = CONV_BUGS + OP_BUGS
+MUTANTS = CONV_MUTANTS + OP_MUTANTS
 LIMIT_S = 900
 TITLE = """# Mistakes seeded into the CUDA kernels
 
@@ -39,44 +39,44 @@ checker, results that depend on the order of threads, or results beyond the tole
 
 """
 NOT_RUN = "**not run**"
-HEADER = "| mistake | kernel | caught by |\n|---|---|---|"
+HEADER = "| mutant | kernel | caught by |\n|---|---|---|"
 
 
 class Build:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        entries = json.loads((folder / "compile_commands.json").read_text())
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        entries = json.loads((directory / "compile_commands.json").read_text())
         # The emulated compilation of a .cu file, not nvcc's.
         self.compile = {e["file"]: e for e in entries if "-fsanitize=thread" in e["command"]}
-        self.link = {program: self.link_command(program) for program in {b.place.program for b in BUGS}}
+        self.link = {program: self.link_command(program) for program in {b.place.program for b in MUTANTS}}
 
     def link_command(self, program: str) -> str:
-        ninja = ["ninja", "-C", str(self.folder), "-t", "commands", f"bin/{program}"]
+        ninja = ["ninja", "-C", str(self.directory), "-t", "commands", f"bin/{program}"]
         commands = subprocess.run(ninja, check=True, capture_output=True, text=True).stdout.splitlines()
         return next(c for c in reversed(commands) if f"-o bin/{program}" in c)
 
-    def object_of(self, bug: Bug, scratch: Path) -> Path:
+    def object_of(self, mutant: Mutant, scratch: Path) -> Path:
         """Compiles the file of the mistake, or the file that includes it."""
-        entry = self.compile[str(REPOSITORY / bug.place.source)]
-        changed, result = scratch / bug.place.file, scratch / "changed.o"
+        entry = self.compile[str(REPOSITORY / mutant.place.source)]
+        changed, result = scratch / mutant.place.file, scratch / "changed.o"
         changed.parent.mkdir(parents=True)
-        changed.write_text((REPOSITORY / bug.place.file).read_text().replace(bug.old, bug.new))
+        changed.write_text((REPOSITORY / mutant.place.file).read_text().replace(mutant.old, mutant.new))
         words = [w for w in shlex.split(entry["command"]) if not w.endswith("ccache")]
         words[words.index("-o") + 1] = str(result)
-        if not bug.place.compiled:
+        if not mutant.place.compiled:
             words[words.index("-c") + 1] = str(changed)
         words.insert(1, f"-I{scratch}")  # a changed header hides its original
         done = subprocess.run(words, cwd=entry["directory"], capture_output=True, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"{bug.name}: does not compile:\n{done.stderr[:2000]}")
+            raise RuntimeError(f"{mutant.name}: does not compile:\n{done.stderr[:2000]}")
         return result
 
-    def program_with(self, bug: Bug, scratch: Path) -> Path:
+    def program_with(self, mutant: Mutant, scratch: Path) -> Path:
         """The test program with this object before the libraries, so that theirs is not taken."""
-        name = bug.place.program
+        name = mutant.place.program
         program = scratch / name
-        command = self.link[name].replace(f"-o bin/{name}", f"-o {program} {self.object_of(bug, scratch)}")
-        subprocess.run(command, shell=True, cwd=self.folder, check=True, capture_output=True, text=True)
+        command = self.link[name].replace(f"-o bin/{name}", f"-o {program} {self.object_of(mutant, scratch)}")
+        subprocess.run(command, shell=True, cwd=self.directory, check=True, capture_output=True, text=True)
         return program
 
 
@@ -94,29 +94,29 @@ def run(program: Path, tests: str) -> str:
     if done.returncode < 0:
         return f"signal {-done.returncode}"
     text = " ".join(done.stdout.split())
-    finding = re.search(r"(data race|out of bounds|read of uninitialised|misaligned|divergent|deadlock"
+    finding = re.search(r"(data race|out of bounds|read of uninitialized|misaligned|divergent|deadlock"
                         r"|still in flight|never waited|were never|overwrites|no wgmma_fence)[^:]*", text)
     if finding:
         return f"checker: {finding.group(1)}"
     return "order of threads" if "order in which threads" in text else "wrong numbers"
 
 
-def outcome(build: Build, bug: Bug) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        return run(build.program_with(bug, Path(folder)), bug.place.tests)
+def outcome(build: Build, mutant: Mutant) -> str:
+    with tempfile.TemporaryDirectory() as directory:
+        return run(build.program_with(mutant, Path(directory)), mutant.place.tests)
 
 
-def misfits(bugs: List[Bug]) -> List[str]:
-    counts = [(bug, (REPOSITORY / bug.place.file).read_text().count(bug.old)) for bug in bugs]
-    return [f"{bug.name}: its text is {count} times in {bug.place.file}, must be there once"
-            for bug, count in counts if count != 1]
+def misfits(mutants: List[Mutant]) -> List[str]:
+    counts = [(mutant, (REPOSITORY / mutant.place.file).read_text().count(mutant.old)) for mutant in mutants]
+    return [f"{mutant.name}: its text is {count} times in {mutant.place.file}, must be there once"
+            for mutant, count in counts if count != 1]
 
 
 def table_of(caught_by: Dict[str, str]) -> str:
     """All mistakes in their order; empty where nothing caught one."""
-    rows = [f"| {b.name} | `{b.place.kernel}` | {caught_by.get(b.name, NOT_RUN) or '**nothing**'} |" for b in BUGS]
-    caught = sum(caught_by.get(b.name, "") not in ("", NOT_RUN) for b in BUGS)
-    return TITLE + "\n".join([HEADER, *rows]) + f"\n\n{caught} of {len(BUGS)} mistakes are caught.\n"
+    rows = [f"| {b.name} | `{b.place.kernel}` | {caught_by.get(b.name, NOT_RUN) or '**nothing**'} |" for b in MUTANTS]
+    caught = sum(caught_by.get(b.name, "") not in ("", NOT_RUN) for b in MUTANTS)
+    return TITLE + "\n".join([HEADER, *rows]) + f"\n\n{caught} of {len(MUTANTS)} mutants are caught.\n"
 
 
 def read_table(path: Path) -> Dict[str, str]:
@@ -133,7 +133,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="only checks that the list fits the sources")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-    wanted = [b for b in BUGS if not arguments.names or b.name in arguments.names]
+    wanted = [b for b in MUTANTS if not arguments.names or b.name in arguments.names]
     wrong = misfits(wanted)
     if arguments.list or wrong:
         print("\n".join(wrong or [f"{b.name}: {b.place.file}" for b in wanted]))
@@ -142,16 +142,16 @@ def main() -> int:
     print(HEADER, flush=True)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         suites = sorted({(b.place.program, b.place.tests) for b in wanted})
-        for suite, caught in zip(suites, pool.map(lambda s: run(build.folder / "bin" / s[0], s[1]), suites)):
+        for suite, caught in zip(suites, pool.map(lambda s: run(build.directory / "bin" / s[0], s[1]), suites)):
             if caught:
-                print(f"{suite} fails without any mistake: {caught}", file=sys.stderr)
+                print(f"{suite} fails without any mutant: {caught}", file=sys.stderr)
                 return 2
         caught_by = dict()
-        for bug, caught in zip(wanted, pool.map(lambda b: outcome(build, b), wanted)):
-            caught_by[bug.name] = caught
-            print(f"| {bug.name} | `{bug.place.kernel}` | {caught or '**nothing**'} |", flush=True)
+        for mutant, caught in zip(wanted, pool.map(lambda b: outcome(build, b), wanted)):
+            caught_by[mutant.name] = caught
+            print(f"| {mutant.name} | `{mutant.place.kernel}` | {caught or '**nothing**'} |", flush=True)
     survivors = list(caught_by.values()).count("")
-    print(f"\n{len(wanted) - survivors} of {len(wanted)} mistakes are caught.")
+    print(f"\n{len(wanted) - survivors} of {len(wanted)} mutants are caught.")
     if arguments.output:
         others = read_table(arguments.output) if arguments.names else {}
         arguments.output.write_text(table_of({**others, **caught_by}))

@@ -5,9 +5,9 @@
 #include "kernels/simt/emulator.h"
 #include "nn/autograd/trainer.h"
 #include "nn/graph_builder.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/networks.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/networks.h"
 
 namespace ebb {
 namespace {
@@ -92,7 +92,7 @@ TEST_CASE("training steps on the CUDA kernels follow the CPU's", "[nn][emu]") {
   const Network network = class_network(4);
   const auto train = [&](Context& context) {
     Trainer trainer(context, network, {.adam = {}, .ema_decay = 0.9, .clip_norm = 1.0});
-    trainer.params().initialise(3);
+    trainer.params().initialize(3);
     std::vector<autograd::StepResult> results;
     for (uint64_t step = 0; step < 2; ++step) {
       test::RandomData random(100 + step);
@@ -121,7 +121,7 @@ struct Training {
 Training train_class(Context& context) {
   const Network network = class_network(4);
   Trainer trainer(context, network, {});
-  trainer.params().initialise(3);
+  trainer.params().initialize(3);
   Training training;
   for (uint64_t step = 0; step < 3; ++step) {
     test::RandomData random(100 + step);

@@ -7,9 +7,9 @@
 #include "nn/autograd/tape.h"
 #include "nn/eager_ops.h"
 #include "nn/graph_builder.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/networks.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/networks.h"
 
 // A network's text has one meaning, whoever reads it.
 namespace ebb {
@@ -40,7 +40,7 @@ std::set<std::string> module_names(const TestNetwork& test) {
 
 struct Outcome {
   Tensor output;
-  TensorMap marks;
+  TensorMap module_outputs;
 };
 
 // Layer by layer: the meaning that the others are compared with.
@@ -48,7 +48,7 @@ Outcome run_eagerly(Context& context, const Network& network, const TensorMap& p
                     const TensorMap& inputs) {
   EagerOps ops(context, params);
   const Value y = test::forward(ops, network, inputs);
-  return {ops.tensor(y), ops.marks()};
+  return {ops.tensor(y), ops.module_outputs()};
 }
 
 Outcome run_tape(Context& context, const Network& network, const TensorMap& params,
@@ -56,9 +56,9 @@ Outcome run_tape(Context& context, const Network& network, const TensorMap& para
   autograd::ParamStore store(context, list_params(network), false);
   for (const auto& [name, value] : params) store.value(name).copy_from(value);
   autograd::Tape tape(context, store, autograd::Mode::kEval);
-  tape.keep_marks();
+  tape.keep_module_outputs();
   const Value y = test::forward(tape, network, inputs);
-  return {tape.tensor(y), tape.marks()};
+  return {tape.tensor(y), tape.module_outputs()};
 }
 
 Tensor run_executor(Executor& executor, const TensorMap& inputs) {
@@ -68,9 +68,10 @@ Tensor run_executor(Executor& executor, const TensorMap& inputs) {
 
 Outcome run_graph(Context& context, const Graph& graph, const TensorMap& params,
                   const TensorMap& inputs) {
-  Executor executor(context, graph, params, {.keep_marks = true});
+  Executor executor(context, graph, params, {.keep_module_outputs = true});
   Outcome outcome{run_executor(executor, inputs), {}};
-  for (const auto& [name, value] : graph.marks) outcome.marks[name] = executor.mark(name);
+  for (const auto& [name, value] : graph.module_outputs)
+    outcome.module_outputs[name] = executor.mark_output(name);
   return outcome;
 }
 
@@ -81,9 +82,9 @@ std::string compare(const Outcome& actual, const Outcome& expected, double toler
     const double error = test::nmse(a, e);
     return error <= tolerance ? "" : "NMSE " + std::to_string(error);
   };
-  if (actual.marks.size() != expected.marks.size()) return "other modules";
-  for (const auto& [name, value] : expected.marks) {
-    const std::string fault = differ(actual.marks.at(name), value);
+  if (actual.module_outputs.size() != expected.module_outputs.size()) return "other modules";
+  for (const auto& [name, value] : expected.module_outputs) {
+    const std::string fault = differ(actual.module_outputs.at(name), value);
     if (!fault.empty()) return name + ": " + fault;
   }
   return differ(actual.output, expected.output);
@@ -118,7 +119,7 @@ TEST_CASE("every module of a network has a name and an output", "[nn]") {
     INFO(test.name);
     const Network network = test::make_test_network(test);
     std::set<std::string> marked;
-    for (const auto& [name, value] : build_graph(network, 1).marks) marked.insert(name);
+    for (const auto& [name, value] : build_graph(network, 1).module_outputs) marked.insert(name);
     CHECK(marked == module_names(test));
   }
 }
@@ -160,22 +161,23 @@ TEST_CASE("optimizing leaves convolutions and little else", "[nn]") {
   for (const TestNetwork& test : test::test_networks()) {
     INFO(test.name);
     const Graph graph = optimize(build_graph(test::make_test_network(test), kBatch), *context);
-    const bool judge = test.name == "judge";
+    const bool classifier = test.name == "judge";
     CHECK(count_nodes(graph, OpKind::kBatchNorm) == 0);
-    CHECK(count_nodes(graph, OpKind::kActivation) == (judge ? 0 : 1));  // behind the average pool
-    CHECK(count_nodes(graph, OpKind::kFoldBatchNorm) == (judge ? 5 : 17));
+    CHECK(count_nodes(graph, OpKind::kActivation) ==
+          (classifier ? 0 : 1));  // behind the average pool
+    CHECK(count_nodes(graph, OpKind::kFoldBatchNorm) == (classifier ? 5 : 17));
     CHECK(count_nodes(graph, OpKind::kConvPack) == count_nodes(graph, OpKind::kConv));
     int placed = 0;
     for (const GraphValue& value : graph.values) placed += value.placed_in >= 0;
     // Both skips of e0 and e1, u2, and what the conditioning does not touch: z and u1. The pool
     // reads e2 densely.
-    CHECK(placed == (judge ? 0 : test.name == "denoiser" ? 5 : 3));
+    CHECK(placed == (classifier ? 0 : test.name == "denoiser" ? 5 : 3));
   }
 }
 
 // Bitwise as the network is written. share_concat_halves() splits a sum where operands are shared,
 // and then the two agree to a squared error of (64 eps)^2 of the signal.
-TEST_CASE("branches with a common picture equal separate runs", "[nn]") {
+TEST_CASE("branches with a common image equal separate runs", "[nn]") {
   for (const TestNetwork& test : test::test_networks()) {
     if (!test::make_test_network(test).has_input("t")) continue;
     Case c(test);

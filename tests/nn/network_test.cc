@@ -3,11 +3,11 @@
 #include <set>
 
 #include "nn/graph_builder.h"
-#include "tests/support/catch.h"
-#include "tests/support/contexts.h"
-#include "tests/support/errors.h"
-#include "tests/support/golden.h"
-#include "tests/support/networks.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/errors.h"
+#include "testing/golden.h"
+#include "testing/networks.h"
 
 namespace ebb {
 namespace {
@@ -28,10 +28,11 @@ TEST_CASE("the networks have the assignment's numbers of parameters", "[nn]") {
   CHECK(trainable("class", 128) == 8060673);
 }
 
-TEST_CASE("the judge is a small network with one output per class", "[nn]") {
-  const Network judge = make_network(R"({"name": "mnist_judge", "hidden": 16, "classes": 10})", "");
-  CHECK(output_shape(judge) == Shape{10});
-  CHECK(count_trainable(list_params(judge)) == 98282);
+TEST_CASE("the classifier is a small network with one output per class", "[nn]") {
+  const Network classifier =
+      make_network(R"({"name": "mnist_judge", "hidden": 16, "classes": 10})", "");
+  CHECK(output_shape(classifier) == Shape{10});
+  CHECK(count_trainable(list_params(classifier)) == 98282);
   CHECK(output_shape(make_network(mnist_config("class", "add", 4), "")) == Shape{28, 28, 1});
 }
 
@@ -87,12 +88,12 @@ TEST_CASE("the graph of a network may have a batch size per input", "[nn]") {
   const Network network = make_network(mnist_config("class", "add", 4), "");
   const Graph graph = build_graph(network, {{"x", 3}, {"t", 6}, {"c", 6}});
   CHECK(graph.values[graph.output].shape == Shape{6, 28, 28, 1});
-  CHECK(graph.values[graph.marks.at("down2")].shape == Shape{3, 7, 7, 8});
-  CHECK(graph.values[graph.marks.at("unflatten")].shape == Shape{3, 7, 7, 8});
-  CHECK(graph.values[graph.marks.at("up1")].shape == Shape{6, 14, 14, 4});
+  CHECK(graph.values[graph.module_outputs.at("down2")].shape == Shape{3, 7, 7, 8});
+  CHECK(graph.values[graph.module_outputs.at("unflatten")].shape == Shape{3, 7, 7, 8});
+  CHECK(graph.values[graph.module_outputs.at("up1")].shape == Shape{6, 14, 14, 4});
 }
 
-TEST_CASE("pictures of another size are refused", "[nn]") {
+TEST_CASE("images of another size are refused", "[nn]") {
   const Network network = make_network(mnist_config("none", "add", 4), "");
   for (const Shape& shape : {Shape{2, 56, 56, 1}, Shape{2, 28, 28, 3}, Shape{2, 784}}) {
     GraphBuilder builder;

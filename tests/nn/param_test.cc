@@ -1,7 +1,7 @@
 #include "nn/param.h"
 
-#include "tests/support/catch.h"
-#include "tests/support/random_data.h"
+#include "testing/catch.h"
+#include "testing/random_data.h"
 
 namespace ebb {
 namespace {

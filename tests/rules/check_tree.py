@@ -7,7 +7,7 @@ import sys
 
 from rules import RULES, Tree, long_files
 
-SKIPPED_FOLDERS = (".git", "build", "demo", ".venv", "__pycache__")  # when there is no git
+SKIPPED_DIRECTORIES = (".git", "build", "demo", ".venv", "__pycache__")  # when there is no git
 
 
 def listed_by_git(root: str):
@@ -21,12 +21,12 @@ def listed_by_git(root: str):
 
 
 def listed_by_walking(root: str):
-    for folder, folders, files in os.walk(root):
-        folders[:] = [
-            name for name in folders if name not in SKIPPED_FOLDERS and not name.startswith("build-")
+    for directory, directories, files in os.walk(root):
+        directories[:] = [
+            name for name in directories if name not in SKIPPED_DIRECTORIES and not name.startswith("build-")
         ]
         for name in files:
-            yield os.path.relpath(os.path.join(folder, name), root)
+            yield os.path.relpath(os.path.join(directory, name), root)
 
 
 def read_tree(root: str) -> Tree:

@@ -58,48 +58,37 @@ def cpp_lines(tree: Tree) -> Iterable:
 
 # --- includes ------------------------------------------------------------------------------------
 
-# A file belongs to the first layer whose prefix its path has.
-LAYERS = (
-    ("base", "base/"),
-    ("kernels", "kernels/"),
-    ("engine", "engine/"),
-    ("weights", "weights/"),
-    ("nn/autograd", "nn/autograd/"),
-    ("nn", "nn/"),
-    ("train", "diffusion/train"),  # the sources of train_mnist alone
-    ("sampling", "diffusion/sampling/"),
-    ("diffusion", "diffusion/"),
-    ("tests", "tests/"),
-    ("bench_train", "bench/bench_train"),
-    ("bench", "bench/"),
-)
-
+# Layer -> prefix of its files and the layers it may include besides itself. A file belongs to the
+# layer with the longest prefix of its path.
 _ENGINE = {"base", "kernels", "engine"}
-_INFERENCE = _ENGINE | {"weights", "nn", "sampling", "diffusion"}
-_ALL = _INFERENCE | {"nn/autograd", "train"}
+_LIBRARY = _ENGINE | {"image", "weights", "nn", "diffusion"}
+_PRODUCT = _LIBRARY | {"nn/autograd", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist"}
 MAY_INCLUDE = {
-    "base": {"base"},
-    "kernels": {"base", "kernels"},
-    "engine": _ENGINE,
-    "weights": _ENGINE | {"weights"},
-    "nn": _ENGINE | {"nn"},
-    "nn/autograd": _ENGINE | {"nn", "nn/autograd"},
-    "sampling": _ENGINE | {"nn", "sampling"},
-    "diffusion": _INFERENCE,
-    "train": _ALL,
-    "tests": _ALL | {"tests", "bench", "bench_train"},
-    "bench": _INFERENCE | {"bench", "tests"},
-    "bench_train": _ALL | {"bench", "bench_train", "tests"},
+    "base": set(),
+    "image": {"base"},
+    "kernels": {"base"},
+    "engine": {"base", "kernels"},
+    "weights": _ENGINE,
+    "nn": _ENGINE,
+    "nn/autograd": _ENGINE | {"nn"},
+    "diffusion": _ENGINE | {"image", "weights", "nn"},
+    "apps/cli": _LIBRARY,
+    "apps/report": _LIBRARY | {"apps/cli"},
+    "apps/ebb": _LIBRARY | {"apps/cli", "apps/report"},
+    "apps/train_mnist": _LIBRARY | {"nn/autograd", "apps/cli"},
+    "emulator": _ENGINE,
+    "testing": _LIBRARY | {"nn/autograd", "emulator"},
+    "tests": _PRODUCT | {"emulator", "testing", "bench", "bench/bench_train"},
+    "bench": _LIBRARY | {"apps/cli", "testing"},
+    "bench/bench_train": _LIBRARY | {"nn/autograd", "apps/cli", "apps/train_mnist", "testing", "bench"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
 def layer_of(path: str) -> Optional[str]:
-    for layer, prefix in LAYERS:
-        if path.startswith(prefix):
-            return layer
-    return None
+    fitting = [layer for layer in MAY_INCLUDE if path.startswith(layer)]
+    return max(fitting, key=len, default=None)
 
 
 def include_direction(tree: Tree) -> Iterable[Violation]:
@@ -119,32 +108,81 @@ def include_direction(tree: Tree) -> Iterable[Violation]:
             continue
         source, target = layer_of(path), layer_of(included)
         if source is None or target is None:
-            yield Violation(path, number, "this folder has no layer; give it one in tests/rules/rules.py")
-        elif target not in MAY_INCLUDE[source]:
+            yield Violation(path, number, "this directory has no layer; give it one in tests/rules/rules.py")
+        elif target != source and target not in MAY_INCLUDE[source]:
             yield Violation(path, number, f'{source} must not include {target} ("{included}")')
+
+
+def directory_of(path: str) -> str:
+    """The directory whose name tells a reader what is in it: engine/ops, kernels/conv, apps/ebb.
+
+    Sources for one kind of processor count as part of what they implement: kernels/conv/cuda, engine/cuda.
+    """
+    parts = path.split("/")[:-1]
+    return parts[0] if parts[:2] == ["engine", "cuda"] else "/".join(parts[:2])
+
+
+def no_circle_between_directories(tree: Tree) -> Iterable[Violation]:
+    """Headers of two directories do not need each other, directly or through others."""
+    needs: Dict[str, Dict[str, tuple]] = {}
+    for path, number, line in cpp_lines(tree):
+        match = INCLUDE.match(line)
+        included = match.group(2) if match else ""
+        if included not in tree or path.startswith(("tests/", "bench/")):
+            continue
+        source, target = directory_of(path), directory_of(included)
+        if source != target:
+            needs.setdefault(source, {}).setdefault(target, (path, number, included))
+    for source, targets in sorted(needs.items()):
+        for target, (path, number, included) in sorted(targets.items()):
+            if source in reachable(needs, target):
+                yield Violation(path, number, f'"{included}" closes a circle: {target} needs {source}, too')
+
+
+def reachable(needs: Dict[str, Dict[str, tuple]], start: str) -> set:
+    found, waiting = set(), [start]
+    while waiting:
+        for target in needs.get(waiting.pop(), ()):
+            if target not in found:
+                found.add(target)
+                waiting.append(target)
+    return found
+
+
+# A program that embeds the engine should not have to link what only the command line needs.
+HEAVY_HEADER = re.compile(r"^\s*#\s*include\s*<(CLI/|cairo|jpeglib|gif_lib|spng)")
+HEAVY_PLACES = ("apps/", "image/", "tests/", "bench/")
+
+
+def the_library_links_no_command_line_and_no_codec(tree: Tree) -> Iterable[Violation]:
+    for path, number, line in cpp_lines(tree):
+        match = HEAVY_HEADER.match(line)
+        if match and not path.startswith(HEAVY_PLACES):
+            yield Violation(path, number, f"{match.group(1)}: only apps/ and image/ may use it")
 
 
 CUDA_HEADER = re.compile(
     r'^\s*#\s*include\s*[<"](cuda|cub/|cooperative_groups|curand|cublas|cudnn|nccl|nvtx|nvrtc|mma\.h'
     r"|device_launch_parameters|driver_types|thrust/)"
 )
-CUDA_PLACES = ("kernels/simt.h", "kernels/simt/", "kernels/cuda/", "engine/cuda/", "tests/", "bench/")
+CUDA_PLACES = ("kernels/simt/simt.h", "kernels/simt/", "engine/cuda/", "emulator/", "testing/", "tests/", "bench/")
 
 
 def cuda_headers_stay_in_cuda_files(tree: Tree) -> Iterable[Violation]:
     for path, number, line in cpp_lines(tree):
         name = path.rsplit("/", 1)[-1]
-        allowed = path.startswith(CUDA_PLACES) or "_cuda." in name
+        in_kernels = path.startswith("kernels/") and "/cuda/" in path
+        allowed = path.startswith(CUDA_PLACES) or in_kernels or "_cuda." in name
         if not allowed and CUDA_HEADER.match(line):
             yield Violation(
-                path, number, "CUDA headers belong in *_cuda.*, kernels/simt/, kernels/cuda/ and engine/cuda/"
+                path, number, "CUDA headers belong in *_cuda.*, kernels/simt/, kernels/**/cuda/ and engine/cuda/"
             )
 
 
 # cuDNN and cuBLAS are what ebb is compared with, never what it is made of: their names, also as
 # libraries to open, stay with the bench programs and the tests.
 VENDOR_NAME = re.compile(r"\b(?:cudnn|cublas)(?:_v2)?\.h\b|\blib(?:cudnn|cublas)\b|\b(?:cudnn|cublas)[A-Z]\w+")
-VENDOR_PLACES = ("bench/", "tests/", "scripts/", "docs/")
+VENDOR_PLACES = ("bench/", "testing/", "tests/", "scripts/", "docs/")
 
 
 def vendor_libraries_stay_in_bench(tree: Tree) -> Iterable[Violation]:
@@ -191,7 +229,7 @@ def no_machine_paths(tree: Tree) -> Iterable[Violation]:
     for path, number, line in lines_of(tree, lambda path, text: True):
         match = MACHINE_PATH.search(line)
         if match:
-            yield Violation(path, number, f"'{match.group(0)}...' names one machine's folder")
+            yield Violation(path, number, f"'{match.group(0)}...' names one machine's directory")
 
 
 UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|H[A]CK)\b")
@@ -259,6 +297,8 @@ def exit_codes_are_documented(tree: Tree) -> Iterable[Violation]:
 
 RULES = (
     include_direction,
+    no_circle_between_directories,
+    the_library_links_no_command_line_and_no_codec,
     cuda_headers_stay_in_cuda_files,
     vendor_libraries_stay_in_bench,
     one_cuda_switch,

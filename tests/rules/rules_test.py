@@ -40,23 +40,33 @@ CASES = {
         ),
         (
             "a sampler includes a program",
-            {"diffusion/sampling/a.cc": '#include "diffusion/program/b.h"\n', "diffusion/program/b.h": ""},
-            {"diffusion/program/a.cc": '#include "diffusion/sampling/b.h"\n', "diffusion/sampling/b.h": ""},
+            {"diffusion/a.cc": '#include "apps/cli/b.h"\n', "apps/cli/b.h": ""},
+            {"apps/cli/a.cc": '#include "diffusion/b.h"\n', "diffusion/b.h": ""},
         ),
         (
             "a subcommand includes autograd",
-            {"diffusion/commands/a.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
-            {"diffusion/train_mnist_main.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
+            {"apps/ebb/a.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
+            {"apps/train_mnist/a.cc": '#include "nn/autograd/tape.h"\n', "nn/autograd/tape.h": ""},
         ),
         (
             "a subcommand includes a header of train_mnist",
-            {"diffusion/commands/a.cc": '#include "diffusion/train_loop.h"\n', "diffusion/train_loop.h": ""},
-            {"diffusion/train_loop.cc": '#include "diffusion/sampling/schedule.h"\n', "diffusion/sampling/schedule.h": ""},
+            {"apps/ebb/a.cc": '#include "apps/train_mnist/b.h"\n', "apps/train_mnist/b.h": ""},
+            {"apps/train_mnist/a.cc": '#include "diffusion/schedule.h"\n', "diffusion/schedule.h": ""},
         ),
         (
             "the product includes test code",
-            {"engine/a.cc": '#include "tests/support/b.h"\n', "tests/support/b.h": ""},
-            {"tests/engine/a.cc": '#include "tests/support/b.h"\n', "tests/support/b.h": ""},
+            {"engine/a.cc": '#include "testing/b.h"\n', "testing/b.h": ""},
+            {"tests/engine/a.cc": '#include "testing/b.h"\n', "testing/b.h": ""},
+        ),
+        (
+            "an image includes a kernel",
+            {"image/a.cc": '#include "kernels/b.h"\n', "kernels/b.h": ""},
+            {"diffusion/a.cc": '#include "image/b.h"\n', "image/b.h": ""},
+        ),
+        (
+            "the report includes a command",
+            {"apps/report/a.cc": '#include "apps/ebb/b.h"\n', "apps/ebb/b.h": ""},
+            {"apps/ebb/a.cc": '#include "apps/report/b.h"\n', "apps/report/b.h": ""},
         ),
         (
             "a path relative to the including file",
@@ -69,16 +79,54 @@ CASES = {
             {"nn/a.cc": "#include <vector>\n"},
         ),
         (
-            "a folder without a layer",
+            "a directory without a layer",
             {"extra/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
             {"engine/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
         ),
     ],
+    rules.no_circle_between_directories: [
+        (
+            "two directories that need each other",
+            {"nn/a.h": '#include "engine/b.h"\n', "engine/b.h": '#include "nn/a.h"\n'},
+            {"nn/a.h": '#include "engine/b.h"\n', "engine/b.h": ""},
+        ),
+        (
+            "a circle of three, one of them in a source file",
+            {
+                "kernels/conv/a.cc": '#include "kernels/norm/b.h"\n',
+                "kernels/norm/b.h": '#include "kernels/cpu/c.h"\n',
+                "kernels/cpu/c.h": '#include "kernels/conv/d.h"\n',
+                "kernels/conv/d.h": "",
+            },
+            {
+                "kernels/conv/a.cc": '#include "kernels/norm/b.h"\n',
+                "kernels/norm/b.h": '#include "kernels/cpu/c.h"\n',
+                "kernels/cpu/c.h": "",
+            },
+        ),
+        (
+            "none within a directory",
+            {
+                "kernels/conv/cpu/a.h": '#include "engine/b.h"\n',
+                "engine/b.h": '#include "kernels/conv/c.h"\n',
+                "kernels/conv/c.h": "",
+            },
+            {
+                "kernels/conv/cpu/a.h": '#include "kernels/conv/c.h"\n',
+                "kernels/conv/c.h": '#include "kernels/conv/cpu/b.h"\n',
+                "kernels/conv/cpu/b.h": "",
+            },
+        ),
+    ],
+    rules.the_library_links_no_command_line_and_no_codec: [
+        ("CLI11 in the library", {"diffusion/a.cc": "#include <CLI/CLI.hpp>\n"}, {"apps/cli/a.cc": "#include <CLI/CLI.hpp>\n"}),
+        ("cairo in the library", {"nn/a.cc": "#include <cairo.h>\n"}, {"image/a.cc": "#include <cairo.h>\n"}),
+    ],
     rules.cuda_headers_stay_in_cuda_files: [
         (
             "a public header includes the CUDA runtime",
-            {"kernels/conv.h": "#include <cuda_runtime.h>\n"},
-            {"kernels/conv_cuda.cu": "#include <cuda_runtime.h>\n"},
+            {"kernels/conv/conv.h": "#include <cuda_runtime.h>\n"},
+            {"kernels/conv/conv_cuda.cu": "#include <cuda_runtime.h>\n"},
         ),
         (
             "cuBLAS in the engine",
@@ -89,7 +137,7 @@ CASES = {
     rules.vendor_libraries_stay_in_bench: [
         (
             "cuDNN in a kernel",
-            {"kernels/conv_cuda.cu": "#include <cudnn.h>\n"},
+            {"kernels/conv/conv_cuda.cu": "#include <cudnn.h>\n"},
             {"bench/vendor/api.h": "#include <cudnn.h>\n"},
         ),
         (
@@ -119,10 +167,10 @@ CASES = {
         ),
     ],
     rules.no_machine_paths: [
-        ("a home folder", {"scripts/a": "cd /home/ann/ebb\n"}, {"scripts/a": 'cd "$root/home/ann"\n'}),
+        ("a home directory", {"scripts/a": "cd /home/ann/ebb\n"}, {"scripts/a": 'cd "$root/home/ann"\n'}),
         ("a quoted path", {"a.py": 'open("/tmp/build/x")\n'}, {"a.py": 'open("../tmp/build/x")\n'}),
         ("root's home", {"README.md": "in `/root/ebb`\n"}, {"README.md": "at https://a.b/root/c\n"}),
-        ("a build folder", {"a.cmake": "set(D /tmp/build-x)\n"}, {"a.cmake": "set(D /tmp)\n"}),
+        ("a build directory", {"a.cmake": "set(D /tmp/build-x)\n"}, {"a.cmake": "set(D /tmp)\n"}),
         ("in data", {"log.json": '{"p": "/opt/ebb-venv"}\n'}, {"log.json": '{"p": "venv"}\n'}),
     ],
     rules.no_unfinished_markers: [

@@ -25,16 +25,16 @@ GPU = "cuda:0  NVIDIA Pretended \"90\", sm_90, 78.2 GiB free of 79.1 GiB"
 
 class GpuRun(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.out = self.folder / "out"
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.out = self.directory / "out"
         for name in PROGRAMS:
             self.pretend(name, "echo did it")
         self.pretend("ebb", f"echo '{GPU}'")
 
     def pretend(self, name: str, script: str) -> None:
-        program = self.folder / "bin" / name
+        program = self.directory / "bin" / name
         program.parent.mkdir(exist_ok=True)
         program.write_text("#!/bin/sh\n" + script + "\n")
         program.chmod(0o755)
@@ -43,7 +43,7 @@ class GpuRun(unittest.TestCase):
         # No Python: a real PyTorch would be looked for.
         return {
             "PATH": os.environ["PATH"],
-            "EBB_GPU_BIN": str(self.folder / "bin"),
+            "EBB_GPU_BIN": str(self.directory / "bin"),
             "EBB_GPU_SECONDS": str(seconds),
             "EBB_PEER_PYTHON": "false",
         }

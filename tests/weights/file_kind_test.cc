@@ -1,8 +1,8 @@
 #include "weights/file_kind.h"
 
-#include "tests/support/catch.h"
-#include "tests/support/errors.h"
-#include "tests/support/temp_dir.h"
+#include "testing/catch.h"
+#include "testing/errors.h"
+#include "testing/temp_dir.h"
 
 namespace ebb {
 namespace {
@@ -24,7 +24,7 @@ const std::vector<Sample>& samples() {
       {FileKind::kIdxImages, "\0\0\x08\x03\0\0\0\1"s, "an IDX image file"},
       {FileKind::kIdxLabels, "\0\0\x08\x01\0\0\0\1"s, "an IDX label file"},
       {FileKind::kGzip, "\x1f\x8b\x08\0\0\0\0\0\0\xff"s, "a gzip file"},
-      {FileKind::kPng, "\x89PNG\r\n\x1a\n", "a PNG picture"},
+      {FileKind::kPng, "\x89PNG\r\n\x1a\n", "a PNG image"},
       {FileKind::kGitLfsPointer, "version https://git-lfs.github.com/spec/v1\n", "git lfs pull"},
       {FileKind::kHtml, "<!DOCTYPE HTML PUBLIC><html></html>", "HTML"},
       {FileKind::kHtml, "\xef\xbb\xbf\n <HTML lang=en>", "HTML"},
@@ -33,8 +33,8 @@ const std::vector<Sample>& samples() {
       {FileKind::kZip, "PK\x03\x04\0\0"s, "save_file(model.state_dict()"},
       {FileKind::kPickle, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", "Python pickle"},
       {FileKind::kTar, std::string(257, 'x') + "ustar\0"s, "a tar archive"},
-      {FileKind::kGif, "GIF89a", "a GIF picture"},
-      {FileKind::kJpeg, "\xff\xd8\xff\xe0", "a JPEG picture"},
+      {FileKind::kGif, "GIF89a", "a GIF image"},
+      {FileKind::kJpeg, "\xff\xd8\xff\xe0", "a JPEG image"},
       {FileKind::kJson, "{\"version\": \"1.0\"}", "JSON"},
   };
   return list;

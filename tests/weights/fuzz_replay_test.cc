@@ -1,8 +1,8 @@
 #include <filesystem>
 
+#include "testing/catch.h"
+#include "testing/temp_dir.h"
 #include "tests/fuzz/targets.h"
-#include "tests/support/catch.h"
-#include "tests/support/temp_dir.h"
 
 namespace ebb::test {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <zlib.h>
 
-#include "tests/support/catch.h"
-#include "tests/support/errors.h"
-#include "tests/support/temp_dir.h"
+#include "testing/catch.h"
+#include "testing/errors.h"
+#include "testing/temp_dir.h"
 #include "weights/digest.h"
 
 namespace ebb {
@@ -54,7 +54,7 @@ std::string gzip(const std::string& raw) {
 
 class Images {
  public:
-  IdxImages read(const std::string& bytes, const PictureSize& size = {}) const {
+  IdxImages read(const std::string& bytes, const ImageSize& size = {}) const {
     put_file(dir_ / "images", bytes);
     return read_idx_images(dir_ / "images", size);
   }
@@ -97,7 +97,7 @@ TEST_CASE("labels are read, raw and gzipped") {
   }
 }
 
-TEST_CASE("another picture size is read where it is asked for") {
+TEST_CASE("another image size is read where it is asked for") {
   const Images files;
   const std::string small = words({0x803, 2, 3, 5}) + ramp(30);
   CHECK(files.read(small, {3, 5}).pixels.size() == 30);
@@ -205,7 +205,7 @@ TEST_CASE("images and labels must be as many") {
   CHECK_NOTHROW(check_idx_pair("a", images, "b", labels));
 }
 
-TEST_CASE("web pages and other kinds are recognised") {
+TEST_CASE("web pages and other kinds are recognized") {
   const Images files;
   CHECK_THAT(files.refusal("<!DOCTYPE HTML PUBLIC><html>403"), Contains("this is an HTML"));
   CHECK_THAT(files.refusal("PK\x03\x04"), Contains("this is a ZIP archive"));

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "tests/support/catch.h"
+#include "testing/catch.h"
 #include "weights/st_dtype.h"
 
 namespace ebb {

@@ -1,8 +1,8 @@
 #include "weights/safetensors_header.h"
 
 #include "base/error.h"
-#include "tests/support/catch.h"
-#include "tests/support/errors.h"
+#include "testing/catch.h"
+#include "testing/errors.h"
 
 namespace ebb {
 namespace {

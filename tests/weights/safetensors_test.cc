@@ -6,9 +6,9 @@
 #include <cstring>
 #include <limits>
 
-#include "tests/support/catch.h"
-#include "tests/support/errors.h"
-#include "tests/support/temp_dir.h"
+#include "testing/catch.h"
+#include "testing/errors.h"
+#include "testing/temp_dir.h"
 #include "weights/digest.h"
 
 namespace ebb {
@@ -173,7 +173,7 @@ TEST_CASE("a huge declared tensor costs no memory") {
   CHECK(SafetensorsFile::open(dir / "f", limits).entries().size() == 1);
 }
 
-TEST_CASE("other kinds of files are recognised") {
+TEST_CASE("other kinds of files are recognized") {
   const TempDir dir;
   put_file(dir / "m.safetensors",
            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3438167540\n");

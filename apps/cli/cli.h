@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/cli/command.h"
+#include "engine/context.h"
+
+namespace ebb {
+
+// The frame of every program: parses `arguments` (program name first), runs the callback of
+// `program` or of the chosen subcommand, and returns the process's exit code. Whatever goes wrong
+// ends in one line "error: ..." on stderr, with --json also in {"error": {"code", "kind",
+// "message"}} on stdout.
+//
+// Flags may be written with '_' for '-'. A file size limit (SIGXFSZ) is an error, not a signal.
+int run_program(Command program, const std::vector<std::string>& arguments);
+
+// The same inside a program that is already running: what goes wrong is thrown, a bad command line
+// as UsageError. Output streams are left as they are.
+void run_program_or_throw(Command program, const std::vector<std::string>& arguments);
+
+// Thrown by a callback that wants an exit code without a message.
+struct ExitWith {
+  int code;
+};
+
+// Adds "--version", which prints "<name> <version>".
+void add_version_flag(Command program);
+const char* program_version();  // "0.1.0"
+
+// --device, --threads and --precision.
+struct DeviceFlags {
+  std::string device = "auto";
+  int64_t threads = 0;
+  std::string precision_name = "f32";
+
+  Precision precision() const { return parse_precision(precision_name); }
+};
+void add_device_flags(Command command, DeviceFlags& flags);
+void add_precision_flag(Command command, DeviceFlags& flags);  // part of the above
+
+// The device that they ask for, or the error that engine/backend.h tells of.
+std::unique_ptr<Context> make_context(const DeviceFlags& flags);
+
+}  // namespace ebb

@@ -1,0 +1,212 @@
+#include "apps/cli/input_image.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "image/convert.h"
+#include "image/jpeg.h"
+#include "image/png.h"
+#include "image/resize.h"
+#include "weights/digest.h"
+#include "weights/file_kind.h"
+#include "weights/idx.h"
+#include "weights/mnist_dataset.h"
+
+namespace ebb {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kWanted = "a PNG or JPEG image, or an IDX file with an index";
+constexpr uint64_t kMaxFileBytes = kMaxImagePixels * 8 + (1 << 20);
+constexpr uint8_t kWhite = 255, kBlack = 0;
+constexpr double kMiddle = 127.5;
+
+struct StoredImage {
+  Image image;
+  InputFile file;
+};
+
+bool exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+struct IndexedName {
+  std::string path;
+  std::string index;  // empty: none
+};
+
+IndexedName split_index(const std::string& name) {
+  const size_t hash = name.rfind('#');
+  if (hash == std::string::npos || exists(name)) return {name, ""};
+  const std::string index = name.substr(hash + 1);
+  const bool digits = !index.empty() && index.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? IndexedName{name.substr(0, hash), index} : IndexedName{name, ""};
+}
+
+Image pick(const IdxImages& images, const std::string& index, const std::string& where) {
+  int64_t i = -1;
+  const char* end = index.data() + index.size();
+  const auto [rest, error] = std::from_chars(index.data(), end, i);
+  EBB_CHECK(error == std::errc() && rest == end && i < images.count, UsageError, where, ": holds ",
+            images.count, " images, expected an index of 0..", images.count - 1, ".");
+  Image image = make_image(static_cast<int>(images.cols), static_cast<int>(images.rows), 1);
+  const auto first = images.pixels.begin() + i * images.rows * images.cols;
+  std::copy_n(first, image.pixels.size(), image.pixels.begin());
+  return image;
+}
+
+StoredImage read_stored(const std::string& flag, const std::string& name) {
+  const IndexedName parts = split_index(name);
+  const std::string path = find_input_file(parts.path);
+  const std::string where = cat(flag, " ", path_label(name));
+  const FileReader reader(path);
+  const FileKind kind = file_kind(reader);
+  const InputFile file{parts.path, sha256_hex(reader)};
+  if (kind == FileKind::kIdxImages || kind == FileKind::kGzip) {
+    EBB_CHECK(!parts.index.empty(), UsageError, where,
+              ": an IDX file holds many images. Say which: ", path_label(name + "#0"), ".");
+    return {pick(read_idx_images(path), parts.index, where), file};
+  }
+  EBB_CHECK(parts.index.empty(), UsageError, where, ": #", terminal_safe(parts.index),
+            " picks from an IDX file, but this is ", describe(kind), ". Leave it out.");
+  refuse_other_kinds(reader, kWanted, {FileKind::kPng, FileKind::kJpeg});
+  EBB_CHECK(kind != FileKind::kUnknown, FormatError, reader.label(),
+            ": unknown kind of file, expected ", kWanted, ". Convert it or name another file.");
+  const std::vector<std::byte> content = read_file(path, kMaxFileBytes);
+  const std::span bytes(reinterpret_cast<const uint8_t*>(content.data()), content.size());
+  return {kind == FileKind::kPng ? decode_png(bytes, reader.label())
+                                 : decode_jpeg(bytes, reader.label()),
+          file};
+}
+
+// Mean over the outermost pixels of `channel`.
+double border_mean(const Image& image, int channel) {
+  double sum = 0;
+  int64_t count = 0;
+  for (int y = 0; y < image.height; ++y) {
+    const bool whole_row = y == 0 || y == image.height - 1;
+    const int step = whole_row ? 1 : std::max(1, image.width - 1);
+    for (int x = 0; x < image.width; x += step, ++count) {
+      sum += image.pixels[(static_cast<size_t>(y) * image.width + x) * image.channels + channel];
+    }
+  }
+  return sum / static_cast<double>(count);
+}
+
+// Mean luma of an RGBA image, each pixel counted by its alpha.
+double ink_mean(const Image& image) {
+  const Image gray = to_gray(image);
+  double sum = 0, weight = 0;
+  for (size_t i = 0; i < gray.pixels.size(); ++i) {
+    const double alpha = image.pixels[4 * i + 3];
+    sum += alpha * gray.pixels[i];
+    weight += alpha;
+  }
+  return weight > 0 ? sum / weight : 0;
+}
+
+// What shows through where the image is transparent.
+uint8_t background_for(const Image& image, const ImageFormat& format, Invert option) {
+  if (image.channels != 4 || !format.light_on_dark || option == Invert::kYes) return kWhite;
+  if (option == Invert::kNo) return kBlack;
+  const bool transparent_border = border_mean(image, 3) < kMiddle;
+  return transparent_border && ink_mean(image) > kMiddle ? kBlack : kWhite;
+}
+
+bool should_invert(const Image& image, const ImageFormat& format, Invert option) {
+  if (option != Invert::kAuto) return option == Invert::kYes;
+  return format.light_on_dark && border_mean(to_gray(image), 0) > kMiddle;
+}
+
+// [from, to) of an axis.
+struct Range {
+  int from, to;
+  bool contains(int i) const { return i >= from && i < to; }
+};
+
+Mask named_mask(const std::string& name, int width, int height) {
+  Range columns{0, width}, rows{0, height};
+  if (name == "left") columns.to = width / 2;
+  if (name == "right") columns.from = width - width / 2;
+  if (name == "top") rows.to = height / 2;
+  if (name == "bottom") rows.from = height - height / 2;
+  if (name == "center") {
+    columns = {width / 4, width - width / 4};
+    rows = {height / 4, height - height / 4};
+  }
+  Mask mask;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      mask.inpaint.push_back(columns.contains(x) && rows.contains(y) ? 1.0f : 0.0f);
+    }
+  }
+  return mask;
+}
+
+bool is_mask_name(const std::string& name) {
+  return name == "left" || name == "right" || name == "top" || name == "bottom" || name == "center";
+}
+
+}  // namespace
+
+// A file of the data set may be named without its directory.
+std::string find_input_file(const std::string& path) {
+  if (exists(path) || path.find('/') != std::string::npos) return path;
+  const std::string in_data = (fs::path(mnist_directory("")) / path).string();
+  return exists(in_data) ? in_data : path;
+}
+
+ImageFormat image_format(const Network& network) {
+  const Shape x = network.inputs[0].shape;  // [H, W, C]
+  ImageFormat format{.width = static_cast<int>(x[1]),
+                     .height = static_cast<int>(x[0]),
+                     .channels = static_cast<int>(x[2]),
+                     .range = PixelRange::kMinusOneToOne,
+                     .light_on_dark = false};
+  if (nlohmann::json::parse(network.config).value("name", "") == "mnist_unet") {
+    format.range = PixelRange::kZeroToOne;
+    format.light_on_dark = true;
+  }
+  return format;
+}
+
+InputImage read_input_image(const std::string& flag, const std::string& name,
+                            const ImageFormat& format, const InputOptions& options) {
+  StoredImage stored = read_stored(flag, name);
+  const Image opaque =
+      composite(stored.image, background_for(stored.image, format, options.invert));
+  Image image = to_channels(opaque, format.channels);
+  const bool inverted = should_invert(image, format, options.invert);
+  if (inverted) image = invert(image);
+  const auto resize = options.fit == Fit::kCrop ? resize_and_crop : resize_bicubic;
+  return {resize(image, format.width, format.height), inverted, std::move(stored.file)};
+}
+
+Mask read_mask(const std::string& flag, const std::string& name, int width, int height) {
+  Mask mask;
+  if (is_mask_name(name)) {
+    mask = named_mask(name, width, height);
+  } else {
+    EBB_CHECK(exists(find_input_file(split_index(name).path)), IoError, flag, " ", path_label(name),
+              ": no such file. Name an image, or left, right, top, bottom or center.");
+    StoredImage stored = read_stored(flag, name);
+    const Image gray = to_gray(composite(stored.image, kBlack));
+    const Image scaled = resize_nearest(gray, width, height);
+    for (const uint8_t level : scaled.pixels) mask.inpaint.push_back(level >= 128 ? 1.0f : 0.0f);
+    mask.file = std::move(stored.file);
+  }
+  const bool any = std::find(mask.inpaint.begin(), mask.inpaint.end(), 1.0f) != mask.inpaint.end();
+  EBB_CHECK(any, UsageError, flag, " ", path_label(name), ": marks no pixel of ", width, " x ",
+            height, " to make new, expected white ones. Draw what to make new in white.");
+  return mask;
+}
+
+}  // namespace ebb

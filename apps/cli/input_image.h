@@ -1,0 +1,71 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/cli/provenance.h"
+#include "image/image.h"
+#include "nn/network.h"
+
+namespace ebb {
+
+// The images that a model takes and makes.
+struct ImageFormat {
+  int width = 0;
+  int height = 0;
+  int channels = 1;
+  PixelRange range = PixelRange::kZeroToOne;
+  bool light_on_dark = false;  // drawings are light strokes on black, as in MNIST
+};
+ImageFormat image_format(const Network& network);
+
+enum class Invert { kAuto, kYes, kNo };
+enum class Fit { kStretch, kCrop };
+
+struct InputOptions {
+  Invert invert = Invert::kAuto;
+  Fit fit = Fit::kStretch;
+};
+
+// An image of the user's in a model's format.
+struct InputImage {
+  Image image;
+  bool inverted = false;
+  InputFile file;
+
+  // [height][width][channels] in the model's range.
+  std::vector<float> values(const ImageFormat& format) const {
+    return image_to_floats(image, format.range);
+  }
+};
+
+// Reads a PNG or JPEG, told apart by content, or image i of an IDX file given as "file#i" (an IDX
+// file without a directory in its name is also looked for where the data set is). In this order:
+//   1. Transparency is put on a background: white, or for light_on_dark models black with
+//      Invert::kNo, white with kYes; with kAuto, when most of the border is transparent, the one of
+//      the two that the strokes stand out from.
+//   2. Gray from color (to_gray()) or RGB from gray.
+//   3. Invert::kYes inverts. kAuto inverts for light_on_dark models when the border is lighter than
+//      mid-gray on average.
+//   4. resize_bicubic(), or with Fit::kCrop resize_and_crop().
+// `flag` ("-i") starts the messages that are about the command line and not the file.
+InputImage read_input_image(const std::string& flag, const std::string& name,
+                            const ImageFormat& format, const InputOptions& options);
+
+// The file that a path of an InputFile means here.
+std::string find_input_file(const std::string& path);
+
+// Which pixels to make new.
+struct Mask {
+  std::vector<float> inpaint;     // [height][width], 1: make new, 0: keep
+  std::optional<InputFile> file;  // nothing for a mask with a name
+};
+
+// left, right, top or bottom: that half (of an odd size the smaller); center: the middle half of
+// both sides. Anything else is an image file: white, from level 128, means new, transparent pixels
+// are kept, and another size is scaled with resize_nearest(). UsageError when nothing is to be made
+// new.
+Mask read_mask(const std::string& flag, const std::string& name, int width, int height);
+
+}  // namespace ebb

@@ -1,0 +1,124 @@
+#include "apps/ebb/anagram.h"
+
+#include <array>
+#include <memory>
+
+#include "apps/ebb/class_predictions.h"
+#include "apps/ebb/sample_job.h"
+#include "base/text.h"
+#include "diffusion/conditioner.h"
+#include "image/labeled_grid.h"
+
+namespace ebb {
+namespace {
+
+struct Flags {
+  SampleFlags job;
+  std::vector<std::string> prompts;
+  std::vector<std::string> views;  // empty: identity and `view`
+  std::string view;
+};
+
+std::vector<std::string> names_of_views(const Flags& flags) {
+  std::vector<std::string> names = flags.views;
+  if (names.empty()) names = {"identity", flags.view.empty() ? "rotate_180" : flags.view};
+  EBB_CHECK(names.size() == flags.prompts.size(), UsageError, "--prompts: ", flags.prompts.size(),
+            flags.prompts.size() == 1 ? " prompt" : " prompts", " for ", names.size(),
+            " views. Give each view one prompt.");
+  return names;
+}
+
+std::vector<View> make_views(const SampleJob& job, const std::vector<std::string>& names,
+                             const std::string& flag) {
+  std::vector<View> views;
+  for (const std::string& name : names) {
+    views.push_back(make_view(name, job.image()[0], job.image()[1], flag));
+    EBB_CHECK(views.back().sign > 0 || job.range() == DataRange::kMinusOneToOne, UsageError, flag,
+              " ", name, ": needs a model whose images have black at -1, but ",
+              path_label(job.model().path), " has it at 0. Use another view.");
+  }
+  return views;
+}
+
+void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  const std::vector<std::string> names = names_of_views(flags);
+  SampleJob job(flags.job, arguments);
+  const std::vector<View> views =
+      make_views(job, names, flags.views.empty() ? "--view" : "--views");
+  const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  std::vector<int64_t> labels;  // by view
+  std::vector<ViewedGuidance> parts;
+  for (size_t v = 0; v < views.size(); ++v) {
+    labels.push_back(job.class_of(flags.prompts[v], "--prompts"));
+    parts.push_back({views[v], job.guided_to(std::array{labels[v]})});
+  }
+  GenerateRequest request = job.request(images, job.full_schedule());
+  request.guidance = mean_of_views(parts);
+  const OutputFiles files = job.files(images, std::min<int64_t>(images, 10));
+
+  const std::vector<float> values = job.generate(request, files);
+  const int64_t channels = job.image()[2];
+  std::string prompt;
+  for (size_t v = 0; v < views.size(); ++v) {
+    prompt += cat(v > 0 ? ", " : "", class_text(labels[v]), " by ", names[v]);
+  }
+  Provenance provenance = job.provenance(&request, prompt);
+  std::vector<std::vector<Image>> seen;  // by view
+  for (const View& view : views) {
+    seen.push_back(to_images(apply_view(view, values, channels), job.image(), job.range()));
+  }
+  if (files.grid) {
+    // For each row of images, a row of what every view shows.
+    GridLabels grid{.title = "", .columns = {}, .rows = {}};
+    std::vector<Image> cells;
+    const Image blank = make_image(static_cast<int>(job.image()[1]),
+                                   static_cast<int>(job.image()[0]), seen[0][0].channels, 255);
+    for (int64_t first = 0; first < images; first += files.columns) {
+      for (size_t v = 0; v < views.size(); ++v) {
+        grid.rows.push_back(cat(names[v], " ", labels[v]));
+        for (int64_t k = first; k < first + files.columns; ++k) {
+          cells.push_back(k < images ? seen[v][k] : blank);
+        }
+      }
+    }
+    for (int64_t k = 0; k < images; ++k) {
+      provenance.seeds.push_back(request.first_seed + static_cast<uint64_t>(k));
+    }
+    write_figure(files, make_labeled_grid(cells, files.columns, grid, kFigureScale), provenance);
+  } else {
+    const std::vector<Image> images_generated = to_images(values, job.image(), job.range());
+    std::vector<GeneratedImage> generated;
+    for (int64_t k = 0; k < images; ++k) {
+      generated.push_back({.image = images_generated[k],
+                           .seed = request.first_seed + static_cast<uint64_t>(k),
+                           .prompt = prompt,
+                           .note = ""});
+    }
+    write_images(files, generated, provenance);
+  }
+  PredictionPrinter classifier(job);
+  for (size_t v = 0; v < views.size(); ++v) {
+    classifier.print(names[v], apply_view(views[v], values, channels), labels[v]);
+  }
+  job.print_summary(images, request);
+}
+
+}  // namespace
+
+void add_anagram_command(Command program, const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  Command command = program.add_subcommand(
+      "anagram", "Draw images that show something else when turned, flipped or rearranged");
+  command.add_option("--prompts", flags->prompts, "What each view shows, such as 6 9")
+      .required()
+      .type_name("PROMPT");
+  Flag view = add_choice(command, "--view", flags->view, view_names(),
+                         "How the second prompt is seen (rotate_180), the first as it is");
+  command.add_option("--views", flags->views, "A view for each prompt, instead of --view")
+      .type_name("VIEW")
+      .excludes(view);
+  add_sample_flags(command, flags->job, {.takes_prompt = false},
+                   [flags, &arguments] { run(*flags, arguments); });
+}
+
+}  // namespace ebb

@@ -1,0 +1,114 @@
+#include "apps/ebb/blur.h"
+
+#include <iomanip>
+#include <iostream>
+#include <memory>
+
+#include "apps/ebb/noisy_images.h"
+#include "base/text.h"
+#include "diffusion/filter.h"
+#include "diffusion/gaussian_search.h"
+#include "image/labeled_grid.h"
+
+namespace ebb {
+namespace {
+
+struct Flags {
+  SampleFlags job;
+  InputFlags input;
+  std::string timesteps = "250,500,750";
+  int64_t kernel = 0;  // 0: searched
+  double sigma = 0;    // 0: searched
+};
+
+// The candidates that the flags leave.
+std::vector<BlurResult> candidates_for(const Flags& flags, const SampleJob& job) {
+  const int64_t height = job.image()[0], width = job.image()[1];
+  EBB_CHECK(flags.kernel == 0 || flags.kernel % 2 == 1, UsageError, "--kernel ", flags.kernel,
+            ": must be odd");
+  EBB_CHECK(flags.kernel <= max_taps(height, width), UsageError, "--kernel ", flags.kernel,
+            ": must be at most ", max_taps(height, width), " for images of ", width, " x ", height,
+            ", whose border is reflected");
+  if (flags.kernel > 0 && flags.sigma > 0) return {{flags.kernel, flags.sigma, 0}};
+  std::vector<BlurResult> wanted;
+  for (BlurResult candidate : blur_candidates(height, width)) {
+    if (flags.kernel > 0) candidate.taps = flags.kernel;
+    if (flags.sigma > 0) candidate.sigma = flags.sigma;
+    const auto same = [&](const BlurResult& other) {
+      return other.taps == candidate.taps && other.sigma == candidate.sigma;
+    };
+    if (std::none_of(wanted.begin(), wanted.end(), same)) wanted.push_back(candidate);
+  }
+  return wanted;
+}
+
+std::string blur_text(const BlurResult& blur) {
+  return cat("k ", blur.taps, ", \u03c3 ", blur.sigma);
+}
+
+void print_row(const std::string& title, const BlurResult& blur, double noisy, size_t tried) {
+  std::cout << std::left << std::setw(9) << title << std::right << "  kernel " << std::setw(2)
+            << blur.taps << "  sigma " << std::setw(4) << blur.sigma << "  MSE " << std::fixed
+            << std::setprecision(5) << blur.mse << "  (noisy " << noisy << ", " << std::defaultfloat
+            << std::setprecision(6) << tried << (tried == 1 ? " kernel" : " kernels tried")
+            << ")\n";
+}
+
+void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  EBB_CHECK(!flags.job.gif, UsageError, "--gif: ebb blur takes no steps to animate. Leave it out.");
+  const SampleJob job(flags.job, arguments);
+  const std::vector<BlurResult> candidates = candidates_for(flags, job);
+  const StartImage start = read_start(job, flags.input);
+  const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  const auto levels = noise_image(job, start, flags.timesteps, images);
+  const OutputFiles files = job.files(images * static_cast<int64_t>(levels.size()), 1);
+  Provenance provenance = provenance_of(job, start);
+
+  std::vector<GeneratedImage> generated;  // each noisy and blurred side by side
+  std::vector<Image> cells;               // rows: seeds and levels
+  GridLabels labels{.title = "", .columns = {"original", "noisy", "blurred"}, .rows = {}};
+  for (const NoisyImages& level : levels) {
+    const auto results = try_blurs(job.context(), level.x, start.values, candidates);
+    const BlurResult& best = best_blur(results);
+    const std::vector<float> noisy_values = level.x.to_host();
+    print_row(level.title, best, mse_from_image(noisy_values, start.values), results.size());
+    const FilterRunner blur(job.context(), low_pass(best.taps, best.sigma));
+    const std::vector<Image> noisy = images_of(job, noisy_values);
+    const std::vector<Image> blurred = images_of(job, blur.run(level.x).to_host());
+    for (int64_t k = 0; k < images; ++k) {
+      const uint64_t seed = job.first_seed() + static_cast<uint64_t>(k);
+      generated.push_back({.image = make_grid(std::array{noisy[k], blurred[k]}, 2),
+                           .seed = seed,
+                           .prompt = "",
+                           .note = cat(level.title, "  ", blur_text(best))});
+      cells.insert(cells.end(), {start.image.image, noisy[k], blurred[k]});
+      labels.rows.push_back(cat(level.title, ", ", blur_text(best)));
+    }
+  }
+  if (!files.grid) return write_images(files, generated, provenance);
+  for (int64_t k = 0; k < images; ++k) {
+    provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
+  }
+  write_figure(files, make_labeled_grid(cells, 3, labels, kFigureScale), provenance);
+}
+
+}  // namespace
+
+void add_blur_command(Command program, const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  Command command =
+      program.add_subcommand("blur", "Noise an image and blur it, the classical way to denoise");
+  add_input_flags(command, flags->input);
+  command
+      .add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
+      .type_name("LIST");
+  add_integer(command, "--kernel", flags->kernel, 1, 255,
+              "Taps of the Gaussian, odd (the best of 3 to 25 by mean squared error)");
+  add_number(command, "--sigma", flags->sigma, 0.05, 50,
+             "Its standard deviation in pixels (the best of 0.5 to 4)");
+  add_sample_flags(command, flags->job,
+                   {.takes_prompt = false, .count = "Seeds to draw noise with (1)"},
+                   [flags, &arguments] { run(*flags, arguments); });
+}
+
+}  // namespace ebb

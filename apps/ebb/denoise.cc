@@ -1,0 +1,268 @@
+#include "apps/ebb/denoise.h"
+
+#include <array>
+#include <cmath>
+#include <memory>
+#include <sstream>
+
+#include "apps/ebb/image_start.h"
+#include "apps/ebb/sample_job.h"
+#include "base/text.h"
+#include "image/labeled_grid.h"
+#include "nn/param_collector.h"
+
+namespace ebb {
+namespace {
+
+struct Flags {
+  SampleFlags job;
+  InputFlags input;
+  bool one_step = false, iterative = false;
+  std::string timesteps = "250,500,750";
+  std::string sigmas = "0,.2,.4,.5,.6,.8,1";  // of the assignment
+  int64_t i_start = 10;
+  int64_t show_every = 0;  // 0: only the result
+};
+
+// Rows of a figure: what is shown of each noised image.
+struct Column {
+  std::string title;
+  std::vector<Image> images;  // one per row
+};
+
+void write_columns(const OutputFiles& files, const std::vector<Column>& columns,
+                   const std::vector<std::string>& rows, const Provenance& provenance) {
+  GridLabels labels{.title = "", .columns = {}, .rows = rows};
+  std::vector<Image> cells;
+  for (const Column& column : columns) labels.columns.push_back(column.title);
+  for (size_t row = 0; row < columns.front().images.size(); ++row) {
+    for (const Column& column : columns) cells.push_back(column.images[row]);
+  }
+  write_figure(files,
+               make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
+               provenance);
+}
+
+// The start image noised for every seed: [images, H, W, C].
+Tensor noisy(const SampleJob& job, const StartImage& start, const NoiseLevel& level,
+             int64_t images) {
+  Context& context = job.context();
+  const Tensor eps = Tensor::empty(context, with_batch(images, job.image()));
+  ImageNoise(context, job.first_seed()).start(eps);
+  return add_noise(context, level, select_images(context, start.tensor, 0, images), eps);
+}
+
+// The model's answer in one step: what it takes the clean images to be.
+Tensor estimate(const SampleJob& job, NetworkDenoiser& denoiser, const NoiseLevel& level,
+                const Tensor& x) {
+  const Tensor t = coefficients(job.context(), std::array{level.time}).reshape({1, 1});
+  return clean_estimate(job.context(), job.objective(), level, x, denoiser.predict(x, t).value);
+}
+
+// Noised and estimated images at one level, with the level's name.
+struct OneStep {
+  std::string title;
+  std::vector<Image> noisy, clean;
+};
+
+void write_one_steps(const SampleJob& job, const StartImage& start, const OutputFiles& files,
+                     const std::vector<OneStep>& steps, const std::vector<int64_t>& labels) {
+  Provenance provenance = job.provenance(nullptr, class_text(labels.front()));
+  provenance.inputs = {start.image.file};
+  const auto images = static_cast<int64_t>(labels.size());
+  if (files.grid) {
+    std::vector<Column> columns;
+    std::vector<std::string> rows;
+    for (int64_t k = 0; k < images; ++k) {
+      rows.insert(rows.end(), {"original", "noisy", "denoised"});
+      provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
+    }
+    for (const OneStep& step : steps) {
+      columns.push_back({step.title, {}});
+      for (int64_t k = 0; k < images; ++k) {
+        columns.back().images.insert(columns.back().images.end(),
+                                     {start.image.image, step.noisy[k], step.clean[k]});
+      }
+    }
+    write_columns(files, columns, rows, provenance);
+    return;
+  }
+  std::vector<GeneratedImage> generated;
+  for (const OneStep& step : steps) {
+    for (int64_t k = 0; k < images; ++k) {
+      generated.push_back({.image = step.clean[k],
+                           .seed = job.first_seed() + static_cast<uint64_t>(k),
+                           .prompt = class_text(labels[k]),
+                           .note = step.title});
+    }
+  }
+  write_images(files, generated, provenance);
+}
+
+std::string shortened(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+// Levels of noise with names: sigmas for a one-step denoiser, timesteps for the others.
+std::vector<std::pair<std::string, NoiseLevel>> levels_of(const Flags& flags,
+                                                          const Objective& objective) {
+  std::vector<std::pair<std::string, NoiseLevel>> levels;
+  if (!takes_time(objective)) {
+    for (const double sigma : parse_numbers(flags.sigmas, "--sigma", 0, 100)) {
+      levels.emplace_back("\u03c3 " + shortened(sigma),
+                          NoiseLevel{.alpha_bar = 1, .one_minus_alpha_bar = sigma * sigma});
+    }
+    return levels;
+  }
+  for (const int64_t t : parse_integers(flags.timesteps, "-t", 0, kScale - 1)) {
+    levels.emplace_back(cat("t = ", t), scale_level(objective, t));
+  }
+  return levels;
+}
+
+void run_one_step(const Flags& flags, SampleJob& job) {
+  EBB_CHECK(!flags.job.gif, UsageError,
+            "--gif: one step has no states to animate. Use --iterative.");
+  const StartImage start = read_start(job, flags.input);
+  const auto levels = levels_of(flags, job.objective());
+  const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  const std::vector<int64_t> labels = job.classes(images, "");
+  const OutputFiles files = job.files(images * static_cast<int64_t>(levels.size()), 1);
+  NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
+                           job.guided_to(labels));
+  std::vector<OneStep> steps;
+  for (const auto& [title, level] : levels) {
+    const Tensor x = noisy(job, start, level, images);
+    steps.push_back({.title = title,
+                     .noisy = images_of(job, x.to_host()),
+                     .clean = images_of(job, estimate(job, denoiser, level, x).to_host())});
+  }
+  write_one_steps(job, start, files, steps, labels);
+}
+
+// The Gaussian blur of the noisy image that is closest to the original, the classical way.
+Column best_blur(const SampleJob& job, const StartImage& start, const Tensor& noisy) {
+  const int64_t side = std::min(job.image()[0], job.image()[1]);
+  double best_error = INFINITY;
+  Column best;
+  for (const double sigma : {0.5, 1.0, 1.5, 2.0, 3.0}) {
+    const auto reach = std::min<int64_t>(static_cast<int64_t>(std::ceil(3 * sigma)), side - 1);
+    const std::vector<float> values =
+        FilterRunner(job.context(), low_pass(2 * reach + 1, sigma)).run(noisy).to_host();
+    double error = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double difference = double{values[i]} - start.values[i % start.values.size()];
+      error += difference * difference;
+    }
+    if (error < best_error) {
+      best_error = error;
+      best = {.title = cat("blur ", sigma), .images = images_of(job, values)};
+    }
+  }
+  return best;
+}
+
+void run_iterative(const Flags& flags, SampleJob& job) {
+  const StartImage start = read_start(job, flags.input);
+  const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  const std::vector<int64_t> labels = job.classes(images, "");
+  GenerateRequest request = job.request(images, job.assignment_schedule(flags.i_start));
+  request.guidance = job.guided_to(labels);
+  request.start = start.tensor;
+  const OutputFiles files = job.files(images, square_columns(images));
+
+  std::vector<Column> columns;
+  const auto keep = [&](int64_t first, int64_t done, const Tensor& x) {
+    if (flags.show_every == 0 || done % flags.show_every != 0) return;
+    const size_t column = static_cast<size_t>(done / flags.show_every);
+    if (columns.size() <= column) columns.resize(column + 1);
+    columns[column].title = "t = " + scale_text(job.objective(), request.schedule[done]);
+    columns[column].images.resize(static_cast<size_t>(images));
+    std::vector<Image> batch = images_of(job, x.to_host());
+    std::move(batch.begin(), batch.end(), columns[column].images.begin() + first);
+  };
+  const std::vector<Image> results = images_of(job, job.generate(request, files, keep));
+  Provenance provenance = job.provenance(&request, class_text(labels.front()));
+  provenance.inputs = {start.image.file};
+
+  if (flags.show_every > 0) {
+    NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
+                             request.guidance);
+    const NoiseLevel& level = request.schedule.front();
+    const Tensor noisy_x = noisy(job, start, level, images);
+    if (step_count(request.schedule) % flags.show_every == 0) columns.pop_back();  // it is "final"
+    columns.push_back({"final", results});
+    columns.push_back(
+        {"one step", images_of(job, estimate(job, denoiser, level, noisy_x).to_host())});
+    columns.push_back(best_blur(job, start, noisy_x));
+    columns.push_back(
+        {"original", std::vector<Image>(static_cast<size_t>(images), start.image.image)});
+    for (int64_t k = 0; k < images; ++k) {
+      provenance.seeds.push_back(request.first_seed + static_cast<uint64_t>(k));
+    }
+    write_columns(files, columns, {}, provenance);
+  } else {
+    std::vector<GeneratedImage> generated;
+    for (int64_t k = 0; k < images; ++k) {
+      generated.push_back({.image = results[k],
+                           .seed = request.first_seed + static_cast<uint64_t>(k),
+                           .prompt = class_text(labels[k]),
+                           .note = cat("i_start ", flags.i_start)});
+    }
+    write_images(files, generated, provenance);
+  }
+  job.print_summary(images, request);
+}
+
+void run(Flags flags, const std::vector<std::string>& arguments) {
+  if (flags.show_every > 0) flags.job.grid = true;  // a figure is one file
+  SampleJob job(flags.job, arguments);
+  const bool has_steps = takes_time(job.objective());
+  EBB_CHECK(has_steps || !flags.iterative, UsageError,
+            "--iterative: ", path_label(job.model().path),
+            " denoises in one step. Use --one-step.");
+  if (flags.one_step || !has_steps) {
+    run_one_step(flags, job);
+  } else {
+    run_iterative(flags, job);
+  }
+}
+
+}  // namespace
+
+void add_denoise_command(Command program, const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  Command command =
+      program.add_subcommand("denoise", "Noise an image and denoise it, in one step or many");
+  add_input_flags(command, flags->input);
+  Flag one_step =
+      command.add_flag("--one-step", flags->one_step, "The model's estimate at each level of -t");
+  Flag iterative = command.add_flag("--iterative", flags->iterative,
+                                    "Step by step from --i-start (what happens without either)");
+  iterative.excludes(one_step);
+  command
+      .add_option("-t,--timesteps", flags->timesteps,
+                  "Levels for --one-step, 0..999 of 1000 (250,500,750)")
+      .type_name("LIST")
+      .excludes(iterative);
+  command
+      .add_option("--sigma", flags->sigmas,
+                  "Noise for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
+      .type_name("LIST")
+      .excludes(iterative);
+  add_integer(command, "--i-start", flags->i_start, 0, 32,
+              "Entry of the strided list 990, 960, ... to start from (10)")
+      .excludes(one_step);
+  add_integer(command, "--show-every", flags->show_every, 1, 1000,
+              "One figure: every so many states, the result, one step, blur and the original")
+      .excludes(one_step);
+  add_sample_flags(command, flags->job,
+                   {.count = "Seeds to denoise with (1)",
+                    .steps = "Sampling steps from the start to the clean image (those of the "
+                             "strided list)"},
+                   [flags, &arguments] { run(*flags, arguments); });
+}
+
+}  // namespace ebb

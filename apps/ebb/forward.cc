@@ -1,0 +1,66 @@
+#include "apps/ebb/forward.h"
+
+#include <memory>
+
+#include "apps/ebb/noisy_images.h"
+#include "image/labeled_grid.h"
+
+namespace ebb {
+namespace {
+
+struct Flags {
+  SampleFlags job;
+  InputFlags input;
+  std::string timesteps = "250,500,750";
+};
+
+void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  EBB_CHECK(!flags.job.gif, UsageError,
+            "--gif: ebb forward takes no steps to animate. Leave it out.");
+  const SampleJob job(flags.job, arguments);
+  const StartImage start = read_start(job, flags.input);
+  const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  const auto noisy = noise_image(job, start, flags.timesteps, images);
+  const OutputFiles files = job.files(images * static_cast<int64_t>(noisy.size()), 1);
+  Provenance provenance = provenance_of(job, start);
+
+  std::vector<GeneratedImage> generated;
+  GridLabels labels{.title = "", .columns = {"original"}, .rows = {}};
+  std::vector<std::vector<Image>> columns = {
+      std::vector<Image>(static_cast<size_t>(images), start.image.image)};
+  for (const NoisyImages& level : noisy) {
+    columns.push_back(images_of(job, level.x.to_host()));
+    labels.columns.push_back(level.title);
+    for (int64_t k = 0; k < images; ++k) {
+      generated.push_back({.image = columns.back()[k],
+                           .seed = job.first_seed() + static_cast<uint64_t>(k),
+                           .prompt = "",
+                           .note = level.title});
+    }
+  }
+  if (!files.grid) return write_images(files, generated, provenance);
+  std::vector<Image> cells;
+  for (int64_t k = 0; k < images; ++k) {
+    for (const std::vector<Image>& column : columns) cells.push_back(column[k]);
+    provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
+  }
+  write_figure(files,
+               make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
+               provenance);
+}
+
+}  // namespace
+
+void add_forward_command(Command program, const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  Command command = program.add_subcommand("forward", "Add the noise of timesteps to an image");
+  add_input_flags(command, flags->input);
+  command
+      .add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
+      .type_name("LIST");
+  add_sample_flags(command, flags->job,
+                   {.takes_prompt = false, .count = "Seeds to draw noise with (1)"},
+                   [flags, &arguments] { run(*flags, arguments); });
+}
+
+}  // namespace ebb

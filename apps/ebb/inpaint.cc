@@ -1,0 +1,135 @@
+#include "apps/ebb/inpaint.h"
+
+#include <iostream>
+#include <memory>
+
+#include "apps/ebb/image_start.h"
+#include "apps/ebb/sample_job.h"
+#include "image/labeled_grid.h"
+#include "nn/param_collector.h"
+
+namespace ebb {
+namespace {
+
+struct Flags {
+  SampleFlags job;
+  InputFlags input;
+  std::string mask;
+  Resampling resampling;
+};
+
+// The mask [H, W] for every channel: [1, H, W, C].
+Tensor mask_tensor(const SampleJob& job, const std::vector<float>& mask) {
+  const Shape image = job.image();
+  std::vector<float> wide;
+  for (const float value : mask) wide.insert(wide.end(), static_cast<size_t>(image[2]), value);
+  return Tensor::from_host(job.context(), with_batch(1, image), std::span<const float>(wide));
+}
+
+// The original where the mask keeps it, mid-gray where it is to be made new.
+Image with_hole(const Image& original, const std::vector<float>& mask) {
+  constexpr uint8_t kGray = 128;
+  Image result = original;
+  for (size_t i = 0; i < result.pixels.size(); ++i) {
+    if (mask[i / static_cast<size_t>(result.channels)] == 1) result.pixels[i] = kGray;
+  }
+  return result;
+}
+
+Image mask_image(const Image& original, const std::vector<float>& mask) {
+  Image result = original;
+  for (size_t i = 0; i < result.pixels.size(); ++i) {
+    result.pixels[i] = mask[i / static_cast<size_t>(result.channels)] == 1 ? 255 : 0;
+  }
+  return result;
+}
+
+// Compares the known pixels of every image with the original's, byte by byte.
+void check_known(const std::vector<Image>& images, const Image& original,
+                 const std::vector<float>& mask) {
+  const auto channels = static_cast<size_t>(original.channels);
+  size_t known = 0;
+  for (const float value : mask) known += value == 0 ? 1 : 0;
+  for (size_t k = 0; k < images.size(); ++k) {
+    for (size_t i = 0; i < original.pixels.size(); ++i) {
+      EBB_CHECK(mask[i / channels] == 1 || images[k].pixels[i] == original.pixels[i], Error,
+                "internal: inpaint: known pixel ", i / channels, " of image ", k,
+                " is not the original's");
+    }
+  }
+  std::cout << "known pixels: " << known << " of " << mask.size() << ", byte-equal in "
+            << images.size() << " of " << images.size()
+            << (images.size() == 1 ? " image\n" : " images\n");
+}
+
+void run(const Flags& flags, const std::vector<std::string>& arguments) {
+  SampleJob job(flags.job, arguments);
+  const StartImage start = read_start(job, flags.input);
+  const Shape image = job.image();
+  const Mask mask =
+      read_mask("--mask", flags.mask, static_cast<int>(image[1]), static_cast<int>(image[0]));
+  const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  const std::vector<int64_t> labels = job.classes(images, "");
+  GenerateRequest request = job.request(images, job.full_schedule());
+  request.guidance = job.guided_to(labels);
+  request.resampling = flags.resampling;
+  EBB_CHECK(flags.resampling.times == 1 || flags.resampling.jump < step_count(request.schedule),
+            UsageError, "--jump ", flags.resampling.jump, ": must be less than the ",
+            step_count(request.schedule),
+            " steps, or nothing is walked again. Lower it or raise --steps.");
+  request.constraint = std::make_shared<InpaintConstraint>(
+      job.context(), mask_tensor(job, mask.inpaint), start.tensor);
+  constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid
+  const OutputFiles files = job.files(images, kBefore + images);
+
+  const std::vector<Image> results = images_of(job, job.generate(request, files));
+  Provenance provenance = job.provenance(&request, class_text(labels.front()));
+  provenance.inputs = {start.image.file};
+  if (mask.file) provenance.inputs.push_back(*mask.file);
+  std::vector<GeneratedImage> generated;
+  for (int64_t k = 0; k < images; ++k) {
+    generated.push_back({.image = results[k],
+                         .seed = request.first_seed + static_cast<uint64_t>(k),
+                         .prompt = class_text(labels[k]),
+                         .note = ""});
+  }
+  if (files.grid) {
+    GridLabels grid{.title = "", .columns = {"original", "mask", "hole"}, .rows = {}};
+    std::vector<Image> cells = {start.image.image, mask_image(start.image.image, mask.inpaint),
+                                with_hole(start.image.image, mask.inpaint)};
+    for (int64_t k = 0; k < images; ++k) {
+      cells.push_back(results[k]);
+      grid.columns.push_back(cat("seed ", generated[k].seed));
+      provenance.seeds.push_back(generated[k].seed);
+    }
+    if (flags.job.columns > 0) grid.columns.clear();  // rows mix what they would name
+    const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
+    write_figure(files, make_labeled_grid(cells, static_cast<int>(columns), grid, kFigureScale),
+                 provenance);
+  } else {
+    write_images(files, generated, provenance);
+  }
+  check_known(results, start.image.image, mask.inpaint);
+  job.print_summary(images, request);
+}
+
+}  // namespace
+
+void add_inpaint_command(Command program, const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  Command command = program.add_subcommand("inpaint", "Make part of an image new");
+  add_input_flags(command, flags->input);
+  command
+      .add_option("--mask", flags->mask,
+                  "Image, white where to make new, or left, right, top, bottom, center")
+      .required()
+      .type_name("MASK");
+  add_integer(command, "--resample", flags->resampling.times, 1, 100,
+              "Times each stretch of steps is walked, to make new and known agree (1: the "
+              "assignment's plain loop; RePaint: 10)");
+  add_integer(command, "--jump", flags->resampling.jump, 1, 1000,
+              "Steps of a stretch that --resample walks again (10)");
+  add_sample_flags(command, flags->job, {}, [flags, &arguments] { run(*flags, arguments); });
+}
+
+}  // namespace ebb

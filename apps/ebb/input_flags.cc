@@ -1,0 +1,29 @@
+#include "apps/ebb/input_flags.h"
+
+#include "apps/cli/cli.h"
+
+namespace ebb {
+
+Flag add_input_flags(Command command, InputFlags& flags, bool required) {
+  Flag image = command
+                   .add_option("-i,--init-img", flags.image,
+                               "Image to start from: PNG, JPEG, or FILE#N, image N of an IDX file")
+                   .type_name("FILE")
+                   .required(required);
+  add_choice(command, "--invert", flags.invert, {"auto", "yes", "no"},
+             "Make dark strokes on light light on dark (auto: by the border, for models of such "
+             "drawings)");
+  add_choice(command, "--fit", flags.fit, {"stretch", "crop"},
+             "How another size becomes the model's (stretch); crop keeps the middle");
+  return image;
+}
+
+InputImage read_input(const InputFlags& flags, const ImageFormat& format) {
+  const Invert invert = flags.invert == "yes"  ? Invert::kYes
+                        : flags.invert == "no" ? Invert::kNo
+                                               : Invert::kAuto;
+  const Fit fit = flags.fit == "crop" ? Fit::kCrop : Fit::kStretch;
+  return read_input_image("-i", flags.image, format, {invert, fit});
+}
+
+}  // namespace ebb

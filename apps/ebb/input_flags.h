@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "apps/cli/command.h"
+#include "apps/cli/input_image.h"
+
+namespace ebb {
+
+// -i, --invert and --fit, the same for every command that starts from an image.
+struct InputFlags {
+  std::string image;
+  std::string invert = "auto";
+  std::string fit = "stretch";
+};
+// `required`: whether the command needs an image. Returns the option of -i.
+Flag add_input_flags(Command command, InputFlags& flags, bool required = true);
+
+// The image that the flags name, in a model's format.
+InputImage read_input(const InputFlags& flags, const ImageFormat& format);
+
+}  // namespace ebb

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+
+#include "weights/safetensors_header.h"
+
+namespace ebb {
+
+// What `ebb inspect` finds in one file, as the object that --json prints.
+using InspectReport = nlohmann::ordered_json;
+
+// kind, bytes, sha256, digest ("verified" or "none"), metadata, tensors[name, dtype, shape, bytes,
+// sha256, nan, infinite].
+InspectReport inspect_safetensors(const std::string& path, const LoadLimits& limits);
+
+// kind, bytes, sha256, gzip, idx_sha256 (uncompressed), count, rows, cols, labels (the file checked
+// against, or null). labels_path: the labels of these images, or empty.
+InspectReport inspect_idx_images(const std::string& path, const std::string& labels_path);
+
+// kind, bytes, sha256, gzip, idx_sha256 (uncompressed), count, histogram[10].
+InspectReport inspect_idx_labels(const std::string& path);
+
+// kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image.
+InspectReport inspect_png(const std::string& path);
+InspectReport inspect_jpeg(const std::string& path);
+
+// The label file that belongs to an image file by MNIST's naming and exists beside it
+// ("train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte.gz", or the same without .gz); empty
+// when there is none.
+std::string find_labels_beside(const std::string& images_path);
+
+// The same report for people.
+void print_report(std::ostream& out, const InspectReport& report);
+
+}  // namespace ebb

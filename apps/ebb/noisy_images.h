@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/ebb/image_start.h"
+#include "apps/ebb/sample_job.h"
+
+namespace ebb {
+
+// A start image noised to one level with the noise of several seeds.
+struct NoisyImages {
+  std::string title;  // "t = 250"
+  Tensor x;           // [images, H, W, C]
+};
+
+// For each timestep of `timesteps` ("250,500,750", on the scale of 1000) the image noised for
+// seeds first_seed, first_seed + 1, ...; UsageError for a model that knows no time.
+std::vector<NoisyImages> noise_image(const SampleJob& job, const StartImage& start,
+                                     const std::string& timesteps, int64_t images);
+
+// Provenance of what was made from a start image; for files of their own without seeds.
+Provenance provenance_of(const SampleJob& job, const StartImage& start);
+
+}  // namespace ebb

@@ -1,0 +1,201 @@
+#include "apps/ebb/report.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <set>
+#include <sstream>
+
+#include "apps/cli/cli.h"
+#include "apps/cli/progress.h"
+#include "apps/report/figure_maker.h"
+#include "apps/report/page.h"
+#include "apps/report/plan.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/output_file.h"
+#include "base/text.h"
+#include "diffusion/find_model.h"
+#include "diffusion/image_noise.h"
+#include "diffusion/model_history.h"
+
+namespace ebb {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  ReportSettings settings;
+  std::string sections;  // "a,b"; empty: all
+  DeviceFlags device;
+  bool model_given = false;
+  bool force = false;
+};
+
+using MadeFigures = std::map<std::string, MadeFigure>;
+
+std::set<std::string> parse_sections(const std::string& text, const std::vector<Part>& plan) {
+  std::set<std::string> known, wanted;
+  std::string names;
+  for (const Part& part : plan) {
+    for (const Section& section : part.sections) {
+      known.insert(section.id);
+      names += (names.empty() ? "" : ", ") + section.id;
+    }
+  }
+  std::istringstream list(text);
+  for (std::string id; std::getline(list, id, ',');) {
+    EBB_CHECK(known.contains(id), UsageError, "--sections ", terminal_safe(text), ": no section ",
+              quoted(id), ". Choose from ", names, ".");
+    wanted.insert(id);
+  }
+  return wanted;
+}
+
+std::vector<Part> keep_sections(std::vector<Part> plan, const std::set<std::string>& wanted) {
+  if (wanted.empty()) return plan;
+  for (Part& part : plan) {
+    std::erase_if(part.sections, [&](const Section& s) { return !wanted.contains(s.id); });
+  }
+  std::erase_if(plan, [](const Part& part) { return part.sections.empty(); });
+  return plan;
+}
+
+std::map<std::string, Figure> figures_by_id(const std::vector<Part>& plan) {
+  std::map<std::string, Figure> figures;
+  for (const Part& part : plan) {
+    for (const Section& section : part.sections) {
+      for (const Figure& figure : section.figures) {
+        EBB_CHECK(figures.emplace(figure.id, figure).second, Error, "two figures ", figure.id);
+      }
+    }
+  }
+  return figures;
+}
+
+// The figures of `plan`, each behind the figures it starts from, which other sections may show.
+std::vector<Figure> in_order(const std::vector<Part>& plan,
+                             const std::map<std::string, Figure>& all) {
+  std::vector<Figure> ordered;
+  std::set<std::string> listed;
+  const auto add = [&](const Figure& figure) {
+    if (listed.insert(figure.id).second) ordered.push_back(figure);
+  };
+  for (const auto& [id, figure] : figures_by_id(plan)) {
+    for (const std::string& input : figure.inputs) add(all.at(input));
+  }
+  for (const Part& part : plan) {
+    for (const Section& section : part.sections) {
+      for (const Figure& figure : section.figures) add(figure);
+    }
+  }
+  return ordered;
+}
+
+// An existing directory is refused without --force, and then loses the figures that are made anew.
+void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
+  const std::string& directory = flags.settings.directory;
+  std::error_code error;
+  if (fs::exists(directory, error)) {
+    EBB_CHECK(fs::is_directory(directory, error), IoError, path_label(directory),
+              ": is a file, expected a directory or a free name. Choose another -o.");
+    EBB_CHECK(flags.force || fs::is_empty(directory, error), IoError, path_label(directory),
+              ": exists and is not empty. Choose another -o, or replace the report with --force.");
+  }
+  fs::create_directories(directory + "/figures", error);
+  EBB_CHECK(!error, IoError, path_label(directory), ": cannot be made: ", error.message(),
+            ". Choose another -o.");
+  check_output_file(directory + "/index.html", Overwrite::kReplace);
+  for (const Figure& figure : figures) {
+    for (const std::string& file : figure_files(figure, flags.settings)) fs::remove(file, error);
+  }
+}
+
+MadeFigures make_all(const std::vector<Figure>& figures, const ReportSettings& settings) {
+  MadeFigures made;
+  ProgressBar progress(static_cast<int64_t>(figures.size()));
+  for (const Figure& figure : figures) {
+    made[figure.id] = make_figure(figure, settings);
+    progress.update(static_cast<int64_t>(made.size()));
+  }
+  progress.finish();
+  return made;
+}
+
+// "left out 2 figures: The digits of MNIST are not here."; empty when all were made.
+std::string what_is_missing(const std::vector<Figure>& figures, const MadeFigures& made) {
+  int64_t left_out = 0;
+  std::set<std::string> problems;
+  for (const Figure& figure : figures) {
+    const std::string& problem = made.at(figure.id).problem;
+    if (problem.empty()) continue;
+    ++left_out;
+    problems.insert(problem);
+  }
+  if (left_out == 0) return "";
+  std::string text = cat("left out ", left_out, left_out == 1 ? " figure:" : " figures:");
+  for (const std::string& problem : problems) text += " " + problem;
+  return text;
+}
+
+void run(Flags flags) {
+  ReportSettings& settings = flags.settings;
+  while (settings.directory.size() > 1 && settings.directory.ends_with('/'))
+    settings.directory.pop_back();
+  // A model that was asked for must be there; only the default may be missing.
+  if (flags.model_given) read_model_history(find_model(settings.model));
+  const std::vector<Part> whole = report_plan(settings);
+  const std::vector<Part> plan = keep_sections(whole, parse_sections(flags.sections, whole));
+  const std::vector<Figure> figures = in_order(plan, figures_by_id(whole));
+  prepare_directory(flags, figures);
+
+  const auto start = std::chrono::steady_clock::now();
+  const MadeFigures made = make_all(figures, settings);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+
+  const std::string page = render_page(plan, made,
+                                       {{"Figures", std::to_string(figures.size())},
+                                        {"Made in", format_duration(elapsed.count())},
+                                        {"Seed", std::to_string(settings.seed)},
+                                        {"Model of part A", settings.model},
+                                        {"Program", cat("ebb ", program_version())}});
+  const std::string path = settings.directory + "/index.html";
+  write_file(path, page);
+  std::cout << path_label(path) << "  " << figures.size() << " figures in "
+            << format_duration(elapsed.count()) << ", " << format_bytes(page.size()) << '\n';
+  const std::string missing = what_is_missing(figures, made);
+  if (!missing.empty()) std::cout << missing << '\n';
+}
+
+}  // namespace
+
+void add_report_command(Command program) {
+  auto flags = std::make_shared<Flags>();
+  Command command = program.add_subcommand(
+      "report", "Make one HTML page that shows everything, with the commands that made it");
+  command.add_option("-o,--output", flags->settings.directory, "Directory to make")
+      .required()
+      .type_name("DIR");
+  command.add_option("--model", flags->settings.model, "Model of part A").show_default();
+  command.add_option("--sections", flags->sections, "Only these, with commas between")
+      .type_name("NAMES");
+  add_integer(command, "-s,--seed", flags->settings.seed, 0, ImageNoise::kMaxSeed,
+              "Seed of every figure (180, the assignment's)");
+  command.add_flag("--fast", flags->settings.fast, "A few steps only, to try the page out");
+  add_device_flags(command, flags->device);
+  command.add_flag("--force", flags->force, "Replace an existing report");
+  command.callback([flags, command] {
+    flags->model_given = command.option("--model").given();
+    for (const char* name : {"--device", "--threads", "--precision", "--kernels"}) {
+      if (!command.option(name).given()) continue;
+      const std::vector<std::string> value = command.option(name).values();
+      flags->settings.run_flags.insert(flags->settings.run_flags.end(), {name, value.back()});
+    }
+    run(*flags);
+  });
+}
+
+}  // namespace ebb

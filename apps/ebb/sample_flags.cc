@@ -1,0 +1,92 @@
+#include "apps/ebb/sample_flags.h"
+
+#include <charconv>
+
+#include "base/text.h"
+#include "diffusion/image_noise.h"
+
+namespace ebb {
+namespace {
+
+constexpr int64_t kMaxSeed = ImageNoise::kMaxSeed;
+
+template <typename T>
+std::vector<T> parse_list(const std::string& text, const std::string& flag, T low, T high) {
+  std::vector<T> values;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    T value{};
+    const char* end = text.data() + comma;
+    const auto [rest, error] = std::from_chars(text.data() + begin, end, value);
+    // NaN fails the comparisons.
+    const bool valid = error == std::errc() && rest == end && value >= low && value <= high;
+    EBB_CHECK(valid, UsageError, flag, " ", terminal_safe(text), ": ",
+              quoted(terminal_safe(text.substr(begin, comma - begin))), " must be a number from ",
+              low, " to ", high, ". Separate numbers with commas.");
+    values.push_back(value);
+    begin = comma + 1;
+  }
+  return values;
+}
+
+}  // namespace
+
+void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
+                      const std::function<void()>& run) {
+  command.add_option("--model", flags.model, "Model file, or the name of a pretrained model")
+      .show_default();
+  if (texts.takes_prompt) {
+    Flag label =
+        command.add_option("--class", flags.label, "Digit 0..9, or all: one after the other")
+            .type_name("CLASS");
+    command
+        .add_option("-p,--prompt", flags.prompt,
+                    "What to draw in words: 7, seven, 'a photo of a seven'")
+        .excludes(label);
+  }
+  add_integer(command, "-b,--batch-count", flags.count, 1, 100'000, texts.count);
+  add_integer(command, "--steps,--num-inference-steps", flags.steps, 1, 100'000, texts.steps);
+  add_choice(command, "--sampler", flags.sampler, {"ddpm", "ddim", "dpm++", "euler", "heun"},
+             "How to walk from noise to image (ddpm or euler, by model)");
+  add_choice(command, "--variance", flags.variance, {"fixed_large", "fixed_small", "learned_range"},
+             "Noise of a ddpm step (the model's own, else fixed_large from pure noise in full and "
+             "fixed_small on the strided list)");
+  Flag eta = add_number(command, "--eta", flags.eta, 0, 1, "Noise of a ddim step (0)");
+  Flag cfg = add_number(command, "--cfg-scale,--guidance-scale", flags.cfg_scale, 0, 100,
+                        "Guidance towards the class, 1: the class alone (5)");
+  add_integer(command, "-s,--seed", flags.seed, -kMaxSeed, kMaxSeed,
+              "Seed of the first image, the next has seed + 1; negative: random (42)")
+      .last_counts();
+  command.add_option("-o,--output", flags.output, texts.output);
+  Flag grid = command.add_flag("--grid", flags.grid, "All images in one file (out.png)");
+  add_integer(command, "--grid-cols", flags.columns, 1, 1000,
+              "Columns of the grid (by command, or square)")
+      .needs(grid);
+  Flag gif = command
+                 .add_option("--gif", flags.gif_file,
+                             "Also animate the denoising (the image's name with .gif)")
+                 .value_optional();
+  add_device_flags(command, flags.device);
+  add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Images computed at once (64)");
+  command.add_flag("--profile", flags.profile, "Print time by kernel and by layer");
+  command.add_flag("--force", flags.force, "Replace existing files");
+  add_rerun_flags(command, flags.rerun);
+  command.callback([&flags, run, cfg, gif, eta] {
+    flags.cfg_given = cfg.given();
+    flags.eta_given = eta.given();
+    flags.gif = gif.given();
+    run();
+  });
+}
+
+std::vector<int64_t> parse_integers(const std::string& text, const std::string& flag, int64_t low,
+                                    int64_t high) {
+  return parse_list(text, flag, low, high);
+}
+
+std::vector<double> parse_numbers(const std::string& text, const std::string& flag, double low,
+                                  double high) {
+  return parse_list(text, flag, low, high);
+}
+
+}  // namespace ebb

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/cli/cli.h"
+#include "apps/ebb/rerun_flags.h"
+
+namespace ebb {
+
+// The flags that every drawing command has, as the command line gave them.
+struct SampleFlags {
+  std::string model = "mnist-class";
+  std::string label;   // --class; empty: not given
+  std::string prompt;  // -p; empty: not given
+  int64_t count = 0;   // 0: the command's own
+  int64_t steps = 0;   // 0: by command, sampler and model
+  std::string sampler, variance;
+  double eta = 0;
+  bool eta_given = false;
+  double cfg_scale = 5;  // of the assignment
+  bool cfg_given = false;
+  int64_t seed = 42;
+  std::string output;
+  bool grid = false;
+  int64_t columns = 0;  // 0: the command's own
+  bool gif = false;
+  std::string gif_file;
+  DeviceFlags device;
+  int64_t batch_size = 64;
+  bool profile = false;
+  bool force = false;
+  RerunFlags rerun;
+};
+
+// What differs between commands.
+struct SampleTexts {
+  bool takes_prompt = true;  // --class and --prompt; else the command has its own prompts
+  std::string count = "Images to draw (1)";
+  std::string steps =
+      "Sampling steps (ddpm: all timesteps; ddim, heun: 50; dpm++: 20; euler: 50, "
+      "with classes 300)";
+  std::string output = "PNG file, with %03d for the image's number (out_%03d.png)";
+};
+
+// Adds them to `command`, whose callback becomes `run`, called when the flags are complete.
+void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
+                      const std::function<void()>& run);
+
+// "100,500" -> numbers in low..high; UsageError names `flag`.
+std::vector<int64_t> parse_integers(const std::string& text, const std::string& flag, int64_t low,
+                                    int64_t high);
+std::vector<double> parse_numbers(const std::string& text, const std::string& flag, double low,
+                                  double high);
+
+}  // namespace ebb

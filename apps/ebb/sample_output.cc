@@ -1,0 +1,130 @@
+#include "apps/ebb/sample_output.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "apps/cli/image_provenance.h"
+#include "apps/cli/output_pattern.h"
+#include "base/text.h"
+#include "image/gif.h"
+#include "image/png.h"
+
+namespace ebb {
+namespace {
+
+constexpr int kGifScale = 2;  // 28 pixels are small on today's screens
+
+// "out.png  seed 42  class 3"
+void print_file(const std::string& path, const std::vector<std::string>& facts) {
+  std::cout << path_label(path);
+  for (const std::string& fact : facts) {
+    if (!fact.empty()) std::cout << "  " << terminal_safe(fact);
+  }
+  std::cout << '\n';
+}
+
+std::string seeds_text(const std::vector<uint64_t>& seeds) {
+  if (seeds.empty()) return "";
+  const auto [first, last] = std::minmax_element(seeds.begin(), seeds.end());
+  return *first == *last ? cat("seed ", *first) : cat("seeds ", *first, "..", *last);
+}
+
+void write_grid(const OutputFiles& files, const std::vector<GeneratedImage>& images,
+                Provenance provenance) {
+  std::vector<Image> cells;
+  for (const GeneratedImage& image : images) {
+    cells.push_back(image.image);
+    provenance.seeds.push_back(image.seed);
+  }
+  write_figure(files, make_grid(cells, files.columns), provenance);
+}
+
+}  // namespace
+
+void check_files(const OutputFiles& files, int64_t images) {
+  if (files.rerun.active()) {
+    EBB_CHECK(files.grid || files.rerun.animation || files.rerun.image < images, UsageError,
+              "image ", files.rerun.image, ": the command makes ", images, ".");
+    return check_output_file(files.rerun.output, Overwrite::kReplace);
+  }
+  check_image_name("-o", files.output, ".png");
+  const OutputPattern pattern(files.output, files.grid ? 1 : images);
+  pattern.check(files.overwrite);
+  if (!files.gif) return;
+  check_image_name("--gif", *files.gif, ".gif");
+  EBB_CHECK(*files.gif != pattern.path(0), UsageError, "--gif ", path_label(*files.gif),
+            ": is also the image's file. Choose another name.");
+  check_output_file(*files.gif, files.overwrite);
+}
+
+FrameRecorder::FrameRecorder(int64_t images, int64_t moves, const Shape& image, DataRange range)
+    : moves_(moves), image_(image), range_(range) {
+  const int64_t frames = std::min(kFrames, moves + 1);
+  for (int64_t f = 0; f < frames; ++f) recorded_.push_back(f * moves / (frames - 1));
+  frames_.assign(recorded_.size(), std::vector<Image>(static_cast<size_t>(images)));
+}
+
+void FrameRecorder::record(int64_t first, int64_t moves_done, const Tensor& x) {
+  const auto found = std::lower_bound(recorded_.begin(), recorded_.end(), moves_done);
+  if (found == recorded_.end() || *found != moves_done) return;
+  std::vector<Image> images = to_images(x.to_host(), image_, range_);
+  std::move(images.begin(), images.end(), frames_[found - recorded_.begin()].begin() + first);
+}
+
+void FrameRecorder::write(const OutputFiles& files, const Provenance& provenance) const {
+  std::vector<Image> frames;
+  for (const std::vector<Image>& images : frames_) {
+    frames.push_back(upscale_nearest(make_grid(images, files.columns), kGifScale));
+  }
+  write_gif(*files.gif, frames, {}, files.overwrite, gif_comment(provenance));
+  print_file(*files.gif, {cat(frames.size(), " frames of ", moves_, " steps")});
+}
+
+std::vector<Image> to_images(std::span<const float> values, const Shape& image, DataRange range) {
+  const auto elements = static_cast<size_t>(image.elements());
+  const PixelRange pixels =
+      range == DataRange::kZeroToOne ? PixelRange::kZeroToOne : PixelRange::kMinusOneToOne;
+  std::vector<Image> images;
+  for (size_t first = 0; first < values.size(); first += elements) {
+    images.push_back(image_from_floats(values.subspan(first, elements), static_cast<int>(image[1]),
+                                       static_cast<int>(image[0]), static_cast<int>(image[2]),
+                                       pixels));
+  }
+  return images;
+}
+
+void write_figure(const OutputFiles& files, const Image& figure, const Provenance& common) {
+  if (files.rerun.animation) return;
+  const std::string& path = files.rerun.active() ? files.rerun.output : files.output;
+  write_png(path, figure, to_text_chunks(common), files.overwrite);
+  print_file(path, {seeds_text(common.seeds), common.prompt});
+}
+
+void write_images(const OutputFiles& files, const std::vector<GeneratedImage>& images,
+                  const Provenance& common) {
+  if (files.grid) {
+    write_grid(files, images, common);
+    return;
+  }
+  if (files.rerun.animation) return;
+  const auto write = [&](int64_t number, const GeneratedImage& image, const std::string& path) {
+    Provenance provenance = common;
+    provenance.image = static_cast<int>(number);
+    provenance.seeds = {image.seed};
+    provenance.prompt = image.prompt;
+    write_png(path, image.image, to_text_chunks(provenance), files.overwrite);
+    print_file(path, {seeds_text(provenance.seeds), provenance.prompt, image.note});
+  };
+  if (files.rerun.active()) {
+    const int64_t number = files.rerun.image;
+    const size_t place = images.size() == 1 ? 0 : static_cast<size_t>(number);
+    return write(number, images[place], files.rerun.output);
+  }
+  const OutputPattern pattern(files.output, static_cast<int64_t>(images.size()));
+  for (size_t i = 0; i < images.size(); ++i) {
+    const auto number = static_cast<int64_t>(i);
+    write(number, images[i], pattern.path(number));
+  }
+}
+
+}  // namespace ebb

@@ -1,0 +1,172 @@
+#include "apps/report/figure_maker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+
+#include "apps/cli/provenance.h"
+#include "apps/ebb/ebb_app.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "diffusion/find_model.h"
+#include "diffusion/model_history.h"
+#include "image/png.h"
+#include "weights/mnist_dataset.h"
+
+namespace ebb {
+namespace {
+
+constexpr size_t kDigestDigits = 12;
+constexpr const char* kClassifier = "mnist-judge";
+
+// Takes what is written to standard output and standard error; warnings are passed on at the end.
+class StreamCapture {
+ public:
+  StreamCapture()
+      : out_(std::cout.rdbuf(out_text_.rdbuf())), err_(std::cerr.rdbuf(err_text_.rdbuf())) {}
+  StreamCapture(const StreamCapture&) = delete;
+  StreamCapture& operator=(const StreamCapture&) = delete;
+  ~StreamCapture() {
+    std::cout.rdbuf(out_);
+    std::cerr.rdbuf(err_);
+    for (std::string line; std::getline(err_text_, line);) {
+      if (line.starts_with("warning: ")) std::cerr << line << '\n';
+    }
+  }
+
+  std::string output() const { return out_text_.str(); }
+
+ private:
+  std::ostringstream out_text_;
+  std::stringstream err_text_;
+  std::streambuf* out_;
+  std::streambuf* err_;
+};
+
+std::string output_path(const Figure& figure, const ReportSettings& settings) {
+  return cat(settings.directory, "/figures/", figure.id, figure.images > 1 ? "-%d" : "", ".png");
+}
+
+std::vector<std::string> command_line(const Figure& figure, const ReportSettings& settings) {
+  std::vector<std::string> line = {"ebb"};
+  line.insert(line.end(), figure.command.begin(), figure.command.end());
+  if (figure.samples) {
+    line.insert(line.end(), {"--seed", std::to_string(settings.seed)});
+    line.insert(line.end(), settings.run_flags.begin(), settings.run_flags.end());
+  }
+  if (figure.images > 0) line.insert(line.end(), {"-o", output_path(figure, settings)});
+  return line;
+}
+
+// What a command printed, without what the page says anyway: the files and the time they took.
+std::string findings(const std::string& printed, const ReportSettings& settings) {
+  std::istringstream lines(printed);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    const bool names_file = line.starts_with(path_label(settings.directory + "/figures/"));
+    const bool is_summary = line.find(" image in ") != std::string::npos ||
+                            line.find(" images in ") != std::string::npos;
+    if (!names_file && !is_summary) kept += line + "\n";
+  }
+  return kept;
+}
+
+std::string describe_seeds(const std::vector<uint64_t>& seeds) {
+  if (seeds.empty()) return "";
+  const auto [low, high] = std::minmax_element(seeds.begin(), seeds.end());
+  return *low == *high ? std::to_string(*low) : cat(*low, " to ", *high);
+}
+
+bool has_data() {
+  try {
+    load_mnist("", MnistSplit::kTest);
+    return true;
+  } catch (const IoError&) {
+    return false;
+  }
+}
+
+// Fills problem and remedy when the figure cannot be made here.
+void find_problem(const Figure& figure, MadeFigure& made) {
+  if (figure.model.empty()) return;
+  made.remedy = training_commands(figure.model);
+  if (!has_model(figure.model)) {
+    made.problem = cat("The model ", figure.model, " is not here.");
+  } else if (figure.needs_classes &&
+             read_model_history(find_model(figure.model)).network != "class") {
+    made.problem = cat("This needs a model that knows classes; ", figure.model, " knows none.");
+    made.remedy = training_commands("mnist-class");
+  } else if (figure.needs_data && !has_model(kClassifier)) {
+    made.problem = cat("The model ", kClassifier, " is not here.");
+    made.remedy = training_commands(kClassifier);
+  } else if (figure.needs_data && !has_data()) {
+    made.problem = "The digits of MNIST are not here.";
+    made.remedy = "scripts/get_mnist";
+  }
+}
+
+void describe(const std::string& file, MadeFigure& made, std::vector<uint64_t>& seeds) {
+  const PngInfo info = read_png_info(file);
+  const std::optional<Provenance> provenance = parse_provenance(info.text, file);
+  EBB_CHECK(provenance.has_value(), Error, file, ": does not say how it was made.");
+  seeds.insert(seeds.end(), provenance->seeds.begin(), provenance->seeds.end());
+  if (!made.command.empty()) return;
+  made.width = info.width;
+  made.height = info.height;
+  made.command = shell_command(provenance->argv);
+  if (provenance->steps > 0) {
+    made.schedule = cat(provenance->sampler, ", ", provenance->steps,
+                        provenance->steps == 1 ? " step" : " steps");
+    // Without a wish there is nothing to guide to.
+    if (!provenance->prompt.empty()) made.schedule += cat(", guidance ", provenance->cfg_scale);
+  }
+  if (!provenance->model.empty()) {
+    made.model = cat(std::filesystem::path(provenance->model).stem().string(), ", SHA-256 ",
+                     provenance->model_sha256.substr(0, kDigestDigits));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> figure_files(const Figure& figure, const ReportSettings& settings) {
+  std::vector<std::string> files;
+  for (int i = 0; i < figure.images; ++i) {
+    files.push_back(cat(settings.directory, "/figures/", figure.id,
+                        figure.images > 1 ? cat("-", i) : "", ".png"));
+  }
+  return files;
+}
+
+MadeFigure make_figure(const Figure& figure, const ReportSettings& settings) {
+  MadeFigure made;
+  find_problem(figure, made);
+  if (!made.problem.empty()) return made;
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    const StreamCapture capture;
+    run_ebb_or_throw(command_line(figure, settings));
+    made.printed = findings(capture.output(), settings);
+  } catch (const Error& error) {
+    throw Error(cat("figure ", figure.id, ": ", error.what()), error.code());
+  }
+  made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  made.files = figure_files(figure, settings);
+  std::vector<uint64_t> seeds;
+  for (const std::string& file : made.files) describe(file, made, seeds);
+  if (made.files.empty()) made.command = shell_command(command_line(figure, settings));
+  if (made.files.empty() && figure.samples) seeds = {static_cast<uint64_t>(settings.seed)};
+  made.seeds = describe_seeds(seeds);
+  return made;
+}
+
+bool has_model(const std::string& name) {
+  try {
+    return std::filesystem::exists(find_model(name));
+  } catch (const IoError&) {
+    return false;
+  }
+}
+
+}  // namespace ebb

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/report/plan.h"
+
+namespace ebb {
+
+// What running a figure's command gave. The command, the seeds and the model are read back from the
+// image, so that the page says what the files say.
+struct MadeFigure {
+  std::vector<std::string> files;
+  std::string command;   // one line for a shell
+  std::string seeds;     // "180", "180 to 189"; empty: no random numbers
+  std::string model;     // "mnist-class, SHA-256 1bffcd4d67d7"; empty: none
+  std::string schedule;  // "ddpm, 300 steps, guidance 5"; empty: nothing was sampled
+  double seconds = 0;
+  int width = 0;  // of the first image, pixels
+  int height = 0;
+  std::string printed;  // what the command found, from its standard output
+  std::string problem;  // why nothing was run: no such model, or one without classes
+  std::string remedy;   // the command that helps
+};
+
+// The files that the figure's command will write, in the report's directory.
+std::vector<std::string> figure_files(const Figure& figure, const ReportSettings& settings);
+
+// Runs the command in this process and measures it. Errors of the command are thrown, with the
+// figure's name in front.
+MadeFigure make_figure(const Figure& figure, const ReportSettings& settings);
+
+// Whether `--model name` would find a file.
+bool has_model(const std::string& name);
+
+}  // namespace ebb

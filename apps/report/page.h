@@ -1,0 +1,24 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "apps/report/figure_maker.h"
+#include "apps/report/plan.h"
+
+namespace ebb {
+
+// A line at the top of the page: "Seed", "180".
+struct PageFact {
+  std::string name;
+  std::string value;
+};
+
+// The whole page as one HTML document that asks the network for nothing: style, script and every
+// image are inside. `made` holds every figure of the plan by its id.
+std::string render_page(const std::vector<Part>& parts,
+                        const std::map<std::string, MadeFigure>& made,
+                        const std::vector<PageFact>& facts);
+
+}  // namespace ebb

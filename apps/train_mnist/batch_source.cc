@@ -1,0 +1,163 @@
+#include "apps/train_mnist/batch_source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "diffusion/schedule.h"
+#include "kernels/kernel_table.h"
+#include "kernels/random/philox.h"
+
+namespace ebb {
+namespace {
+
+constexpr int64_t kClasses = 10;
+
+DiffusionTask task_of(const TrainConfig& config) {
+  switch (config.objective.type) {
+    case ObjectiveType::kDdpm:
+      return DiffusionTask::kDdpm;
+    case ObjectiveType::kFlow:
+      return DiffusionTask::kFlow;
+    case ObjectiveType::kDenoise:
+      return DiffusionTask::kDenoise;
+    case ObjectiveType::kPureNoise:
+      return DiffusionTask::kPureNoise;
+    case ObjectiveType::kClassify:
+      break;  // no noise: digit_batch()
+  }
+  throw Error("batch_source: unknown objective");
+}
+
+}  // namespace
+
+BatchSource::BatchSource(Context& context, const MnistDataset& data, const TrainConfig& config)
+    : context_(context),
+      config_(config),
+      count_(data.count),
+      steps_per_epoch_((data.count + config.batch_size - 1) / config.batch_size),
+      images_(Tensor::from_host(context, {data.count, MnistDataset::kPixels},
+                                std::span<const uint8_t>(data.images))),
+      labels_(Tensor::from_host(context, {data.count}, std::span<const uint8_t>(data.labels))) {
+  if (config.objective.type == ObjectiveType::kDdpm) {
+    const std::vector<double> table = ddpm_schedule(config.objective).alpha_bar;
+    const std::vector<float> narrowed(table.begin(), table.end());
+    alpha_bar_ =
+        Tensor::from_host(context, {config.objective.timesteps}, std::span<const float>(narrowed));
+  }
+}
+
+BatchSource::Slice BatchSource::slice(int64_t step) const {
+  if (config_.overfit_batch) step = 0;
+  const int64_t first = step % steps_per_epoch_ * config_.batch_size;
+  return {step / steps_per_epoch_, first, std::min(config_.batch_size, count_ - first)};
+}
+
+// Fisher-Yates with one random word per position.
+const std::vector<int32_t>& BatchSource::permutation(int64_t epoch) {
+  if (epoch == permutation_epoch_) return permutation_;
+  permutation_.resize(static_cast<size_t>(count_));
+  std::iota(permutation_.begin(), permutation_.end(), 0);
+  for (int64_t i = count_ - 1; i > 0; --i) {
+    const PhiloxWords words =
+        random_words(config_.seed, RandomStream::kShuffle, static_cast<uint64_t>(epoch), 0,
+                     static_cast<uint32_t>(i / 4));
+    std::swap(permutation_[i], permutation_[below_from_word(words.w[i % 4], i + 1)]);
+  }
+  permutation_epoch_ = epoch;
+  return permutation_;
+}
+
+Batch BatchSource::empty_batch(int64_t images) const {
+  Batch batch;
+  batch.images = images;
+  const Shape image{images, 28, 28, 1};
+  const bool is_classifier = config_.model == TrainModel::kClassifier;
+  batch.inputs["x"] = Tensor::empty(context_, image);
+  batch.target = Tensor::empty(context_, is_classifier ? Shape{images, kClasses} : image);
+  batch.indices = Tensor::empty(context_, {images}, DType::kI32);
+  batch.first_example = Tensor::empty(context_, {sizeof(uint64_t)}, DType::kU8);
+  const bool classed = config_.model == TrainModel::kClass;
+  if (classed || config_.model == TrainModel::kTime) {
+    batch.inputs["t"] = Tensor::empty(context_, {images, 1});
+  }
+  if (classed) batch.inputs["c"] = Tensor::empty(context_, {images, kClasses});
+  return batch;
+}
+
+void BatchSource::bring(int64_t step, const Slice& rows, const Batch& batch) {
+  const std::vector<int32_t>& order = permutation(rows.epoch);
+  Stream& stream = *context_.stream();
+  stream.copy_to_device(batch.indices.raw(), order.data() + rows.first, batch.indices.bytes());
+  // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
+  const auto first_example = static_cast<uint64_t>(step / steps_per_epoch_ * count_ +
+                                                   step % steps_per_epoch_ * config_.batch_size);
+  stream.copy_to_device(batch.first_example.raw(), &first_example, sizeof first_example);
+}
+
+Batch BatchSource::batch(int64_t step) {
+  const Slice rows = slice(step);
+  const Batch batch = empty_batch(rows.count);
+  bring(step, rows, batch);
+  draw(batch);
+  return batch;
+}
+
+const Batch& BatchSource::place(int64_t step) {
+  const Slice rows = slice(step);
+  auto placed = placed_.find(rows.count);
+  if (placed == placed_.end()) placed = placed_.emplace(rows.count, empty_batch(rows.count)).first;
+  bring(step, rows, placed->second);
+  return placed->second;
+}
+
+void BatchSource::draw(const Batch& batch) const {
+  config_.model == TrainModel::kClassifier ? draw_digits(batch) : draw_diffusion(batch);
+}
+
+void BatchSource::draw_diffusion(const Batch& batch) const {
+  const auto written = [&](const char* input) {
+    const auto found = batch.inputs.find(input);
+    return found == batch.inputs.end() ? nullptr : found->second.data<float>();
+  };
+  context_.launch(
+      &KernelTable::diffusion_batch, "diffusion_batch",
+      DiffusionBatchArgs{.task = task_of(config_),
+                         .seed = config_.seed,
+                         .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
+                         .n = batch.images,
+                         .pixels = MnistDataset::kPixels,
+                         .classes = kClasses,
+                         .sigma = static_cast<float>(config_.objective.sigma),
+                         .timesteps = config_.objective.timesteps,
+                         .drop = static_cast<float>(config_.class_dropout),
+                         .images = images_.data<uint8_t>(),
+                         .labels = written("c") != nullptr ? labels_.data<uint8_t>() : nullptr,
+                         .indices = batch.indices.data<int32_t>(),
+                         .alpha_bar = alpha_bar_.defined() ? alpha_bar_.data<float>() : nullptr,
+                         .input = written("x"),
+                         .target = batch.target.data<float>(),
+                         .t = written("t"),
+                         .c = written("c")});
+}
+
+void BatchSource::draw_digits(const Batch& batch) const {
+  const double radians = config_.max_rotation * std::numbers::pi / 180;
+  context_.launch(&KernelTable::digit_batch, "digit_batch",
+                  DigitBatchArgs{.seed = config_.seed,
+                                 .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
+                                 .n = batch.images,
+                                 .height = 28,
+                                 .width = 28,
+                                 .classes = kClasses,
+                                 .max_shift = static_cast<float>(config_.max_shift),
+                                 .max_tangent = static_cast<float>(std::tan(radians / 2)),
+                                 .images = images_.data<uint8_t>(),
+                                 .labels = labels_.data<uint8_t>(),
+                                 .indices = batch.indices.data<int32_t>(),
+                                 .input = batch.inputs.at("x").data<float>(),
+                                 .target = batch.target.data<float>()});
+}
+
+}  // namespace ebb

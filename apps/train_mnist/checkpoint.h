@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/train_mnist/train_config.h"
+#include "nn/autograd/trainer.h"
+
+namespace ebb {
+
+// Where a run stands, besides the trainer's own state.
+struct TrainProgress {
+  int64_t step = 0;     // steps done; the data position and all random counters follow from it
+  double loss_sum = 0;  // over the updates of the current epoch
+  int64_t loss_count = 0;
+  std::vector<double> epoch_losses;     // mean loss of each finished epoch, NaN without an update
+  std::vector<double> test_accuracies;  // of the classifier, after each finished epoch
+};
+
+// One safetensors file with everything a run needs to go on bit for bit: weights and running
+// statistics under their PyTorch names and layouts, "ema.", "adam_m." and "adam_v." copies, and in
+// the metadata the config, the data set's fingerprint, the progress and a digest.
+void save_checkpoint(const std::string& path, const autograd::Trainer& trainer,
+                     const TrainProgress& progress, const TrainConfig& config,
+                     const std::string& dataset_fingerprint);
+
+// FormatError or IoError when the file is not a complete, undamaged checkpoint.
+void check_checkpoint(const std::string& path);
+
+// Restores a trainer. FormatError for a damaged file, and for one of another config or data set
+// unless `force`; the message names both values.
+TrainProgress load_checkpoint(const std::string& path, autograd::Trainer& trainer,
+                              const TrainConfig& config, const std::string& dataset_fingerprint,
+                              bool force);
+
+}  // namespace ebb

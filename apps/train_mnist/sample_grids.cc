@@ -1,0 +1,175 @@
+#include "apps/train_mnist/sample_grids.h"
+
+#include <iomanip>
+#include <sstream>
+
+#include "diffusion/conditioner.h"
+#include "diffusion/generate.h"
+#include "engine/executor.h"
+#include "image/labeled_grid.h"
+#include "image/png.h"
+#include "nn/graph_builder.h"
+#include "weights/mnist_dataset.h"
+
+namespace ebb {
+namespace {
+
+constexpr int kColumns = 10;
+constexpr int kSamples = 40;
+constexpr int kTestDigits = 8;
+constexpr int kSweepDigits = 3;
+constexpr int kScale = 2;
+constexpr double kGuidanceScale = 5;
+constexpr int64_t kFlowStepsTime = 50, kFlowStepsClass = 300;
+constexpr double kSweep[] = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
+
+using Pixels = std::vector<float>;  // [N, 28, 28]
+
+std::vector<Image> to_images(const Pixels& pixels) {
+  std::vector<Image> images;
+  for (size_t at = 0; at < pixels.size(); at += MnistDataset::kPixels) {
+    images.push_back(image_from_floats({pixels.data() + at, MnistDataset::kPixels}, 28, 28, 1,
+                                       PixelRange::kZeroToOne));
+  }
+  return images;
+}
+
+std::string with_digits(double value) {
+  std::ostringstream out;
+  out << "\u03c3 " << std::setprecision(2) << value;
+  return out.str();
+}
+
+// Clean test digits, and the standard normal noise that is added to them.
+struct TestDigits {
+  int64_t count;
+  Pixels clean, noise;
+
+  Pixels noisy(double sigma) const {
+    Pixels result(clean.size());
+    for (size_t i = 0; i < clean.size(); ++i) {
+      result[i] = clean[i] + static_cast<float>(sigma) * noise[i];
+    }
+    return result;
+  }
+};
+
+TestDigits first_test_digits(Context& context, const TrainOptions& options, int64_t count) {
+  const MnistDataset data = load_mnist(options.data, MnistSplit::kTest);
+  TestDigits digits{.count = std::min(count, data.count), .clean = {}, .noise = {}};
+  for (int64_t i = 0; i < digits.count * MnistDataset::kPixels; ++i) {
+    digits.clean.push_back(static_cast<float>(data.images[i]) / 255.0f);
+  }
+  const Tensor noise = Tensor::empty(context, {digits.count, 28, 28, 1});
+  ImageNoise(context, options.config.seed).start(noise);
+  digits.noise = noise.to_host();
+  return digits;
+}
+
+class OneStepDenoiser {
+ public:
+  OneStepDenoiser(Context& context, const autograd::Trainer& trainer, int64_t count)
+      : context_(context),
+        shape_{count, 28, 28, 1},
+        executor_(context, inference_graph(trainer.network(), count, context),
+                  trainer.params().final_weights()) {}
+
+  Pixels operator()(const Pixels& input) {
+    executor_.set_input("x", Tensor::from_host(context_, shape_, std::span<const float>(input)));
+    return executor_.run().to_host();
+  }
+
+ private:
+  Context& context_;
+  Shape shape_;
+  Executor executor_;
+};
+
+void append(std::vector<Image>& images, const Pixels& pixels) {
+  for (Image& image : to_images(pixels)) images.push_back(std::move(image));
+}
+
+Image denoiser_grid(const TestDigits& digits, OneStepDenoiser& denoise, double sigma) {
+  const Pixels noisy = digits.noisy(sigma);
+  std::vector<Image> images;
+  for (const Pixels& row : {digits.clean, noisy, denoise(noisy)}) append(images, row);
+  return make_labeled_grid(images, static_cast<int>(digits.count),
+                           {.title = "test digits, " + with_digits(sigma),
+                            .columns = {},
+                            .rows = {"clean", "noisy", "denoised"}},
+                           kScale);
+}
+
+// Two rows a digit (noisy, denoised), a column for each sigma.
+Image sweep_grid(const TestDigits& digits, OneStepDenoiser& denoise, double trained_sigma) {
+  std::vector<std::vector<Image>> noisy, denoised;
+  GridLabels labels{
+      .title = "trained at " + with_digits(trained_sigma) + ", tested at other noise levels",
+      .columns = {},
+      .rows = {}};
+  for (double sigma : kSweep) {
+    const Pixels input = digits.noisy(sigma);
+    noisy.push_back(to_images(input));
+    denoised.push_back(to_images(denoise(input)));
+    labels.columns.push_back(with_digits(sigma));
+  }
+  std::vector<Image> images;
+  for (int64_t digit = 0; digit < digits.count; ++digit) {
+    for (const auto* rows : {&noisy, &denoised}) {
+      for (const auto& column : *rows) images.push_back(column[static_cast<size_t>(digit)]);
+    }
+    labels.rows.insert(labels.rows.end(), {"noisy", "denoised"});
+  }
+  return make_labeled_grid(images, static_cast<int>(std::size(kSweep)), labels, kScale);
+}
+
+void save(const std::string& path, const Image& image) {
+  write_png(path, image, {}, Overwrite::kReplace);
+}
+
+void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
+                          const TrainOptions& options, const std::string& path) {
+  const Objective& objective = options.config.objective;
+  if (objective.type == ObjectiveType::kPureNoise) {
+    const TestDigits digits = first_test_digits(context, options, kColumns);
+    OneStepDenoiser denoise(context, trainer, digits.count);
+    save(path, make_grid(to_images(denoise(digits.noise)), kColumns));
+    return;
+  }
+  const TestDigits digits = first_test_digits(context, options, kTestDigits);
+  OneStepDenoiser denoise(context, trainer, digits.count);
+  const TestDigits few = first_test_digits(context, options, kSweepDigits);
+  OneStepDenoiser denoise_few(context, trainer, few.count);
+  save(path.substr(0, path.rfind('.')) + "-sigma.png",
+       sweep_grid(few, denoise_few, objective.sigma));
+  save(path, denoiser_grid(digits, denoise, objective.sigma));
+}
+
+}  // namespace
+
+void write_sample_grid(Context& context, const autograd::Trainer& trainer,
+                       const TrainOptions& options, const std::string& path) {
+  const TrainConfig& config = options.config;
+  if (config.model == TrainModel::kDenoiser) {
+    write_denoiser_grids(context, trainer, options, path);
+    return;
+  }
+  const bool classes = config.model == TrainModel::kClass;
+  const bool flow = config.objective.type == ObjectiveType::kFlow;
+  const int64_t steps = !flow     ? config.objective.timesteps
+                        : classes ? kFlowStepsClass
+                                  : kFlowStepsTime;
+  std::vector<int64_t> labels;
+  for (int i = 0; i < kSamples; ++i) labels.push_back(classes ? i % kColumns : kNoClass);
+  GenerateRequest request;
+  request.images = request.batch_size = kSamples;
+  request.guidance = class_guidance(context, trainer.network(), labels, kGuidanceScale);
+  request.sampler.kind = flow ? SamplerKind::kEuler : SamplerKind::kDdpm;
+  request.schedule = full_schedule(config.objective, steps);
+  const std::vector<float> pixels =
+      generate(context, trainer.network(), trainer.params().final_weights(), request,
+               [](int64_t, int64_t, const Tensor&) {});
+  save(path, make_grid(to_images(pixels), kColumns));
+}
+
+}  // namespace ebb

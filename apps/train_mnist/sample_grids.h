@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "apps/train_mnist/train_options.h"
+#include "nn/autograd/trainer.h"
+
+namespace ebb {
+
+// The image the assignment asks for at this point of a run:
+//   class     4 samples of each digit, guided, 10 columns
+//   time      40 samples
+//   denoiser  rows of clean, noisy and denoised test digits; beside it, "<path>-sigma.png" with one
+//             digit noised and denoised at every sigma of the out-of-distribution sweep
+//   pure noise denoiser  10 answers to noise
+// Weights are the run's (their moving average when it keeps one). No random state is touched.
+void write_sample_grid(Context& context, const autograd::Trainer& trainer,
+                       const TrainOptions& options, const std::string& path);
+
+}  // namespace ebb

@@ -1,0 +1,145 @@
+#include "apps/train_mnist/train_options.h"
+
+#include <limits>
+
+#include "base/error.h"
+
+namespace ebb {
+namespace {
+
+constexpr double kHuge = std::numeric_limits<double>::max();
+
+Preset parse_preset(const std::string& name) {
+  if (name == "fa24") return Preset::kFa24;
+  if (name == "sp25") return Preset::kSp25;
+  return Preset::kFa25;
+}
+
+TrainModel parse_model(const std::string& name) {
+  if (name == "denoiser") return TrainModel::kDenoiser;
+  if (name == "time") return TrainModel::kTime;
+  if (name == "judge") return TrainModel::kClassifier;
+  return TrainModel::kClass;
+}
+
+// Flow matching came with the spring 2025 edition, so asking for it alone means the newest one.
+Preset choose_preset(const std::optional<std::string>& preset,
+                     const std::optional<std::string>& objective) {
+  if (preset) return parse_preset(*preset);
+  return objective == "flow" ? Preset::kFa25 : Preset::kFa24;
+}
+
+template <typename T>
+void set(T& field, const std::optional<T>& flag) {
+  if (flag) field = *flag;
+}
+
+}  // namespace
+
+TrainFlags::TrainFlags(Command command) {
+  add_choice(command, "--model", model_, {"denoiser", "time", "class", "judge"},
+             "network to train (classifier: the classifier that ebb eval asks)")
+      .required();
+  add_choice(
+      command, "--course", preset_, {"fa24", "sp25", "fa25"},
+      "edition whose settings apply (default fa24, with DDPM; the others with flow matching)");
+  add_choice(command, "--objective", objective_, {"ddpm", "flow"}, "for time and class");
+  add_choice(command, "--input", input_, {"image", "noise"},
+             "what the denoiser sees (image: a noised digit)");
+
+  command.add_option("--data", options_.data,
+                     "directory of the four MNIST files (default $EBB_DATA, else data/mnist)");
+  command.add_option("-o,--output", options_.output, "run directory").required();
+  command.add_option(
+      "--resume", options_.resume,
+      "auto: go on from the newest good checkpoint of --output, or start; or a file");
+  command.add_flag(
+      "--force-resume", options_.force_resume,
+      "resume although settings or data differ; the run is then no longer reproducible");
+
+  add_integer(command, "--hidden", hidden_, 1, 1024, "width D of the network");
+  add_integer(command, "--batch-size", batch_size_, 1, 60000, "images per step");
+  add_integer(command, "--epochs", epochs_, 1, 100000, "passes over the data");
+  add_integer(command, "--max-steps", max_steps_, 0, int64_t{1} << 40,
+              "stop after this many steps in all (0: no limit)");
+  add_number(command, "--lr", lr_, 0, 10, "Adam's learning rate");
+  add_number(command, "--lr-decay", lr_decay_, 1e-6, 1,
+             "factor by which the rate falls over all epochs, in equal ratios (1: constant)");
+  add_integer(command, "--lr-warmup-steps", warmup_, 0, 1000000,
+              "steps over which the rate rises from 0");
+  add_number(command, "--sigma", sigma_, 0, 10, "noise level of the denoiser");
+  add_integer(command, "--timesteps", timesteps_, 2, 10000, "T of the DDPM schedule");
+  add_number(command, "--class-dropout", class_dropout_, 0, 1, "probability of an empty class");
+  add_number(command, "--ema-decay", ema_decay_, 0, 0.999999,
+             "decay of the weight average that the final model uses (0: no average)");
+  add_number(command, "--clip-norm", clip_norm_, 0, kHuge, "largest gradient norm (0: no clipping)")
+      .type_name("NUMBER");
+  add_number(command, "--max-shift", max_shift_, 0, 14,
+             "pixels by which the classifier's examples move at most");
+  add_number(command, "--max-rotation", max_rotation_, 0, 90, "degrees by which they turn at most");
+  command.add_flag("--overfit-batch", overfit_batch_,
+                   "train on the first batch alone, to test a setup");
+  add_integer(command, "-s,--seed", seed_, 0, std::numeric_limits<int64_t>::max(),
+              "seed of initial weights, data order and noise (0)")
+      .type_name("INT");
+
+  add_integer(command, "--save-every", options_.save_every, 1, 1000000000,
+              "steps between checkpoints (100)");
+  add_integer(command, "--keep-last", options_.keep_last, 1, 1000, "checkpoints to keep (2)");
+  add_integer(command, "--sample-every", options_.sample_every, 0, 100000,
+              "epochs between sample grids (0: after the first, fifth and last)");
+  add_device_flags(command, options_.device);
+  command.add_flag("--profile", options_.profile, "print time by kernel and by layer at the end");
+  command.add_flag("-q,--quiet", options_.quiet, "no progress line");
+}
+
+TrainOptions TrainFlags::finish() const {
+  TrainOptions options = options_;
+  const TrainModel model = parse_model(model_);
+  const bool denoiser = model == TrainModel::kDenoiser,
+             classifier = model == TrainModel::kClassifier;
+  EBB_CHECK(!((denoiser || classifier) && objective_), UsageError, "--objective ",
+            objective_.value_or(""), ": the ", model_,
+            " has none. Use --model time or --model class");
+  EBB_CHECK(!(classifier && preset_), UsageError, "--course ", preset_.value_or(""),
+            ": the classifier is in no edition of the assignment. Leave --course out");
+  EBB_CHECK(classifier || !max_shift_, UsageError, "--max-shift: only for --model classifier");
+  EBB_CHECK(classifier || !max_rotation_, UsageError,
+            "--max-rotation: only for --model classifier");
+  EBB_CHECK(denoiser || !input_, UsageError, "--input ", input_.value_or(""),
+            ": only for --model denoiser");
+  EBB_CHECK(denoiser || !sigma_, UsageError, "--sigma: only for --model denoiser");
+  EBB_CHECK(model == TrainModel::kClass || !class_dropout_, UsageError,
+            "--class-dropout: only for --model class");
+  options.preset = choose_preset(preset_, objective_);
+  TrainConfig& config = options.config;
+  config = preset_config(model, options.preset);
+  if (objective_) {
+    config.objective.type = objective_ == "flow" ? ObjectiveType::kFlow : ObjectiveType::kDdpm;
+  }
+  if (input_ == "noise") config.objective.type = ObjectiveType::kPureNoise;
+  EBB_CHECK(!timesteps_ || config.objective.type == ObjectiveType::kDdpm, UsageError,
+            "--timesteps: only for the ddpm objective");
+  set(config.objective.timesteps, timesteps_);
+  set(config.objective.sigma, sigma_);
+  set(config.hidden, hidden_);
+  set(config.batch_size, batch_size_);
+  set(config.epochs, epochs_);
+  set(config.max_steps, max_steps_);
+  set(config.lr, lr_);
+  set(config.lr_decay, lr_decay_);
+  set(config.lr_warmup_steps, warmup_);
+  set(config.class_dropout, class_dropout_);
+  set(config.ema_decay, ema_decay_);
+  set(config.clip_norm, clip_norm_);
+  set(config.max_shift, max_shift_);
+  set(config.max_rotation, max_rotation_);
+  config.seed = static_cast<uint64_t>(seed_);
+  config.overfit_batch = overfit_batch_;
+  config.precision = options.device.precision();
+  EBB_CHECK(config.precision != Precision::kF16, UsageError,
+            "--precision f16: small gradients vanish in it. Train with --precision bf16");
+  return options;
+}
+
+}  // namespace ebb

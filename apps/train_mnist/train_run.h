@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "apps/train_mnist/batch_source.h"
+#include "apps/train_mnist/checkpoint.h"
+#include "apps/train_mnist/run_directory.h"
+#include "apps/train_mnist/train_log.h"
+#include "apps/train_mnist/train_options.h"
+#include "nn/autograd/trainer.h"
+#include "weights/mnist_dataset.h"
+
+namespace ebb {
+
+// One training run in its directory, from start or resume to model.safetensors.
+class TrainRun {
+ public:
+  TrainRun(Context& context, const TrainOptions& options);
+
+  // Trains to the end. A signal ends it with Error (kInterrupt, kTerminate) after a checkpoint;
+  // ten steps in a row without a finite loss end it with DivergedError.
+  void run();
+
+ private:
+  void start_or_resume();
+  bool try_resume(const CheckpointFile& checkpoint);
+  LogEntry train_step();
+  void skip_step(const autograd::StepResult& result);
+  void save();
+  double test_accuracy() const;
+  void close_epoch(const LogEntry& last);  // its mean loss, the classifier's accuracy
+  void show_epoch();                       // its samples, where due
+  void show_progress(const LogEntry& entry);
+  void end_progress_line();
+  void write_model() const;
+  void draw_loss_curve() const;
+  bool samples_due(int64_t epoch) const;
+  std::string samples_file(int64_t epoch) const;
+
+  Context& context_;
+  TrainOptions options_;
+  MnistDataset data_;       // read first: without data no directory is made
+  MnistDataset test_data_;  // for the classifier's accuracy; empty for other models
+  RunDirectory directory_;
+  BatchSource batches_;
+  autograd::Trainer trainer_;
+  TrainProgress progress_;
+  std::unique_ptr<TrainLog> log_;
+  int64_t total_steps_ = 0;
+  int64_t first_step_ = 0;  // of this process
+  int64_t skipped_in_a_row_ = 0;
+  int64_t saved_step_ = -1;
+  std::chrono::steady_clock::time_point started_;
+  size_t progress_width_ = 0;
+};
+
+}  // namespace ebb

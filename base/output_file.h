@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace ebb {
+
+// What to do when the output file exists: kReplace is the --force flag.
+enum class Overwrite { kRefuse, kReplace };
+
+// Throws IoError when a later write_output_file() could not succeed: the directory is missing, is
+// no directory or cannot be written, or the file exists and must stay. Call it before the long work
+// whose result goes there.
+void check_output_file(const std::string& path, Overwrite overwrite);
+
+// The images that ebb writes are PNG, its animations GIF: UsageError when the name of an output
+// ends as those of another kind of image do. `ending`: ".png" or ".gif"; the message names
+// `flag`.
+void check_image_name(const std::string& flag, const std::string& path, const std::string& ending);
+
+// Checks as above, then writes all bytes or leaves `path` as it was.
+void write_output_file(const std::string& path, std::span<const uint8_t> bytes,
+                       Overwrite overwrite);
+
+}  // namespace ebb

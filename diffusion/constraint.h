@@ -1,0 +1,59 @@
+#pragma once
+
+#include "diffusion/filter.h"
+#include "diffusion/image_noise.h"
+#include "diffusion/noise_level.h"
+
+namespace ebb {
+
+// Holds the images to something known, after every step of a sampler.
+class Constraint {
+ public:
+  virtual ~Constraint() = default;
+  // The next calls are about images [first, first + count).
+  virtual void begin(int64_t first, int64_t count) = 0;
+  // x [N, H, W, C] has arrived at `level`; `move` numbers the noise drawn here.
+  virtual void after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+                          const Tensor& x) = 0;
+  // The images are done.
+  virtual void at_end(const Tensor& x) = 0;
+};
+
+// Inpainting: x <- mask * x + (1 - mask) * original noised to the level; at the end the known
+// pixels are the original's to the last bit. mask 1: make new, 0: known.
+class InpaintConstraint final : public Constraint {
+ public:
+  // mask, original: [images, H, W, C], or [1, H, W, C] for the same in all images.
+  InpaintConstraint(Context& context, const Tensor& mask, const Tensor& original);
+  void begin(int64_t first, int64_t count) override;
+  void after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+                  const Tensor& x) override;
+  void at_end(const Tensor& x) override;
+
+ private:
+  void keep(const Tensor& known, const Tensor& x) const;
+
+  Context& context_;
+  Tensor all_masks_, all_originals_;
+  Tensor mask_, original_;  // of the batch
+};
+
+// Inverse hybrids (Geng, Park, Owens, "Factorized Diffusion", 2024): one part of the images, what
+// `part` lets through, is that of a reference noised to the level: x <- x + part(reference - x).
+class BandConstraint final : public Constraint {
+ public:
+  // reference: [images, H, W, C] or [1, H, W, C].
+  BandConstraint(Context& context, const Filter& part, const Tensor& reference);
+  void begin(int64_t first, int64_t count) override;
+  void after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+                  const Tensor& x) override;
+  void at_end(const Tensor&) override {}
+
+ private:
+  Context& context_;
+  FilterRunner part_;
+  Tensor all_references_;
+  Tensor reference_;  // of the batch
+};
+
+}  // namespace ebb

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "diffusion/combine.h"
+#include "diffusion/filter.h"
+#include "diffusion/view.h"
+#include "engine/executor.h"
+#include "nn/network.h"
+
+namespace ebb {
+
+// An answer about noisy images, for a batch of N.
+struct Prediction {
+  Tensor value;     // [N, H, W, C]: what the model was trained for, the noise or the velocity
+  Tensor variance;  // [N, H, W, C]: a code of the variance per element, -1..1 (see DdpmVariance);
+                    // undefined when the model has none
+};
+
+// Predicts from noisy images.
+class Denoiser {
+ public:
+  virtual ~Denoiser() = default;
+  // x [N, H, W, C], t [1, 1]. The tensors are overwritten by the next call.
+  virtual Prediction predict(const Tensor& x, const Tensor& t) = 0;
+  // Names what the next predict() gives the device: under one name it is the same work at the same
+  // addresses, which may be recorded. 0: it allocates, copies from the host or differs from others.
+  virtual uint64_t capture_key() const { return 0; }
+};
+
+// One question to a network and what its answer counts:
+//   value    += weight * filter( view^-1( answer( view x, condition ) ) )
+//   variance += variance_weight * view^-1( variance code ),  without the view's sign.
+struct GuidanceTerm {
+  Tensor condition;  // [N, ...] or, the same for all images, [1, ...]; undefined for a network that
+                     // takes none
+  double weight = 1;
+  double variance_weight = 1;
+  View view;
+  Filter filter;
+};
+
+// A prediction as a sum of terms: every combination of prompts in ebb.
+using Guidance = std::vector<GuidanceTerm>;
+
+// The answer to one condition.
+Guidance conditioned(const Tensor& condition);
+
+// Classifier-free guidance (Ho & Salimans 2022): uncond + scale * (cond - uncond), the variance
+// from the condition alone. Scale 1 is the condition alone and asks once.
+Guidance guided(const Tensor& cond, const Tensor& uncond, double scale);
+
+// Anagrams: the mean of recipes, each asked about, and answering for, its own view of the images.
+// Every view so has its own unconditional estimate. Error when a recipe has views already.
+struct ViewedGuidance {
+  View view;
+  Guidance guidance;
+};
+Guidance mean_of_views(const std::vector<ViewedGuidance>& parts);
+
+// Hybrids: the sum of one part of each recipe's answer; the mean of their variances. Error when a
+// recipe has filters already, or the filters do not sum to the identity.
+struct FilteredGuidance {
+  Filter filter;
+  Guidance guidance;
+};
+Guidance sum_of_parts(const std::vector<FilteredGuidance>& parts);
+
+// The input of a network that is neither the image "x" nor the time "t"; nullptr when it has none.
+const NetworkInput* condition_input(const Network& network);
+
+// True when the network has twice as many output channels as x has.
+bool predicts_variance(const Network& network);
+
+// Answers a recipe. All its distinct questions (a view and a condition) are one run of the graph:
+// x has batch N * views, the conditions N * questions and t batch 1, so what depends on x alone or
+// on t alone is computed once for all. A network with twice as many output channels as x has gives
+// the variance in the upper half.
+class NetworkDenoiser final : public Denoiser {
+ public:
+  // For batches of `images`; the conditions of the recipe may hold more, see select().
+  NetworkDenoiser(Context& context, const Network& network, const TensorMap& params, int64_t images,
+                  const Guidance& guidance);
+
+  int64_t images() const { return images_; }
+  int64_t queries() const { return static_cast<int64_t>(queries_.size()); }
+  // Asks about images [first, first + images()) of the recipe's conditions.
+  void select(int64_t first);
+
+  Prediction predict(const Tensor& x, const Tensor& t) override;
+  uint64_t capture_key() const override;
+
+ private:
+  // One view of x, and how to see an answer through its inverse.
+  struct ViewPlan {
+    View view;
+    Tensor apply_view;       // gather indices [H * W * C]; undefined for the identity
+    Tensor inverse_indices;  // the same out of the network's channels; undefined when nothing moves
+    Tensor inverse_code_indices;  // of the variance; undefined when the network has none
+  };
+  // One question: N images of the executor's output.
+  struct Query {
+    size_t view = 0;   // of views_
+    Tensor condition;  // as in its term
+    Tensor value;      // [N, H, W, C], moved out of the output; undefined when it is read there
+    Tensor variance;   // [N, H, W, C]; undefined when nobody asks for it
+  };
+  // A weighted sum of some answers, through one base filter.
+  struct FilteredSum {
+    std::vector<size_t> queries;
+    Tensor weights;  // [questions]
+    BaseFilter base;
+    BaseFilterRunner filter;
+  };
+
+  void plan_queries(const Guidance& guidance);
+  void build(const Network& network, const TensorMap& params);
+  void plan_views();
+  void plan_sums(const Guidance& guidance);
+  size_t query_of(const GuidanceTerm& term) const;
+
+  void gather(const Tensor& x, const Tensor& index, const Tensor& y) const;
+  const Tensor& seen(const Tensor& x);
+  void read_answers(const Tensor& output);
+  Tensor total();
+
+  Context& context_;
+  uint64_t id_;  // of this object, of no other of the process
+  bool condition_is_new_ = false;
+  int64_t images_;
+  Shape image_;  // [H, W, C]
+  int64_t out_channels_ = 0;
+  std::string condition_name_;  // empty: the network takes none
+  bool takes_time_;
+
+  std::vector<ViewPlan> views_;
+  std::vector<size_t> input_views_;  // views of the executor's x, N images each
+  std::vector<Query> queries_;
+  std::optional<Executor> executor_;
+  std::vector<FilteredSum> sums_;
+  std::vector<size_t> variance_queries_;
+  Tensor variance_weights_;
+
+  Tensor viewed_x_;                  // [N * shown, H, W, C]; undefined when x itself is
+  std::vector<Tensor> predictions_;  // by question, [N, H, W, C]
+  Tensor value_, variance_;          // [N, H, W, C]
+};
+
+}  // namespace ebb

@@ -1,0 +1,129 @@
+#include "diffusion/eval/diffusion_classifier.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/text.h"
+#include "diffusion/combine.h"
+#include "diffusion/image_noise.h"
+#include "diffusion/schedule.h"
+#include "engine/executor.h"
+#include "nn/graph_builder.h"
+#include "nn/param_collector.h"
+
+namespace ebb {
+namespace {
+
+constexpr int64_t kBatch = 8;  // images; the network answers for all classes of each at once
+
+// One noise level: x_t = image * x + noise * eps, target = target_image * x + target_noise * eps.
+struct Level {
+  double t, image, noise, target_image, target_noise;
+};
+
+Level level_of(const Objective& objective, int64_t trial, int64_t trials) {
+  const double middle = (static_cast<double>(trial) + 0.5) / static_cast<double>(trials);
+  if (objective.type == ObjectiveType::kFlow) return {middle, middle, 1 - middle, 1, -1};
+  const NoiseSchedule schedule = ddpm_schedule(objective);
+  const auto k = static_cast<int64_t>(middle * static_cast<double>(schedule.timesteps()));
+  return {static_cast<double>(k + 1) / static_cast<double>(schedule.timesteps()),
+          std::sqrt(schedule.signal(k)), std::sqrt(1 - schedule.signal(k)), 0, 1};
+}
+
+class QueryRunner {
+ public:
+  QueryRunner(Context& context, const LoadedModel& model)
+      : context_(context),
+        classes_(model.network.inputs.back().shape[0]),
+        image_(model.network.inputs[0].shape),
+        executor_(context,
+                  inference_graph(model.network,
+                                  {{"x", kBatch}, {"t", 1}, {"c", kBatch * classes_}}, context),
+                  model.params),
+        x_(Tensor::empty(context, with_batch(kBatch, image_))),
+        eps_(Tensor::empty(context, x_.shape())) {
+    std::vector<float> rows(static_cast<size_t>(kBatch * classes_ * classes_), 0.0f);
+    for (int64_t row = 0; row < kBatch * classes_; ++row) {
+      rows[row * classes_ + row / kBatch] = 1;  // answer c * kBatch + n: class c of image n
+    }
+    executor_.set_input("c", Tensor::from_host(context, {kBatch * classes_, classes_},
+                                               std::span<const float>(rows)));
+  }
+
+  int64_t classes() const { return classes_; }
+
+  // Adds the errors at one level to errors [count, classes]. clean: kBatch images.
+  void ask(const Level& level, const Tensor& clean, const ImageNoise& noise, int64_t trial,
+           int64_t count, double* errors) {
+    noise.step(trial, eps_);
+    const std::array terms{clean, eps_};
+    combine(context_, terms, coefficients(context_, std::array{level.image, level.noise}), x_);
+    executor_.set_input("x", x_);
+    executor_.set_input("t", coefficients(context_, std::array{level.t}).reshape({1, 1}));
+    const std::vector<float> answers = executor_.run().to_host();
+    const std::vector<float> x = clean.to_host(), eps = eps_.to_host();
+    const int64_t pixels = image_.elements();
+    for (int64_t n = 0; n < count; ++n) {
+      for (int64_t c = 0; c < classes_; ++c) {
+        const float* answer = answers.data() + (c * kBatch + n) * pixels;
+        double sum = 0;
+        for (int64_t p = 0; p < pixels; ++p) {
+          const double target =
+              level.target_image * x[n * pixels + p] + level.target_noise * eps[n * pixels + p];
+          sum += (answer[p] - target) * (answer[p] - target);
+        }
+        EBB_CHECK(std::isfinite(sum), DivergedError, "diffusion_errors: the model answers with ",
+                  "values that are not finite at t = ", level.t, ". Its training has diverged.");
+        errors[n * classes_ + c] += sum;
+      }
+    }
+  }
+
+ private:
+  Context& context_;
+  int64_t classes_;
+  Shape image_;
+  Executor executor_;
+  Tensor x_, eps_;
+};
+
+}  // namespace
+
+std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
+                                     std::span<const float> images,
+                                     const DiffusionClassifierRequest& request,
+                                     const std::function<void(int64_t)>& on_progress) {
+  EBB_CHECK(model.network.has_input("c"), UsageError, path_label(model.path),
+            ": takes no class, so it cannot classify. Use a class-conditioned model.");
+  QueryRunner query_runner(context, model);
+  const Shape batch_shape = with_batch(kBatch, model.network.inputs[0].shape);
+  const int64_t pixels = batch_shape.elements() / kBatch;
+  const auto count = static_cast<int64_t>(images.size()) / pixels;
+  EBB_CHECK(count * pixels == static_cast<int64_t>(images.size()), ShapeError,
+            "diffusion_errors: ", images.size(), " pixels, expected a multiple of ", pixels);
+  std::vector<double> errors(static_cast<size_t>(count * query_runner.classes()), 0.0);
+  for (int64_t first = 0; first < count; first += kBatch) {
+    const int64_t part = std::min(kBatch, count - first);
+    std::vector<float> values(static_cast<size_t>(kBatch * pixels), 0.0f);
+    std::copy_n(images.begin() + first * pixels, part * pixels, values.begin());
+    const Tensor clean = Tensor::from_host(context, batch_shape, std::span<const float>(values));
+    const ImageNoise noise(context, request.first_seed + static_cast<uint64_t>(first));
+    for (int64_t trial = 0; trial < request.trials; ++trial) {
+      query_runner.ask(level_of(model.objective, trial, request.trials), clean, noise, trial, part,
+                       errors.data() + first * query_runner.classes());
+      on_progress(first * request.trials + (trial + 1) * part);
+    }
+  }
+  return errors;
+}
+
+std::vector<int64_t> least_error(std::span<const double> errors, int64_t classes) {
+  std::vector<int64_t> labels;
+  for (auto row = errors.begin(); row != errors.end(); row += classes) {
+    labels.push_back(std::min_element(row, row + classes) - row);
+  }
+  return labels;
+}
+
+}  // namespace ebb

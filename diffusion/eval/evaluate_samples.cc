@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <cmath>
+
+#include "diffusion/conditioner.h"
+#include "diffusion/eval/diffusion_classifier.h"
+#include "diffusion/eval/evaluate.h"
+#include "diffusion/eval/frechet.h"
+#include "diffusion/eval/nearest.h"
+#include "diffusion/eval/sample_metrics.h"
+#include "diffusion/generate.h"
+
+namespace ebb {
+namespace {
+
+constexpr int64_t kPixels = MnistDataset::kPixels;
+// A sample nearer to the training set than all but this share of the test images looks copied.
+constexpr double kNearShare = 0.01;
+
+bool takes_class(const LoadedModel& model) { return model.network.has_input("c"); }
+
+// What a set of images is measured against.
+struct Real {
+  MnistDataset train, test;  // test: as many images as are drawn
+  Predictions test_predictions;
+  FeatureStatistics train_statistics;
+  std::vector<double> test_nearest;
+  double near = 0;  // the kNearShare quantile of test_nearest
+};
+
+Real measure_real(const Context& context, DigitClassifier& classifier,
+                  const EvaluateRequest& request) {
+  Real real{.train = load_mnist(request.data, MnistSplit::kTrain),
+            .test = spread(load_mnist(request.data, MnistSplit::kTest), request.samples),
+            .test_predictions = {},
+            .train_statistics = {},
+            .test_nearest = {}};
+  real.train_statistics =
+      feature_statistics(classifier(real.train).features, classifier.features());
+  real.test_predictions = classifier(real.test);
+  real.test_nearest = nearest_distances(real.test.images, real.train.images, kPixels,
+                                        context.kernel_stream().threads);
+  real.near = quantile(real.test_nearest, kNearShare);
+  return real;
+}
+
+Metrics measure(const Real& real, DigitClassifier& classifier, const Predictions& predictions,
+                const std::vector<double>& nearest) {
+  Metrics metrics;
+  metrics.frechet = frechet_distance(
+      feature_statistics(predictions.features, classifier.features()), real.train_statistics);
+  for (const int64_t label : predictions.labels) ++metrics.read[label];
+  metrics.nearest = quantile(nearest, 0.5);
+  const auto near = std::count_if(nearest.begin(), nearest.end(),
+                                  [&](double distance) { return distance < real.near; });
+  metrics.near_share = static_cast<double>(near) / static_cast<double>(nearest.size());
+  return metrics;
+}
+
+Metrics measure_images(const Context& context, const Real& real, DigitClassifier& classifier,
+                       std::span<const float> images, const Predictions& predictions) {
+  return measure(real, classifier, predictions,
+                 nearest_distances(to_bytes(images), real.train.images, kPixels,
+                                   context.kernel_stream().threads));
+}
+
+// Gaussian noise as the sampler starts from: the ceiling of the Frechet distance.
+Metrics measure_noise(Context& context, const Real& real, DigitClassifier& classifier,
+                      const EvaluateRequest& request) {
+  const Tensor noise = Tensor::empty(context, {request.samples, 28, 28, 1});
+  ImageNoise(context, request.seed).start(noise);
+  const std::vector<float> images = noise.to_host();
+  Metrics metrics = measure_images(context, real, classifier, images, classifier(images));
+  metrics.name = "noise (ceiling)";
+  return metrics;
+}
+
+// Runs of the network per image; guidance 0 and 1 ask one question, others two.
+double cost(const SampleSetting& setting, bool classes) {
+  const bool one = !classes || setting.guidance == 0 || setting.guidance == 1;
+  const double runs = setting.sampler == SamplerKind::kHeun ? 2 : 1;
+  return static_cast<double>(setting.steps) * runs * (one ? 1 : 2);
+}
+
+Metrics measure_setting(Context& context, const LoadedModel& model, const Real& real,
+                        DigitClassifier& classifier, const EvaluateRequest& request,
+                        const SampleSetting& setting, const EvaluateProgress& progress) {
+  const bool classes = takes_class(model);
+  const bool asks = classes && setting.guidance != 0;
+  std::vector<int64_t> digits;
+  for (int64_t i = 0; i < request.samples; ++i) digits.push_back(asks ? i % kDigits : kNoClass);
+  const double total = static_cast<double>(request.samples * setting.steps);
+  GenerateRequest drawing;
+  drawing.images = request.samples;
+  drawing.guidance = class_guidance(context, model.network, digits, asks ? setting.guidance : 1);
+  drawing.sampler.kind = setting.sampler;
+  drawing.schedule = full_schedule(model.objective, setting.steps);
+  drawing.first_seed = request.seed;
+  drawing.batch_size = request.batch_size;
+  const std::vector<float> images = generate(
+      context, model.network, model.params, drawing,
+      [&](int64_t first, int64_t steps_done, const Tensor& x) {
+        progress(static_cast<double>(first * setting.steps + x.shape()[0] * steps_done) / total);
+      });
+  const Predictions predictions = classifier(images);
+  Metrics metrics = measure_images(context, real, classifier, images, predictions);
+  if (asks) metrics.accuracy = accuracy(predictions.labels, digits);
+  metrics.name = to_string(setting.sampler);
+  metrics.setting = setting;
+  metrics.drawn = true;
+  return metrics;
+}
+
+ReportTable classifier_table(Context& context, const LoadedModel& model,
+                             DigitClassifier& classifier, const EvaluateRequest& request,
+                             const EvaluateProgress& progress) {
+  const MnistDataset test = spread(load_mnist(request.data, MnistSplit::kTest), request.images);
+  const auto total = static_cast<double>(test.count * request.trials);
+  const std::vector<double> errors =
+      diffusion_errors(context, model, to_floats(test.images),
+                       {.trials = request.trials, .first_seed = request.seed},
+                       [&](int64_t done) { progress(static_cast<double>(done) / total); });
+  const std::vector<int64_t> labels = least_error(errors, kDigits);
+  return {.key = "classifier",
+          .title = cat("Test images classified, ", test.count, " of them"),
+          .columns = {{"by", "by"}, {"trials", "noise levels"}, {"accuracy", "right %", 2, true}},
+          .rows = {{"the model: the class whose prediction errs least", request.trials,
+                    accuracy(labels, test.labels)},
+                   {"the classifier", Cell(), accuracy(classifier(test).labels, test.labels)}},
+          .notes = {}};
+}
+
+}  // namespace
+
+void evaluate_samples(Context& context, const LoadedModel& model, DigitClassifier& classifier,
+                      const EvaluateRequest& request, const EvaluateProgress& progress,
+                      Report& report) {
+  const bool classes = takes_class(model);
+  // One answer of the classifier is about 0.6 of a run: the encoder is shared by the ten classes.
+  const double classifier_cost =
+      classes ? static_cast<double>(request.images * request.trials) * 0.6 * kDigits : 0;
+  double total = classifier_cost, done = 0;
+  for (const SampleSetting& setting : request.settings) {
+    total += cost(setting, classes) * static_cast<double>(request.samples);
+  }
+  const auto part = [&](double share_cost) {
+    return [&, share_cost](double share) { progress((done + share * share_cost) / total); };
+  };
+
+  const Real real = measure_real(context, classifier, request);
+  report.facts.emplace_back("samples", request.samples);
+  Metrics floor = measure(real, classifier, real.test_predictions, real.test_nearest);
+  floor.name = "test images (floor)";
+  floor.accuracy = accuracy(real.test_predictions.labels, real.test.labels);
+  std::vector<Metrics> rows{floor, measure_noise(context, real, classifier, request)};
+  for (const SampleSetting& setting : request.settings) {
+    const double setting_cost = cost(setting, classes) * static_cast<double>(request.samples);
+    rows.push_back(
+        measure_setting(context, model, real, classifier, request, setting, part(setting_cost)));
+    done += setting_cost;
+  }
+  report.tables.push_back(samples_table(classes, real.near, request.samples, rows));
+  report.tables.push_back(digits_table(rows));
+  report.plots = sample_plots(classes, rows);
+  if (!classes) return;
+  report.tables.push_back(
+      classifier_table(context, model, classifier, request, part(classifier_cost)));
+}
+
+}  // namespace ebb

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+namespace ebb {
+
+// The file that a --model flag means. A path (with '/' or an ending in .safetensors) is itself; a
+// bare name is looked for as <name>.safetensors in the directories of $EBB_MODELS (separated by
+// ':'), in weights/pretrained of the current directory, and in weights/pretrained of the source
+// tree that the program was built in (../../weights/pretrained from the program). IoError lists
+// where it looked.
+std::string find_model(const std::string& name);
+
+}  // namespace ebb

@@ -1,0 +1,135 @@
+#include "diffusion/noise_level.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "diffusion/combine.h"
+#include "diffusion/schedule.h"
+
+namespace ebb {
+namespace {
+
+constexpr double kLambdaMin = -5.1;
+
+NoiseLevel ddpm_level(const Objective& objective, const NoiseSchedule& schedule, int64_t k) {
+  const double alpha_bar = schedule.signal(k);
+  const auto timesteps = static_cast<double>(objective.timesteps);
+  return {.alpha_bar = alpha_bar,
+          .one_minus_alpha_bar = 1 - alpha_bar,
+          .time = objective.time_input == TimeInput::kIndex
+                      ? static_cast<double>(k)
+                      : static_cast<double>(k + 1) / timesteps,
+          .timestep = k};
+}
+
+NoiseLevel flow_level(double time) {
+  return {.alpha_bar = time * time,
+          .one_minus_alpha_bar = (1 - time) * (1 - time),
+          .time = time,
+          .timestep = -1};
+}
+
+bool is_flow(const Objective& objective) {
+  EBB_CHECK(takes_time(objective), Error, "noise levels: the objective is ",
+            to_string(objective.type));
+  return objective.type == ObjectiveType::kFlow;
+}
+
+SamplingSchedule strided_ddpm_schedule(const Objective& objective, int64_t timesteps,
+                                       int64_t steps) {
+  const NoiseSchedule noise = ddpm_schedule(objective);
+  SamplingSchedule schedule;
+  for (const int64_t k : strided_timesteps(timesteps, steps)) {
+    schedule.push_back(ddpm_level(objective, noise, k));
+  }
+  schedule.push_back(ddpm_level(objective, noise, -1));
+  return schedule;
+}
+
+SamplingSchedule uniform_flow_schedule(double start, int64_t steps) {
+  SamplingSchedule schedule;
+  for (int64_t i = 0; i <= steps; ++i) {
+    const double done = static_cast<double>(i) / static_cast<double>(steps);
+    schedule.push_back(flow_level(i == steps ? 1 : start + (1 - start) * done));
+  }
+  return schedule;
+}
+
+}  // namespace
+
+NoiseLevel timestep_level(const Objective& objective, int64_t k) {
+  return ddpm_level(objective, ddpm_schedule(objective), k);
+}
+
+NoiseLevel scale_level(const Objective& objective, int64_t t) {
+  EBB_CHECK(t >= 0 && t < kScale, Error, "scale_level: ", t);
+  if (is_flow(objective)) return flow_level(1 - static_cast<double>(t) / kScale);
+  return timestep_level(objective, t * objective.timesteps / kScale);
+}
+
+std::vector<int64_t> assignment_timesteps() {
+  std::vector<int64_t> timesteps;
+  for (int64_t t = 990; t >= 0; t -= 30) timesteps.push_back(t);
+  return timesteps;
+}
+
+SamplingSchedule assignment_schedule(const Objective& objective) {
+  SamplingSchedule schedule;
+  for (const int64_t t : assignment_timesteps()) {
+    const NoiseLevel level = scale_level(objective, t);
+    if (schedule.empty() || schedule.back().time != level.time) schedule.push_back(level);
+  }
+  return schedule;
+}
+
+SamplingSchedule full_schedule(const Objective& objective, int64_t steps) {
+  return is_flow(objective) ? uniform_flow_schedule(0, steps)
+                            : strided_ddpm_schedule(objective, objective.timesteps, steps);
+}
+
+SamplingSchedule schedule_from(const Objective& objective, const NoiseLevel& start, int64_t steps) {
+  return is_flow(objective) ? uniform_flow_schedule(start.time, steps)
+                            : strided_ddpm_schedule(objective, start.timestep + 1, steps);
+}
+
+SamplingSchedule clipped_schedule(const Objective& objective, int64_t steps) {
+  const NoiseSchedule schedule = ddpm_schedule(objective);
+  int64_t timesteps = objective.timesteps;
+  const auto lambda = [&](int64_t k) {
+    return 0.5 * std::log(schedule.signal(k) / (1 - schedule.signal(k)));
+  };
+  while (timesteps > steps && lambda(timesteps - 1) < kLambdaMin) --timesteps;
+  return strided_ddpm_schedule(objective, timesteps, steps);
+}
+
+std::string scale_text(const Objective& objective, const NoiseLevel& level) {
+  const double t = is_flow(objective) ? (1 - level.time) * kScale
+                                      : static_cast<double>(std::max<int64_t>(level.timestep, 0)) *
+                                            kScale / static_cast<double>(objective.timesteps);
+  return std::to_string(std::llround(t));
+}
+
+Tensor add_noise(Context& context, const NoiseLevel& level, const Tensor& image,
+                 const Tensor& eps) {
+  const Tensor x = Tensor::empty(context, image.shape());
+  combine(context, std::array{image, eps},
+          coefficients(context, std::array{level.signal(), level.noise()}), x);
+  return x;
+}
+
+Tensor clean_estimate(Context& context, const Objective& objective, const NoiseLevel& level,
+                      const Tensor& x, const Tensor& prediction) {
+  const Tensor image = Tensor::empty(context, x.shape());
+  if (!takes_time(objective)) {
+    image.copy_from(prediction);
+    return image;
+  }
+  const std::array factors = is_flow(objective)
+                                 ? std::array{1.0, 1 - level.time}
+                                 : std::array{1 / level.signal(), -level.noise() / level.signal()};
+  combine(context, std::array{x, prediction}, coefficients(context, factors), image);
+  return image;
+}
+
+}  // namespace ebb

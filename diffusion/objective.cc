@@ -1,0 +1,149 @@
+#include "diffusion/objective.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace ebb {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
+                               ObjectiveType::kPureNoise, ObjectiveType::kClassify};
+constexpr std::array kSchedules = {std::pair{"linear", BetaSchedule::kLinear},
+                                   std::pair{"squared_cosine", BetaSchedule::kSquaredCosine}};
+constexpr std::array kTimeInputs = {std::pair{"(k+1)/T", TimeInput::kFraction},
+                                    std::pair{"k", TimeInput::kIndex}};
+constexpr std::array kDataRanges = {std::pair{"0..1", DataRange::kZeroToOne},
+                                    std::pair{"-1..1", DataRange::kMinusOneToOne}};
+constexpr int64_t kMaxTimesteps = 100'000;
+
+// Reads the settings of one objective, naming file, key and value of what does not fit.
+class Reader {
+ public:
+  Reader(const Json& json, const std::string& where) : json_(json), where_(where) {}
+
+  ObjectiveType type() const {
+    std::string expected;
+    for (const ObjectiveType type : kTypes) {
+      if (json_.contains("type") && json_["type"] == to_string(type)) return type;
+      expected += (expected.empty() ? "" : ", ") + std::string(to_string(type));
+    }
+    fail("type", "expected one of " + expected);
+  }
+
+  int64_t integer(const char* key, int64_t low, int64_t high) const {
+    const Json& value = value_of(key);
+    const bool valid = value.is_number_integer() && value >= low && value <= high;
+    if (!valid) fail(key, cat("expected ", low, "..", high));
+    return value.get<int64_t>();
+  }
+
+  // A number in (low, high].
+  double number(const char* key, double low, double high) const {
+    const Json& value = value_of(key);
+    const bool valid = value.is_number() && value > low && value <= high;
+    if (!valid) fail(key, cat("expected a number above ", low, " and up to ", high));
+    return value.get<double>();
+  }
+
+  // One of the names; the first where the file leaves the key out.
+  template <typename T, size_t kCount>
+  T choice(const char* key, const std::array<std::pair<const char*, T>, kCount>& names) const {
+    std::string expected;
+    for (const auto& [name, value] : names) {
+      if (!json_.contains(key) || json_[key] == name) return value;
+      expected += cat(expected.empty() ? "" : " or ", '"', name, '"');
+    }
+    fail(key, "expected " + expected);
+  }
+
+ private:
+  [[noreturn]] void fail(const char* key, const std::string& expected) const {
+    throw FormatError(cat(where_, ": metadata \"ebb.objective\": key \"", key, "\" is ", found(key),
+                          ", ", expected, ". Correct the file's metadata."));
+  }
+
+  // Not a copy: a file may nest deeper than the stack, and the JSON library copies by recursion.
+  const Json& value_of(const char* key) const {
+    static const Json kNull;
+    return json_.contains(key) ? json_[key] : kNull;
+  }
+
+  // It prints by recursion, too.
+  std::string found(const char* key) const {
+    if (!json_.contains(key)) return "missing";
+    const Json& value = json_[key];
+    return value.is_structured() ? cat("an ", value.type_name()) : terminal_safe(value.dump());
+  }
+
+  const Json& json_;
+  const std::string& where_;
+};
+
+}  // namespace
+
+const char* to_string(ObjectiveType type) {
+  switch (type) {
+    case ObjectiveType::kDdpm:
+      return "ddpm";
+    case ObjectiveType::kFlow:
+      return "flow";
+    case ObjectiveType::kDenoise:
+      return "denoise";
+    case ObjectiveType::kPureNoise:
+      return "pure_noise";
+    case ObjectiveType::kClassify:
+      return "classify";
+  }
+  return "unknown";
+}
+
+std::string to_json(const Objective& objective) {
+  Json json = {{"type", to_string(objective.type)}};
+  if (objective.type == ObjectiveType::kDdpm) {
+    json["timesteps"] = objective.timesteps;
+    if (objective.schedule == BetaSchedule::kLinear) {
+      json["beta_start"] = objective.beta_start;
+      json["beta_end"] = objective.beta_end;
+    } else {
+      json["schedule"] = kSchedules[static_cast<size_t>(objective.schedule)].first;
+    }
+    json["t_input"] = kTimeInputs[static_cast<size_t>(objective.time_input)].first;
+  }
+  if (objective.type == ObjectiveType::kDenoise) json["sigma"] = objective.sigma;
+  if (objective.data_range != DataRange::kZeroToOne) {
+    json["data_range"] = kDataRanges[static_cast<size_t>(objective.data_range)].first;
+  }
+  return json.dump();
+}
+
+Objective parse_objective(const std::string& text, const std::string& where) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  EBB_CHECK(json.is_object(), FormatError, where, ": metadata \"ebb.objective\" is ", quoted(text),
+            ", expected a JSON object. Correct the file's metadata.");
+  const Reader reader(json, where);
+  Objective objective{.type = reader.type()};
+  if (objective.type == ObjectiveType::kDdpm) {
+    objective.timesteps = reader.integer("timesteps", 1, kMaxTimesteps);
+    objective.schedule = reader.choice("schedule", kSchedules);
+    if (objective.schedule == BetaSchedule::kLinear) {
+      objective.beta_end = reader.number("beta_end", 0, 0.999);
+      objective.beta_start = reader.number("beta_start", 0, objective.beta_end);
+    }
+    objective.time_input = reader.choice("t_input", kTimeInputs);
+  }
+  objective.data_range = reader.choice("data_range", kDataRanges);
+  if (objective.type == ObjectiveType::kDenoise) objective.sigma = reader.number("sigma", 0, 1000);
+  return objective;
+}
+
+bool takes_time(const Objective& objective) {
+  return objective.type == ObjectiveType::kDdpm || objective.type == ObjectiveType::kFlow;
+}
+
+}  // namespace ebb

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace ebb {
+
+// What a network was trained to predict.
+enum class ObjectiveType {
+  kDdpm,       // the noise in x_t = sqrt(ab_t) x0 + sqrt(1 - ab_t) eps (Ho et al. 2020)
+  kFlow,       // the velocity x1 - x0 at x_t = (1 - t) x0 + t x1, noise x0, data x1
+  kDenoise,    // the image in x0 + sigma eps
+  kPureNoise,  // the image given nothing but eps
+  kClassify,   // the class of the image
+};
+
+const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_noise", "classify"
+
+// How beta grows with the timestep k = 0..T-1 of kDdpm (diffusion/schedule.h).
+enum class BetaSchedule { kLinear, kSquaredCosine };
+
+// What kDdpm tells the network of timestep k.
+enum class TimeInput {
+  kFraction,  // (k + 1) / T
+  kIndex,     // k
+};
+
+// The values that the data, and so the images, have.
+enum class DataRange { kZeroToOne, kMinusOneToOne };
+
+// The objective with its settings; a type ignores the settings of the others.
+struct Objective {
+  ObjectiveType type = ObjectiveType::kDdpm;
+  int64_t timesteps = 300;                        // kDdpm: T
+  BetaSchedule schedule = BetaSchedule::kLinear;  // kDdpm
+  double beta_start = 1e-4;                       // kDdpm, kLinear: beta of k = 0
+  double beta_end = 0.02;                         // kDdpm, kLinear: beta of k = T - 1
+  TimeInput time_input = TimeInput::kFraction;    // kDdpm
+  double sigma = 0.5;                             // kDenoise
+  DataRange data_range = DataRange::kZeroToOne;
+
+  friend bool operator==(const Objective&, const Objective&) = default;
+};
+
+// The JSON object that a model file stores under "ebb.objective".
+std::string to_json(const Objective& objective);
+
+// Reads it back. FormatError names `where` (a file), the key and its value.
+Objective parse_objective(const std::string& json, const std::string& where);
+
+// True when the objective tells the network the time.
+bool takes_time(const Objective& objective);
+
+}  // namespace ebb

@@ -1,3 +1,0 @@
-#include "diffusion/program/ebb_app.h"
-
-int main(int argc, char** argv) { return ebb::run_ebb({argv, argv + argc}); }

@@ -1,0 +1,210 @@
+#include "diffusion/sampler.h"
+
+#include <array>
+#include <cmath>
+
+#include "base/text.h"
+#include "diffusion/combine.h"
+#include "diffusion/schedule.h"
+#include "diffusion/solvers.h"
+
+namespace ebb {
+namespace {
+
+constexpr std::array kKinds = {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp,
+                               SamplerKind::kEuler, SamplerKind::kHeun};
+constexpr std::array kVariances = {DdpmVariance::kFixedLarge, DdpmVariance::kFixedSmall,
+                                   DdpmVariance::kLearnedRange};
+
+template <typename T, size_t kCount>
+T parse_name(const std::array<T, kCount>& values, const std::string& name,
+             const std::string& flag) {
+  std::string expected;
+  for (const T value : values) {
+    if (name == to_string(value)) return value;
+    expected += (expected.empty() ? "" : ", ") + std::string(to_string(value));
+  }
+  throw UsageError(cat(flag, " ", terminal_safe(name), ": must be one of ", expected));
+}
+
+// Calls make(level, next level) for each step of the walk.
+template <typename Make>
+std::vector<LinearStep> steps_of(const SamplingSchedule& schedule, const Make& make) {
+  std::vector<LinearStep> steps;
+  for (size_t i = 0; i + 1 < schedule.size(); ++i)
+    steps.push_back(make(schedule[i], schedule[i + 1]));
+  return steps;
+}
+
+// Back from `level` to the noisier `before`, as the forward process goes there.
+void add_noise_again(Context& context, const NoiseLevel& level, const NoiseLevel& before,
+                     const ImageNoise& noise, int64_t move, const Tensor& x) {
+  const double ratio = before.signal() / level.signal();
+  const double variance = before.one_minus_alpha_bar - ratio * ratio * level.one_minus_alpha_bar;
+  const Tensor eps = Tensor::empty(context, x.shape());
+  noise.step(move, eps);
+  combine(context, std::array{x, eps},
+          coefficients(context, std::array{ratio, std::sqrt(std::max(variance, 0.0))}), x);
+}
+
+}  // namespace
+
+const char* to_string(SamplerKind kind) {
+  switch (kind) {
+    case SamplerKind::kDdpm:
+      return "ddpm";
+    case SamplerKind::kDdim:
+      return "ddim";
+    case SamplerKind::kDpmpp:
+      return "dpm++";
+    case SamplerKind::kEuler:
+      return "euler";
+    case SamplerKind::kHeun:
+      return "heun";
+  }
+  return "unknown";
+}
+
+SamplerKind parse_sampler(const std::string& name, const std::string& flag) {
+  return parse_name(kKinds, name, flag);
+}
+
+const char* to_string(DdpmVariance variance) {
+  switch (variance) {
+    case DdpmVariance::kFixedLarge:
+      return "fixed_large";
+    case DdpmVariance::kFixedSmall:
+      return "fixed_small";
+    case DdpmVariance::kLearnedRange:
+      return "learned_range";
+  }
+  return "unknown";
+}
+
+DdpmVariance parse_variance(const std::string& name, const std::string& flag) {
+  return parse_name(kVariances, name, flag);
+}
+
+bool fits(SamplerKind kind, const Objective& objective) {
+  const bool is_flow = kind == SamplerKind::kEuler || kind == SamplerKind::kHeun;
+  return objective.type == (is_flow ? ObjectiveType::kFlow : ObjectiveType::kDdpm);
+}
+
+SamplerKind default_sampler(const Objective& objective, const std::string& where) {
+  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kEuler}) {
+    if (fits(kind, objective)) return kind;
+  }
+  throw UsageError(cat(where, ": was trained as ", to_string(objective.type),
+                       ", which cannot sample. Use a model trained as ddpm or flow."));
+}
+
+// In terms of x and the predicted noise eps, with x0 = (x - sqrt(1 - ab) eps) / sqrt(ab).
+std::vector<LinearStep> ddpm_steps(const SamplingSchedule& schedule, DdpmVariance variance) {
+  return steps_of(schedule, [&](const NoiseLevel& level, const NoiseLevel& next) {
+    const double signal = level.alpha_bar;
+    const AncestralStep step = ancestral_step(signal, next.alpha_bar);
+    LinearStep result{.t = level.time,
+                      .x_factor = step.c_xt + step.c_x0 / std::sqrt(signal),
+                      .prediction_factor = -step.c_x0 * std::sqrt((1 - signal) / signal)};
+    if (next.one_minus_alpha_bar == 0) return result;
+    const double small = next.one_minus_alpha_bar / level.one_minus_alpha_bar * step.beta;
+    switch (variance) {
+      case DdpmVariance::kFixedLarge:
+        result.noise_factor = std::sqrt(step.beta);
+        break;
+      case DdpmVariance::kFixedSmall:
+        result.noise_factor = std::sqrt(small);
+        break;
+      case DdpmVariance::kLearnedRange: {
+        // Half of log(variance) = log(small) + (v + 1) / 2 * (log(beta) - log(small)).
+        const double low = std::log(small), high = std::log(step.beta);
+        result.is_learned = true;
+        result.log_deviation[0] = (low + high) / 4;
+        result.log_deviation[1] = (high - low) / 4;
+        break;
+      }
+    }
+    return result;
+  });
+}
+
+std::vector<LinearStep> ddim_steps(const SamplingSchedule& schedule, double eta) {
+  return steps_of(schedule, [&](const NoiseLevel& level, const NoiseLevel& next) {
+    const double signal = level.alpha_bar, next_signal = next.alpha_bar;
+    const double x_factor = std::sqrt(next_signal / signal);
+    const double variance =
+        eta * eta * (1 - next_signal) / (1 - signal) * (1 - signal / next_signal);
+    return LinearStep{.t = level.time,
+                      .x_factor = x_factor,
+                      .prediction_factor =
+                          std::sqrt(1 - next_signal - variance) - x_factor * std::sqrt(1 - signal),
+                      .noise_factor = std::sqrt(variance)};
+  });
+}
+
+std::vector<LinearStep> euler_steps(const SamplingSchedule& schedule) {
+  return steps_of(schedule, [&](const NoiseLevel& level, const NoiseLevel& next) {
+    return LinearStep{.t = level.time,
+                      .x_factor = 1,
+                      .prediction_factor = next.time - level.time,
+                      .noise_factor = 0};
+  });
+}
+
+std::unique_ptr<Sampler> make_sampler(Context& context, const SamplerSettings& settings,
+                                      const SamplingSchedule& schedule) {
+  EBB_CHECK(step_count(schedule) >= 1, Error, "make_sampler: a walk of ", schedule.size(),
+            " levels");
+  switch (settings.kind) {
+    case SamplerKind::kDdpm:
+      return make_linear_sampler(context, ddpm_steps(schedule, settings.variance));
+    case SamplerKind::kDdim:
+      return make_linear_sampler(context, ddim_steps(schedule, settings.eta));
+    case SamplerKind::kDpmpp:
+      return make_dpmpp_sampler(context, schedule);
+    case SamplerKind::kEuler:
+      return make_linear_sampler(context, euler_steps(schedule));
+    case SamplerKind::kHeun:
+      return make_heun_sampler(context, schedule);
+  }
+  throw Error("make_sampler: unknown sampler");
+}
+
+std::vector<Move> plan_moves(int64_t steps, const Resampling& resampling) {
+  // Stretches end where a multiple of `jump` steps, and one, are left: the paper's time 0, jump,
+  // ... The last of them is too close to the start to go back from.
+  std::vector<int64_t> jumps_left(static_cast<size_t>(steps) + 1, 0);
+  for (int64_t left = 0; left < steps - resampling.jump; left += resampling.jump) {
+    jumps_left[steps - 1 - left] = resampling.times - 1;
+  }
+  std::vector<Move> moves;
+  for (int64_t done = 0; done < steps;) {
+    moves.push_back({.index = done++, .is_back = false});
+    if (jumps_left[done] == 0) continue;
+    --jumps_left[done];
+    for (int64_t k = 0; k < resampling.jump; ++k) {
+      moves.push_back({.index = --done, .is_back = true});
+    }
+  }
+  return moves;
+}
+
+void run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
+                 const Resampling& resampling, Denoiser& denoiser, Constraint* constraint,
+                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_move) {
+  after_move(0, x);
+  int64_t number = 0;
+  for (const Move& move : plan_moves(sampler.steps(), resampling)) {
+    const NoiseLevel &before = schedule[move.index], &after = schedule[move.index + 1];
+    if (move.is_back) {
+      add_noise_again(context, after, before, noise, number, x);
+    } else {
+      sampler.step(move.index, number, denoiser, noise, x);
+      if (constraint != nullptr) constraint->after_step(after, number, noise, x);
+    }
+    after_move(++number, x);
+  }
+  if (constraint != nullptr) constraint->at_end(x);
+}
+
+}  // namespace ebb

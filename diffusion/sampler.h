@@ -1,0 +1,109 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "diffusion/constraint.h"
+#include "diffusion/denoiser.h"
+#include "diffusion/image_noise.h"
+#include "diffusion/noise_level.h"
+#include "diffusion/objective.h"
+
+namespace ebb {
+
+enum class SamplerKind { kDdpm, kDdim, kDpmpp, kEuler, kHeun };
+
+const char* to_string(SamplerKind kind);  // "ddpm", "ddim", "dpm++", "euler", "heun"
+// UsageError names `flag`.
+SamplerKind parse_sampler(const std::string& name, const std::string& flag);
+
+// True when the sampler walks the path that the objective trained.
+bool fits(SamplerKind kind, const Objective& objective);
+// kDdpm or kEuler; UsageError for an objective that cannot sample, naming `where`.
+SamplerKind default_sampler(const Objective& objective, const std::string& where);
+
+// The variance of the noise that a DDPM step from alpha_bar to alpha_bar' adds, with
+// beta = 1 - alpha_bar / alpha_bar'. The last step to the clean image adds none.
+enum class DdpmVariance {
+  kFixedLarge,    // beta
+  kFixedSmall,    // (1 - alpha_bar') / (1 - alpha_bar) beta, the posterior's
+  kLearnedRange,  // between the logarithms of both, by the network's code v at the step's start:
+                  // (v + 1) / 2 of the way from small to large (Nichol & Dhariwal 2021)
+};
+const char* to_string(DdpmVariance variance);  // "fixed_large", "fixed_small", "learned_range"
+DdpmVariance parse_variance(const std::string& name, const std::string& flag);
+
+struct SamplerSettings {
+  SamplerKind kind = SamplerKind::kDdpm;
+  DdpmVariance variance = DdpmVariance::kFixedLarge;  // kDdpm
+  double eta = 0;  // kDdim: 0 adds no noise, 1 as much as DDPM's fixed small
+};
+
+// One update of the images by a prediction at time t:
+//   x <- x_factor * x + prediction_factor * prediction + noise_factor * z,  z ~ N(0, 1),
+// or with a learned variance, noise exp(log_deviation[0] + log_deviation[1] * code) * z.
+struct LinearStep {
+  double t = 0;  // what the network is told
+  double x_factor = 1;
+  double prediction_factor = 0;
+  double noise_factor = 0;
+  bool is_learned = false;
+  double log_deviation[2] = {0, 0};
+};
+
+// The assignment's ancestral sampling: its algorithm B.2 on a full walk with fixed large variance,
+// its strided loop on the course walk with learned variance.
+std::vector<LinearStep> ddpm_steps(const SamplingSchedule& schedule, DdpmVariance variance);
+// DDIM (Song et al. 2021, eq. 12 and 16).
+std::vector<LinearStep> ddim_steps(const SamplingSchedule& schedule, double eta);
+// x += u(x, t) (t' - t).
+std::vector<LinearStep> euler_steps(const SamplingSchedule& schedule);
+
+// Walks images from noise to data.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  virtual int64_t steps() const = 0;
+  // Advances x [N, H, W, C] in place by step `index` of 0..steps()-1. `move` numbers the noise that
+  // the step draws.
+  virtual void step(int64_t index, int64_t move, Denoiser& denoiser, const ImageNoise& noise,
+                    const Tensor& x) = 0;
+  // How many kinds of steps are replayed from recordings; steps of one kind on one x and by one
+  // denoiser are recorded once, where the device can record.
+  virtual int captured_graphs() const = 0;
+};
+
+// DPM-Solver++(2M) is the multistep solver of second order for the data prediction (Lu et al. 2022,
+// algorithm 2); it takes a step of first order at the start, and at an end without noise or of
+// fewer than 15 steps.
+std::unique_ptr<Sampler> make_sampler(Context& context, const SamplerSettings& settings,
+                                      const SamplingSchedule& schedule);
+
+// RePaint's resampling (Lugmayr et al. 2022): after every `jump` steps the images are noised again
+// by as many steps, until each stretch was walked `times` times. times 1: never.
+struct Resampling {
+  int64_t jump = 10;
+  int64_t times = 1;
+};
+
+// What the loop does next: a sampler's step, or back to the noise level before step `index`.
+struct Move {
+  int64_t index = 0;
+  bool is_back = false;
+
+  friend bool operator==(const Move&, const Move&) = default;
+};
+std::vector<Move> plan_moves(int64_t steps, const Resampling& resampling);
+
+// Called with the number of moves done, from 0 (x as it was at the start) to all.
+using StepCallback = std::function<void(int64_t moves_done, const Tensor& x)>;
+
+// Every sampling in ebb is this loop: all moves on x [N, H, W, C], in place. The constraint, if
+// any, acts after each step.
+void run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
+                 const Resampling& resampling, Denoiser& denoiser, Constraint* constraint,
+                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_move);
+
+}  // namespace ebb

@@ -1,0 +1,190 @@
+#include "diffusion/solvers.h"
+
+#include <array>
+#include <cmath>
+
+#include "diffusion/combine.h"
+#include "diffusion/step_graphs.h"
+#include "kernels/kernel_table.h"
+
+namespace ebb {
+namespace {
+
+// A tensor like x that stays where it is as long as x keeps its shape.
+void fit(Context& context, const Tensor& x, Tensor& scratch) {
+  if (scratch.defined() && scratch.shape() == x.shape()) return;
+  scratch = Tensor::empty(context, x.shape());
+}
+
+class LinearSampler final : public Sampler {
+ public:
+  LinearSampler(Context& context, const std::vector<LinearStep>& steps)
+      : context_(context), steps_(steps), recorder_(context, 6) {}
+
+  int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
+  int captured_graphs() const override { return recorder_.captured_graphs(); }
+
+  void step(int64_t index, int64_t move, Denoiser& denoiser, const ImageNoise& noise,
+            const Tensor& x) override {
+    const LinearStep& step = steps_[index];
+    const bool is_noisy = step.noise_factor != 0;
+    if (is_noisy || step.is_learned) {
+      fit(context_, x, noise_);
+      noise.step(move, noise_);
+    }
+    const std::array numbers{step.t,
+                             step.x_factor,
+                             step.prediction_factor,
+                             step.noise_factor,
+                             step.log_deviation[0],
+                             step.log_deviation[1]};
+    recorder_.run(denoiser, x, (is_noisy ? 1 : 0) + (step.is_learned ? 2 : 0), numbers, [&] {
+      const Prediction prediction = denoiser.predict(x, recorder_.numbers(0, {1, 1}));
+      std::vector<Tensor> terms{x, prediction.value};
+      if (is_noisy) terms.push_back(noise_);
+      combine(context_, terms, recorder_.numbers(1, {static_cast<int64_t>(terms.size())}), x);
+      if (step.is_learned) add_learned_noise(prediction, x);
+    });
+  }
+
+ private:
+  void add_learned_noise(const Prediction& prediction, const Tensor& x) {
+    EBB_CHECK(prediction.variance.defined(), Error,
+              "sampler: a learned variance, but the model has none");
+    const Tensor log_deviation = recorder_.numbers(4, {2});
+    context_.launch(&KernelTable::learned_noise, "learned_noise",
+                    LearnedNoiseArgs{.count = x.elements(),
+                                     .log_deviation = log_deviation.data<float>(),
+                                     .x = x.data<float>(),
+                                     .code = prediction.variance.data<float>(),
+                                     .z = noise_.data<float>(),
+                                     .y = x.data<float>()});
+  }
+
+  Context& context_;
+  std::vector<LinearStep> steps_;
+  // t; the factors of x, prediction and noise; log_deviation
+  StepGraphs recorder_;
+  Tensor noise_;  // like x
+};
+
+// Heun's method for dx/dt = u(x, t): the mean of the slopes at both ends of an Euler step. The last
+// step asks for t = 1, the limit of the times in training.
+class HeunSampler final : public Sampler {
+ public:
+  HeunSampler(Context& context, const SamplingSchedule& schedule)
+      : context_(context), schedule_(schedule), recorder_(context, 7) {}
+
+  int64_t steps() const override { return step_count(schedule_); }
+  int captured_graphs() const override { return recorder_.captured_graphs(); }
+
+  void step(int64_t index, int64_t, Denoiser& denoiser, const ImageNoise&,
+            const Tensor& x) override {
+    fit(context_, x, drift_);
+    fit(context_, x, ahead_);
+    const double t = schedule_[index].time, t_next = schedule_[index + 1].time, h = t_next - t;
+    const std::array numbers{t, t_next, 1.0, h, 1.0, h / 2, h / 2};
+    recorder_.run(denoiser, x, 0, numbers, [&] {
+      drift_.copy_from(denoiser.predict(x, recorder_.numbers(0, {1, 1})).value);
+      combine(context_, std::array{x, drift_}, recorder_.numbers(2, {2}), ahead_);
+      const Tensor drift_ahead = denoiser.predict(ahead_, recorder_.numbers(1, {1, 1})).value;
+      combine(context_, std::array{x, drift_, drift_ahead}, recorder_.numbers(4, {3}), x);
+    });
+  }
+
+ private:
+  Context& context_;
+  SamplingSchedule schedule_;
+  StepGraphs recorder_;   // both times; 1, h; 1, h / 2, h / 2
+  Tensor drift_, ahead_;  // like x
+};
+
+// With lambda = log(signal / noise), the data prediction m = (x - noise eps) / signal and
+// h = lambda' - lambda:
+//   first order   x' = noise' / noise x - signal' (exp(-h) - 1) m
+//   second order  m is replaced by m + (m - m_before) h / (2 h_before).
+class DpmppSampler final : public Sampler {
+ public:
+  DpmppSampler(Context& context, const SamplingSchedule& schedule)
+      : context_(context), recorder_(context, 6) {
+    const auto lambda = [](const NoiseLevel& level) {
+      return 0.5 * std::log(level.alpha_bar / level.one_minus_alpha_bar);  // infinite without noise
+    };
+    const int64_t steps = step_count(schedule);
+    constexpr int64_t kFew = 15;
+    const bool ends_first_order = schedule.back().one_minus_alpha_bar == 0 || steps < kFew;
+    for (int64_t i = 0; i < steps; ++i) {
+      const NoiseLevel &level = schedule[i], &next = schedule[i + 1];
+      const double h = lambda(next) - lambda(level);
+      Step step{.t = level.time,
+                .to_data = {1 / level.signal(), -level.noise() / level.signal()},
+                .x_factor = next.noise() / level.noise(),
+                .data_factor = -next.signal() * std::expm1(-h)};
+      if (i > 0 && !(i + 1 == steps && ends_first_order)) {
+        step.is_second = true;
+        step.half = h / (lambda(level) - lambda(schedule[i - 1])) / 2;
+      }
+      steps_.push_back(step);
+    }
+  }
+
+  int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
+  int captured_graphs() const override { return recorder_.captured_graphs(); }
+
+  void step(int64_t index, int64_t, Denoiser& denoiser, const ImageNoise&,
+            const Tensor& x) override {
+    const Step& step = steps_[index];
+    fit(context_, x, data_);
+    fit(context_, x, before_);
+    // What came before counts only if it was the step before: not after a jump or another batch.
+    const bool is_second = step.is_second && before_index_ + 1 == index;
+    const double half = is_second ? step.half : 0;
+    const std::array numbers{step.t,
+                             step.to_data[0],
+                             step.to_data[1],
+                             step.x_factor,
+                             step.data_factor * (1 + half),
+                             -step.data_factor * half};
+    recorder_.run(denoiser, x, is_second ? 1 : 0, numbers, [&] {
+      const Tensor prediction = denoiser.predict(x, recorder_.numbers(0, {1, 1})).value;
+      combine(context_, std::array{x, prediction}, recorder_.numbers(1, {2}), data_);
+      std::vector<Tensor> terms{x, data_};
+      if (is_second) terms.push_back(before_);
+      combine(context_, terms, recorder_.numbers(3, {static_cast<int64_t>(terms.size())}), x);
+      before_.copy_from(data_);
+    });
+    before_index_ = index;
+  }
+
+ private:
+  struct Step {
+    double t;
+    double to_data[2];  // of x and prediction
+    double x_factor, data_factor;
+    bool is_second = false;
+    double half = 0;  // h / (2 h_before)
+  };
+
+  Context& context_;
+  std::vector<Step> steps_;
+  StepGraphs recorder_;   // t; to_data; the factors of x, data and the data before
+  Tensor data_, before_;  // like x
+  int64_t before_index_ = -2;
+};
+
+}  // namespace
+
+std::unique_ptr<Sampler> make_linear_sampler(Context& context,
+                                             const std::vector<LinearStep>& steps) {
+  return std::make_unique<LinearSampler>(context, steps);
+}
+
+std::unique_ptr<Sampler> make_heun_sampler(Context& context, const SamplingSchedule& schedule) {
+  return std::make_unique<HeunSampler>(context, schedule);
+}
+
+std::unique_ptr<Sampler> make_dpmpp_sampler(Context& context, const SamplingSchedule& schedule) {
+  return std::make_unique<DpmppSampler>(context, schedule);
+}
+
+}  // namespace ebb

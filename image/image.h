@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace ebb {
+
+// 8-bit image, rows top to bottom, channels interleaved: pixels [height][width][channels].
+// channels: 1 gray, 3 RGB, 4 RGBA with straight (not premultiplied) alpha.
+struct Image {
+  int width = 0;
+  int height = 0;
+  int channels = 0;
+  std::vector<uint8_t> pixels;
+
+  friend bool operator==(const Image&, const Image&) = default;
+};
+
+// Limits of the readers, checked before any allocation that depends on them.
+inline constexpr uint32_t kMaxImageSide = 16384;
+inline constexpr uint64_t kMaxImagePixels = 64ull << 20;
+
+// An image with every byte set to `value`. ShapeError for an empty size or a channel count other
+// than 1, 3 or 4.
+Image make_image(int width, int height, int channels, uint8_t value = 0);
+
+// The float value that becomes black; 1 is always white.
+enum class PixelRange { kZeroToOne, kMinusOneToOne };
+
+// values: [height][width][channels], the layout of one image of an NHWC tensor. Clamps to the range
+// and rounds to the nearest of 256 levels. A value that is not finite throws DivergedError, so that
+// a broken sampler never ends in a plain black image.
+Image image_from_floats(std::span<const float> values, int width, int height, int channels,
+                        PixelRange range);
+
+// The inverse: [height][width][channels] floats in the range, exactly what image_from_floats()
+// turns back into this image. As torchvision's to_tensor: v / 255, and 2 v / 255 - 1.
+std::vector<float> image_to_floats(const Image& image, PixelRange range);
+
+// Images of equal size in rows of `columns`, separated and framed by kGridPadding black pixels,
+// as torchvision.utils.make_grid places them; a single image comes back unframed, also as there.
+inline constexpr int kGridPadding = 2;
+Image make_grid(std::span<const Image> images, int columns);
+
+// Every pixel becomes a factor x factor block.
+Image upscale_nearest(const Image& image, int factor);
+
+// Gray to RGB, RGBA to RGB over white; RGB unchanged.
+Image to_rgb(const Image& image);
+
+// Copies all of `source` to (left, top) of `target`, which must have as many channels and contain
+// the rectangle.
+void paste(const Image& source, int left, int top, Image& target);
+
+}  // namespace ebb

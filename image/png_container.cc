@@ -1,0 +1,207 @@
+#include "image/png_container.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "image/png.h"
+
+namespace ebb {
+namespace {
+
+constexpr std::array<uint8_t, 8> kSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+constexpr size_t kChunkOverhead = 12;  // length, type, CRC
+constexpr uint32_t kMaxChunkBytes = 0x7FFFFFFF;
+constexpr size_t kMaxChunks = 1 << 18;
+
+uint32_t big_endian32(const uint8_t* bytes) {
+  return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
+}
+
+// What a file that is no PNG seems to be, for the message.
+std::string guess_kind(std::string_view start) {
+  struct Kind {
+    std::string_view magic;
+    const char* name;
+  };
+  constexpr std::array<Kind, 7> kKinds = {{{"\xFF\xD8\xFF", "a JPEG image"},
+                                           {"GIF8", "a GIF image"},
+                                           {"RIFF", "a WebP or other RIFF file"},
+                                           {"BM", "a BMP image"},
+                                           {"<", "an HTML, SVG or XML page"},
+                                           {"version https://git-lfs", "a Git LFS pointer"},
+                                           {"PK\x03\x04", "a ZIP archive"}}};
+  for (const Kind& kind : kKinds) {
+    if (start.starts_with(kind.magic)) return cat("looks like ", kind.name);
+  }
+  return "does not start with the PNG signature";
+}
+
+void check_signature(std::span<const uint8_t> bytes, const std::string& label) {
+  EBB_CHECK(!bytes.empty(), FormatError, label, ": the file is empty (0 bytes), expected a PNG.",
+            kPngDamaged);
+  if (bytes.size() >= kSignature.size() &&
+      std::equal(kSignature.begin(), kSignature.end(), bytes.begin())) {
+    return;
+  }
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                               std::min<size_t>(bytes.size(), 32));
+  throw FormatError(cat(label, ": not a PNG image: ", guess_kind(start), " (", bytes.size(),
+                        " bytes). Convert it to PNG or give another file."));
+}
+
+// The chunk at `offset`, with its CRC checked.
+PngChunk read_chunk(std::span<const uint8_t> bytes, size_t offset, const std::string& label) {
+  const size_t left = bytes.size() - offset;
+  EBB_CHECK(left >= kChunkOverhead, FormatError, label, ": ends at byte ", bytes.size(),
+            left == 0 ? " without an IEND chunk." : " inside a chunk header.", kPngDamaged);
+  const uint8_t* start = bytes.data() + offset;
+  const uint32_t length = big_endian32(start);
+  const std::string_view type(reinterpret_cast<const char*>(start + 4), 4);
+  const bool letters = std::all_of(type.begin(), type.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  });
+  EBB_CHECK(letters, FormatError, label, ": chunk at byte ", offset, " has the type ", quoted(type),
+            ", expected four letters.", kPngDamaged);
+  EBB_CHECK(length <= kMaxChunkBytes && length <= left - kChunkOverhead, FormatError, label,
+            ": chunk ", type, " at byte ", offset, " announces ", length, " bytes, the file holds ",
+            left - kChunkOverhead, ".", kPngDamaged);
+  const uint32_t stored = big_endian32(start + 8 + length);
+  const uint32_t computed = static_cast<uint32_t>(crc32(0, start + 4, length + 4));
+  EBB_CHECK(stored == computed, FormatError, label, ": chunk ", type, " at byte ", offset,
+            " has the CRC ", std::hex, stored, ", its data gives ", computed, ".", kPngDamaged);
+  return {type, {start + 8, length}, {start, length + kChunkOverhead}};
+}
+
+bool is_valid_depth(PngColor color, int depth) {
+  const bool power_of_two = depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16;
+  switch (color) {
+    case PngColor::kGray:
+      return power_of_two;
+    case PngColor::kPalette:
+      return power_of_two && depth <= 8;
+    case PngColor::kRgb:
+    case PngColor::kGrayAlpha:
+    case PngColor::kRgba:
+      return depth == 8 || depth == 16;
+  }
+  return false;
+}
+
+PngHeader parse_header(const PngChunk& chunk, const std::string& label) {
+  EBB_CHECK(chunk.type == "IHDR" && chunk.data.size() == 13, FormatError, label,
+            ": starts with a chunk ", chunk.type, " of ", chunk.data.size(),
+            " bytes, expected IHDR of 13.", kPngDamaged);
+  const uint8_t* field = chunk.data.data();
+  PngHeader header;
+  header.width = big_endian32(field);
+  header.height = big_endian32(field + 4);
+  header.bit_depth = field[8];
+  header.color = static_cast<PngColor>(field[9]);
+  header.interlaced = field[12] == 1;
+  EBB_CHECK(header.width >= 1 && header.height >= 1, FormatError, label, ": image of ",
+            header.width, " x ", header.height, " pixels, expected sides of at least 1.",
+            kPngDamaged);
+  EBB_CHECK(header.width <= kMaxImageSide && header.height <= kMaxImageSide &&
+                uint64_t{header.width} * header.height <= kMaxImagePixels,
+            FormatError, label, ": image of ", header.width, " x ", header.height,
+            " pixels, expected sides of at most ", kMaxImageSide, " and at most ", kMaxImagePixels,
+            " pixels. Scale the image down.");
+  EBB_CHECK(is_valid_depth(header.color, header.bit_depth), FormatError, label, ": color type ",
+            int{field[9]}, " with ", header.bit_depth, " bits is not defined by PNG.", kPngDamaged);
+  EBB_CHECK(field[10] == 0 && field[11] == 0 && field[12] <= 1, FormatError, label,
+            ": compression ", int{field[10]}, ", filter ", int{field[11]}, ", interlace ",
+            int{field[12]}, "; PNG defines 0, 0 and 0 or 1.", kPngDamaged);
+  return header;
+}
+
+void check_palette(const PngHeader& header, const PngChunk& chunk, const std::string& label) {
+  const bool gray = header.color == PngColor::kGray || header.color == PngColor::kGrayAlpha;
+  EBB_CHECK(!gray, FormatError, label, ": a gray image has a PLTE chunk.", kPngDamaged);
+  const int depth = header.color == PngColor::kPalette ? header.bit_depth : 8;
+  const size_t limit = size_t{3} << depth;
+  EBB_CHECK(!chunk.data.empty() && chunk.data.size() % 3 == 0 && chunk.data.size() <= limit,
+            FormatError, label, ": PLTE holds ", chunk.data.size(),
+            " bytes, expected a multiple of 3 up to ", limit, ".", kPngDamaged);
+}
+
+void check_transparency(const PngContainer& png, const PngChunk& chunk, const std::string& label) {
+  const size_t size = chunk.data.size();
+  bool valid = false;
+  if (png.header.color == PngColor::kGray) valid = size == 2;
+  if (png.header.color == PngColor::kRgb) valid = size == 6;
+  if (png.header.color == PngColor::kPalette) {
+    valid = size >= 1 && size <= png.palette.size() / 3;
+  }
+  EBB_CHECK(valid, FormatError, label, ": tRNS of ", size,
+            " bytes does not fit the color type or the palette.", kPngDamaged);
+}
+
+// Critical chunks have a capital first letter; a decoder must not skip one that it does not know.
+bool is_critical(const PngChunk& chunk) { return (chunk.type[0] & 0x20) == 0; }
+
+// Checks `chunk` against those before it and appends it.
+void append_chunk(const PngChunk& chunk, const std::string& label, PngContainer& png) {
+  const bool data_seen = !png.data.empty();
+  if (chunk.type == "PLTE") {
+    EBB_CHECK(!data_seen && png.palette.empty(), FormatError, label,
+              ": PLTE comes twice or after the image data.", kPngDamaged);
+    check_palette(png.header, chunk, label);
+    png.palette = chunk.data;
+  } else if (chunk.type == "tRNS") {
+    EBB_CHECK(!data_seen && png.transparency.empty(), FormatError, label,
+              ": tRNS comes twice or after the image data.", kPngDamaged);
+    check_transparency(png, chunk, label);
+    png.transparency = chunk.data;
+  } else if (chunk.type == "IDAT") {
+    EBB_CHECK(!data_seen || png.chunks.back().type == "IDAT", FormatError, label,
+              ": another chunk stands between the IDAT chunks.", kPngDamaged);
+    EBB_CHECK(png.header.color != PngColor::kPalette || !png.palette.empty(), FormatError, label,
+              ": palette image without a PLTE chunk.", kPngDamaged);
+    png.data.push_back(chunk.data);
+  } else if (chunk.type == "IEND") {
+    EBB_CHECK(data_seen && chunk.data.empty(), FormatError, label,
+              ": IEND without image data before it, or with data of its own.", kPngDamaged);
+  } else {
+    EBB_CHECK(!is_critical(chunk), FormatError, label, ": unexpected critical chunk ", chunk.type,
+              ", expected PLTE, IDAT or IEND.", kPngDamaged);
+  }
+  EBB_CHECK(png.chunks.size() < kMaxChunks, FormatError, label, ": more than ", kMaxChunks,
+            " chunks.", kPngDamaged);
+  png.chunks.push_back(chunk);
+}
+
+}  // namespace
+
+int PngHeader::bits_per_pixel() const {
+  switch (color) {
+    case PngColor::kRgb:
+      return 3 * bit_depth;
+    case PngColor::kGrayAlpha:
+      return 2 * bit_depth;
+    case PngColor::kRgba:
+      return 4 * bit_depth;
+    case PngColor::kGray:
+    case PngColor::kPalette:
+      break;
+  }
+  return bit_depth;
+}
+
+PngContainer parse_png_container(std::span<const uint8_t> bytes, const std::string& label) {
+  check_signature(bytes, label);
+  size_t offset = kSignature.size();
+  PngContainer png;
+  png.chunks.push_back(read_chunk(bytes, offset, label));
+  png.header = parse_header(png.chunks.back(), label);
+  while (png.chunks.back().type != "IEND") {
+    offset += png.chunks.back().raw.size();
+    append_chunk(read_chunk(bytes, offset, label), label, png);
+  }
+  return png;
+}
+
+}  // namespace ebb

@@ -1,0 +1,240 @@
+#include "kernels/attention/attention.h"
+#include "kernels/attention/cuda/attention_tiles.h"
+#include "kernels/cuda/grid.h"
+
+namespace ebb::EBB_GPU_NAMESPACE {
+namespace {
+
+// blockIdx.x: tile of rows; blockIdx.y: image and head.
+SIMT_DEVICE int64_t first_row() { return int64_t{blockIdx.x} * kAttentionRows; }
+
+// s_ij of row i of the warp and the lane's column; -infinity beyond the last key.
+template <class Args>
+SIMT_DEVICE float score(const Args& args, int64_t head, int64_t i, int64_t j, float product) {
+  const AttentionSize& s = args.size;
+  if (j >= s.all_keys()) return -INFINITY;
+  const float biased = args.bias == nullptr || i >= s.queries
+                           ? 0.0f
+                           : args.bias[(head * s.queries + i) * s.all_keys() + j];
+  return product * args.scale + biased;
+}
+
+template <int kD>
+struct ForwardShared {
+  TokenTile<kAttentionRows, kD> q;
+  TokenTile<kAttentionColumns, kD> k, v;
+};
+
+// Flash attention: keys pass by tile by tile, with a running maximum and sum per query.
+template <class T, int kD>
+__global__ void __launch_bounds__(kAttentionThreads)
+    attention_forward_kernel(AttentionForwardArgs args) {
+  SIMT_DYNAMIC_SHARED(ForwardShared<kD>, shared);
+  const AttentionSize& s = args.size;
+  const int64_t image = blockIdx.y / s.heads, head = blockIdx.y % s.heads, first = first_row();
+  const int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * kRowsPerWarp;
+  const auto q = query_rows(s, static_cast<const T*>(args.q), s.q_pitch, image, head);
+  const auto o = query_rows(s, static_cast<T*>(args.o), s.o_pitch, image, head);
+  const auto k =
+      key_rows(s, static_cast<const T*>(args.extra_k), static_cast<const T*>(args.k), image, head);
+  const auto v =
+      key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
+  shared->q.load(q, first, s.queries, s.d);
+  float most[kRowsPerWarp], sum[kRowsPerWarp];
+  RowSums<kD> result;
+  result.clear();
+  for (int r = 0; r < kRowsPerWarp; ++r) {
+    most[r] = -INFINITY;
+    sum[r] = 0;
+  }
+  for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
+    __syncthreads();  // the previous tile may still be read
+    shared->k.load(k, column, s.all_keys(), s.d);
+    shared->v.load(v, column, s.all_keys(), s.d);
+    __syncthreads();
+    float weight[kRowsPerWarp];
+    dot_rows<kD>(shared->q, shared->k, weight);
+    for (int r = 0; r < kRowsPerWarp; ++r) {
+      const float value = score(args, head, first + warp_row + r, column + lane, weight[r]);
+      const float peak = fmaxf(most[r], warp_max(value));
+      const float base = peak == -INFINITY ? 0.0f : peak;  // only masked keys so far
+      const float kept = expf(most[r] - base);
+      weight[r] = expf(value - base);
+      sum[r] = sum[r] * kept + warp_sum(weight[r]);
+      most[r] = peak;
+      for (int e = 0; e < RowSums<kD>::kPerLane; ++e) result.v[r][e] *= kept;
+    }
+    result.add(weight, shared->v);
+  }
+  result.store(o, first, s.queries, s.d, [&](int r) { return 1.0f / sum[r]; });
+  if (args.lse == nullptr || lane != 0) return;
+  for (int r = 0; r < kRowsPerWarp; ++r) {
+    const int64_t i = first + warp_row + r;
+    if (i < s.queries) args.lse[int64_t{blockIdx.y} * s.queries + i] = most[r] + logf(sum[r]);
+  }
+}
+
+// delta_i = <do_i, o_i>, one warp per query of one image and head.
+template <class T>
+__global__ void __launch_bounds__(kAttentionThreads)
+    attention_delta_kernel(AttentionBackwardArgs args, float* delta) {
+  const AttentionSize& s = args.size;
+  const int64_t image = blockIdx.y / s.heads, head = blockIdx.y % s.heads;
+  const auto o = query_rows(s, static_cast<const T*>(args.o), s.o_pitch, image, head);
+  const auto d_o = query_rows(s, static_cast<const T*>(args.d_o), s.o_pitch, image, head);
+  const int64_t i = int64_t{blockIdx.x} * kAttentionWarps + threadIdx.x / 32;
+  float sum = 0;
+  for (int64_t e = threadIdx.x % 32; i < s.queries && e < s.d; e += 32) {
+    sum += to_float(o.row(i)[e]) * to_float(d_o.row(i)[e]);
+  }
+  sum = warp_sum(sum);
+  if (i < s.queries && threadIdx.x % 32 == 0) delta[int64_t{blockIdx.y} * s.queries + i] = sum;
+}
+
+template <int kD>
+struct BackwardShared {
+  TokenTile<kAttentionRows, kD> row_a, row_b;  // q and do, or k and v
+  TokenTile<kAttentionColumns, kD> column_a, column_b;
+};
+
+// dq: rows are queries, columns keys.
+template <class T, int kD>
+__global__ void __launch_bounds__(kAttentionThreads)
+    attention_query_gradient_kernel(AttentionBackwardArgs args, const float* delta) {
+  SIMT_DYNAMIC_SHARED(BackwardShared<kD>, shared);
+  const AttentionSize& s = args.size;
+  const int64_t image = blockIdx.y / s.heads, head = blockIdx.y % s.heads, first = first_row();
+  const int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * kRowsPerWarp;
+  const auto q = query_rows(s, static_cast<const T*>(args.q), s.q_pitch, image, head);
+  const auto d_o = query_rows(s, static_cast<const T*>(args.d_o), s.o_pitch, image, head);
+  const auto dq = query_rows(s, static_cast<T*>(args.dq), s.q_pitch, image, head);
+  const auto k =
+      key_rows(s, static_cast<const T*>(args.extra_k), static_cast<const T*>(args.k), image, head);
+  const auto v =
+      key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
+  shared->row_a.load(q, first, s.queries, s.d);
+  shared->row_b.load(d_o, first, s.queries, s.d);
+  RowSums<kD> result;
+  result.clear();
+  for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
+    __syncthreads();  // the previous tile may still be read
+    shared->column_a.load(k, column, s.all_keys(), s.d);
+    shared->column_b.load(v, column, s.all_keys(), s.d);
+    __syncthreads();
+    float weight[kRowsPerWarp], product[kRowsPerWarp];
+    dot_rows<kD>(shared->row_a, shared->column_a, weight);
+    dot_rows<kD>(shared->row_b, shared->column_b, product);
+    for (int r = 0; r < kRowsPerWarp; ++r) {
+      const int64_t i = first + warp_row + r, at = int64_t{blockIdx.y} * s.queries + i;
+      if (i < s.queries) {
+        const float p = expf(score(args, head, i, column + lane, weight[r]) - args.lse[at]);
+        weight[r] = p * (product[r] - delta[at]);
+      } else {
+        weight[r] = 0;
+      }
+    }
+    result.add(weight, shared->column_a);
+  }
+  result.store(dq, first, s.queries, s.d, [&](int) { return args.scale; });
+}
+
+// dk and dv: rows are keys, columns queries.
+template <class T, int kD>
+__global__ void __launch_bounds__(kAttentionThreads)
+    attention_key_gradient_kernel(AttentionBackwardArgs args, const float* delta) {
+  SIMT_DYNAMIC_SHARED(BackwardShared<kD>, shared);
+  const AttentionSize& s = args.size;
+  const int64_t image = blockIdx.y / s.heads, head = blockIdx.y % s.heads, first = first_row();
+  const int lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * kRowsPerWarp;
+  const auto q = query_rows(s, static_cast<const T*>(args.q), s.q_pitch, image, head);
+  const auto d_o = query_rows(s, static_cast<const T*>(args.d_o), s.o_pitch, image, head);
+  const auto k =
+      key_rows(s, static_cast<const T*>(args.extra_k), static_cast<const T*>(args.k), image, head);
+  const auto v =
+      key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
+  const auto dk =
+      key_rows(s, static_cast<T*>(args.dextra_k), static_cast<T*>(args.dk), image, head);
+  const auto dv =
+      key_rows(s, static_cast<T*>(args.dextra_v), static_cast<T*>(args.dv), image, head);
+  shared->row_a.load(k, first, s.all_keys(), s.d);
+  shared->row_b.load(v, first, s.all_keys(), s.d);
+  RowSums<kD> key_sum, value_sum;
+  key_sum.clear();
+  value_sum.clear();
+  for (int64_t column = 0; column < s.queries; column += kAttentionColumns) {
+    __syncthreads();  // the previous tile may still be read
+    shared->column_a.load(q, column, s.queries, s.d);
+    shared->column_b.load(d_o, column, s.queries, s.d);
+    __syncthreads();
+    float weight[kRowsPerWarp], product[kRowsPerWarp], p[kRowsPerWarp];
+    dot_rows<kD>(shared->row_a, shared->column_a, weight);
+    dot_rows<kD>(shared->row_b, shared->column_b, product);
+    const int64_t i = column + lane, at = int64_t{blockIdx.y} * s.queries + i;
+    const float lse = i < s.queries ? args.lse[at] : 0.0f;
+    const float mean = i < s.queries ? delta[at] : 0.0f;
+    for (int r = 0; r < kRowsPerWarp; ++r) {
+      const float value = score(args, head, i, first + warp_row + r, weight[r]);
+      p[r] = i < s.queries ? expf(value - lse) : 0.0f;
+      weight[r] = p[r] * (product[r] - mean);
+    }
+    key_sum.add(weight, shared->column_a);
+    value_sum.add(p, shared->column_b);
+  }
+  key_sum.store(dk, first, s.all_keys(), s.d, [&](int) { return args.scale; });
+  value_sum.store(dv, first, s.all_keys(), s.d, [&](int) { return 1.0f; });
+}
+
+void require_sizes(const AttentionSize& s) {
+  EBB_CHECK(s.d >= 1 && s.d <= AttentionSize::kMaxHeadDim && s.all_keys() >= 1 &&
+                s.b * s.heads <= kMaxGridY,
+            ShapeError, "cuda kernels: attention takes heads of 1..", AttentionSize::kMaxHeadDim,
+            " numbers, at least one key and up to ", kMaxGridY, " heads in all, got ", s.d, ", ",
+            s.all_keys(), " keys and ", s.b * s.heads, " heads");
+}
+
+simt::LaunchConfig config(const char* name, const AttentionSize& s, int64_t rows,
+                          int64_t rows_per_block, int64_t shared_bytes, KernelStream stream) {
+  return {.name = name,
+          .grid = dim3(static_cast<unsigned>(ceil_div(rows, rows_per_block)),
+                       static_cast<unsigned>(s.b * s.heads)),
+          .block = dim3(kAttentionThreads),
+          .shared_bytes = shared_bytes,
+          .stream = stream};
+}
+
+}  // namespace
+
+void attention_forward(const AttentionForwardArgs& args, KernelStream stream) {
+  const AttentionSize& s = args.size;
+  require_sizes(s);
+  for_dtype("attention", args.dtype, [&](auto type) {
+    for_head_dim(s.d, [&](auto width) {
+      constexpr int kD = decltype(width)::value;
+      simt::launch(config("attention_forward", s, s.queries, kAttentionRows,
+                          sizeof(ForwardShared<kD>), stream),
+                   attention_forward_kernel<decltype(type), kD>, args);
+    });
+  });
+}
+
+void attention_backward(const AttentionBackwardArgs& args, KernelStream stream) {
+  const AttentionSize& s = args.size;
+  require_sizes(s);
+  float* delta = static_cast<float*>(args.workspace);  // [B, heads, queries]
+  for_dtype("attention", args.dtype, [&](auto type) {
+    using T = decltype(type);
+    simt::launch(config("attention_delta", s, s.queries, kAttentionWarps, 0, stream),
+                 attention_delta_kernel<T>, args, delta);
+    for_head_dim(s.d, [&](auto width) {
+      constexpr int kD = decltype(width)::value;
+      constexpr int64_t kBytes = sizeof(BackwardShared<kD>);
+      simt::launch(config("attention_query_gradient", s, s.queries, kAttentionRows, kBytes, stream),
+                   attention_query_gradient_kernel<T, kD>, args, delta);
+      simt::launch(
+          config("attention_key_gradient", s, s.all_keys(), kAttentionRows, kBytes, stream),
+          attention_key_gradient_kernel<T, kD>, args, delta);
+    });
+  });
+}
+
+}  // namespace ebb::EBB_GPU_NAMESPACE

@@ -1,0 +1,52 @@
+#include "kernels/conv/cpu/conv_plan.h"
+
+#include <atomic>
+
+#include "kernels/conv/cpu/conv_winograd.h"
+#include "kernels/conv/tap_list.h"
+
+namespace ebb::cpu {
+namespace {
+
+std::atomic<ConvAlgorithms> allowed_algorithms{ConvAlgorithms::kDefault};
+
+// A register tile of full vectors would compute 16 output channels to keep one. Dot products over
+// input channels read whole vectors, of at most 16 lanes.
+bool prefers_dot(const TapList& list) { return list.out.c <= 2 && list.in.c % 16 == 0; }
+
+// From here on, tiles of 4x4 stay within what a sum of so many rounded products is allowed, the
+// limit of every algorithm in tests/kernels/conv/conv_test.cc: it grows with the sum, their error
+// hardly.
+constexpr int64_t kMinTerms4 = 9 * 64;
+
+// Below, the transforms cost more than the products they save.
+constexpr double kMinSaving = 1.6, kMinSaving4 = 2.5;
+
+// Transformed weights (or the partial gradient) are 16/9 or 4 times the weights. From here on that
+// is more memory than speed is worth, and small images no longer pay for reading it.
+constexpr int64_t kMaxPackedBytes = int64_t{128} << 20;
+
+bool pays(const TapList& list, int64_t size, double min_saving) {
+  return winograd_saving(list, size) >= min_saving &&
+         winograd_packed_bytes(list, size) <= kMaxPackedBytes;
+}
+
+}  // namespace
+
+void set_conv_algorithms(ConvAlgorithms algorithms) { allowed_algorithms = algorithms; }
+
+ConvAlgorithms conv_algorithms() { return allowed_algorithms; }
+
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
+  if (allowed_algorithms == ConvAlgorithms::kDirectOnly) return ConvAlgorithm::kDirect;
+  const TapList list = tap_list(geometry, pass);
+  if (pass != ConvPass::kBackwardWeight && prefers_dot(list)) return ConvAlgorithm::kDot;
+  // A weight gradient sums over pixels instead of channels.
+  const bool weight = pass == ConvPass::kBackwardWeight;
+  const int64_t terms = weight ? list.out.h * list.out.w : 9 * list.in.c;
+  if (terms >= kMinTerms4 && pays(list, 4, kMinSaving4)) return ConvAlgorithm::kWinograd4;
+  if (pays(list, 3, kMinSaving)) return ConvAlgorithm::kWinograd3;
+  return pays(list, 2, kMinSaving) ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
+}
+
+}  // namespace ebb::cpu

@@ -1,0 +1,146 @@
+#include "kernels/norm/group_norm.h"
+
+#include <cmath>
+
+#include "kernels/cpu/f32.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/pointwise/cpu/activate.h"
+
+namespace ebb::cpu {
+
+namespace {
+
+void require_groups(const GroupNormSize& s) {
+  EBB_CHECK(s.n >= 0 && s.pixels > 0 && s.c > 0 && s.groups > 0 && s.c % s.groups == 0, ShapeError,
+            "cpu kernels: group_norm of [", s.n, ", ", s.pixels, ", ", s.c, "] in ", s.groups,
+            " groups: the groups must divide the channels");
+}
+
+// Calls body(pixel offset + channel, channel) for the elements of group g of image n.
+template <typename Body>
+void for_each_in_group(const GroupNormSize& s, int64_t n, int64_t g, const Body& body) {
+  const int64_t width = s.group_channels();
+  for (int64_t p = 0; p < s.pixels; ++p) {
+    const int64_t row = (n * s.pixels + p) * s.c;
+    for (int64_t c = g * width; c < (g + 1) * width; ++c) body(row + c, c);
+  }
+}
+
+// u = xh * slope + offset, the argument of the activation.
+struct Affine {
+  float grad, offset;
+
+  Affine(const float* gamma, const float* beta, const float* scale, const float* shift, int64_t c,
+         int64_t nc) {
+    const float factor = scale == nullptr ? 1.0f : 1.0f + scale[nc];
+    grad = gamma[c] * factor;
+    offset = beta[c] * factor + (shift == nullptr ? 0.0f : shift[nc]);
+  }
+};
+
+}  // namespace
+
+int64_t group_norm_workspace_bytes(const GroupNormSize& s) {
+  require_groups(s);
+  return 2 * s.n * s.c * static_cast<int64_t>(sizeof(float));
+}
+
+void group_norm_forward(const GroupNormForwardArgs& args, KernelStream stream) {
+  require_f32("group_norm", args.dtype);
+  const GroupNormSize& s = args.size;
+  require_groups(s);
+  const float* x = as_f32(args.x);
+  float* y = as_f32(args.y);
+  parallel_for(stream.threads, s.n * s.groups, [&](int64_t task) {
+    const int64_t n = task / s.groups, g = task % s.groups;
+    const double count = static_cast<double>(s.pixels * s.group_channels());
+    double sum = 0, squares = 0;
+    for_each_in_group(s, n, g, [&](int64_t i, int64_t) { sum += x[i]; });
+    const double mean = sum / count;
+    for_each_in_group(s, n, g,
+                      [&](int64_t i, int64_t) { squares += (x[i] - mean) * (x[i] - mean); });
+    const double rstd = 1 / std::sqrt(squares / count + args.eps);
+    for_each_in_group(s, n, g, [&](int64_t i, int64_t c) {
+      const Affine affine(args.gamma, args.beta, args.scale, args.shift, c, n * s.c + c);
+      const float xh = static_cast<float>((x[i] - mean) * rstd);
+      y[i] = activate(args.activation, xh * affine.grad + affine.offset);
+    });
+    if (args.mean != nullptr) args.mean[task] = static_cast<float>(mean);
+    if (args.rstd != nullptr) args.rstd[task] = static_cast<float>(rstd);
+  });
+}
+
+namespace {
+
+// du and xh of one element.
+struct Element {
+  float du, xh;
+};
+
+Element element(const GroupNormBackwardArgs& args, int64_t task, int64_t i, int64_t c, int64_t nc) {
+  const Affine affine(args.gamma, args.beta, args.scale, args.shift, c, nc);
+  const float xh = (as_f32(args.x)[i] - args.mean[task]) * args.rstd[task];
+  const float grad = activation_grad(args.activation, xh * affine.grad + affine.offset);
+  return {as_f32(args.dy)[i] * grad, xh};
+}
+
+// a and b of the channels of one group; then dscale, dshift and dx.
+void group_gradient(const GroupNormBackwardArgs& args, int64_t task, float* a, float* b) {
+  const GroupNormSize& s = args.size;
+  const int64_t n = task / s.groups, g = task % s.groups, width = s.group_channels();
+  double mean_g = 0, mean_gx = 0;
+  for (int64_t c = g * width; c < (g + 1) * width; ++c) {
+    const int64_t nc = n * s.c + c;
+    double sum = 0, product = 0;
+    for (int64_t p = 0; p < s.pixels; ++p) {
+      const Element e = element(args, task, (n * s.pixels + p) * s.c + c, c, nc);
+      sum += e.du;
+      product += static_cast<double>(e.du) * e.xh;
+    }
+    a[nc] = static_cast<float>(sum);
+    b[nc] = static_cast<float>(product);
+    const double factor = args.gamma[c] * (args.scale == nullptr ? 1.0 : 1.0 + args.scale[nc]);
+    mean_g += factor * sum;
+    mean_gx += factor * product;
+    if (args.dshift != nullptr) args.dshift[nc] = static_cast<float>(sum);
+    if (args.dscale != nullptr) {
+      args.dscale[nc] = static_cast<float>(args.gamma[c] * product + args.beta[c] * sum);
+    }
+  }
+  const double count = static_cast<double>(s.pixels * width);
+  const float offset = static_cast<float>(mean_g / count);
+  const float grad = static_cast<float>(mean_gx / count);
+  for_each_in_group(s, n, g, [&](int64_t i, int64_t c) {
+    const int64_t nc = n * s.c + c;
+    const Element e = element(args, task, i, c, nc);
+    const float factor = args.gamma[c] * (args.scale == nullptr ? 1.0f : 1.0f + args.scale[nc]);
+    as_f32(args.dx)[i] = args.rstd[task] * (e.du * factor - offset - e.xh * grad);
+  });
+}
+
+}  // namespace
+
+void group_norm_backward(const GroupNormBackwardArgs& args, KernelStream stream) {
+  require_f32("group_norm", args.dtype);
+  const GroupNormSize& s = args.size;
+  require_groups(s);
+  float* a = static_cast<float*>(args.workspace);  // [N, C]
+  float* b = a + s.n * s.c;                        // [N, C]
+  parallel_for(stream.threads, s.n * s.groups,
+               [&](int64_t task) { group_gradient(args, task, a, b); });
+  parallel_chunks(stream.threads, s.c, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      double dbeta = 0, dgamma = 0;
+      for (int64_t n = 0; n < s.n; ++n) {
+        const int64_t nc = n * s.c + c;
+        const double factor = args.scale == nullptr ? 1.0 : 1.0 + args.scale[nc];
+        dbeta += factor * a[nc];
+        dgamma += factor * b[nc];
+      }
+      args.dbeta[c] = static_cast<float>(dbeta);
+      args.dgamma[c] = static_cast<float>(dgamma);
+    }
+  });
+}
+
+}  // namespace ebb::cpu

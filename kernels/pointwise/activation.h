@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/dtype.h"
+#include "base/kernel_stream.h"
+
+namespace ebb {
+
+// kGelu is the exact form x * Phi(x) (PyTorch's default), kSilu is x * sigmoid(x), kGeluTanh the
+// approximation of GELU (Hendrycks & Gimpel 2016; T5 v1.1's "gelu_new", PyTorch's
+// approximate='tanh')
+//   x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
+enum class Activation { kNone, kGelu, kSilu, kGeluTanh };
+
+// Of kGeluTanh: the argument of tanh is half of x * (kGeluTanhLinear + kGeluTanhCubic * x^2).
+inline constexpr float kGeluTanhLinear = 1.5957691216f, kGeluTanhCubic = 0.0713548163f;
+
+constexpr const char* to_string(Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return "none";
+    case Activation::kGelu:
+      return "gelu";
+    case Activation::kSilu:
+      return "silu";
+    case Activation::kGeluTanh:
+      return "gelu_tanh";
+  }
+  return "unknown";
+}
+
+// y[i] = act(x[i]). y may be x.
+struct ActivationArgs {
+  Activation activation;
+  DType dtype;
+  int64_t count;
+  const void* x;  // [count]
+  void* y;        // [count]
+};
+using ActivationForwardFn = void(const ActivationArgs&, KernelStream);
+
+// dx[i] = dy[i] * act'(x[i]). dx may be dy.
+struct ActivationBackwardArgs {
+  Activation activation;
+  DType dtype;
+  int64_t count;
+  const void* x;   // [count], the forward input
+  const void* dy;  // [count]
+  void* dx;        // [count]
+};
+using ActivationBackwardFn = void(const ActivationBackwardArgs&, KernelStream);
+
+namespace cpu {
+ActivationForwardFn activation_forward;
+ActivationBackwardFn activation_backward;
+}  // namespace cpu
+
+}  // namespace ebb

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/dtype.h"
+#include "base/kernel_stream.h"
+
+namespace ebb {
+
+enum class BroadcastOp { kAdd, kMultiply };
+
+// Combines an image with one vector per image, broadcast over the pixels:
+//   y[n, p, c] = x[n % x_n, p, c] (+ or *) s[n % s_n, c],   p = 0..pixels-1.
+// x_n and s_n divide n. y may be x when x_n == n. pixels == 1 is the plain elementwise case.
+struct BroadcastForwardArgs {
+  BroadcastOp op;
+  int64_t n, pixels, c;
+  int64_t x_n, s_n;
+  DType dtype;
+  const void* x;  // [x_n, pixels, C]
+  const void* s;  // [s_n, C]
+  void* y;        // [N, pixels, C]
+};
+using BroadcastForwardFn = void(const BroadcastForwardArgs&, KernelStream);
+
+// Gradients for x_n == s_n == n. kAdd: dx = dy, ds = sum over pixels of dy.
+// kMultiply: dx = dy * s, ds = sum over pixels of dy * x. dx may be dy; dx or ds may be null.
+struct BroadcastBackwardArgs {
+  BroadcastOp op;
+  int64_t n, pixels, c;
+  DType dtype;
+  const void* x;   // [N, pixels, C]
+  const void* s;   // [N, C]
+  const void* dy;  // [N, pixels, C]
+  void* dx;        // [N, pixels, C] or null
+  void* ds;        // [N, C] or null
+};
+using BroadcastBackwardFn = void(const BroadcastBackwardArgs&, KernelStream);
+
+namespace cpu {
+BroadcastForwardFn broadcast_forward;
+BroadcastBackwardFn broadcast_backward;
+}  // namespace cpu
+
+}  // namespace ebb

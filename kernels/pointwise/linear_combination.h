@@ -1,0 +1,30 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/kernel_stream.h"
+
+namespace ebb {
+
+// y[i, e] = sum over terms of coefficient[i] * x[i, e]: every update rule of a sampler, and
+// classifier-free guidance. y may be any x. At most kMaxTerms.
+struct LinearTerm {
+  const float* x;             // [n, elements]
+  const float* coefficients;  // [n] when per_image, else [1]
+};
+struct LinearCombinationArgs {
+  static constexpr int kMaxTerms = 4;
+  int64_t n, elements;
+  bool per_image;
+  int terms;
+  std::array<LinearTerm, kMaxTerms> term;
+  float* y;  // [n, elements]
+};
+using LinearCombinationFn = void(const LinearCombinationArgs&, KernelStream);
+
+namespace cpu {
+LinearCombinationFn linear_combination;
+}  // namespace cpu
+
+}  // namespace ebb

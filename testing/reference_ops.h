@@ -1,0 +1,134 @@
+#pragma once
+
+#include <cmath>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/ops/ops.h"
+#include "nn/ops.h"
+#include "testing/reference/activation.h"
+#include "testing/reference/avg_pool.h"
+#include "testing/reference/batch_norm.h"
+#include "testing/reference/broadcast.h"
+#include "testing/reference/conv.h"
+#include "testing/reference/mse_loss.h"
+#include "testing/reference/softmax_cross_entropy.h"
+
+namespace ebb::test {
+
+using DoubleMap = std::map<std::string, std::vector<double>>;
+
+// Computes a network in double precision, in training mode, from the plain loops of
+// tests/reference: what f32 results and gradients are compared with. Forward only.
+class ReferenceOps final : public Ops {
+ public:
+  explicit ReferenceOps(const DoubleMap& params) : params_(params) {}
+
+  Value input(const Shape& shape, std::vector<double> values) {
+    arrays_.push_back({shape, std::move(values)});
+    return {static_cast<int>(arrays_.size()) - 1};
+  }
+
+  Value param(const Scope& name, const Shape& shape, const ParamInfo&) override {
+    return input(shape, params_.at(name.path()));
+  }
+
+  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+             const Scope&) override {
+    std::vector<Shape> shapes;
+    std::vector<const std::vector<double>*> x;
+    for (Value value : inputs) {
+      shapes.push_back(shape(value));
+      x.push_back(&values(value));
+    }
+    const Shape y = op_def(kind).infer(attrs, shapes).front();
+    return input(y, compute(kind, attrs, shapes, x, y));
+  }
+
+  Shape shape(Value value) const override { return arrays_.at(value.id).shape; }
+  const std::vector<double>& values(Value value) const { return arrays_.at(value.id).values; }
+
+ private:
+  struct Array {
+    Shape shape;
+    std::vector<double> values;
+  };
+  using Operands = std::vector<const std::vector<double>*>;
+
+  static std::vector<double> compute(OpKind kind, const OpAttrs& attrs,
+                                     const std::vector<Shape>& shapes, const Operands& x,
+                                     const Shape& y) {
+    const Shape& s = shapes[0];
+    switch (kind) {
+      case OpKind::kConv:
+        return conv(std::get<ConvAttrs>(attrs), s, x, y);
+      case OpKind::kBatchNorm: {
+        const auto& norm = std::get<BatchNormAttrs>(attrs);
+        const reference::BatchNormProblem problem{
+            row_count(s), s.back(), norm.activation, norm.eps, *x[0], *x[1], *x[2]};
+        return reference::batch_norm(problem, reference::batch_statistics(problem));
+      }
+      case OpKind::kActivation: {
+        std::vector<double> result;
+        for (double v : *x[0]) {
+          result.push_back(reference::activation(std::get<ActivationAttrs>(attrs).activation, v));
+        }
+        return result;
+      }
+      case OpKind::kAvgPool:
+        return reference::avg_pool_forward(
+            {s[0], s[1], s[2], s[3], std::get<PoolAttrs>(attrs).kernel}, *x[0]);
+      case OpKind::kConcat:
+        return concat(shapes, x, y);
+      case OpKind::kAdd:
+      case OpKind::kMultiply: {
+        const auto op = kind == OpKind::kAdd ? BroadcastOp::kAdd : BroadcastOp::kMultiply;
+        return reference::broadcast_forward(
+            {op, y[0], pixel_count(y), y.back(), s[0], shapes[1][0]}, *x[0], *x[1]);
+      }
+      case OpKind::kMseLoss:
+        return {reference::mse_loss(*x[0], *x[1])};
+      case OpKind::kSoftmaxCrossEntropy:
+        return {reference::softmax_cross_entropy(*x[0], *x[1], s[1])};
+      default:
+        throw Error(cat("reference: no ", op_def(kind).name));
+    }
+  }
+
+  static std::vector<double> conv(const ConvAttrs& attrs, const Shape& s, const Operands& x,
+                                  const Shape& y) {
+    const ConvGeometry g = ops::conv_op_geometry(attrs, s, y.back());
+    std::vector<double> result;
+    for (int64_t p = 0; p < g.n * g.ho * g.wo; ++p) {
+      result.insert(result.end(), x[2]->begin(), x[2]->end());
+    }
+    reference::for_each_meeting(g, [&](int64_t px, int64_t py, int64_t k) {
+      for (int64_t o = 0; o < g.o; ++o) {
+        const double* w = x[1]->data() + (o * g.kh * g.kw + k) * g.c;
+        const double* pixel = x[0]->data() + px * g.c;
+        for (int64_t c = 0; c < g.c; ++c) result[py * g.o + o] += pixel[c] * w[c];
+      }
+    });
+    return result;
+  }
+
+  static std::vector<double> concat(const std::vector<Shape>& shapes, const Operands& x,
+                                    const Shape& y) {
+    std::vector<double> result;
+    for (int64_t row = 0; row < row_count(y); ++row) {
+      for (size_t i = 0; i < x.size(); ++i) {
+        const int64_t c = shapes[i].back();
+        const auto begin = x[i]->begin() + row % row_count(shapes[i]) * c;
+        result.insert(result.end(), begin, begin + c);
+      }
+    }
+    return result;
+  }
+
+  const DoubleMap& params_;
+  std::vector<Array> arrays_;
+};
+
+}  // namespace ebb::test

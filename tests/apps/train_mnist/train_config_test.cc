@@ -1,0 +1,114 @@
+#include "apps/train_mnist/train_config.h"
+
+#include <cmath>
+
+#include "testing/catch.h"
+
+namespace ebb {
+namespace {
+
+TEST_CASE("an edition's settings are the assignment's") {
+  const TrainConfig denoiser = preset_config(TrainModel::kDenoiser, Preset::kFa24);
+  CHECK(denoiser.objective.type == ObjectiveType::kDenoise);
+  CHECK(denoiser.objective.sigma == 0.5);
+  CHECK(denoiser.hidden == 128);
+  CHECK(denoiser.batch_size == 256);
+  CHECK(denoiser.lr == 1e-4);
+  CHECK(denoiser.lr_decay == 1);
+  CHECK(denoiser.epochs == 5);
+
+  const TrainConfig ddpm = preset_config(TrainModel::kTime, Preset::kFa24);
+  CHECK(ddpm.objective.type == ObjectiveType::kDdpm);
+  CHECK(ddpm.objective.timesteps == 300);
+  CHECK(ddpm.time_fusion == TimeFusion::kAdd);
+  CHECK(ddpm.hidden == 64);
+  CHECK(ddpm.batch_size == 128);
+  CHECK(ddpm.lr == 1e-3);
+  CHECK(ddpm.epochs == 20);
+
+  for (Preset preset : {Preset::kSp25, Preset::kFa25}) {
+    const TrainConfig flow = preset_config(TrainModel::kClass, preset);
+    CHECK(flow.objective.type == ObjectiveType::kFlow);
+    CHECK(flow.time_fusion == TimeFusion::kMultiply);
+    CHECK(flow.batch_size == 64);
+    CHECK(flow.lr == 1e-2);
+    CHECK(flow.epochs == 10);
+    CHECK(flow.class_dropout == 0.1);
+  }
+}
+
+TEST_CASE("the classifier has settings of its own") {
+  const TrainConfig classifier = preset_config(TrainModel::kClassifier, Preset::kFa24);
+  CHECK(classifier.objective.type == ObjectiveType::kClassify);
+  CHECK(output_shape(make_network(classifier)) == Shape{10});
+  CHECK(command_line(classifier) == "train_mnist --model classifier --seed 0");
+  TrainConfig other = classifier;
+  other.max_rotation = 3;
+  CHECK(command_line(other) == "train_mnist --model classifier --max-rotation 3.0 --seed 0");
+  CHECK(describe_difference(to_json(other), to_json(classifier)).starts_with("max_rotation is 3"));
+}
+
+TEST_CASE("samples are shown where the edition asks for them") {
+  CHECK(sample_epochs(Preset::kFa24, 20) == std::vector<int64_t>{1, 5, 20});
+  CHECK(sample_epochs(Preset::kSp25, 10) == std::vector<int64_t>{5, 10});
+}
+
+TEST_CASE("the learning rate falls once an epoch by the same ratio, to a tenth over all epochs") {
+  TrainConfig config = preset_config(TrainModel::kClass, Preset::kFa24);
+  CHECK(learning_rate(config, 0, 469) == 1e-3);
+  CHECK(learning_rate(config, 468, 469) == 1e-3);
+  const double ratio = std::pow(0.1, 1.0 / 20);
+  CHECK(learning_rate(config, 469, 469) == Approx(1e-3 * ratio).epsilon(1e-14));
+  CHECK(learning_rate(config, 469 * 20, 469) == Approx(1e-4).epsilon(1e-14));
+
+  config.lr_warmup_steps = 4;
+  CHECK(learning_rate(config, 0, 469) == Approx(0.25e-3).epsilon(1e-14));
+  CHECK(learning_rate(config, 3, 469) == Approx(1e-3).epsilon(1e-14));
+  CHECK(learning_rate(config, 4, 469) == 1e-3);
+}
+
+TEST_CASE("a difference between two runs is named with both values") {
+  const TrainConfig mine = preset_config(TrainModel::kClass, Preset::kFa24);
+  CHECK(describe_difference(to_json(mine), to_json(mine)).empty());
+  TrainConfig other = mine;
+  other.lr = 0.5;
+  CHECK(describe_difference(to_json(mine), to_json(other)) == "lr is 0.001, the run has 0.5");
+  other = mine;
+  other.objective.timesteps = 100;
+  CHECK(describe_difference(to_json(mine), to_json(other)).starts_with("objective is "));
+  CHECK_FALSE(describe_difference(to_json(mine), "not json").empty());
+}
+
+TEST_CASE("a run that does not say its precision was trained in f32") {
+  TrainConfig config = preset_config(TrainModel::kClass, Preset::kFa24);
+  std::string old = to_json(config);
+  const std::string said = ",\"precision\":\"f32\"";
+  old.erase(old.find(said), said.size());
+  CHECK(describe_difference(to_json(config), old).empty());
+  config.precision = Precision::kBF16;
+  CHECK(describe_difference(to_json(config), old) == "precision is \"bf16\", the run has \"f32\"");
+}
+
+TEST_CASE("how long a run goes on is no difference") {
+  const TrainConfig mine = preset_config(TrainModel::kClass, Preset::kFa24);
+  TrainConfig longer = mine;
+  longer.max_steps = 7;
+  CHECK(describe_difference(to_json(mine), to_json(longer)).empty());
+}
+
+TEST_CASE("the command line repeats a run with as few flags as possible") {
+  TrainConfig config = preset_config(TrainModel::kClass, Preset::kFa24);
+  config.seed = 3;
+  CHECK(command_line(config) == "train_mnist --model class --seed 3");
+  config.hidden = 12;
+  config.ema_decay = 0.999;
+  CHECK(command_line(config) == "train_mnist --model class --hidden 12 --ema-decay 0.999 --seed 3");
+  config.precision = Precision::kBF16;
+  CHECK(command_line(config) ==
+        "train_mnist --model class --hidden 12 --ema-decay 0.999 --precision bf16 --seed 3");
+  const TrainConfig flow = preset_config(TrainModel::kTime, Preset::kFa25);
+  CHECK(command_line(flow) == "train_mnist --model time --course fa25 --seed 0");
+}
+
+}  // namespace
+}  // namespace ebb

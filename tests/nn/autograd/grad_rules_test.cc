@@ -1,0 +1,245 @@
+#include <functional>
+
+#include "nn/autograd/tape.h"
+#include "nn/layers.h"
+#include "nn/param_collector.h"
+#include "testing/catch.h"
+#include "testing/contexts.h"
+#include "testing/gradcheck.h"
+#include "testing/random_data.h"
+#include "testing/reference_ops.h"
+
+// Every gradient rule against central differences of the double-precision references, through the
+// tape: what it records, passes on and adds up is part of the test.
+namespace ebb {
+namespace {
+
+using autograd::Mode;
+using autograd::ParamStore;
+using autograd::Tape;
+
+// A loss made of parameters only, so that everything that an operation reads has a gradient.
+struct GradCase {
+  const char* name;
+  std::function<Value(Ops&)> output;
+};
+
+Value leaf(Ops& ops, const char* name, const Shape& shape) {
+  return ops.param(Scope(name), shape, {.init = {.bound = 1}});
+}
+Value frozen(Ops& ops, const char* name, const Shape& shape) {
+  return ops.param(Scope(name), shape, {.init = {.bound = 1}, .trainable = false});
+}
+
+// The mean squared distance from fixed values: gives each element of y a gradient of its own.
+Value distance(Ops& ops, Value y) {
+  const Value target =
+      ops.param(Scope("target"), ops.shape(y), {.init = {.bound = 2}, .trainable = false});
+  return ops.mse_loss(y, target);
+}
+
+const Scope kLayer("layer");
+
+const GradCase kCases[] = {
+    {"conv 3x3",
+     [](Ops& ops) {
+       return ops.conv2d(kLayer, leaf(ops, "x", {2, 5, 4, 3}), 4, 3, 1, 1);
+     }},
+    {"conv 3x3 strided",
+     [](Ops& ops) {
+       return ops.conv2d(kLayer, leaf(ops, "x", {2, 5, 4, 3}), 2, 3, 2, 1);
+     }},
+    {"conv 1x1",
+     [](Ops& ops) {
+       return ops.conv2d(kLayer, leaf(ops, "x", {2, 3, 3, 5}), 2, 1, 1, 0);
+     }},
+    {"transposed 4x4 s2",
+     [](Ops& ops) {
+       return ops.conv_transpose2d(kLayer, leaf(ops, "x", {2, 3, 2, 3}), 2, 4, 2, 1);
+     }},
+    {"transposed 7x7 s7",
+     [](Ops& ops) {
+       return ops.conv_transpose2d(kLayer, leaf(ops, "x", {2, 1, 1, 3}), 3, 7, 7, 0);
+     }},
+    {"linear",
+     [](Ops& ops) {
+       return ops.linear(kLayer, leaf(ops, "x", {3, 5}), 4);
+     }},
+    {"batch norm",
+     [](Ops& ops) {
+       return ops.batch_norm(kLayer, leaf(ops, "x", {3, 2, 3, 4}), Activation::kNone);
+     }},
+    {"batch norm with GELU",
+     [](Ops& ops) {
+       return ops.batch_norm(kLayer, leaf(ops, "x", {3, 2, 3, 4}), Activation::kGelu);
+     }},
+    {"batch norm with SiLU",
+     [](Ops& ops) {
+       return ops.batch_norm(kLayer, leaf(ops, "x", {3, 2, 3, 4}), Activation::kSilu);
+     }},
+    {"gelu",
+     [](Ops& ops) {
+       return ops.gelu(kLayer, leaf(ops, "x", {4, 9}));
+     }},
+    {"silu",
+     [](Ops& ops) {
+       return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kSilu},
+                       {leaf(ops, "x", {4, 9})}, kLayer);
+     }},
+    {"gelu tanh",
+     [](Ops& ops) {
+       return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kGeluTanh},
+                       {leaf(ops, "x", {4, 9})}, kLayer);
+     }},
+    {"average pool",
+     [](Ops& ops) {
+       return ops.avg_pool(kLayer, leaf(ops, "x", {2, 4, 6, 3}), 2);
+     }},
+    {"global average pool",
+     [](Ops& ops) {
+       return ops.global_avg_pool(kLayer, leaf(ops, "x", {2, 3, 3, 4}));
+     }},
+    {"softmax cross entropy",
+     [](Ops& ops) {
+       return ops.softmax_cross_entropy(leaf(ops, "x", {3, 4}), frozen(ops, "p", {3, 4}));
+     }},
+    {"concat",
+     [](Ops& ops) {
+       return ops.concat(kLayer, {leaf(ops, "a", {2, 3, 2, 2}), leaf(ops, "b", {2, 3, 2, 1}),
+                                  leaf(ops, "c", {2, 3, 2, 4})});
+     }},
+    {"add",
+     [](Ops& ops) {
+       return ops.add(kLayer, leaf(ops, "x", {2, 3, 2, 4}), leaf(ops, "s", {2, 4}));
+     }},
+    {"multiply",
+     [](Ops& ops) {
+       return ops.multiply(kLayer, leaf(ops, "x", {2, 3, 2, 4}), leaf(ops, "s", {2, 4}));
+     }},
+    {"conv with a frozen weight",
+     [](Ops& ops) {
+       const Value w = frozen(ops, "w", {3, 3, 3, 2});
+       return ops.emit(OpKind::kConv, ConvAttrs{3, 1, 1},
+                       {leaf(ops, "x", {2, 4, 3, 2}), w, leaf(ops, "b", {3})}, kLayer);
+     }},
+    {"conv with a frozen bias and input",
+     [](Ops& ops) {
+       const Value x = frozen(ops, "x", {2, 4, 3, 2}), b = frozen(ops, "b", {3});
+       return ops.emit(OpKind::kConv, ConvAttrs{3, 1, 1}, {x, leaf(ops, "w", {3, 3, 3, 2}), b},
+                       kLayer);
+     }},
+    {"multiply by a frozen vector",
+     [](Ops& ops) {
+       return ops.multiply(kLayer, leaf(ops, "x", {2, 3, 2, 4}), frozen(ops, "s", {2, 4}));
+     }},
+    {"add a vector to a frozen image",
+     [](Ops& ops) {
+       return ops.add(kLayer, frozen(ops, "x", {2, 3, 2, 4}), leaf(ops, "s", {2, 4}));
+     }},
+    {"concat with a frozen operand",
+     [](Ops& ops) {
+       return ops.concat(kLayer, {leaf(ops, "a", {2, 3, 2, 2}), frozen(ops, "b", {2, 3, 2, 1}),
+                                  leaf(ops, "c", {2, 3, 2, 4})});
+     }},
+    {"a value used twice",
+     [](Ops& ops) {
+       const Value x = leaf(ops, "x", {2, 3, 2, 4}), s = leaf(ops, "s", {2, 4});
+       return ops.add(kLayer, ops.multiply(kLayer, x, s), s);
+     }},
+    {"a value used by three nodes",
+     [](Ops& ops) {
+       const Value x = ops.gelu(kLayer, leaf(ops, "x", {2, 3}));
+       return ops.add(kLayer, ops.multiply(kLayer, x, ops.gelu(kLayer, x)), x);
+     }},
+    {"a value twice in one node",
+     [](Ops& ops) {
+       const Value x = leaf(ops, "x", {3, 4});  // its place is in the flat gradients
+       const Value h = ops.gelu(kLayer, x);
+       return ops.concat(kLayer, {ops.multiply(kLayer, x, x), ops.multiply(kLayer, h, h), x, x});
+     }},
+    {"a block of the network",
+     [](Ops& ops) {
+       return up_block(ops, kLayer, leaf(ops, "x", {2, 2, 3, 3}), 2);
+     }},
+    {"a block of fully connected layers",
+     [](Ops& ops) {
+       return fc_block(ops, kLayer, leaf(ops, "x", {3, 2}), 4);
+     }},
+    {"flatten and unflatten",
+     [](Ops& ops) {
+       return unflatten(ops, kLayer, flatten(ops, kLayer, leaf(ops, "x", {2, 7, 7, 2})));
+     }},
+};
+
+struct Problem {
+  explicit Problem(const GradCase& test) {
+    ParamCollector collector;
+    distance(collector, test.output(collector));
+    specs = collector.specs();
+    test::RandomData random(11);
+    for (const ParamSpec& spec : specs) {
+      values[spec.name] = random.uniform(spec.shape.elements(), -1.5, 1.5);
+      doubles[spec.name] = {values[spec.name].begin(), values[spec.name].end()};
+    }
+  }
+  std::vector<ParamSpec> specs;
+  std::map<std::string, std::vector<float>> values;
+  test::DoubleMap doubles;
+};
+
+double reference_loss(const GradCase& test, const test::DoubleMap& params) {
+  test::ReferenceOps ops(params);
+  return ops.values(distance(ops, test.output(ops))).at(0);
+}
+
+// Central differences of the reference; double precision leaves about 1e-10 of them.
+std::vector<double> differences(const GradCase& test, test::DoubleMap params,
+                                const std::string& name) {
+  constexpr double kStep = 1e-5;
+  std::vector<double> result;
+  for (size_t i = 0; i < params.at(name).size(); ++i) {
+    double& element = params.at(name)[i];
+    const double here = element;
+    element = here + kStep;
+    const double above = reference_loss(test, params);
+    element = here - kStep;
+    const double below = reference_loss(test, params);
+    element = here;
+    result.push_back((above - below) / (2 * kStep));
+  }
+  return result;
+}
+
+TEST_CASE("every gradient rule agrees with central differences of its reference", "[autograd]") {
+  for (const GradCase& test : kCases) {
+    INFO(test.name);
+    const Problem problem(test);
+    test::PoisonedContext poisoned;
+    ParamStore store(poisoned.get(), problem.specs, false);
+    for (const auto& [name, values] : problem.values) store.value(name).copy_from_host(values);
+    {
+      Tape tape(poisoned.get(), store, Mode::kTrain);
+      const Value loss = distance(tape, test.output(tape));
+      CHECK(tape.tensor(loss).item() ==
+            Approx(reference_loss(test, problem.doubles)).epsilon(1e-6));
+      tape.backward(loss);
+    }
+    double scale = 0;  // of all gradients: some are zero but for rounding
+    std::map<std::string, std::vector<double>> expected;
+    for (const ParamSpec& spec : problem.specs) {
+      if (!spec.info.trainable) continue;
+      expected[spec.name] = differences(test, problem.doubles, spec.name);
+      for (double d : expected[spec.name]) scale = std::max(scale, std::fabs(d));
+    }
+    for (const auto& [name, derivative] : expected) {
+      INFO(name);
+      const std::vector<float> gradient = store.grad(name).to_host();
+      CHECK(test::compare(gradient, derivative, {.absolute = 1e-5 * scale, .relative = 1e-5}) ==
+            "");
+    }
+    CHECK(poisoned.allocator().damaged_blocks() == 0);
+  }
+}
+
+}  // namespace
+}  // namespace ebb
