@@ -107,7 +107,7 @@ def run_selftest(_: argparse.Namespace) -> None:
         ]:
             config = ModelConfig(conditioning=conditioning, time_fusion=time_fusion, hidden=4)
             check_round_trip(Path(directory) / "model.safetensors", config)
-    print("peer_mnist selftest: passed")
+    print("baseline_mnist selftest: passed")
 
 
 def check_parameter_counts() -> None:
@@ -142,7 +142,7 @@ def check_round_trip(path: Path, config: ModelConfig) -> None:
 
 def check(condition: bool, message: str) -> None:
     if not condition:
-        sys.exit(f"peer_mnist selftest: {message}")
+        sys.exit(f"baseline_mnist selftest: {message}")
 
 
 def positive(text: str) -> int:
@@ -238,7 +238,7 @@ def parse_args() -> argparse.Namespace:
     command.set_defaults(run=run_sample)
 
     command = commands.add_parser("ops", help="time single convolutions", parents=[common])
-    command.add_argument("--cases", type=Path, required=True, help="JSON, see peer_convs.py")
+    command.add_argument("--cases", type=Path, required=True, help="JSON, see baseline_convs.py")
     command.add_argument("--steps", type=positive, default=3, help="measured runs")
     command.add_argument("--threads", type=positive, help="CPU threads")
     command.set_defaults(run=baseline_convs.time_convs)
@@ -259,7 +259,7 @@ def parse_args() -> argparse.Namespace:
 
     args = parser.parse_args()
     if args.run is run_sample and args.warmup + args.steps > baseline_timing.TIMESTEPS:
-        parser.error(f"--warmup plus --steps exceed the {peer_timing.TIMESTEPS} timesteps")
+        parser.error(f"--warmup plus --steps exceed the {baseline_timing.TIMESTEPS} timesteps")
     return args
 
 
@@ -269,7 +269,7 @@ def main() -> None:
     try:
         args.run(args)
     except (OSError, ValueError) as error:
-        sys.exit(f"peer_mnist: {error}")
+        sys.exit(f"baseline_mnist: {error}")
 
 
 if __name__ == "__main__":

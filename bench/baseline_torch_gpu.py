@@ -118,7 +118,7 @@ def parse_args() -> argparse.Namespace:
     common.add_argument("--seed", type=int, default=0)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("ops", help="single ops", parents=[common])
-    command.add_argument("--cases", type=Path, required=True, help="JSON, see peer_convs.py")
+    command.add_argument("--cases", type=Path, required=True, help="JSON, see baseline_convs.py")
     for name, batch in (("train", 128), ("sample", 10)):
         command = commands.add_parser(name, help="steps of the class UNet", parents=[common])
         command.add_argument("--hidden", type=int, default=64)

@@ -94,17 +94,17 @@ void measure_cold_start(const Setup& setup, BenchReport& report, const std::stri
   const auto run_command = [](const std::string& command) {
     EBB_CHECK(std::system(command.c_str()) == 0, IoError, "'", command, "' failed");
   };
-  std::vector<double> ebb, baseline;
+  std::vector<double> ebb_times, baseline_times;
   for (int64_t round = 0; round < setup.flags.rounds; ++round) {
-    ebb.push_back(time_ms([&] {
+    ebb_times.push_back(time_ms([&] {
       run_command(ebb + " sample --model " + setup.model_path + " --class 7 -b 1 --force -o " +
                   (directory / "ours.png").string() + threads + " --device " +
                   setup.flags.device.device + " --precision " + setup.flags.device.precision_name +
                   " > /dev/null 2>&1");
     }));
     if (!setup.flags.has_baseline() || setup.flags.on_gpu()) continue;
-    baseline.push_back(time_ms([&] {
-      run_command(setup.flags.python + " " + setup.flags.scripts + "/peer_mnist.py draw " +
+    baseline_times.push_back(time_ms([&] {
+      run_command(setup.flags.python + " " + setup.flags.scripts + "/baseline_mnist.py draw " +
                   setup.model_path + " " + (directory / "peer.pgm").string() + " --digit 7" +
                   threads);
     }));
@@ -112,9 +112,9 @@ void measure_cold_start(const Setup& setup, BenchReport& report, const std::stri
   std::filesystem::remove_all(directory);
   BenchRow row{.name = "cold start: one guided digit, 300 steps, process start to file",
                .roofline_ms = report.roofline_ms(2 * 300 * kForwardFlops64),
-               .ebb_ms = median(ebb),
+               .ebb_ms = median(ebb_times),
                .target = "ratio >= 10"};
-  if (!baseline.empty()) row.baseline_ms = median(baseline);
+  if (!baseline_times.empty()) row.baseline_ms = median(baseline_times);
   report.add(std::move(row));
 }
 

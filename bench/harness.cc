@@ -232,7 +232,7 @@ double peak_memory_mb(const Context& context) {
 void run_baseline(const BenchFlags& flags, const std::string& arguments,
                   const std::function<void(nlohmann::json)>& on_line) {
   const std::string command = flags.python + " " + flags.scripts +
-                              (flags.on_gpu() ? "/peer_torch_gpu.py " : "/peer_mnist.py ") +
+                              (flags.on_gpu() ? "/baseline_torch_gpu.py " : "/baseline_mnist.py ") +
                               arguments;
   std::FILE* const pipe = popen(command.c_str(), "r");
   EBB_CHECK(pipe != nullptr, IoError, "--peer torch: cannot start '", command, "'");

@@ -90,8 +90,8 @@ class CompileChecks(unittest.TestCase):
             for body, calls in (("exit(1);", True), ("_exit(1);", False)):
                 source = Path(directory, "x.c")
                 source.write_text("void exit(int); void _exit(int); void f(void) { %s }\n" % body)
-                subprocess.run(["cc", "-c", "-o", f"{folder}/x.o", source], check=True)
-                self.assertEqual(check_kernels.calls_exit(f"{folder}/x.o"), calls)
+                subprocess.run(["cc", "-c", "-o", f"{directory}/x.o", source], check=True)
+                self.assertEqual(check_kernels.calls_exit(f"{directory}/x.o"), calls)
 
     def test_names_lose_namespaces_and_template_arguments(self):
         anonymous = "51_GLOBAL__N__4c0276f4_18_activation_cuda_cu_295d5af98Backward"

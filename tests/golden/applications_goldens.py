@@ -125,7 +125,7 @@ def same(x: Tensor) -> Tensor:
     return x
 
 
-def gray(x: Tensor) -> Tensor:
+def grey(x: Tensor) -> Tensor:
     return x.mean(dim=1, keepdim=True).expand_as(x)
 
 
@@ -152,7 +152,7 @@ def sum_of_parts(filters: Sequence[View], parts: Sequence[Denoiser]) -> Denoiser
 
 
 @dataclasses.dataclass(frozen=True)
-class SamplingSchedule:
+class Walk:
     """Ancestral steps from timestep to timestep; -1 is the clean image, whose step adds no noise."""
 
     schedule: str
@@ -176,7 +176,7 @@ class SamplingSchedule:
     def reference_noise(self, step: int) -> Tensor:
         return torch.from_numpy(image_noise(REFERENCE, FIRST_IMAGE, step, self.shape)).double()
 
-    def noisy(self, clean: Tensor, k: int, noise: Tensor) -> Tensor:
+    def noised(self, clean: Tensor, k: int, noise: Tensor) -> Tensor:
         signal = self.signal(k)
         return signal**0.5 * clean + (1 - signal) ** 0.5 * noise
 
@@ -213,50 +213,50 @@ class SamplingSchedule:
 
 
 def inpainted(
-    schedule: SamplingSchedule, denoiser: Denoiser, mask: Tensor, known: Tensor, noise: Callable[[int], Tensor]
+    walk: Walk, denoiser: Denoiser, mask: Tensor, known: Tensor, noise: Callable[[int], Tensor]
 ) -> Tensor:
     """Mask 1 is made new. After a step to k_next the rest is the known image noised to k_next."""
 
     def keep_known(step: int, k_next: int, x: Tensor) -> Tensor:
-        return mask * x + (1 - mask) * schedule.noisy(known, k_next, noise(step))
+        return mask * x + (1 - mask) * walk.noised(known, k_next, noise(step))
 
-    return schedule.run(denoiser, schedule.start(), keep_known)
+    return walk.run(denoiser, walk.start(), keep_known)
 
 
-def schedule_cases(schedule: SamplingSchedule, ask: Ask) -> Tensors:
+def walk_cases(walk: Walk, ask: Ask) -> Tensors:
     """The states of every combination on this network."""
-    shape = schedule.shape
-    known = torch.rand(1, *schedule.image).mul(2).sub(1).float()
-    mask = (torch.rand(1, 1, *schedule.image[1:]) > 0.4).float()
-    start = schedule.start()
+    shape = walk.shape
+    known = torch.rand(1, *walk.image).mul(2).sub(1).float()
+    mask = (torch.rand(1, 1, *walk.image[1:]) > 0.4).float()
+    start = walk.start()
     six, nine, three, one = (guided(ask, label, 5.0) for label in (6, 9, 3, 1))
     low, wide = low_pass(9, 1.5), low_pass(23, 2.0)
-    steps = range(len(schedule.timesteps) - 1)
+    steps = range(len(walk.timesteps) - 1)
     golden = {
         "start": start,
-        "noise": torch.cat([schedule.noise(i) for i in steps]),
-        "reference_noise": torch.cat([schedule.reference_noise(i) for i in steps]),
+        "noise": torch.cat([walk.noise(i) for i in steps]),
+        "reference_noise": torch.cat([walk.reference_noise(i) for i in steps]),
         "known": known,
         "mask": mask,
-        "conditional": schedule.run(guided(ask, 3, 1.0), start),
-        "guided": schedule.run(guided(ask, 3, 7.0), start),
+        "conditional": walk.run(guided(ask, 3, 1.0), start),
+        "guided": walk.run(guided(ask, 3, 7.0), start),
         "inpaint": inpainted(
-            schedule, six, mask.double(), known.double().expand(shape), schedule.reference_noise
+            walk, six, mask.double(), known.double().expand(shape), walk.reference_noise
         ),
-        "rotate_180": schedule.run(mean_of_views(["identity", "rotate_180"], [six, nine]), start),
-        "flip": schedule.run(mean_of_views(["identity", "flip"], [six, nine]), start),
-        "negate": schedule.run(mean_of_views(["identity", "negate"], [six, nine]), start),
-        "three_views": schedule.run(
+        "rotate_180": walk.run(mean_of_views(["identity", "rotate_180"], [six, nine]), start),
+        "flip": walk.run(mean_of_views(["identity", "flip"], [six, nine]), start),
+        "negate": walk.run(mean_of_views(["identity", "negate"], [six, nine]), start),
+        "three_views": walk.run(
             mean_of_views(["flip", "rotate_cw", "rotate_ccw"], [six, nine, three]), start
         ),
-        "hybrid": schedule.run(sum_of_parts([low, minus(same, low)], [six, nine]), start),
-        "triple": schedule.run(
+        "hybrid": walk.run(sum_of_parts([low, minus(same, low)], [six, nine]), start),
+        "triple": walk.run(
             sum_of_parts([wide, minus(low, wide), minus(same, low)], [six, nine, one]), start
         ),
-        "motion": schedule.run(sum_of_parts([motion, minus(same, motion)], [six, nine]), start),
+        "motion": walk.run(sum_of_parts([motion, minus(same, motion)], [six, nine]), start),
     }
-    if schedule.image[0] == 3:
-        golden["color"] = schedule.run(sum_of_parts([gray, minus(same, gray)], [six, nine]), start)
+    if walk.image[0] == 3:
+        golden["color"] = walk.run(sum_of_parts([grey, minus(same, grey)], [six, nine]), start)
     return golden
 
 
@@ -266,13 +266,13 @@ def write_toolbox_goldens(versions: dict[str, str]) -> None:
     rgb = TinyRgb().eval()
     params = {f"param.{name}": value.clone() for name, value in rgb.state_dict().items()}
     cases = (
-        ("toolbox_mnist", saved_network("toolbox_ddpm"), {}, MNIST_SCHEDULE),
-        ("toolbox_rgb", rgb, params, RGB_SCHEDULE),
+        ("toolbox_mnist", saved_network("toolbox_ddpm"), {}, MNIST_WALK),
+        ("toolbox_rgb", rgb, params, RGB_WALK),
     )
-    for name, model, tensors, schedule in cases:
-        ask = ask_in_f64(model, len(alpha_bar_table(schedule.schedule)))
-        states = {key: value.float() for key, value in schedule_cases(schedule, ask).items()}
-        timesteps = {"timestep": torch.tensor(schedule.timesteps, dtype=torch.int32)}
+    for name, model, tensors, walk in cases:
+        ask = ask_in_f64(model, len(alpha_bar_table(walk.schedule)))
+        states = {key: value.float() for key, value in walk_cases(walk, ask).items()}
+        timesteps = {"timestep": torch.tensor(walk.timesteps, dtype=torch.int32)}
         all_tensors = {**tensors, **states, **timesteps}
         write_golden(
             name,
@@ -281,5 +281,5 @@ def write_toolbox_goldens(versions: dict[str, str]) -> None:
         )
 
 
-MNIST_SCHEDULE = SamplingSchedule("linear300", [207, 198, 189, -1], (1, 28, 28))
-RGB_SCHEDULE = SamplingSchedule("cosine1000", [690, 660, 630, 600, 570], (3, 12, 12))
+MNIST_WALK = Walk("linear300", [207, 198, 189, -1], (1, 28, 28))
+RGB_WALK = Walk("cosine1000", [690, 660, 630, 600, 570], (3, 12, 12))

@@ -1,6 +1,6 @@
 """The small networks of the toolbox goldens: two trained for minutes, one random.
 
-Trained networks keep images in range, so that the images of the programs show what they do.
+Trained networks keep images in range, so that the pictures of the programs show what they do.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from golden_file import DIRECTORY, write_golden
+from golden_file import FOLDER, write_golden
 from baseline_mnist_unet import MnistUNet, ModelConfig, load_model, tensors_to_save
 from sampler_goldens import alpha_bar_table
 from torch import Tensor, nn
@@ -22,18 +22,18 @@ DROP = 0.1  # of the classes, for guidance
 DDPM = {"type": "ddpm", "timesteps": 300, "beta_start": 1e-4, "beta_end": 0.02}
 FLOW = {"type": "flow"}
 
-Noisy = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+Noised = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
 def write_trained_networks(versions: dict[str, str]) -> None:
     """Model files of ebb."""
     torch.set_num_threads(1)
     trainings = (
-        ("toolbox_ddpm", DDPM, ddpm_noisy(alpha_bar_table("linear300"))),
-        ("toolbox_flow", FLOW, flow_noisy),
+        ("toolbox_ddpm", DDPM, ddpm_noised(alpha_bar_table("linear300"))),
+        ("toolbox_flow", FLOW, flow_noised),
     )
-    for seed, (name, objective, noisy) in enumerate(trainings, start=8):
-        model = trained_network(noisy, seed)
+    for seed, (name, objective, noised) in enumerate(trainings, start=8):
+        model = trained_network(noised, seed)
         metadata = {
             "format": "pt",
             "ebb.format": "1",
@@ -46,13 +46,13 @@ def write_trained_networks(versions: dict[str, str]) -> None:
 
 
 def saved_network(name: str) -> MnistUNet:
-    return load_model(DIRECTORY / f"{name}.safetensors").eval()
+    return load_model(FOLDER / f"{name}.safetensors").eval()
 
 
 class TinyRgb(nn.Module):
     """Three channels in, noise and variance code out, as DeepFloyd IF; random.
 
-    Its text in C++ is in tests/diffusion/applications_golden_test.cc.
+    Its text in C++ is in tests/diffusion/toolbox_golden_test.cc.
     """
 
     def __init__(self) -> None:
@@ -76,37 +76,37 @@ def strokes(labels: Tensor) -> Tensor:
     n = len(labels)
     angle = labels * math.pi / CLASSES + 0.1 * torch.randn(n)
     along = torch.stack([torch.cos(angle), torch.sin(angle)], dim=1)
-    center = 13.5 + 5 * torch.stack([along[:, 1], -along[:, 0]], dim=1) + torch.randn(n, 2)
+    centre = 13.5 + 5 * torch.stack([along[:, 1], -along[:, 0]], dim=1) + torch.randn(n, 2)
     rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
-    dx = columns[None] - center[:, 0, None, None]
-    dy = rows[None] - center[:, 1, None, None]
+    dx = columns[None] - centre[:, 0, None, None]
+    dy = rows[None] - centre[:, 1, None, None]
     lengthwise = dx * along[:, 0, None, None] + dy * along[:, 1, None, None]
     across = dy * along[:, 0, None, None] - dx * along[:, 1, None, None]
     ink = torch.exp(-((across / 2) ** 2)) * torch.sigmoid(9 - lengthwise.abs())
     return ink[:, None]
 
 
-def ddpm_noisy(alpha_bar: Tensor) -> Noisy:
+def ddpm_noised(alpha_bar: Tensor) -> Noised:
     """x_t, t and the noise as the target."""
     table = alpha_bar.float()
 
-    def noisy(clean: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def noised(clean: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         k = torch.randint(len(table), (len(clean),))
         signal = table[k][:, None, None, None]
         x = torch.sqrt(signal) * clean + torch.sqrt(1 - signal) * noise
         return x, ((k + 1) / len(table))[:, None], noise
 
-    return noisy
+    return noised
 
 
-def flow_noisy(clean: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def flow_noised(clean: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """x_t between noise at t = 0 and data at t = 1, and the velocity as the target."""
     t = torch.rand(len(clean), 1)
     share = t[:, :, None, None]
     return (1 - share) * noise + share * clean, t, clean - noise
 
 
-def trained_network(noisy: Noisy, seed: int) -> MnistUNet:
+def trained_network(noised: Noised, seed: int) -> MnistUNet:
     torch.manual_seed(seed)
     model = MnistUNet(ModelConfig(conditioning="class", hidden=HIDDEN))
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
@@ -114,7 +114,7 @@ def trained_network(noisy: Noisy, seed: int) -> MnistUNet:
     for _ in range(STEPS):
         labels = torch.randint(CLASSES, (BATCH,))
         c = F.one_hot(labels, CLASSES) * (torch.rand(BATCH, 1) >= DROP)
-        x, t, target = noisy(strokes(labels), torch.randn(BATCH, 1, 28, 28))
+        x, t, target = noised(strokes(labels), torch.randn(BATCH, 1, 28, 28))
         loss = F.mse_loss(model(x, t, c.float()), target)
         optimizer.zero_grad()
         loss.backward()

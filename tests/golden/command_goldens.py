@@ -1,7 +1,7 @@
-"""The images that commands of ebb must make on the trained toolbox networks.
+"""The pictures that commands of ebb must make on the trained toolbox networks.
 
 Each command line is answered from the assignment's and the papers' formulas, in f64, down to the
-bytes of the images. ebb computes in f32, so a byte on the border of two levels may differ by 1.
+bytes of the pictures. ebb computes in f32, so a byte on the border of two levels may differ by 1.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from applications_goldens import (
     NONE,
     Denoiser,
     View,
-    SamplingSchedule,
+    Walk,
     ask_in_f64,
     guided,
     inpainted,
@@ -45,7 +45,7 @@ GUIDANCE = 5.0  # the default of --cfg-scale
 COMMON = ["-s", str(FIRST_IMAGE), "-b", str(IMAGES), "--threads", "1"]
 INPUT = "in.png"
 
-# The words of a command line, and its images [P, 1, H, W] in [0, 1], before rounding.
+# The words of a command line, and its pictures [P, 1, H, W] in [0, 1], before rounding.
 Case = tuple[list[str], Tensor]
 
 
@@ -54,8 +54,8 @@ def write_command_goldens(versions: dict[str, str]) -> None:
     torch.manual_seed(SEED)
     drawn = (strokes(torch.tensor([4]))[0, 0] * 255).round().to(torch.uint8)
     clean = (drawn.double() / 255)[None, None]
-    cases = dict(image_cases(clean)) | dict(ddpm_cases(clean)) | dict(flow_cases(clean))
-    golden = {name: as_bytes(images) for name, (_, images) in cases.items()}
+    cases = dict(picture_cases(clean)) | dict(ddpm_cases(clean)) | dict(flow_cases(clean))
+    golden = {name: as_bytes(pictures) for name, (_, pictures) in cases.items()}
     write_golden(
         "toolbox_commands",
         {"input": drawn.numpy(), **golden},
@@ -66,24 +66,24 @@ def write_command_goldens(versions: dict[str, str]) -> None:
     )
 
 
-def as_bytes(images: Tensor) -> np.ndarray:
+def as_bytes(pictures: Tensor) -> np.ndarray:
     """[P, H, W]"""
-    return (images[:, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    return (pictures[:, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
-def full_schedule(steps: int = STEPS, is_small: bool = False) -> SamplingSchedule:
+def full_walk(steps: int = STEPS, is_small: bool = False) -> Walk:
     """Equal strides from the last timestep to the clean image."""
-    return schedule_from(TIMESTEPS - 1, steps, is_small)
+    return walk_from(TIMESTEPS - 1, steps, is_small)
 
 
-def schedule_from(k: int, steps: int, is_small: bool = False) -> SamplingSchedule:
+def walk_from(k: int, steps: int, is_small: bool = False) -> Walk:
     timesteps = [round((k + 1) * (steps - i) / steps) - 1 for i in range(steps)]
-    return SamplingSchedule("linear300", [*timesteps, -1], MNIST, is_small)
+    return Walk("linear300", [*timesteps, -1], MNIST, is_small)
 
 
-def assignment_schedule(start: int) -> SamplingSchedule:
+def course_walk(start: int) -> Walk:
     """The strided list from an entry on. It ends in a noisy state, so the variance is the small."""
-    return SamplingSchedule("linear300", [scaled(t) for t in range(990, -1, -30)][start:], MNIST, True)
+    return Walk("linear300", [scaled(t) for t in range(990, -1, -30)][start:], MNIST, True)
 
 
 def scaled(t: int) -> int:
@@ -93,18 +93,18 @@ def scaled(t: int) -> int:
 def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
     ask = ask_in_f64(saved_network("toolbox_ddpm"), TIMESTEPS)
     one, three, six, nine = (guided(ask, label, GUIDANCE) for label in (1, 3, 6, 9))
-    schedule = full_schedule()
+    walk = full_walk()
     steps = ["--steps", str(STEPS)]
-    both = clean.expand(schedule.shape)
+    both = clean.expand(walk.shape)
 
     def last(states: Tensor) -> Tensor:
         return states[-IMAGES:]
 
-    def run(denoiser: Denoiser, on: SamplingSchedule = schedule) -> Tensor:
+    def run(denoiser: Denoiser, on: Walk = walk) -> Tensor:
         return last(on.run(denoiser, on.start()))
 
-    def edited(denoiser: Denoiser, on: SamplingSchedule) -> Tensor:
-        return last(on.run(denoiser, on.noisy(both, on.timesteps[0], on.start())))
+    def edited(denoiser: Denoiser, on: Walk) -> Tensor:
+        return last(on.run(denoiser, on.noised(both, on.timesteps[0], on.start())))
 
     yield "sample", (["sample", "--class", "3", *steps], run(three))
     yield (
@@ -115,7 +115,7 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
         "sample_fixed_small",
         (
             ["sample", "--class", "3", "--variance", "fixed_small", *steps],
-            run(three, full_schedule(is_small=True)),
+            run(three, full_walk(is_small=True)),
         ),
     )
     for eta in ("0", "0.6"):
@@ -123,33 +123,33 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
             f"sample_ddim_{eta}",
             (
                 ["sample", "--class", "3", "--sampler", "ddim", "--eta", eta, *steps],
-                ddim(schedule, three, float(eta)),
+                ddim(walk, three, float(eta)),
             ),
         )
     yield (
         "sample_dpm",
-        (["sample", "--class", "3", "--sampler", "dpm++", *steps], dpm(schedule, three)),
+        (["sample", "--class", "3", "--sampler", "dpm++", *steps], dpm(walk, three)),
     )
     for start in (10, 20):
         yield (
             f"edit_{start}",
             (
                 ["edit", "-i", INPUT, "--i-start", str(start), "--class", "3"],
-                edited(three, assignment_schedule(start)),
+                edited(three, course_walk(start)),
             ),
         )
     yield (
         "edit_steps",
         (
             ["edit", "-i", INPUT, "--i-start", "15", "--class", "3", "--steps", "5"],
-            edited(three, schedule_from(scaled(990 - 15 * 30), 5)),
+            edited(three, walk_from(scaled(990 - 15 * 30), 5)),
         ),
     )
     yield (
         "denoise",
         (
             ["denoise", "-i", INPUT, "--iterative", "--i-start", "22"],
-            edited(guided(ask, NONE, 1), assignment_schedule(22)),
+            edited(guided(ask, NONE, 1), course_walk(22)),
         ),
     )
     yield (
@@ -157,7 +157,7 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
         (
             ["denoise", "-i", INPUT, "--one-step", "-t", "250,500,750", "--class", "4"],
             torch.cat(
-                [one_step(schedule, guided(ask, 4, GUIDANCE), both, scaled(t)) for t in LEVELS]
+                [one_step(walk, guided(ask, 4, GUIDANCE), both, scaled(t)) for t in LEVELS]
             ),
         ),
     )
@@ -167,7 +167,7 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
         "inpaint",
         (
             ["inpaint", "-i", INPUT, "--mask", "right", "--class", "6", *steps],
-            last(inpainted(schedule, six, right, both, schedule.reference_noise)),
+            last(inpainted(walk, six, right, both, walk.reference_noise)),
         ),
     )
     yield (
@@ -175,7 +175,7 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
         (
             ["inpaint", "-i", INPUT, "--mask", "right", "--class", "6", *steps, "--resample", "2",
              "--jump", "2"],
-            resampled(schedule, six, right, both, jump=2, times=2),
+            resampled(walk, six, right, both, jump=2, times=2),
         ),
     )  # fmt: skip
     for view in ("flip", "rotate_180"):
@@ -233,29 +233,29 @@ def ddpm_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
         "hybrid_inverse",
         (
             ["hybrid", "--inverse", INPUT, "--near", "9", *steps],
-            last(schedule.run(nine, schedule.start(), band_constraint(schedule, coarse, both))),
+            last(walk.run(nine, walk.start(), known_part(walk, coarse, both))),
         ),
     )
 
 
-def image_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
+def picture_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
     """Commands that only noise and blur."""
-    schedule = full_schedule()
-    noisy = [schedule.noisy(clean.expand(schedule.shape), scaled(t), schedule.start()) for t in LEVELS]
-    yield "forward", (["forward", "-i", INPUT, "-t", "250,500,750"], torch.cat(noisy))
+    walk = full_walk()
+    noised = [walk.noised(clean.expand(walk.shape), scaled(t), walk.start()) for t in LEVELS]
+    yield "forward", (["forward", "-i", INPUT, "-t", "250,500,750"], torch.cat(noised))
     chosen = low_pass(7, 1.0)
     yield (
         "blur",
         (
             ["blur", "-i", INPUT, "-t", "250,500,750", "--kernel", "7", "--sigma", "1"],
-            torch.cat([side_by_side(x, chosen(x)) for x in noisy]),
+            torch.cat([side_by_side(x, chosen(x)) for x in noised]),
         ),
     )
     yield (
         "blur_best",
         (
             ["blur", "-i", INPUT, "-t", "250,500,750"],
-            torch.cat([side_by_side(x, best_blur(x, clean)) for x in noisy]),
+            torch.cat([side_by_side(x, best_blur(x, clean)) for x in noised]),
         ),
     )
 
@@ -266,43 +266,43 @@ def best_blur(x: Tensor, clean: Tensor) -> Tensor:
 
 
 def side_by_side(left: Tensor, right: Tensor) -> Tensor:
-    """As torchvision.utils.make_grid places two images: framed by two black pixels."""
+    """As torchvision.utils.make_grid places two pictures: framed by two black pixels."""
     return torch.cat([F.pad(left, (2, 2, 2, 2)), F.pad(right, (0, 2, 2, 2))], dim=3)
 
 
-def band_constraint(schedule: SamplingSchedule, part: View, known: Tensor) -> Callable[[int, int, Tensor], Tensor]:
+def known_part(walk: Walk, part: View, known: Tensor) -> Callable[[int, int, Tensor], Tensor]:
     """After a step, one part of x is that of the known image noised as much."""
 
     def keep(step: int, k_next: int, x: Tensor) -> Tensor:
-        return x + part(schedule.noisy(known, k_next, schedule.reference_noise(step)) - x)
+        return x + part(walk.noised(known, k_next, walk.reference_noise(step)) - x)
 
     return keep
 
 
-def one_step(schedule: SamplingSchedule, denoiser: Denoiser, clean: Tensor, k: int) -> Tensor:
-    x = schedule.noisy(clean, k, schedule.start())
-    signal = schedule.signal(k)
+def one_step(walk: Walk, denoiser: Denoiser, clean: Tensor, k: int) -> Tensor:
+    x = walk.noised(clean, k, walk.start())
+    signal = walk.signal(k)
     return (x - (1 - signal) ** 0.5 * denoiser(x, k).noise) / signal**0.5
 
 
-def ddim(schedule: SamplingSchedule, denoiser: Denoiser, eta: float) -> Tensor:
+def ddim(walk: Walk, denoiser: Denoiser, eta: float) -> Tensor:
     """Equations 12 and 16 of Song et al. 2021."""
-    x = schedule.start()
-    for i, (k, k_next) in enumerate(zip(schedule.timesteps, schedule.timesteps[1:])):
-        now, next_ = schedule.signal(k), schedule.signal(k_next)
+    x = walk.start()
+    for i, (k, k_next) in enumerate(zip(walk.timesteps, walk.timesteps[1:])):
+        now, next_ = walk.signal(k), walk.signal(k_next)
         e = denoiser(x, k).noise
         clean = (x - (1 - now) ** 0.5 * e) / now**0.5
         sigma = eta * ((1 - next_) / (1 - now) * (1 - now / next_)) ** 0.5
-        x = next_**0.5 * clean + (1 - next_ - sigma**2) ** 0.5 * e + sigma * schedule.noise(i)
+        x = next_**0.5 * clean + (1 - next_ - sigma**2) ** 0.5 * e + sigma * walk.noise(i)
     return x
 
 
-def dpm(schedule: SamplingSchedule, denoiser: Denoiser) -> Tensor:
-    """sampler_goldens.dpm_schedule() with a network."""
-    x = schedule.start()
+def dpm(walk: Walk, denoiser: Denoiser) -> Tensor:
+    """sampler_goldens.dpm_walk() with a network."""
+    x = walk.start()
     before: tuple[Tensor, float] | None = None
-    for k, k_next in zip(schedule.timesteps, schedule.timesteps[1:]):
-        now, next_ = schedule.signal(k), schedule.signal(k_next)
+    for k, k_next in zip(walk.timesteps, walk.timesteps[1:]):
+        now, next_ = walk.signal(k), walk.signal(k_next)
         m = (x - (1 - now) ** 0.5 * denoiser(x, k).noise) / now**0.5
         if k_next < 0:
             return m
@@ -331,21 +331,21 @@ def repaint_times(steps: int, jump: int, times: int) -> list[int]:
 
 
 def resampled(
-    schedule: SamplingSchedule, denoiser: Denoiser, mask: Tensor, known: Tensor, jump: int, times: int
+    walk: Walk, denoiser: Denoiser, mask: Tensor, known: Tensor, jump: int, times: int
 ) -> Tensor:
     """RePaint: the walk goes back `jump` steps by noising again. Every move draws its own noise."""
-    steps = len(schedule.timesteps) - 1
+    steps = len(walk.timesteps) - 1
     schedule = repaint_times(steps, jump, times)
-    x = schedule.start()
+    x = walk.start()
     for move, (t, t_next) in enumerate(zip(schedule, schedule[1:])):
-        k, k_next = schedule.timesteps[steps - 1 - t], schedule.timesteps[steps - 1 - t_next]
+        k, k_next = walk.timesteps[steps - 1 - t], walk.timesteps[steps - 1 - t_next]
         if t_next < t:
-            x = schedule.step(x, k, k_next, denoiser(x, k), schedule.noise(move))
-            kept = schedule.noisy(known, k_next, schedule.reference_noise(move))
+            x = walk.step(x, k, k_next, denoiser(x, k), walk.noise(move))
+            kept = walk.noised(known, k_next, walk.reference_noise(move))
             x = mask * x + (1 - mask) * kept
         else:
-            alpha = schedule.signal(k_next) / schedule.signal(k)
-            x = alpha**0.5 * x + (1 - alpha) ** 0.5 * schedule.noise(move)
+            alpha = walk.signal(k_next) / walk.signal(k)
+            x = alpha**0.5 * x + (1 - alpha) ** 0.5 * walk.noise(move)
     return x
 
 
@@ -360,12 +360,12 @@ def flow_cases(clean: Tensor) -> Iterator[tuple[str, Case]]:
     yield "flow_euler", (["sample", *words], euler(velocity, start, even))
     yield "flow_heun", (["sample", *words, "--sampler", "heun"], heun(velocity, start, even))
     strided = [1 - t / SCALE for t in range(990 - 20 * 30, -1, -30)]
-    noisy = strided[0] * clean.expand(shape) + (1 - strided[0]) * start
+    noised = strided[0] * clean.expand(shape) + (1 - strided[0]) * start
     yield (
         "flow_edit",
         (
             ["edit", *model, "-i", INPUT, "--i-start", "20", "--class", "3"],
-            euler(velocity, noisy, strided),
+            euler(velocity, noised, strided),
         ),
     )
 
@@ -393,7 +393,7 @@ def euler(velocity: Callable[[Tensor, float], Tensor], x: Tensor, times: list[fl
 
 def heun(velocity: Callable[[Tensor, float], Tensor], x: Tensor, times: list[float]) -> Tensor:
     for t, t_next in zip(times, times[1:]):
-        grad = velocity(x, t)
-        ahead = x + (t_next - t) * grad
-        x = x + (t_next - t) * (grad + velocity(ahead, t_next)) / 2
+        slope = velocity(x, t)
+        ahead = x + (t_next - t) * slope
+        x = x + (t_next - t) * (slope + velocity(ahead, t_next)) / 2
     return x

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-DIRECTORY = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 MAX_BYTES = 1_000_000
 
 
@@ -20,7 +20,7 @@ def write_golden(name: str, tensors: dict[str, np.ndarray], metadata: Mapping[st
     data = with_sorted_metadata(safetensors.numpy.save(tensors, text))
     if len(data) > MAX_BYTES:
         raise ValueError(f"{name}: {len(data)} bytes, expected at most {MAX_BYTES}")
-    path = DIRECTORY / f"{name}.safetensors"
+    path = FOLDER / f"{name}.safetensors"
     path.write_bytes(data)
     print(f"{path.name}: {len(tensors)} tensors, {len(data)} bytes")
 

@@ -1,4 +1,4 @@
-"""Golden files of image work: Gaussian blur by torchvision, resizing, gray and JPEG by Pillow."""
+"""Golden files of picture work: Gaussian blur by torchvision, resizing, grey and JPEG by Pillow."""
 
 import io
 from typing import Any
@@ -66,7 +66,7 @@ ORIENTATION_TAG = 0x0112
 Arrays = dict[str, np.ndarray]
 
 
-def write_image_goldens(versions: dict[str, str]) -> None:
+def write_picture_goldens(versions: dict[str, str]) -> None:
     rng = np.random.default_rng(SEED)
     metadata = {"ebb.golden": {"seed": SEED, **versions}}
     write_golden("blur", blurs(rng), metadata)
@@ -89,39 +89,39 @@ def resizes(rng: np.random.Generator) -> Arrays:
     """[H, W] or [H, W, C] bytes; Image.resize with its default filter, bicubic."""
     golden: Arrays = {}
     for mode, from_size, to_size in RESIZES:
-        image = drawing(rng, mode, from_size)
+        picture = drawing(rng, mode, from_size)
         name = f"{mode}.{from_size[0]}x{from_size[1]}_to_{to_size[0]}x{to_size[1]}"
-        golden[f"resize.{name}.x"] = np.asarray(image)
-        golden[f"resize.{name}.y"] = np.asarray(image.resize(to_size))
+        golden[f"resize.{name}.x"] = np.asarray(picture)
+        golden[f"resize.{name}.y"] = np.asarray(picture.resize(to_size))
     for mode, from_size, side in CROPS:
-        image = drawing(rng, mode, from_size)
+        picture = drawing(rng, mode, from_size)
         name = f"{mode}.{from_size[0]}x{from_size[1]}_to_{side}"
-        golden[f"crop.{name}.x"] = np.asarray(image)
+        golden[f"crop.{name}.x"] = np.asarray(picture)
         golden[f"crop.{name}.y"] = np.asarray(
-            center_crop(resize(image, [side], InterpolationMode.BICUBIC), [side, side])
+            center_crop(resize(picture, [side], InterpolationMode.BICUBIC), [side, side])
         )
     for mode, from_size, to_size in NEAREST:
-        image = drawing(rng, mode, from_size)
+        picture = drawing(rng, mode, from_size)
         name = f"{mode}.{from_size[0]}x{from_size[1]}_to_{to_size[0]}x{to_size[1]}"
-        golden[f"nearest.{name}.x"] = np.asarray(image)
+        golden[f"nearest.{name}.x"] = np.asarray(picture)
         golden[f"nearest.{name}.y"] = np.asarray(
-            image.resize(to_size, Image.Resampling.NEAREST)
+            picture.resize(to_size, Image.Resampling.NEAREST)
         )
     return golden
 
 
 def conversions(rng: np.random.Generator) -> Arrays:
-    """Image.convert("L"), and images with alpha over white and over black."""
-    color = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    golden = {"grey.x": color, "grey.y": np.asarray(Image.fromarray(color).convert("L"))}
+    """Image.convert("L"), and pictures with alpha over white and over black."""
+    colour = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    golden = {"grey.x": colour, "grey.y": np.asarray(Image.fromarray(colour).convert("L"))}
     see_through = rng.integers(0, 256, (64, 64, 4), dtype=np.uint8)
     see_through[:8, :, 3], see_through[8:16, :, 3] = 0, 255
     golden["alpha.x"] = see_through
-    image = Image.fromarray(see_through)
+    picture = Image.fromarray(see_through)
     for name, level in (("white", 255), ("black", 0)):
-        behind = Image.new("RGBA", image.size, (level, level, level, 255))
+        behind = Image.new("RGBA", picture.size, (level, level, level, 255))
         golden[f"alpha.{name}"] = np.asarray(
-            Image.alpha_composite(behind, image).convert("RGB")
+            Image.alpha_composite(behind, picture).convert("RGB")
         )
     return golden
 
@@ -154,9 +154,9 @@ def drawing(rng: np.random.Generator, mode: str, size: tuple[int, int]) -> Image
     for c in range(channels):
         across, down, level = rng.uniform(-120, 120, 3)
         values[..., c] = 128 + level + across * columns / width + down * rows / height
-        center_y, center_x = rng.uniform(0.2, 0.8, 2) * (height, width)
+        centre_y, centre_x = rng.uniform(0.2, 0.8, 2) * (height, width)
         radius = 0.3 * min(width, height) + 0.5
-        inside = (rows - center_y) ** 2 + (columns - center_x) ** 2 < radius**2
+        inside = (rows - centre_y) ** 2 + (columns - centre_x) ** 2 < radius**2
         values[..., c][inside] = rng.choice([0.0, 255.0])
     values += rng.normal(0, 12, values.shape)
     pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden files of this directory. README.md describes what they hold.
+"""Writes the golden files of this folder. README.md describes what they hold.
 
   make_goldens.py [--venv DIR] [PART...]     all parts when none is named
 
@@ -39,7 +39,7 @@ import torchvision  # noqa: E402
 from command_goldens import write_command_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
-from image_goldens import write_image_goldens  # noqa: E402
+from image_goldens import write_picture_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
 from applications_goldens import write_toolbox_goldens  # noqa: E402
@@ -81,7 +81,7 @@ def main() -> None:
         "trained": lambda: write_trained_networks(torch_versions),
         "toolbox": lambda: write_toolbox_goldens(torch_versions | torchvision_version),
         "commands": lambda: write_command_goldens(torch_versions | torchvision_version),
-        "pictures": lambda: write_image_goldens(
+        "pictures": lambda: write_picture_goldens(
             torch_versions | torchvision_version | pillow_version
         ),
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),

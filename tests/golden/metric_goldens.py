@@ -24,8 +24,8 @@ def ssim_golden(rng: np.random.Generator) -> dict[str, np.ndarray]:
     rows, columns = np.mgrid[0:28, 0:28]
     a, b = [], []
     for i in range(8):
-        center = rng.uniform(8, 20, 2)
-        stroke = np.exp(-((rows - center[0]) ** 2 + (columns - center[1]) ** 2) / 30)
+        centre = rng.uniform(8, 20, 2)
+        stroke = np.exp(-((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2) / 30)
         a.append(stroke)
         b.append(stroke + 0.04 * i * i * rng.standard_normal((28, 28)))
     a, b = np.float32(a), np.float32(b)

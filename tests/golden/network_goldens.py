@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from golden_file import write_golden
-from baseline_mnist_classifier import CLASSIFIER_LAYERS, ClassifierConfig, MnistClassifier
+from baseline_mnist_classifier import JUDGE_LAYERS, ClassifierConfig, MnistClassifier
 from baseline_mnist_unet import (
     MnistUNet,
     ModelConfig,
@@ -59,7 +59,7 @@ class Case:
 
     def captured_layers(self, model: nn.Module):
         if isinstance(model, MnistClassifier):
-            return captured_layers(model, CLASSIFIER_LAYERS, last="classifier")
+            return captured_layers(model, JUDGE_LAYERS, last="classifier")
         return captured_layers(model)
 
 
@@ -97,11 +97,11 @@ def network_golden(config: ModelConfig | ClassifierConfig) -> Named:
 
 
 def random_case(config: ModelConfig | ClassifierConfig) -> Case:
-    classifier = isinstance(config, ClassifierConfig)
-    model = MnistClassifier(config) if classifier else MnistUNet(config)
+    judge = isinstance(config, ClassifierConfig)
+    model = MnistClassifier(config) if judge else MnistUNet(config)
     randomize_batch_norms(model)
     inputs = inputs_of(config)
-    if classifier:
+    if judge:
         labels = torch.randint(config.classes, (BATCH,))
         return Case(model, inputs, F.one_hot(labels, config.classes).float(), F.cross_entropy)
     return Case(model, inputs, torch.randn_like(inputs["x"]), F.mse_loss)

@@ -23,8 +23,8 @@ from torch import Tensor
 
 SEED = 6
 LEARNED_SHAPE = (1, 3, 8, 8)
-SCHEDULE_SHAPE = (1, 3, 4, 4)
-ASSIGNMENT = list(range(990, -1, -30))
+WALK_SHAPE = (1, 3, 4, 4)
+COURSE = list(range(990, -1, -30))
 STEPS = (5, 20, 50)
 FLOW_STEPS = (5, 20)
 DDIM_ETAS = (0.0, 0.6, 1.0)
@@ -45,10 +45,10 @@ F64_AGREEMENT, F32_AGREEMENT = 1e-10, 2e-5
 def write_sampler_goldens(versions: dict[str, str]) -> None:
     torch.manual_seed(SEED)
     metadata = {"ebb.golden": {"seed": SEED, **versions}}
-    write_golden("course_steps", numpy_of(assignment_steps()), metadata)
-    write_golden("ddim_walks", numpy_of(ddim_schedules()), metadata)
-    write_golden("dpm_walks", numpy_of(dpm_schedules()), metadata)
-    write_golden("flow_walks", numpy_of(flow_schedules()), metadata)
+    write_golden("course_steps", numpy_of(course_steps()), metadata)
+    write_golden("ddim_walks", numpy_of(ddim_walks()), metadata)
+    write_golden("dpm_walks", numpy_of(dpm_walks()), metadata)
+    write_golden("flow_walks", numpy_of(flow_walks()), metadata)
 
 
 def alpha_bar_table(schedule: str) -> Tensor:
@@ -88,7 +88,7 @@ def scheduler_of(cls: type, schedule: str, **settings: Any) -> Any:
 # --- the assignment's 33 strided steps ------------------------------------------------------
 
 
-def assignment_steps() -> Tensors:
+def course_steps() -> Tensors:
     """Steps of squaredcos_cap_v2 on 990, 960, ..., 0; `output` is the noise and the variance code.
 
     x_t' = sqrt(ab_t') beta / (1 - ab_t) x0 + sqrt(alpha) (1 - ab_t') / (1 - ab_t) x_t
@@ -96,26 +96,26 @@ def assignment_steps() -> Tensors:
     log(beta) by (code + 1) / 2.
     """
     table = alpha_bar_table("cosine1000")
-    steps = len(ASSIGNMENT) - 1
+    steps = len(COURSE) - 1
     output = torch.randn(steps, 6, *LEARNED_SHAPE[2:])
     output[:, 3:] = torch.rand(steps, 3, *LEARNED_SHAPE[2:]) * 2.4 - 1.2  # networks leave [-1, 1]
     noise = torch.randn(steps, *LEARNED_SHAPE[1:])
     golden: Tensors = {
-        "timestep": torch.tensor(ASSIGNMENT, dtype=torch.int32),
+        "timestep": torch.tensor(COURSE, dtype=torch.int32),
         "output": output,
         "noise": noise,
     }
     start = torch.randn(*LEARNED_SHAPE)
     for variance in ("learned_range", "fixed_large", "fixed_small"):
         states = [start.double()]
-        for i, (t, t_next) in enumerate(zip(ASSIGNMENT, ASSIGNMENT[1:])):
+        for i, (t, t_next) in enumerate(zip(COURSE, COURSE[1:])):
             mean, min_log, max_log = posterior(table[t], table[t_next], states[-1], output[i, :3])
             share = (output[i, 3:].double() + 1) / 2
             if variance != "learned_range":
                 share = torch.full_like(share, 1.0 if variance == "fixed_large" else 0.0)
             log_variance = share * max_log + (1 - share) * min_log
             states.append(mean + torch.exp(log_variance / 2) * noise[i].double())
-        check_preset(variance, states, output, noise)
+        check_course(variance, states, output, noise)
         golden[f"{variance}.state"] = torch.cat(states)
     return golden
 
@@ -132,13 +132,13 @@ def posterior(ab: Tensor, ab_next: Tensor, x: Tensor, noise: Tensor) -> tuple[Te
     return mean, torch.log((1 - ab_next) / (1 - ab) * beta), torch.log(beta)
 
 
-def check_preset(variance: str, states: list[Tensor], output: Tensor, noise: Tensor) -> None:
+def check_course(variance: str, states: list[Tensor], output: Tensor, noise: Tensor) -> None:
     scheduler = scheduler_of(
         DDPMScheduler, "cosine1000", variance_type=variance, clip_sample=False, thresholding=False
     )
-    scheduler.set_timesteps(timesteps=ASSIGNMENT)
+    scheduler.set_timesteps(timesteps=COURSE)
     channels = 6 if variance == "learned_range" else 3
-    for i, t in enumerate(ASSIGNMENT[:-1]):
+    for i, t in enumerate(COURSE[:-1]):
         prediction = output[i : i + 1, :channels].double()
         with saved_noise(noise[i : i + 1].double()):
             theirs = scheduler.step(prediction, t, states[i]).prev_sample
@@ -168,7 +168,7 @@ def trailing(schedule: str, steps: int) -> list[int]:
     return [round(last - i * last / steps) - 1 for i in range(steps)]
 
 
-def schedule_of(schedule: str, steps: int) -> tuple[list[int], list[Tensor]]:
+def walk_of(schedule: str, steps: int) -> tuple[list[int], list[Tensor]]:
     """The timesteps and alpha_bar there; the last one is the clean image's 1."""
     table = alpha_bar_table(schedule)
     timesteps = trailing(schedule, steps)
@@ -180,28 +180,28 @@ def plausible_prediction(x: Tensor, ab: Tensor) -> Tensor:
     return (torch.sqrt(1 - ab) * x + 0.5 * torch.sqrt(ab) * torch.randn_like(x)).float()
 
 
-def ddim_schedules() -> Tensors:
+def ddim_walks() -> Tensors:
     golden: Tensors = {}
     for schedule in SCHEDULES:
         for steps in STEPS:
-            timesteps, ab = schedule_of(schedule, steps)
+            timesteps, ab = walk_of(schedule, steps)
             for eta in DDIM_ETAS:
-                schedule = ddim_schedule(ab, eta)
-                check_ddim(schedule, timesteps, eta, schedule)
+                walk = ddim_walk(ab, eta)
+                check_ddim(schedule, timesteps, eta, walk)
                 if eta == 0:
-                    del schedule["noise"]
-                    schedule["f32_error"] = ddim_f32_error(schedule, timesteps, schedule)
-                schedule["timestep"] = torch.tensor(timesteps, dtype=torch.int32)
-                golden |= {f"{schedule}.{steps}.eta{eta}.{k}": v for k, v in schedule.items()}
+                    del walk["noise"]
+                    walk["f32_error"] = ddim_f32_error(schedule, timesteps, walk)
+                walk["timestep"] = torch.tensor(timesteps, dtype=torch.int32)
+                golden |= {f"{schedule}.{steps}.eta{eta}.{k}": v for k, v in walk.items()}
     return golden
 
 
-def ddim_schedule(ab: list[Tensor], eta: float) -> Tensors:
+def ddim_walk(ab: list[Tensor], eta: float) -> Tensors:
     """Equations 12 and 16 of Song et al. 2021."""
-    states, predictions, noises = [torch.randn(*SCHEDULE_SHAPE).double()], [], []
+    states, predictions, noises = [torch.randn(*WALK_SHAPE).double()], [], []
     for now, next_ in zip(ab, ab[1:]):
         x = states[-1]
-        noise = torch.randn(*SCHEDULE_SHAPE)
+        noise = torch.randn(*WALK_SHAPE)
         prediction = plausible_prediction(x, now)
         e = prediction.double()
         clean = (x - torch.sqrt(1 - now) * e) / torch.sqrt(now)
@@ -217,7 +217,7 @@ def ddim_schedule(ab: list[Tensor], eta: float) -> Tensors:
     }
 
 
-def check_ddim(schedule: str, timesteps: list[int], eta: float, schedule: Tensors) -> None:
+def check_ddim(schedule: str, timesteps: list[int], eta: float, walk: Tensors) -> None:
     scheduler = scheduler_of(DDIMScheduler, schedule, clip_sample=False, set_alpha_to_one=True)
     scheduler.final_alpha_cumprod = scheduler.one
     scheduler.num_inference_steps = 1
@@ -226,25 +226,25 @@ def check_ddim(schedule: str, timesteps: list[int], eta: float, schedule: Tensor
         t_next = timesteps[i + 1] if i + 1 < len(timesteps) else -1
         scheduler.register_to_config(num_train_timesteps=t - t_next)
         theirs = scheduler.step(
-            schedule["prediction"][i : i + 1].double(),
+            walk["prediction"][i : i + 1].double(),
             t,
-            schedule["state"][i : i + 1],
+            walk["state"][i : i + 1],
             eta=eta,
-            variance_noise=schedule["noise"][i : i + 1].double(),
+            variance_noise=walk["noise"][i : i + 1].double(),
         ).prev_sample
-        expect_close(theirs, schedule["state"][i + 1 : i + 2], F64_AGREEMENT)
+        expect_close(theirs, walk["state"][i + 1 : i + 2], F64_AGREEMENT)
 
 
-def ddim_f32_error(schedule: str, timesteps: list[int], schedule: Tensors) -> Tensor:
+def ddim_f32_error(schedule: str, timesteps: list[int], walk: Tensors) -> Tensor:
     scheduler = stock_scheduler(DDIMScheduler, schedule, clip_sample=False, set_alpha_to_one=True)
     scheduler.num_inference_steps = 1
-    x, states = schedule["state"][:1].float(), []
+    x, states = walk["state"][:1].float(), []
     for i, t in enumerate(timesteps):
         t_next = timesteps[i + 1] if i + 1 < len(timesteps) else -1
         scheduler.register_to_config(num_train_timesteps=t - t_next)
-        x = scheduler.step(schedule["prediction"][i : i + 1], t, x).prev_sample
+        x = scheduler.step(walk["prediction"][i : i + 1], t, x).prev_sample
         states.append(x)
-    return largest_error(states, schedule["state"][1:])
+    return largest_error(states, walk["state"][1:])
 
 
 def largest_error(f32_states: list[Tensor], states: Tensor) -> Tensor:
@@ -253,27 +253,27 @@ def largest_error(f32_states: list[Tensor], states: Tensor) -> Tensor:
     return (errors / states.abs().amax(dim=(1, 2, 3))).max().reshape(1)
 
 
-def dpm_schedules() -> Tensors:
+def dpm_walks() -> Tensors:
     golden: Tensors = {}
     for schedule in SCHEDULES:
         for steps in STEPS:
-            timesteps, ab = schedule_of(schedule, steps)
-            schedule = dpm_schedule(ab)
-            check_dpm(schedule, timesteps, schedule)
-            schedule["f32_error"] = dpm_f32_error(schedule, timesteps, schedule)
-            schedule["timestep"] = torch.tensor(timesteps, dtype=torch.int32)
-            golden |= {f"{schedule}.{steps}.{k}": v for k, v in schedule.items()}
+            timesteps, ab = walk_of(schedule, steps)
+            walk = dpm_walk(ab)
+            check_dpm(schedule, timesteps, walk)
+            walk["f32_error"] = dpm_f32_error(schedule, timesteps, walk)
+            walk["timestep"] = torch.tensor(timesteps, dtype=torch.int32)
+            golden |= {f"{schedule}.{steps}.{k}": v for k, v in walk.items()}
     return golden
 
 
-def dpm_schedule(ab: list[Tensor]) -> Tensors:
+def dpm_walk(ab: list[Tensor]) -> Tensors:
     """DPM-Solver++(2M) of Lu et al. 2022, algorithm 2; first order at both ends.
 
     With m the estimate of the clean image, lambda = log(sqrt(ab) / sqrt(1-ab)), h the growth of
     lambda and r = h_before / h:
       x' = sqrt(1-ab') / sqrt(1-ab) x - sqrt(ab') (exp(-h) - 1) (m + (m - m_before) / (2 r))
     """
-    states, predictions = [torch.randn(*SCHEDULE_SHAPE).double()], []
+    states, predictions = [torch.randn(*WALK_SHAPE).double()], []
     before: tuple[Tensor, Tensor] | None = None
     for i, (now, next_) in enumerate(zip(ab, ab[1:])):
         x = states[-1]
@@ -308,23 +308,23 @@ DPM_SETTINGS = {
 }
 
 
-def check_dpm(schedule: str, timesteps: list[int], schedule: Tensors) -> None:
+def check_dpm(schedule: str, timesteps: list[int], walk: Tensors) -> None:
     """diffusers computes in f32; errors are small beside the largest value."""
     scheduler = scheduler_of(DPMSolverMultistepScheduler, schedule, **DPM_SETTINGS)
-    for i, x in enumerate(dpm_f32_states(scheduler, timesteps, schedule)):
-        expect_close(x.double(), schedule["state"][i + 1 : i + 2], F32_AGREEMENT)
+    for i, x in enumerate(dpm_f32_states(scheduler, timesteps, walk)):
+        expect_close(x.double(), walk["state"][i + 1 : i + 2], F32_AGREEMENT)
 
 
-def dpm_f32_error(schedule: str, timesteps: list[int], schedule: Tensors) -> Tensor:
+def dpm_f32_error(schedule: str, timesteps: list[int], walk: Tensors) -> Tensor:
     scheduler = stock_scheduler(DPMSolverMultistepScheduler, schedule, **DPM_SETTINGS)
-    return largest_error(dpm_f32_states(scheduler, timesteps, schedule), schedule["state"][1:])
+    return largest_error(dpm_f32_states(scheduler, timesteps, walk), walk["state"][1:])
 
 
-def dpm_f32_states(scheduler: Any, timesteps: list[int], schedule: Tensors) -> list[Tensor]:
+def dpm_f32_states(scheduler: Any, timesteps: list[int], walk: Tensors) -> list[Tensor]:
     scheduler.set_timesteps(timesteps=timesteps)
-    x, states = schedule["state"][:1].float(), []
+    x, states = walk["state"][:1].float(), []
     for i, t in enumerate(scheduler.timesteps):
-        x = scheduler.step(schedule["prediction"][i : i + 1], t, x).prev_sample
+        x = scheduler.step(walk["prediction"][i : i + 1], t, x).prev_sample
         states.append(x)
     return states
 
@@ -332,11 +332,11 @@ def dpm_f32_states(scheduler: Any, timesteps: list[int], schedule: Tensors) -> l
 # --- flow matching --------------------------------------------------------------------------
 
 
-def flow_schedules() -> Tensors:
+def flow_walks() -> Tensors:
     """t runs from 0 (noise) to 1 (data) in equal steps; predictions are velocities data - noise."""
     golden: Tensors = {}
     for steps in FLOW_STEPS:
-        euler, heun = euler_schedule(steps), heun_schedule(steps)
+        euler, heun = euler_walk(steps), heun_walk(steps)
         check_euler(steps, euler)
         check_heun(steps, heun)
         golden |= {f"euler.{steps}.{k}": v for k, v in euler.items()}
@@ -344,18 +344,18 @@ def flow_schedules() -> Tensors:
     return golden
 
 
-def euler_schedule(steps: int) -> Tensors:
-    predictions = torch.randn(steps, *SCHEDULE_SHAPE[1:])
-    states = [torch.randn(*SCHEDULE_SHAPE).double()]
+def euler_walk(steps: int) -> Tensors:
+    predictions = torch.randn(steps, *WALK_SHAPE[1:])
+    states = [torch.randn(*WALK_SHAPE).double()]
     for i in range(steps):
         states.append(states[-1] + predictions[i].double() / steps)
     return {"state": torch.cat(states), "prediction": predictions}
 
 
-def heun_schedule(steps: int) -> Tensors:
+def heun_walk(steps: int) -> Tensors:
     """Predictions 2 i and 2 i + 1 are those at both ends of step i; `ahead` is x at its far end."""
-    predictions = torch.randn(2 * steps, *SCHEDULE_SHAPE[1:])
-    states, ahead = [torch.randn(*SCHEDULE_SHAPE).double()], []
+    predictions = torch.randn(2 * steps, *WALK_SHAPE[1:])
+    states, ahead = [torch.randn(*WALK_SHAPE).double()], []
     for i in range(steps):
         near, far = predictions[2 * i].double(), predictions[2 * i + 1].double()
         ahead.append(states[-1] + near / steps)
@@ -363,28 +363,28 @@ def heun_schedule(steps: int) -> Tensors:
     return {"state": torch.cat(states), "ahead": torch.cat(ahead), "prediction": predictions}
 
 
-def check_euler(steps: int, schedule: Tensors) -> None:
+def check_euler(steps: int, walk: Tensors) -> None:
     """diffusers walks sigma = 1 - t from 1 to 0 and expects noise - data."""
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps))
-    x = schedule["state"][:1].float()
+    x = walk["state"][:1].float()
     for i, t in enumerate(scheduler.timesteps):
-        x = scheduler.step(-schedule["prediction"][i : i + 1], t, x).prev_sample
-        expect_close(x.double(), schedule["state"][i + 1 : i + 2], F32_AGREEMENT)
+        x = scheduler.step(-walk["prediction"][i : i + 1], t, x).prev_sample
+        expect_close(x.double(), walk["state"][i + 1 : i + 2], F32_AGREEMENT)
 
 
-def check_heun(steps: int, schedule: Tensors) -> None:
+def check_heun(steps: int, walk: Tensors) -> None:
     """All but the last step, which diffusers leaves to Euler."""
     scheduler = FlowMatchHeunDiscreteScheduler()
     scheduler.set_timesteps(steps)
     sigmas = torch.linspace(1, 1 / steps, steps)
     scheduler.sigmas = torch.cat([sigmas[:1], sigmas[1:].repeat_interleave(2), torch.zeros(1)])
-    x = schedule["state"][:1].float()
+    x = walk["state"][:1].float()
     for call in range(2 * (steps - 1)):
         t = scheduler.timesteps[call]
-        x = scheduler.step(-schedule["prediction"][call : call + 1], t, x).prev_sample
-        ebb = schedule["state"][call // 2 + 1] if call % 2 else schedule["ahead"][call // 2]
-        expect_close(x.double()[0], ebb, F32_AGREEMENT)
+        x = scheduler.step(-walk["prediction"][call : call + 1], t, x).prev_sample
+        ours = walk["state"][call // 2 + 1] if call % 2 else walk["ahead"][call // 2]
+        expect_close(x.double()[0], ours, F32_AGREEMENT)
 
 
 def numpy_of(tensors: Tensors) -> dict[str, np.ndarray]:

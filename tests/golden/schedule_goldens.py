@@ -15,7 +15,7 @@ FLOW_STEPS = 50
 SAMPLE_SHAPE = (2, 1, 28, 28)
 
 IF_TIMESTEPS = 1000
-IF_ASSIGNMENT_TIMESTEPS = range(990, -1, -30)
+IF_COURSE_TIMESTEPS = range(990, -1, -30)
 SEED = 1
 
 Arrays = dict[str, np.ndarray]
@@ -51,7 +51,7 @@ def if_tables() -> Arrays:
     beta_table = np.minimum(1 - cosine[1:] / cosine[:-1], 0.999)
     alpha_bar_table = np.cumprod(1 - beta_table)
 
-    timesteps = np.array(IF_ASSIGNMENT_TIMESTEPS)
+    timesteps = np.array(IF_COURSE_TIMESTEPS)
     alpha_bar = alpha_bar_table[timesteps]
     ab, ab_next = alpha_bar[:-1], alpha_bar[1:]
     alpha = ab / ab_next
