@@ -16,9 +16,9 @@ namespace {
 using test::message_of;
 
 TEST_CASE("a context is made for a device and a number of threads", "[engine]") {
-  CHECK(make_context("cpu", 3)->stream().threads == 3);
+  CHECK(make_context("cpu", 3)->kernel_stream().threads == 3);
   CHECK(make_context("auto", 1)->device() == Device{DeviceType::kCpu, 0});
-  CHECK(make_context("cpu", 0)->stream().threads == available_threads());
+  CHECK(make_context("cpu", 0)->kernel_stream().threads == available_threads());
   CHECK(available_threads() >= 1);
 }
 
