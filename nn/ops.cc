@@ -61,7 +61,7 @@ Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
 
 Value Ops::embedding(const Scope& s, Value ids, int64_t entries, int64_t channels) {
   const Value table = param(s / "weight", {entries, channels}, {.init = {.deviation = 1}});
-  return emit(ops::kEmbedding, {}, {table, ids}, s);
+  return in_type(s, emit(ops::kEmbedding, {}, {table, ids}, s), activation_dtype());
 }
 
 }  // namespace ebb

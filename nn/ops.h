@@ -26,6 +26,9 @@ class Ops {
   virtual Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                      const Scope& layer) = 0;
   virtual Shape shape(Value value) const = 0;
+  // The type of a value, and the one that activations have here.
+  virtual DType dtype(Value) const { return DType::kF32; }
+  virtual DType activation_dtype() const { return DType::kF32; }
   // Says that `value` is the output of a module.
   virtual void mark_output(const Scope&, Value) {}
 
@@ -38,7 +41,8 @@ class Ops {
   // BatchNorm2d followed by an activation; a Tape in training mode uses batch statistics.
   Value batch_norm(const Scope& s, Value x, Activation activation);
 
-  // The rows of a learned table [entries, channels] that ids [N] (i32) name.
+  // The rows of a learned table [entries, channels] that ids (i32) name, as activations:
+  // [N] -> [N, channels], [N, L] -> [N, L, channels].
   Value embedding(const Scope& s, Value ids, int64_t entries, int64_t channels);
 
   // Layers without parameters.
@@ -66,6 +70,10 @@ class Ops {
   }
   Value convert(const Scope& s, Value x, DType dtype) {
     return emit(ops::kConvert, ConvertAttrs{dtype}, {x}, s);
+  }
+  // Converted where x has another type.
+  Value in_type(const Scope& s, Value x, DType dtype) {
+    return this->dtype(x) == dtype ? x : convert(s, x, dtype);
   }
 
   // Two of the same shape -> [1].

@@ -87,7 +87,9 @@ TEST_CASE("moments go from conv to batch norm in a shape of their own", "[engine
 
 TEST_CASE("an embedding gives a row of its table for every id", "[engine]") {
   CHECK(infer(ops::kEmbedding, {}, {{10, 64}, {5}}) == Shapes{{5, 64}});
-  CHECK(refusal(ops::kEmbedding, {}, {{10, 64}, {5, 1}}) == "embedding: ids [5, 1], expected [N]");
+  CHECK(infer(ops::kEmbedding, {}, {{10, 64}, {5, 7}}) == Shapes{{5, 7, 64}});
+  CHECK(refusal(ops::kEmbedding, {}, {{10, 64}, {5, 1, 1}}) ==
+        "embedding: ids [5, 1, 1], expected [N] or [N, L]");
   CHECK(refusal(ops::kEmbedding, {}, {{10}, {5}}) ==
         "embedding: table [10], expected [entries, C]");
 }
