@@ -1,13 +1,14 @@
 // Whole networks on the CUDA kernels, which the emulator runs and checks.
 
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "kernels/simt/emulator.h"
 #include "nn/autograd/trainer.h"
 #include "nn/graph_builder.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/networks.h"
+#include "tests/nn/token_network.h"
 
 namespace ebb {
 namespace {
@@ -70,6 +71,13 @@ TEST_CASE("the class network in 16 bits and in tf32 is as close to the CPU's as 
   simt::emulator::options() = {.order = Order::kShuffled};
   CHECK(test::compare_bits(run_network(*emu, network, with_passes), rounded) == "");
   simt::emulator::options() = {};
+  make_context("emu", 1);  // the others of this process are f32
+}
+
+TEST_CASE("ids look up rows in 16 bits", "[nn][emu]") {
+  const auto emu = make_context("emu", 1, Precision::kBF16);
+  CHECK(test::check_token_network(*emu, 3 * 0x1p-9) == "");  // x, the row and their sum are rounded
+  CHECK(test::check_token_network(*emu, 1e-6) != "");
   make_context("emu", 1);  // the others of this process are f32
 }
 
