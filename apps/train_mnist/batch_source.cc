@@ -122,7 +122,7 @@ void BatchSource::draw_diffusion(const Batch& batch) const {
     return found == batch.inputs.end() ? nullptr : found->second.data<float>();
   };
   context_.launch(
-      &KernelTable::diffusion_batch, "diffusion_batch",
+      &KernelTable::diffusion_batch,
       DiffusionBatchArgs{.task = task_of(config_),
                          .seed = config_.seed,
                          .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
@@ -144,7 +144,7 @@ void BatchSource::draw_diffusion(const Batch& batch) const {
 
 void BatchSource::draw_digits(const Batch& batch) const {
   const double radians = config_.max_rotation * std::numbers::pi / 180;
-  context_.launch(&KernelTable::digit_batch, "digit_batch",
+  context_.launch(&KernelTable::digit_batch,
                   DigitBatchArgs{.seed = config_.seed,
                                  .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
                                  .n = batch.images,

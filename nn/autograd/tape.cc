@@ -34,8 +34,9 @@ Value Tape::param(const Scope& name, const Shape& shape, const ParamInfo& info) 
 OpAttrs Tape::with_moments(ConvAttrs attrs, const std::vector<Tensor>& inputs) const {
   const Tensor& x = inputs[0];
   if (x.shape().rank() == 4) {
-    attrs.moment_chunks = context_.kernel(&KernelTable::conv_moment_chunks, "conv_moment_chunks")(
-        ops::conv_op_geometry(attrs, x.shape(), inputs[1].shape()[0]), x.dtype());
+    attrs.moment_chunks = context_.kernel(&KernelTable::conv_moment_chunks)(
+        ops::conv_op_geometry(attrs, x.shape(), inputs[1].shape()[0]), x.dtype(),
+        context_.conv_math());
   }
   return attrs;
 }
@@ -83,7 +84,7 @@ void Tape::accumulate(Variable& variable, const Tensor& grad) {
     return;
   }
   if (grad.dtype() != DType::kF32) {  // of an activation
-    context_.launch(&KernelTable::broadcast_forward, "add_forward",
+    context_.launch(&KernelTable::broadcast_forward,
                     BroadcastForwardArgs{.op = BroadcastOp::kAdd,
                                          .n = 1,
                                          .pixels = 1,
@@ -93,12 +94,13 @@ void Tape::accumulate(Variable& variable, const Tensor& grad) {
                                          .dtype = grad.dtype(),
                                          .x = variable.grad.raw(),
                                          .s = grad.raw(),
-                                         .y = variable.grad.raw()});
+                                         .y = variable.grad.raw()},
+                    "add_forward");
     return;
   }
   const float* one = params_.one().data<float>();
   const LinearTerm terms[] = {{variable.grad.data<float>(), one}, {grad.data<float>(), one}};
-  context_.launch(&KernelTable::linear_combination, "linear_combination",
+  context_.launch(&KernelTable::linear_combination,
                   LinearCombinationArgs{.n = 1,
                                         .elements = grad.elements(),
                                         .per_image = false,
