@@ -27,7 +27,7 @@ void combine_some(Context& context, std::span<const Tensor> x, const Tensor& coe
               "combine: term of shape ", x[k].shape(), ", expected ", y.shape());
     args.term[args.terms++] = {x[k].data<float>(), coefficients.data<float>() + k};
   }
-  context.launch(&KernelTable::linear_combination, "linear_combination", args);
+  context.launch(&KernelTable::linear_combination, args);
 }
 
 }  // namespace
@@ -71,15 +71,14 @@ Tensor select_images(Context& context, const Tensor& all, int64_t first, int64_t
     }
     return repeated;
   }
-  context.launch(&KernelTable::copy_rows, "copy_rows",
-                 CopyRowsArgs{.rows = count,
-                              .x_rows = 1,
-                              .c = elements,
-                              .x_pitch = elements,
-                              .y_pitch = elements,
-                              .dtype = all.dtype(),
-                              .x = all.raw(),
-                              .y = repeated.raw()});
+  context.launch(&KernelTable::copy_rows, CopyRowsArgs{.rows = count,
+                                                       .x_rows = 1,
+                                                       .c = elements,
+                                                       .x_pitch = elements,
+                                                       .y_pitch = elements,
+                                                       .dtype = all.dtype(),
+                                                       .x = all.raw(),
+                                                       .y = repeated.raw()});
   return repeated;
 }
 

@@ -226,7 +226,7 @@ uint64_t NetworkDenoiser::capture_key() const {
 }
 
 void NetworkDenoiser::gather(const Tensor& x, const Tensor& index, const Tensor& y) const {
-  context_.launch(&KernelTable::signed_gather, "signed_gather",
+  context_.launch(&KernelTable::signed_gather,
                   SignedGatherArgs{.n = images_,
                                    .x_elements = x.elements() / images_,
                                    .elements = index.elements(),

@@ -124,7 +124,7 @@ void BatchSource::draw(const Batch& batch) const {
 void BatchSource::draw_diffusion(const Batch& batch) const {
   float* const classes = input(batch, InputRole::kCondition);
   context_.launch(
-      &KernelTable::diffusion_batch, "diffusion_batch",
+      &KernelTable::diffusion_batch,
       DiffusionBatchArgs{.task = task_of(config_),
                          .seed = config_.seed,
                          .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
@@ -146,7 +146,7 @@ void BatchSource::draw_diffusion(const Batch& batch) const {
 
 void BatchSource::draw_digits(const Batch& batch) const {
   const double radians = config_.max_rotation * std::numbers::pi / 180;
-  context_.launch(&KernelTable::digit_batch, "digit_batch",
+  context_.launch(&KernelTable::digit_batch,
                   DigitBatchArgs{.seed = config_.seed,
                                  .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
                                  .n = batch.images,

@@ -18,14 +18,13 @@ std::vector<Shape> infer(const OpAttrs&, std::span<const Shape> inputs) {
 
 void run(Context& context, const OpCall& call) {
   const Tensor &table = call.inputs[0], &ids = call.inputs[1];
-  context.launch(&KernelTable::embedding, "embedding",
-                 EmbeddingArgs{.count = ids.elements(),
-                               .entries = table.shape()[0],
-                               .c = table.shape()[1],
-                               .dtype = table.dtype(),
-                               .ids = ids.data<int32_t>(),
-                               .table = table.raw(),
-                               .y = call.outputs[0].raw()});
+  context.launch(&KernelTable::embedding, EmbeddingArgs{.count = ids.elements(),
+                                                        .entries = table.shape()[0],
+                                                        .c = table.shape()[1],
+                                                        .dtype = table.dtype(),
+                                                        .ids = ids.data<int32_t>(),
+                                                        .table = table.raw(),
+                                                        .y = call.outputs[0].raw()});
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace ebb {
 
 Graph hoist_packing(const Graph& graph, const Context& context) {
-  auto* packed_bytes = context.kernel(&KernelTable::conv_packed_bytes, "conv_packed_bytes");
+  auto* packed_bytes = context.kernel(&KernelTable::conv_packed_bytes);
   Graph result = graph;
   result.nodes.clear();
   for (GraphNode node : graph.nodes) {
@@ -14,7 +14,8 @@ Graph hoist_packing(const Graph& graph, const Context& context) {
       const Shape &x = graph.values[node.inputs[0]].shape, &w = graph.values[node.inputs[1]].shape;
       const ConvGeometry geometry = ops::conv_op_geometry(attrs, x, w[0]);
       const DType dtype = graph.values[node.inputs[0]].dtype;
-      const ConvPackAttrs pack{geometry, dtype, packed_bytes(geometry, ConvPass::kForward, dtype)};
+      const int64_t bytes = packed_bytes(geometry, ConvPass::kForward, dtype, context.conv_math());
+      const ConvPackAttrs pack{geometry, dtype, bytes};
       attrs.packed_weight = true;
       attrs.out_channels = w[0];
       node.inputs[1] = result.add_node(ops::kConvPack, pack, {node.inputs[1]}, node.layer).front();

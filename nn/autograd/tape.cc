@@ -75,7 +75,7 @@ void Tape::accumulate(Variable& variable, const Tensor& grad) {
     return;
   }
   if (grad.dtype() != DType::kF32) {  // of an activation
-    context_.launch(&KernelTable::broadcast_forward, "add_forward",
+    context_.launch(&KernelTable::broadcast_forward,
                     BroadcastForwardArgs{.op = BroadcastOp::kAdd,
                                          .n = 1,
                                          .pixels = 1,
@@ -85,12 +85,13 @@ void Tape::accumulate(Variable& variable, const Tensor& grad) {
                                          .dtype = grad.dtype(),
                                          .x = variable.grad.raw(),
                                          .s = grad.raw(),
-                                         .y = variable.grad.raw()});
+                                         .y = variable.grad.raw()},
+                    "add_forward");
     return;
   }
   const float* one = params_.one().data<float>();
   const LinearTerm terms[] = {{variable.grad.data<float>(), one}, {grad.data<float>(), one}};
-  context_.launch(&KernelTable::linear_combination, "linear_combination",
+  context_.launch(&KernelTable::linear_combination,
                   LinearCombinationArgs{.n = 1,
                                         .elements = grad.elements(),
                                         .per_image = false,

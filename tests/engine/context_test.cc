@@ -45,7 +45,7 @@ TEST_CASE("a precision other than f32 is refused on the CPU", "[engine]") {
 TEST_CASE("a kernel that the backend lacks gives one uniform error", "[engine]") {
   KernelTable table = cpu_kernels();
   table.name = "bare";
-  table.activation_forward = nullptr;
+  table.activation_forward.fn = nullptr;
   Context context({DeviceType::kCpu, 0}, host_stream(1), std::make_shared<test::PoisonAllocator>(),
                   table);
   const std::vector<Tensor> x{Tensor::zeros(context, {2, 2})};
