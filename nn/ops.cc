@@ -37,12 +37,14 @@ Value Ops::conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64
   return convolution(*this, s, x, out_channels, attrs, out_channels * kernel * kernel);
 }
 
-Value Ops::linear(const Scope& s, Value x, int64_t out_features) {
+Value Ops::linear(const Scope& s, Value x, int64_t out_features, Bias bias) {
   const int64_t in_features = shape(x).back();
   const ParamInit init = default_init(in_features);
   const Value w = param(s / "weight", {out_features, in_features}, {ParamLayout::kPlain, init});
+  ConvAttrs attrs{.kernel = 1, .stride = 1, .pad = 0};
+  attrs.reads_bias = bias == Bias::kLearned;
+  if (!attrs.reads_bias) return emit(ops::kConv, attrs, {x, w}, s);
   const Value b = param(s / "bias", {out_features}, {ParamLayout::kPlain, init});
-  const ConvAttrs attrs{.kernel = 1, .stride = 1, .pad = 0};
   return emit(ops::kConv, attrs, {x, w, b}, s);
 }
 
@@ -62,6 +64,12 @@ Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
 Value Ops::embedding(const Scope& s, Value ids, int64_t entries, int64_t channels) {
   const Value table = param(s / "weight", {entries, channels}, {.init = {.deviation = 1}});
   return in_type(s, emit(ops::kEmbedding, {}, {table, ids}, s), activation_dtype());
+}
+
+Value Ops::timestep_embedding(const Scope& s, Value t, const TimestepAttrs& attrs) {
+  EBB_CHECK(dtype(t) == DType::kF32, Error, "timestep_embedding: times are ", to_string(dtype(t)),
+            ", expected f32. Make the network's input exact.");
+  return in_type(s, emit(ops::kTimestepEmbedding, attrs, {t}, s), activation_dtype());
 }
 
 }  // namespace ebb

@@ -13,6 +13,9 @@ struct Value {
   int id = -1;
 };
 
+// Whether a layer adds a learned vector to its outputs.
+enum class Bias { kNone, kLearned };
+
 // What a network's text is written against. Each consumer implements the four virtuals:
 // ParamCollector lists the parameters, GraphBuilder builds the inference graph, EagerOps computes
 // layer by layer, autograd::Tape computes and records. Shapes are NHWC or [N, C].
@@ -37,17 +40,33 @@ class Ops {
                int64_t pad);
   Value conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel,
                          int64_t stride, int64_t pad);
-  Value linear(const Scope& s, Value x, int64_t out_features);
+  // [N, C] -> [N, out_features], [N, L, C] -> [N, L, out_features].
+  Value linear(const Scope& s, Value x, int64_t out_features, Bias bias = Bias::kLearned);
   // BatchNorm2d followed by an activation; a Tape in training mode uses batch statistics.
   Value batch_norm(const Scope& s, Value x, Activation activation);
 
   // The rows of a learned table [entries, channels] that ids (i32) name, as activations:
   // [N] -> [N, channels], [N, L] -> [N, L, channels].
   Value embedding(const Scope& s, Value ids, int64_t entries, int64_t channels);
+  // Sines and cosines of times [N] or [N, 1], an exact input of the network, as activations
+  // [N, attrs.channels].
+  Value timestep_embedding(const Scope& s, Value t, const TimestepAttrs& attrs);
 
   // Layers without parameters.
   Value gelu(const Scope& s, Value x) {
     return emit(ops::kActivation, ActivationAttrs{Activation::kGelu}, {x}, s);
+  }
+  Value gelu_tanh(const Scope& s, Value x) {
+    return emit(ops::kActivation, ActivationAttrs{Activation::kGeluTanh}, {x}, s);
+  }
+  Value silu(const Scope& s, Value x) {
+    return emit(ops::kActivation, ActivationAttrs{Activation::kSilu}, {x}, s);
+  }
+  // Over the last axis.
+  Value softmax(const Scope& s, Value x) { return emit(ops::kSoftmax, {}, {x}, s); }
+  // [N, H, W, C] -> [N, factor * H, factor * W, C], each pixel repeated.
+  Value upsample(const Scope& s, Value x, int64_t factor) {
+    return emit(ops::kUpsample, UpsampleAttrs{.factor = factor}, {x}, s);
   }
   Value avg_pool(const Scope& s, Value x, int64_t kernel) {
     return emit(ops::kAvgPool, PoolAttrs{kernel}, {x}, s);

@@ -10,10 +10,13 @@ inline Shape moments_shape(int64_t chunks, int64_t channels) {
   return {chunks, channels, static_cast<int64_t>(sizeof(RowMoments) / sizeof(float))};
 }
 
-// Whether a convolution with so many inputs has a residual; it is input 3.
+// Whether a convolution with so many inputs has a residual; it follows the bias.
 bool has_residual(const ConvAttrs& attrs, size_t inputs);
 
-// The geometry of a convolution of x [N, H, W, C] or [N, C] by w [O, K, K, C] or [O, C].
+// The geometry of a convolution of x [N, H, W, C], [N, L, C] or [N, C] by w [O, K, K, C] or [O, C].
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels);
+
+// The sizes of images x [N, H, W, C] enlarged to y [N, Ho, Wo, C].
+UpsampleSize upsample_size(const Shape& x, const Shape& y);
 
 }  // namespace ebb::ops
