@@ -41,10 +41,10 @@ struct RmsNormChunks {
   int64_t rows_of_one, count;
 
   explicit constexpr RmsNormChunks(int64_t rows)
-      : rows_of_one(rows > kMost * kFewestRows ? (rows + kMost - 1) / kMost : kFewestRows),
+      : rows_of_one(rows > kMax * kMinRows ? (rows + kMax - 1) / kMax : kMinRows),
         count((rows + rows_of_one - 1) / rows_of_one) {}
 
-  static constexpr int64_t kFewestRows = 64, kMost = 256;
+  static constexpr int64_t kMinRows = 64, kMax = 256;
 };
 
 }  // namespace ebb

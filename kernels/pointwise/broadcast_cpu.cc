@@ -74,7 +74,7 @@ void backward_x(const BroadcastBackwardArgs& args, int threads) {
   if (args.op == BroadcastOp::kMultiply) {
     forward<BroadcastOp::kMultiply>({args.op, args.n, args.pixels, args.c, args.n, args.n,
                                      args.dtype, args.dy, args.s, args.dx},
-                                    stream.threads);
+                                    threads);
   } else if (args.dx != args.dy) {
     parallel_chunks(threads, args.n * args.pixels * args.c, [&](int64_t begin, int64_t end) {
       std::copy(as_f32(args.dy) + begin, as_f32(args.dy) + end, as_f32(args.dx) + begin);

@@ -71,7 +71,6 @@ TEST_CASE("the class network in 16 bits and in tf32 is as close to the CPU's as 
   simt::emulator::options() = {.order = Order::kShuffled};
   CHECK(test::compare_bits(run_network(*emu, network, with_passes), rounded) == "");
   simt::emulator::options() = {};
-  make_context("emu", 1);  // the others of this process are f32
 }
 
 TEST_CASE("ids look up rows in 16 bits", "[nn][emu]") {
