@@ -5,17 +5,15 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "apps/cli/cli.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "diffusion/compare_layers.h"
 #include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Flags {
   std::string model;
