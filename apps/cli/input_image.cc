@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "image/convert.h"
 #include "image/jpeg.h"
@@ -171,7 +171,7 @@ ImageFormat image_format(const Network& network) {
                      .channels = static_cast<int>(x[2]),
                      .range = PixelRange::kMinusOneToOne,
                      .light_on_dark = false};
-  if (nlohmann::json::parse(network.config).value("name", "") == "mnist_unet") {
+  if (Json::parse(network.config).value("name", "") == "mnist_unet") {
     format.range = PixelRange::kZeroToOne;
     format.light_on_dark = true;
   }

@@ -1,13 +1,12 @@
 #include "apps/train_mnist/train_config.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "base/json.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormerClassifier = "judge";  // in the config of older runs
 
