@@ -9,6 +9,7 @@
 #include "kernels/norm/batch_norm.h"
 #include "kernels/norm/fold_batch_norm.h"
 #include "kernels/norm/group_norm.h"
+#include "kernels/norm/layer_norm.h"
 #include "kernels/norm/rms_norm.h"
 #include "kernels/optimizer/adam.h"
 #include "kernels/pointwise/activation.h"
@@ -65,6 +66,9 @@ struct KernelTable {
   GroupNormForwardFn* group_norm_forward = nullptr;
   GroupNormBackwardFn* group_norm_backward = nullptr;
   GroupNormWorkspaceBytesFn* group_norm_workspace_bytes = nullptr;
+  LayerNormForwardFn* layer_norm_forward = nullptr;
+  LayerNormBackwardFn* layer_norm_backward = nullptr;
+  LayerNormWorkspaceBytesFn* layer_norm_workspace_bytes = nullptr;
   LinearCombinationFn* linear_combination = nullptr;
   MseLossForwardFn* mse_loss_forward = nullptr;
   MseLossWorkspaceBytesFn* mse_loss_workspace_bytes = nullptr;
