@@ -33,11 +33,11 @@ double measure_ms(Context& context, const Measurement& m) {
   const auto run_all = [&] {
     for (int i = 0; i < kRuns; ++i) ops[static_cast<size_t>(i) % ops.size()]->run();
   };
-  const std::unique_ptr<CapturedGraph> graph = context.stream()->record(run_all);
+  const std::unique_ptr<CapturedGraph> graph = context.stream()->capture(run_all);
   const auto repeat = [&](int times) {
     return context.stream()->time_seconds([&] {
       for (int i = 0; i < times; ++i) {
-        graph != nullptr ? graph->replay() : run_all();
+        graph != nullptr ? graph->launch() : run_all();
       }
     });
   };

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/graph_builder.h"
 #include "nn/param_collector.h"
 #include "weights/safetensors.h"

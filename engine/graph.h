@@ -23,7 +23,7 @@ struct GraphValue {
 };
 
 struct GraphNode {
-  OpKind kind;
+  const OpDef* op;
   OpAttrs attrs;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
@@ -39,7 +39,7 @@ struct Graph {
 
   ValueId add_value(ValueKind kind, const std::string& name, const Shape& shape);
   // Appends a node, with the shapes and types of its outputs inferred.
-  std::vector<ValueId> add_node(OpKind kind, const OpAttrs& attrs, std::vector<ValueId> inputs,
+  std::vector<ValueId> add_node(const OpDef& op, const OpAttrs& attrs, std::vector<ValueId> inputs,
                                 const std::string& layer);
 
   std::vector<Shape> shapes(const std::vector<ValueId>& ids) const;

@@ -1,6 +1,6 @@
 #include "nn/graph_builder.h"
 
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -13,11 +13,11 @@ Value GraphBuilder::param(const Scope& name, const Shape& shape, const ParamInfo
   return {graph_.add_value(ValueKind::kParam, name.path(), shape)};
 }
 
-Value GraphBuilder::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+Value GraphBuilder::emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                          const Scope& layer) {
   std::vector<ValueId> ids;
   for (Value input : inputs) ids.push_back(input.id);
-  return {graph_.add_node(kind, attrs, ids, layer.path()).front()};
+  return {graph_.add_node(op, attrs, ids, layer.path()).front()};
 }
 
 void GraphBuilder::mark_output(const Scope& module, Value value) {

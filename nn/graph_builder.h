@@ -13,7 +13,7 @@ class GraphBuilder final : public Ops {
   Value input(const std::string& name, const Shape& shape);
 
   Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
-  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+  Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
   DType dtype(Value value) const { return graph_.values.at(value.id).dtype; }
   Shape shape(Value value) const override { return graph_.values.at(value.id).shape; }

@@ -114,11 +114,13 @@ void run_fold(Context& context, const OpCall& call) {
 const OpDef kBatchNorm = {.name = "batch_norm",
                           .infer = infer_inference,
                           .workspace_bytes = nullptr,
-                          .run = run_inference};
+                          .run = run_inference,
+                          .in_training = &kBatchNormTrain};
 const OpDef kBatchNormTrain = {.name = "batch_norm_train",
                                .infer = infer_training,
                                .workspace_bytes = training_workspace,
-                               .run = run_training};
+                               .run = run_training,
+                               .takes_moments = true};
 const OpDef kFoldBatchNorm = {
     .name = "fold_batch_norm", .infer = infer_fold, .workspace_bytes = nullptr, .run = run_fold};
 

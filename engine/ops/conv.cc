@@ -85,6 +85,19 @@ int64_t workspace_bytes(const Context& context, const OpAttrs& op_attrs,
   return scratch + (attrs.packed_weight ? 0 : round_up(packed_bytes(context, g, dtype)));
 }
 
+// A convolution of images gives moments, where its kernels can: a BatchNorm follows nearly all of
+// them.
+OpAttrs attrs_with_moments(const Context& context, const OpAttrs& op_attrs,
+                           std::span<const Tensor> inputs) {
+  auto attrs = std::get<ConvAttrs>(op_attrs);
+  const Tensor& x = inputs[0];
+  if (x.shape().rank() == 4) {
+    attrs.moment_chunks = context.kernel(&KernelTable::conv_moment_chunks, "conv_moment_chunks")(
+        conv_op_geometry(attrs, x.shape(), inputs[1].shape()[0]), x.dtype());
+  }
+  return attrs;
+}
+
 void run(Context& context, const OpCall& call) {
   const auto& attrs = std::get<ConvAttrs>(call.attrs);
   const Tensor &x = call.inputs[0], &w = call.inputs[1], &b = call.inputs[2], &y = call.outputs[0];
@@ -152,7 +165,8 @@ const OpDef kConv = {.name = "conv",
                      .workspace_bytes = workspace_bytes,
                      .run = run,
                      .reads_pitched = true,
-                     .writes_pitched = true};
+                     .writes_pitched = true,
+                     .attrs_with_moments = attrs_with_moments};
 const OpDef kConvPack = {.name = "conv_pack",
                          .infer = infer_pack,
                          .workspace_bytes = nullptr,

@@ -203,44 +203,24 @@ const Tensor& GradCall::grad(size_t i) const {
   return grads[i];
 }
 
-const GradDef& grad_def(OpKind kind) {
-  static const GradDef kConv{conv_grad, 3};                              // x, w, b
-  static const GradDef kBatchNormTrain{batch_norm_train_grad, 3, true};  // x, gamma, beta
-  static const GradDef kActivation{activation_grad, 1};
-  static const GradDef kAvgPool{avg_pool_grad, 1};
-  static const GradDef kConcat{concat_grad, SIZE_MAX};
-  static const GradDef kAdd{add_grad, 2};
-  static const GradDef kMultiply{multiply_grad, 2};
-  static const GradDef kConvert{convert_grad, 1};
-  static const GradDef kEmbedding{embedding_grad, 1};                        // table
-  static const GradDef kMseLoss{mse_loss_grad, 1};                           // prediction
-  static const GradDef kSoftmaxCrossEntropy{softmax_cross_entropy_grad, 1};  // logits
-  switch (kind) {
-    case OpKind::kConv:
-      return kConv;
-    case OpKind::kBatchNormTrain:
-      return kBatchNormTrain;
-    case OpKind::kActivation:
-      return kActivation;
-    case OpKind::kAvgPool:
-      return kAvgPool;
-    case OpKind::kConcat:
-      return kConcat;
-    case OpKind::kAdd:
-      return kAdd;
-    case OpKind::kMultiply:
-      return kMultiply;
-    case OpKind::kConvert:
-      return kConvert;
-    case OpKind::kEmbedding:
-      return kEmbedding;
-    case OpKind::kMseLoss:
-      return kMseLoss;
-    case OpKind::kSoftmaxCrossEntropy:
-      return kSoftmaxCrossEntropy;
-    default:
-      throw Error(cat(op_def(kind).name, ": has no gradient"));
+const GradDef& grad_def(const OpDef& op) {
+  static const GradDef kGradDefs[] = {
+      {&ops::kConv, conv_grad, 3},                              // x, w, b
+      {&ops::kBatchNormTrain, batch_norm_train_grad, 3, true},  // x, gamma, beta
+      {&ops::kActivation, activation_grad, 1},
+      {&ops::kAvgPool, avg_pool_grad, 1},
+      {&ops::kConcat, concat_grad, SIZE_MAX},
+      {&ops::kAdd, add_grad, 2},
+      {&ops::kMultiply, multiply_grad, 2},
+      {&ops::kConvert, convert_grad, 1},
+      {&ops::kEmbedding, embedding_grad, 1},                        // table
+      {&ops::kMseLoss, mse_loss_grad, 1},                           // prediction
+      {&ops::kSoftmaxCrossEntropy, softmax_cross_entropy_grad, 1},  // logits
+  };
+  for (const GradDef& def : kGradDefs) {
+    if (def.op == &op) return def;
   }
+  throw Error(cat(op.name, ": has no gradient"));
 }
 
 }  // namespace ebb::autograd

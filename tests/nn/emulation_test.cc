@@ -1,7 +1,7 @@
 // Whole networks on the CUDA kernels, which the emulator runs and checks.
 
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "kernels/simt/emulator.h"
 #include "nn/autograd/trainer.h"
 #include "nn/graph_builder.h"
