@@ -29,33 +29,41 @@ inline std::vector<double> layer_norm(const LayerNormProblem& p) {
 }
 
 struct LayerNormGradients {
-  std::vector<double> dx, dgamma, dbeta;                  // [rows, C], [C], [C]
-  std::vector<double> dgamma_magnitude, dbeta_magnitude;  // [C], sums of absolute terms
+  std::vector<double> dx, dgamma, dbeta;  // [rows, C], [C], [C]
+  // In what unit roundoffs of f32 count: the sizes of the terms, xh with what the rounded mean
+  // costs it, |mean| * rstd.
+  std::vector<double> dx_magnitude, dgamma_magnitude, dbeta_magnitude;
 };
 
 inline LayerNormGradients layer_norm_backward(const LayerNormProblem& p,
                                               const std::vector<double>& dy) {
-  const size_t channels = static_cast<size_t>(p.c);
-  const std::vector<double> zero(channels);
-  LayerNormGradients result{std::vector<double>(p.x.size()), zero, zero, zero, zero};
+  const std::vector<double> zero(static_cast<size_t>(p.c)), zeros(p.x.size());
+  LayerNormGradients result{zeros, zero, zero, zeros, zero, zero};
   const std::vector<double> xh = layer_norm({p.rows, p.c, p.eps, p.x, {}, {}});
   const double count = static_cast<double>(p.c);
   for (int64_t first = 0; first < p.rows * p.c; first += p.c) {
-    double mean = 0, var = 0, sum = 0, product = 0;
-    const auto g = [&](int64_t c) { return dy[first + c] * (p.gamma.empty() ? 1 : p.gamma[c]); };
+    double mean = 0, var = 0, sum = 0, product = 0, sum_size = 0, product_size = 0;
     for (int64_t c = 0; c < p.c; ++c) mean += p.x[first + c] / count;
+    for (int64_t c = 0; c < p.c; ++c) var += std::pow(p.x[first + c] - mean, 2) / count;
+    const double rstd = 1 / std::sqrt(var + p.eps);
+    const auto g = [&](int64_t c) { return dy[first + c] * (p.gamma.empty() ? 1 : p.gamma[c]); };
+    const auto xh_size = [&](int64_t c) {
+      return std::fabs(xh[first + c]) + 1 + std::fabs(mean) * rstd;
+    };
     for (int64_t c = 0; c < p.c; ++c) {
-      var += std::pow(p.x[first + c] - mean, 2) / count;
       sum += g(c) / count;
       product += g(c) * xh[first + c] / count;
+      sum_size += std::fabs(g(c)) / count;
+      product_size += std::fabs(g(c)) * xh_size(c) / count;
     }
     for (int64_t c = 0; c < p.c; ++c) {
-      const double term = dy[first + c] * xh[first + c];
-      result.dx[first + c] = (g(c) - sum - xh[first + c] * product) / std::sqrt(var + p.eps);
-      result.dgamma[c] += term;
-      result.dgamma_magnitude[c] += std::fabs(term);
-      result.dbeta[c] += dy[first + c];
-      result.dbeta_magnitude[c] += std::fabs(dy[first + c]);
+      const int64_t i = first + c;
+      result.dx[i] = rstd * (g(c) - sum - xh[i] * product);
+      result.dx_magnitude[i] = rstd * (std::fabs(g(c)) + sum_size + xh_size(c) * product_size);
+      result.dgamma[c] += dy[i] * xh[i];
+      result.dgamma_magnitude[c] += std::fabs(dy[i]) * xh_size(c);
+      result.dbeta[c] += dy[i];
+      result.dbeta_magnitude[c] += std::fabs(dy[i]);
     }
   }
   return result;
