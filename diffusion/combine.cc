@@ -64,7 +64,13 @@ Tensor select_images(Context& context, const Tensor& all, int64_t first, int64_t
               images);
     return all.range(start * elements, shape);
   }
-  const Tensor repeated = Tensor::empty(context, shape);
+  const Tensor repeated = Tensor::empty(context, shape, all.dtype());
+  if (all.dtype() != DType::kF32) {  // the kernel copies floats
+    for (int64_t i = 0; i < count; ++i) {
+      repeated.range(i * elements, all.shape()).copy_from(all);
+    }
+    return repeated;
+  }
   context.launch(&KernelTable::copy_rows, "copy_rows",
                  CopyRowsArgs{.rows = count,
                               .x_rows = 1,

@@ -161,6 +161,8 @@ void Executor::set_input(const std::string& name, const Tensor& value) {
     if (graph_.values[id].name != name) continue;
     EBB_CHECK(value.shape() == graph_.values[id].shape, ShapeError, "executor: input ", name,
               " has shape ", value.shape(), ", expected ", graph_.values[id].shape);
+    EBB_CHECK(value.dtype() == graph_.values[id].dtype, ShapeError, "executor: input ", name,
+              " is ", to_string(value.dtype()), ", expected ", to_string(graph_.values[id].dtype));
     tensors_[id].copy_from(value);
     dirty_ |= value_masks_[id];
     missing_ &= ~value_masks_[id];

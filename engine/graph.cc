@@ -4,8 +4,8 @@
 
 namespace ebb {
 
-ValueId Graph::add_value(ValueKind kind, const std::string& name, const Shape& shape) {
-  values.push_back({.kind = kind, .name = name, .shape = shape});
+ValueId Graph::add_value(ValueKind kind, const std::string& name, const Shape& shape, DType dtype) {
+  values.push_back({.kind = kind, .name = name, .shape = shape, .dtype = dtype});
   return static_cast<ValueId>(values.size()) - 1;
 }
 
@@ -15,8 +15,7 @@ std::vector<ValueId> Graph::add_node(const OpDef& op, const OpAttrs& attrs,
   const DType first = first_output_dtype(op, attrs, values[node.inputs[0]].dtype);
   for (const Shape& shape : op.infer(attrs, shapes(node.inputs))) {
     const DType dtype = node.outputs.empty() ? first : DType::kF32;
-    node.outputs.push_back(add_value(ValueKind::kComputed, "", shape));
-    values.back().dtype = dtype;
+    node.outputs.push_back(add_value(ValueKind::kComputed, "", shape, dtype));
   }
   nodes.push_back(node);
   return node.outputs;

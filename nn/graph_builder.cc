@@ -5,8 +5,8 @@
 
 namespace ebb {
 
-Value GraphBuilder::input(const std::string& name, const Shape& shape) {
-  return {graph_.add_value(ValueKind::kInput, name, shape)};
+Value GraphBuilder::input(const std::string& name, const Shape& shape, DType dtype) {
+  return {graph_.add_value(ValueKind::kInput, name, shape, dtype)};
 }
 
 Value GraphBuilder::param(const Scope& name, const Shape& shape, const ParamInfo&) {
@@ -31,17 +31,13 @@ Graph GraphBuilder::finish(Value output) {
 
 Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch,
                   DType activations) {
-  GraphBuilder builder;
-  const auto in_type = [&](Value value, DType dtype) {
-    return builder.dtype(value) == dtype ? value
-                                         : builder.convert(Scope("precision"), value, dtype);
-  };
+  GraphBuilder builder(activations);
   std::vector<Value> inputs;
   for (const NetworkInput& input : network.inputs) {
-    const Value x = builder.input(input.name, with_batch(batch.at(input.name), input.shape));
-    inputs.push_back(in_type(x, activations));
+    const Shape shape = with_batch(batch.at(input.name), input.shape);
+    inputs.push_back(builder.input(input.name, shape, input.dtype));
   }
-  return builder.finish(in_type(network.forward(builder, inputs), DType::kF32));
+  return builder.finish(forward_in_precision(builder, network, inputs));
 }
 
 namespace {

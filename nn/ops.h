@@ -31,6 +31,9 @@ struct AttentionOptions {
   float scale = 0;                 // 0: 1 / sqrt(C / heads)
 };
 
+// Whether a layer adds a learned vector to its outputs.
+enum class Bias { kNone, kLearned };
+
 // What a network's text is written against. Each consumer implements the four virtuals:
 // ParamCollector lists the parameters, GraphBuilder builds the inference graph, EagerOps computes
 // layer by layer, autograd::Tape computes and records. Shapes are NHWC or [N, C].
@@ -44,6 +47,9 @@ class Ops {
   virtual Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                      const Scope& layer) = 0;
   virtual Shape shape(Value value) const = 0;
+  // The type of a value, and the one that activations have here.
+  virtual DType dtype(Value) const { return DType::kF32; }
+  virtual DType activation_dtype() const { return DType::kF32; }
   // Says that `value` is the output of a module.
   virtual void mark_output(const Scope&, Value) {}
 
@@ -52,7 +58,8 @@ class Ops {
                int64_t pad);
   Value conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel,
                          int64_t stride, int64_t pad);
-  Value linear(const Scope& s, Value x, int64_t out_features);
+  // [N, C] -> [N, out_features], [N, L, C] -> [N, L, out_features].
+  Value linear(const Scope& s, Value x, int64_t out_features, Bias bias = Bias::kLearned);
   // BatchNorm2d followed by an activation; a Tape in training mode uses batch statistics.
   Value batch_norm(const Scope& s, Value x, Activation activation);
 
@@ -63,12 +70,28 @@ class Ops {
                    float eps = 1e-5f);
   Value rms_norm(const Scope& s, Value x, float eps = 1e-6f);
 
-  // The rows of a learned table [entries, channels] that ids [N] (i32) name.
+  // The rows of a learned table [entries, channels] that ids (i32) name, as activations:
+  // [N] -> [N, channels], [N, L] -> [N, L, channels].
   Value embedding(const Scope& s, Value ids, int64_t entries, int64_t channels);
+  // Sines and cosines of times [N] or [N, 1], an exact input of the network, as activations
+  // [N, attrs.channels].
+  Value timestep_embedding(const Scope& s, Value t, const TimestepAttrs& attrs);
 
   // Layers without parameters.
   Value gelu(const Scope& s, Value x) {
     return emit(ops::kActivation, ActivationAttrs{Activation::kGelu}, {x}, s);
+  }
+  Value gelu_tanh(const Scope& s, Value x) {
+    return emit(ops::kActivation, ActivationAttrs{Activation::kGeluTanh}, {x}, s);
+  }
+  Value silu(const Scope& s, Value x) {
+    return emit(ops::kActivation, ActivationAttrs{Activation::kSilu}, {x}, s);
+  }
+  // Over the last axis.
+  Value softmax(const Scope& s, Value x) { return emit(ops::kSoftmax, {}, {x}, s); }
+  // [N, H, W, C] -> [N, factor * H, factor * W, C], each pixel repeated.
+  Value upsample(const Scope& s, Value x, int64_t factor) {
+    return emit(ops::kUpsample, UpsampleAttrs{.factor = factor}, {x}, s);
   }
   Value avg_pool(const Scope& s, Value x, int64_t kernel) {
     return emit(ops::kAvgPool, PoolAttrs{kernel}, {x}, s);
@@ -95,6 +118,10 @@ class Ops {
                   const AttentionOptions& options = {});
   Value convert(const Scope& s, Value x, DType dtype) {
     return emit(ops::kConvert, ConvertAttrs{dtype}, {x}, s);
+  }
+  // Converted where x has another type.
+  Value in_type(const Scope& s, Value x, DType dtype) {
+    return this->dtype(x) == dtype ? x : convert(s, x, dtype);
   }
 
   // Two of the same shape -> [1].

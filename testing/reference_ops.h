@@ -18,7 +18,10 @@
 #include "testing/reference/layer_norm.h"
 #include "testing/reference/mse_loss.h"
 #include "testing/reference/rms_norm.h"
+#include "testing/reference/softmax.h"
 #include "testing/reference/softmax_cross_entropy.h"
+#include "testing/reference/timestep_embedding.h"
+#include "testing/reference/upsample.h"
 
 namespace ebb::test {
 
@@ -111,6 +114,16 @@ class ReferenceOps final : public Ops {
           {broadcast, y[0], pixels, y.elements() / (y[0] * pixels), s[0], shapes[1][0]}, *x[0],
           *x[1]);
     }
+    if (&op == &ops::kSoftmax) return reference::softmax(s.back(), *x[0]);
+    if (&op == &ops::kUpsample) {
+      return reference::upsample(std::get<UpsampleAttrs>(attrs).interpolation,
+                                 ops::upsample_size(s, y), *x[0]);
+    }
+    if (&op == &ops::kTimestepEmbedding) {
+      const auto& [channels, max_period, shift, sin_first] = std::get<TimestepAttrs>(attrs);
+      return reference::timestep_embedding({channels, max_period, shift, sin_first}, *x[0]);
+    }
+    if (&op == &ops::kEmbedding) return embedding(s.back(), *x[0], *x[1]);
     if (&op == &ops::kMseLoss) return {reference::mse_loss(*x[0], *x[1])};
     if (&op == &ops::kSoftmaxCrossEntropy) {
       return {reference::softmax_cross_entropy(*x[0], *x[1], s[1])};
@@ -123,7 +136,11 @@ class ReferenceOps final : public Ops {
     const ConvGeometry g = ops::conv_op_geometry(attrs, s, y.back());
     std::vector<double> result;
     for (int64_t p = 0; p < g.n * g.ho * g.wo; ++p) {
-      result.insert(result.end(), x[2]->begin(), x[2]->end());
+      if (attrs.reads_bias) {
+        result.insert(result.end(), x[2]->begin(), x[2]->end());
+      } else {
+        result.insert(result.end(), static_cast<size_t>(g.o), 0.0);
+      }
     }
     reference::for_each_meeting(g, [&](int64_t px, int64_t py, int64_t k) {
       for (int64_t o = 0; o < g.o; ++o) {
@@ -132,6 +149,16 @@ class ReferenceOps final : public Ops {
         for (int64_t c = 0; c < g.c; ++c) result[py * g.o + o] += pixel[c] * w[c];
       }
     });
+    return result;
+  }
+
+  static std::vector<double> embedding(int64_t c, const std::vector<double>& table,
+                                       const std::vector<double>& ids) {
+    std::vector<double> result;
+    for (const double id : ids) {
+      const auto row = table.begin() + static_cast<int64_t>(id) * c;
+      result.insert(result.end(), row, row + c);
+    }
     return result;
   }
 

@@ -14,6 +14,8 @@ void conv_grad(const GradCall& call) {
   Context& context = call.context;
   EBB_CHECK(attrs.activation == Activation::kNone && !attrs.packed_weight, Error,
             "conv: a fused activation or packed weight has no gradient");
+  EBB_CHECK(!ops::has_residual(attrs, call.inputs.size()), Error,
+            "conv: a residual has no gradient");
   const ConvGeometry g = ops::conv_op_geometry(attrs, x.shape(), w.shape()[0]);
   const auto workspace = [&](ConvPass pass) {
     const int64_t bytes =
@@ -21,16 +23,17 @@ void conv_grad(const GradCall& call) {
             g, pass, x.dtype(), context.kernel_stream().threads);
     return Tensor::empty(context, {bytes}, DType::kU8);
   };
-  if (call.wanted[1] || call.wanted[2]) {
+  if (call.wanted[1] || (attrs.reads_bias && call.wanted[2])) {
     const Tensor scratch = workspace(ConvPass::kBackwardWeight);
-    context.launch(&KernelTable::conv_backward_weight, "conv_backward_weight",
-                   ConvBackwardWeightArgs{.geometry = g,
-                                          .dtype = x.dtype(),
-                                          .x = x.raw(),
-                                          .dy = call.dy.raw(),
-                                          .dw = call.grad(1).data<float>(),
-                                          .db = call.grad(2).data<float>(),
-                                          .workspace = scratch.raw()});
+    context.launch(
+        &KernelTable::conv_backward_weight, "conv_backward_weight",
+        ConvBackwardWeightArgs{.geometry = g,
+                               .dtype = x.dtype(),
+                               .x = x.raw(),
+                               .dy = call.dy.raw(),
+                               .dw = call.grad(1).data<float>(),
+                               .db = attrs.reads_bias ? call.grad(2).data<float>() : nullptr,
+                               .workspace = scratch.raw()});
   }
   if (call.wanted[0]) {
     const int64_t packed_bytes =
@@ -307,6 +310,27 @@ void embedding_grad(const GradCall& call) {
                                             .dtable = call.grad(0).data<float>()});
 }
 
+void softmax_grad(const GradCall& call) {
+  const Tensor& y = call.outputs[0];
+  call.context.launch(&KernelTable::softmax_backward, "softmax_backward",
+                      SoftmaxBackwardArgs{.rows = row_count(y.shape()),
+                                          .c = y.shape().back(),
+                                          .dtype = y.dtype(),
+                                          .y = y.raw(),
+                                          .dy = call.dy.raw(),
+                                          .dx = call.grad(0).raw()});
+}
+
+void upsample_grad(const GradCall& call) {
+  call.context.launch(
+      &KernelTable::upsample_backward, "upsample_backward",
+      UpsampleBackwardArgs{.interpolation = std::get<UpsampleAttrs>(call.attrs).interpolation,
+                           .size = ops::upsample_size(call.inputs[0].shape(), call.dy.shape()),
+                           .dtype = call.dy.dtype(),
+                           .dy = call.dy.raw(),
+                           .dx = call.grad(0).raw()});
+}
+
 void mse_loss_grad(const GradCall& call) {
   const Tensor& prediction = call.inputs[0];
   call.context.launch(&KernelTable::mse_loss_backward, "mse_loss_backward",
@@ -342,7 +366,7 @@ const Tensor& GradCall::grad(size_t i) const {
 
 const GradDef& grad_def(const OpDef& op) {
   static const GradDef kGradDefs[] = {
-      {&ops::kConv, conv_grad, 3},                              // x, w, b
+      {&ops::kConv, conv_grad, 3},                              // x, w[, b]
       {&ops::kBatchNormTrain, batch_norm_train_grad, 3, true},  // x, gamma, beta
       {&ops::kActivation, activation_grad, 1},
       {&ops::kAvgPool, avg_pool_grad, 1},
@@ -355,7 +379,9 @@ const GradDef& grad_def(const OpDef& op) {
       {&ops::kRmsNorm, rms_norm_grad, 2, true},      // x, weight
       {&ops::kAttention, attention_grad, 5, true},   // q, k, v, extra_k, extra_v
       {&ops::kConvert, convert_grad, 1},
-      {&ops::kEmbedding, embedding_grad, 1},                        // table
+      {&ops::kEmbedding, embedding_grad, 1},  // table
+      {&ops::kSoftmax, softmax_grad, 1, true},
+      {&ops::kUpsample, upsample_grad, 1},
       {&ops::kMseLoss, mse_loss_grad, 1},                           // prediction
       {&ops::kSoftmaxCrossEntropy, softmax_cross_entropy_grad, 1},  // logits
   };

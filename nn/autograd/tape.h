@@ -21,6 +21,8 @@ class Tape final : public Ops {
   Value emit(const OpDef& inference_op, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
   Shape shape(Value value) const override { return variables_.at(value.id).tensor.shape(); }
+  DType dtype(Value value) const override { return variables_.at(value.id).tensor.dtype(); }
+  DType activation_dtype() const override { return ebb::activation_dtype(context_.precision()); }
   void mark_output(const Scope& module, Value value) override;
 
   const Tensor& tensor(Value value) const { return variables_.at(value.id).tensor; }

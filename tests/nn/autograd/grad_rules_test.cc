@@ -66,6 +66,14 @@ const GradCase kCases[] = {
      [](Ops& ops) {
        return ops.linear(kLayer, leaf(ops, "x", {3, 5}), 4);
      }},
+    {"linear without bias",
+     [](Ops& ops) {
+       return ops.linear(kLayer, leaf(ops, "x", {3, 5}), 4, Bias::kNone);
+     }},
+    {"linear of tokens",
+     [](Ops& ops) {
+       return ops.linear(kLayer, leaf(ops, "x", {2, 3, 5}), 4);
+     }},
     {"batch norm",
      [](Ops& ops) {
        return ops.batch_norm(kLayer, leaf(ops, "x", {3, 2, 3, 4}), Activation::kNone);
@@ -84,13 +92,29 @@ const GradCase kCases[] = {
      }},
     {"silu",
      [](Ops& ops) {
-       return ops.emit(ops::kActivation, ActivationAttrs{Activation::kSilu},
-                       {leaf(ops, "x", {4, 9})}, kLayer);
+       return ops.silu(kLayer, leaf(ops, "x", {4, 9}));
      }},
     {"gelu tanh",
      [](Ops& ops) {
-       return ops.emit(ops::kActivation, ActivationAttrs{Activation::kGeluTanh},
-                       {leaf(ops, "x", {4, 9})}, kLayer);
+       return ops.gelu_tanh(kLayer, leaf(ops, "x", {4, 9}));
+     }},
+    {"softmax",
+     [](Ops& ops) {
+       return ops.softmax(kLayer, leaf(ops, "x", {2, 3, 5}));
+     }},
+    {"upsample",
+     [](Ops& ops) {
+       return ops.upsample(kLayer, leaf(ops, "x", {2, 3, 2, 3}), 2);
+     }},
+    {"upsample bilinearly",
+     [](Ops& ops) {
+       const UpsampleAttrs attrs{.factor = 3, .interpolation = Interpolation::kBilinear};
+       return ops.emit(ops::kUpsample, attrs, {leaf(ops, "x", {2, 3, 2, 3})}, kLayer);
+     }},
+    {"timestep embedding behind a layer",
+     [](Ops& ops) {
+       const Value t = ops.timestep_embedding(kLayer, frozen(ops, "t", {3}), {.channels = 5});
+       return ops.linear(kLayer, t, 2);
      }},
     {"average pool",
      [](Ops& ops) {
