@@ -48,7 +48,8 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 
 PARTS = (
-    "networks", "unet", "schedules", "samplers", "trained", "toolbox", "commands", "pictures", "metrics",
+    "networks", "unet", "schedules", "samplers", "trained", "toolbox", "commands", "pictures",
+    "metrics",
 )
 
 
