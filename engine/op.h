@@ -40,6 +40,24 @@ struct PoolAttrs {
   int64_t kernel = 1;
   bool flat = false;  // the window is the whole image: y is [N, C]
 };
+struct GroupNormAttrs {
+  int64_t groups = 32;
+  float eps = 1e-5f;
+  Activation activation = Activation::kNone;
+  bool scales = false, shifts = false;  // whether the inputs end with a scale, a shift, [N, C]
+};
+struct LayerNormAttrs {
+  float eps = 1e-5f;
+};
+struct RmsNormAttrs {
+  float eps = 1e-6f;
+};
+struct AttentionAttrs {
+  int64_t heads = 1;
+  float scale = 0;     // of the products; 0: 1 / sqrt(numbers per head)
+  bool extra = false;  // whether extra_k and extra_v follow v
+  bool bias = false;   // whether the inputs end with a bias
+};
 struct TimestepAttrs {  // kernels/embedding/embedding.h
   int64_t channels = 0;
   double max_period = 10000, shift = 0;
@@ -54,7 +72,8 @@ struct ConvertAttrs {
 };
 using OpAttrs =
     std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs, ActivationAttrs,
-                 PoolAttrs, SliceAttrs, TimestepAttrs, UpsampleAttrs, ConvertAttrs>;
+                 PoolAttrs, SliceAttrs, GroupNormAttrs, LayerNormAttrs, RmsNormAttrs,
+                 AttentionAttrs, TimestepAttrs, UpsampleAttrs, ConvertAttrs>;
 
 struct OpCall {
   const OpAttrs& attrs;
@@ -111,8 +130,12 @@ extern const OpDef kActivation;      // x -> y
 extern const OpDef kAvgPool;         // x -> y
 extern const OpDef kConcat;          // a, b, ... -> y, along channels
 extern const OpDef kSliceChannels;   // x -> y, a range of channels
-extern const OpDef kAdd;             // x, s -> y
-extern const OpDef kMultiply;        // x, s -> y
+extern const OpDef kAdd;             // x, s -> y; s is a vector per image or as large as x
+extern const OpDef kMultiply;        // the same
+extern const OpDef kGroupNorm;       // x, weight, bias[, scale][, shift] -> y, mean, rstd
+extern const OpDef kLayerNorm;       // x[, weight[, bias]] -> y, mean, rstd
+extern const OpDef kRmsNorm;         // x, weight -> y, rstd
+extern const OpDef kAttention;       // q, k, v[, extra_k, extra_v][, bias] -> o, lse
 extern const OpDef kConvert;         // x -> y, the same numbers in another type
 extern const OpDef kEmbedding;       // table, ids -> y, rows of the table
 extern const OpDef kSoftmax;         // x -> y, over the last axis

@@ -61,6 +61,51 @@ Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
               {x, gamma, beta, mean, var}, s);
 }
 
+Value Ops::group_norm(const Scope& s, Value x, int64_t groups, const GroupNormOptions& options) {
+  const Shape per_channel{shape(x).back()};
+  std::vector<Value> inputs{x, param(s / "weight", per_channel, {.init = {.constant = 1}}),
+                            param(s / "bias", per_channel, {})};
+  if (options.scale) inputs.push_back(in_type(s, *options.scale, DType::kF32));
+  if (options.shift) inputs.push_back(in_type(s, *options.shift, DType::kF32));
+  return emit(ops::kGroupNorm,
+              GroupNormAttrs{.groups = groups,
+                             .eps = options.eps,
+                             .activation = options.activation,
+                             .scales = options.scale.has_value(),
+                             .shifts = options.shift.has_value()},
+              inputs, s);
+}
+
+Value Ops::layer_norm(const Scope& s, Value x, Affine affine, float eps) {
+  const Shape per_channel{shape(x).back()};
+  std::vector<Value> inputs{x};
+  if (affine != Affine::kNone) {
+    inputs.push_back(param(s / "weight", per_channel, {.init = {.constant = 1}}));
+  }
+  if (affine == Affine::kWeightAndBias) inputs.push_back(param(s / "bias", per_channel, {}));
+  return emit(ops::kLayerNorm, LayerNormAttrs{eps}, inputs, s);
+}
+
+Value Ops::rms_norm(const Scope& s, Value x, float eps) {
+  const Value weight = param(s / "weight", {shape(x).back()}, {.init = {.constant = 1}});
+  return emit(ops::kRmsNorm, RmsNormAttrs{eps}, {x, weight}, s);
+}
+
+Value Ops::attention(const Scope& s, Value q, Value k, Value v, int64_t heads,
+                     const AttentionOptions& options) {
+  EBB_CHECK(options.extra_k.has_value() == options.extra_v.has_value(), ShapeError, s.path(),
+            ": attention has one of extra_k and extra_v, expected both or none");
+  std::vector<Value> inputs{q, k, v};
+  if (options.extra_k) inputs.insert(inputs.end(), {*options.extra_k, *options.extra_v});
+  if (options.bias) inputs.push_back(in_type(s, *options.bias, DType::kF32));
+  return emit(ops::kAttention,
+              AttentionAttrs{.heads = heads,
+                             .scale = options.scale,
+                             .extra = options.extra_k.has_value(),
+                             .bias = options.bias.has_value()},
+              inputs, s);
+}
+
 Value Ops::embedding(const Scope& s, Value ids, int64_t entries, int64_t channels) {
   const Value table = param(s / "weight", {entries, channels}, {.init = {.deviation = 1}});
   return in_type(s, emit(ops::kEmbedding, {}, {table, ids}, s), activation_dtype());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/op.h"
+#include "kernels/attention/attention.h"
 
 namespace ebb::ops {
 
@@ -15,6 +16,13 @@ bool has_residual(const ConvAttrs& attrs, size_t inputs);
 
 // The geometry of a convolution of x [N, H, W, C], [N, L, C] or [N, C] by w [O, K, K, C] or [O, C].
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels);
+
+// Whether the second operand of add or multiply is as large as the first, not a vector per image.
+bool is_elementwise(const Shape& x, const Shape& s);
+
+// The sizes and the factor of the products that attention's inputs and attributes stand for.
+AttentionSize attention_op_size(const AttentionAttrs& attrs, std::span<const Tensor> inputs);
+float attention_op_scale(const AttentionAttrs& attrs, const Shape& q);
 
 // The sizes of images x [N, H, W, C] enlarged to y [N, Ho, Wo, C].
 UpsampleSize upsample_size(const Shape& x, const Shape& y);

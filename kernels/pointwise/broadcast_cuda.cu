@@ -89,8 +89,28 @@ void forward(const BroadcastForwardArgs& args, KernelStream stream) {
       args);
 }
 
+struct Copy {
+  static constexpr int kInputs = 1;
+  SIMT_DEVICE float operator()(float x) const { return x; }
+};
+
+// gradient[n, p, c] = dy (* factor[n, c]): of x, and of s where that is an image of one pixel.
+template <class T, BroadcastOp kOp>
+void backward_elements(const BroadcastBackwardArgs& args, const void* factor, void* gradient,
+                       KernelStream stream) {
+  if constexpr (kOp == BroadcastOp::kMultiply) {
+    forward<T, kOp>(
+        {kOp, args.n, args.pixels, args.c, args.n, args.n, args.dtype, args.dy, factor, gradient},
+        stream);
+  } else if (gradient != args.dy) {
+    map<T>("broadcast_backward", stream, args.n * args.pixels * args.c, Copy{},
+           static_cast<const T*>(args.dy), nullptr, static_cast<T*>(gradient));
+  }
+}
+
 template <class T, BroadcastOp kOp>
 void backward_s(const BroadcastBackwardArgs& args, KernelStream stream) {
+  if (args.pixels == 1) return backward_elements<T, kOp>(args, args.x, args.ds, stream);
   const bool fits = packs_fit(static_cast<const T*>(args.x), static_cast<const T*>(args.dy));
   const bool vectorized = fits && args.c % kSumWidth == 0;
   const unsigned columns = static_cast<unsigned>(kSumChannels / (vectorized ? kSumWidth : 1));
@@ -103,21 +123,10 @@ void backward_s(const BroadcastBackwardArgs& args, KernelStream stream) {
                args);
 }
 
-struct Copy {
-  static constexpr int kInputs = 1;
-  SIMT_DEVICE float operator()(float x) const { return x; }
-};
-
-template <class T>
-void backward_x(const BroadcastBackwardArgs& args, KernelStream stream) {
-  if (args.op == BroadcastOp::kMultiply) {
-    forward<T, BroadcastOp::kMultiply>({args.op, args.n, args.pixels, args.c, args.n, args.n,
-                                        args.dtype, args.dy, args.s, args.dx},
-                                       stream);
-  } else if (args.dx != args.dy) {
-    map<T>("broadcast_backward", stream, args.n * args.pixels * args.c, Copy{},
-           static_cast<const T*>(args.dy), nullptr, static_cast<T*>(args.dx));
-  }
+template <class T, BroadcastOp kOp>
+void backward(const BroadcastBackwardArgs& args, KernelStream stream) {
+  if (args.ds != nullptr) backward_s<T, kOp>(args, stream);  // before dx, which may overwrite dy
+  if (args.dx != nullptr) backward_elements<T, kOp>(args, args.s, args.dx, stream);
 }
 
 }  // namespace
@@ -133,11 +142,8 @@ void broadcast_forward(const BroadcastForwardArgs& args, KernelStream stream) {
 void broadcast_backward(const BroadcastBackwardArgs& args, KernelStream stream) {
   for_dtype("broadcast", args.dtype, [&](auto type) {
     using T = decltype(type);
-    if (args.ds != nullptr) {  // before dx, which may overwrite dy
-      args.op == BroadcastOp::kAdd ? backward_s<T, BroadcastOp::kAdd>(args, stream)
-                                   : backward_s<T, BroadcastOp::kMultiply>(args, stream);
-    }
-    if (args.dx != nullptr) backward_x<T>(args, stream);
+    args.op == BroadcastOp::kAdd ? backward<T, BroadcastOp::kAdd>(args, stream)
+                                 : backward<T, BroadcastOp::kMultiply>(args, stream);
   });
 }
 

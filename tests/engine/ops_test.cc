@@ -207,12 +207,29 @@ TEST_CASE("add and multiply take one vector per image", "[engine]") {
     CHECK(infer(op, {}, {{4, 7, 7, 3}, {1, 3}}) == Shapes{{4, 7, 7, 3}});
     CHECK(infer(op, {}, {{4, 3}, {4, 3}}) == Shapes{{4, 3}});
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {4, 2}}) ==
-          name + ": operand [4, 2] for input [4, 7, 7, 3], expected [N, 3]");
+          name + ": operand [4, 2] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {4, 1, 1, 3}}) ==
-          name + ": operand [4, 1, 1, 3] for input [4, 7, 7, 3], expected [N, 3]");
+          name + ": operand [4, 1, 1, 3] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {3, 3}}) == name + ": batch 3 does not divide batch 4");
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {3}}) == name + ": input [3], expected [N, ..., C]");
     CHECK(refusal(op, {}, {{4, 3}}) == name + ": got 1 inputs, expected 2");
+  }
+}
+
+TEST_CASE("add and multiply take two of one shape, whose batches may differ", "[engine]") {
+  for (const auto& [op, name] :
+       {std::pair<const OpDef*, std::string>{&ops::kAdd, "add"}, {&ops::kMultiply, "multiply"}}) {
+    CHECK(infer(*op, {}, {{4, 7, 7, 3}, {4, 7, 7, 3}}) == Shapes{{4, 7, 7, 3}});
+    CHECK(infer(*op, {}, {{4, 7, 7, 3}, {2, 7, 7, 3}}) == Shapes{{4, 7, 7, 3}});
+    CHECK(infer(*op, {}, {{1, 5, 3}, {4, 5, 3}}) == Shapes{{4, 5, 3}});
+    CHECK(refusal(*op, {}, {{4, 7, 7, 3}, {4, 7, 6, 3}}) ==
+          name + ": operand [4, 7, 6, 3] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
+    CHECK(refusal(*op, {}, {{4, 7, 7, 3}, {4, 49, 3}}) ==
+          name + ": operand [4, 49, 3] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
+    CHECK(refusal(*op, {}, {{4, 3}, {4, 7, 7, 3}}) ==
+          name + ": operand [4, 7, 7, 3] for input [4, 3], expected [N, 3] or [4, 3]");
+    CHECK(refusal(*op, {}, {{4, 7, 7, 3}, {3, 7, 7, 3}}) ==
+          name + ": batch 3 does not divide batch 4");
   }
 }
 
@@ -311,18 +328,52 @@ TEST_CASE("operations of one input compute what their references do", "[engine]"
 
 TEST_CASE("every operation has a name of its own", "[engine]") {
   std::vector<std::string> names;
-  for (const OpDef* op :
-       {&ops::kConv, &ops::kConvPack, &ops::kBatchNorm, &ops::kBatchNormTrain, &ops::kFoldBatchNorm,
-        &ops::kActivation, &ops::kAvgPool, &ops::kConcat, &ops::kSliceChannels, &ops::kAdd,
-        &ops::kMultiply, &ops::kConvert, &ops::kEmbedding, &ops::kSoftmax, &ops::kTimestepEmbedding,
-        &ops::kUpsample, &ops::kMseLoss, &ops::kSoftmaxCrossEntropy}) {
+  for (const OpDef* op : {&ops::kConv,
+                          &ops::kConvPack,
+                          &ops::kBatchNorm,
+                          &ops::kBatchNormTrain,
+                          &ops::kFoldBatchNorm,
+                          &ops::kActivation,
+                          &ops::kAvgPool,
+                          &ops::kConcat,
+                          &ops::kSliceChannels,
+                          &ops::kAdd,
+                          &ops::kMultiply,
+                          &ops::kGroupNorm,
+                          &ops::kLayerNorm,
+                          &ops::kRmsNorm,
+                          &ops::kAttention,
+                          &ops::kConvert,
+                          &ops::kEmbedding,
+                          &ops::kSoftmax,
+                          &ops::kTimestepEmbedding,
+                          &ops::kUpsample,
+                          &ops::kMseLoss,
+                          &ops::kSoftmaxCrossEntropy}) {
     names.push_back(op->name);
   }
-  CHECK(names == std::vector<std::string>{"conv", "conv_pack", "batch_norm", "batch_norm_train",
-                                          "fold_batch_norm", "activation", "avg_pool", "concat",
-                                          "slice_channels", "add", "multiply", "convert",
-                                          "embedding", "softmax", "timestep_embedding", "upsample",
-                                          "mse_loss", "softmax_cross_entropy"});
+  CHECK(names == std::vector<std::string>{"conv",
+                                          "conv_pack",
+                                          "batch_norm",
+                                          "batch_norm_train",
+                                          "fold_batch_norm",
+                                          "activation",
+                                          "avg_pool",
+                                          "concat",
+                                          "slice_channels",
+                                          "add",
+                                          "multiply",
+                                          "group_norm",
+                                          "layer_norm",
+                                          "rms_norm",
+                                          "attention",
+                                          "convert",
+                                          "embedding",
+                                          "softmax",
+                                          "timestep_embedding",
+                                          "upsample",
+                                          "mse_loss",
+                                          "softmax_cross_entropy"});
 }
 
 TEST_CASE("an operation run at once allocates what it infers and leaves its inputs alone",
@@ -364,6 +415,12 @@ TEST_CASE("an operand of a smaller batch is read at image index modulo its batch
     CHECK(test::compare_bits(test::images(sum, n, 1), run(ops::kAdd, {xn, sn})) == "");
     CHECK(test::compare_bits(test::images(product, n, 1), run(ops::kMultiply, {xn, sn})) == "");
   }
+  const Tensor residual = test::normal_tensor(*context, {6, 3, 3, 4}, random);
+  const Tensor added = run(ops::kAdd, {x, residual}), added_to = run(ops::kAdd, {residual, x});
+  CHECK(test::compare_bits(added, added_to) == "");
+  CHECK(test::compare_bits(test::images(added, 5, 1),
+                           run(ops::kAdd, {test::images(x, 1, 1), test::images(residual, 5, 1)})) ==
+        "");
   const Tensor one = test::normal_tensor(*context, {1, 4}, random);
   const Tensor shifted = run(ops::kAdd, {x, one});
   CHECK(test::compare_bits(test::images(shifted, 1, 1),

@@ -29,6 +29,8 @@ CONVERT = op("convert", "convert")
 TIMESTEPS = op("timestep_embedding", "embedding", "timestep_embedding")
 NORM, NORM_SUMS, NORM_INPUT, NORM_PARAMS, NORM_ADD = (
     op(f"group_norm_{k}", "group_norm") for k in ("forward", "sums", "input", "params", "add"))
+LAYER_NORM, LAYER_NORM_INPUT, LAYER_NORM_PARAMS, LAYER_NORM_ADD = (
+    op(f"layer_norm_{k}", "norm/layer_norm", "layer_norm") for k in ("forward", "input", "params", "add"))
 BLOCK_SUM = header("group_norm_forward", "reduce", "group_norm")
 BLOCK_MAX = header("softmax_forward", "reduce", "softmax")
 COMBINE, FILTER = op("linear_combination", "linear_combination"), op("line_filter", "line_filter")
@@ -171,6 +173,24 @@ OP_MUTANTS = (
     Mutant("rms_norm gamma: rows of the next chunk", op("rms_norm_gamma", "rms_norm"),
         "min(first + chunks.rows_of_one, args.rows)", "first + chunks.rows_of_one"),
     Mutant("rms_norm add: first chunk alone", op("rms_norm_add", "rms_norm"), "chunk < chunks; ++chunk", "chunk < 1; ++chunk"),
+    Mutant("layer_norm: mean not removed", LAYER_NORM, "const float xh = (to_float(x[c]) - center - rest) * rstd;",
+        "const float xh = to_float(x[c]) * rstd;"),
+    Mutant("layer_norm: rounded mean not corrected", LAYER_NORM, "static_cast<float>(mean - center)", "0 * static_cast<float>(mean - center)"),
+    Mutant("layer_norm: beta of the first channel", LAYER_NORM, "0.0f : args.beta[c]", "0.0f : args.beta[0]"),
+    Mutant("layer_norm: statistics of every thread", LAYER_NORM, "    if (threadIdx.x == 0) {\n      if (args.mean",
+        "    {\n      if (args.mean"),
+    Mutant("layer_norm input: mean of g left out", LAYER_NORM_INPUT, "rstd * (g - mean_g - xh * mean_gx)", "rstd * (g - xh * mean_gx)"),
+    Mutant("layer_norm input: gamma left out of the means", LAYER_NORM_INPUT,
+        "static_cast<double>(to_float(dy[c])) *\n                       (args.gamma == nullptr ? 1.0f : args.gamma[c])",
+        "static_cast<double>(to_float(dy[c]))"),
+    Mutant("layer_norm params: no barrier", LAYER_NORM_PARAMS, "partial[1][threadIdx.y][threadIdx.x] = dgamma;\n  __syncthreads();",
+        "partial[1][threadIdx.y][threadIdx.x] = dgamma;"),
+    Mutant("layer_norm params: rows of the next chunk", LAYER_NORM_PARAMS, "min(first + chunks.rows_of_one, args.rows)",
+        "first + chunks.rows_of_one"),
+    Mutant("layer_norm params: channel bound dropped", LAYER_NORM_PARAMS, "c < args.c && row < last;", "row < last;"),
+    Mutant("layer_norm params: all chunks to one place", LAYER_NORM_PARAMS, "sums + blockIdx.y * 2 * args.c", "sums"),
+    Mutant("layer_norm add: first chunk alone", LAYER_NORM_ADD, "chunk < chunks; ++chunk", "chunk < 1; ++chunk"),
+    Mutant("layer_norm add: null not seen", LAYER_NORM_ADD, "    if (result == nullptr) continue;\n", ""),
     Mutant("fold_batch_norm: mean left out", FOLD, "static_cast<double>(a.b[o]) - a.mean[o]", "static_cast<double>(a.b[o])"),
     Mutant("fold_batch_norm: every thread writes the bias", FOLD, "if (threadIdx.x == 0) {", "{"),
     # sums and losses
