@@ -72,7 +72,7 @@ StoredImage read_stored(const std::string& flag, const std::string& name) {
   const InputFile file{parts.path, sha256_hex(reader)};
   if (kind == FileKind::kIdxImages || kind == FileKind::kGzip) {
     EBB_CHECK(!parts.index.empty(), UsageError, where,
-              ": an IDX file holds many images. Say which: ", path_label(name + "#0"), ".");
+              ": an IDX file holds many images. Choose one: ", path_label(name + "#0"), ".");
     return {pick(read_idx_images(path), parts.index, where), file};
   }
   EBB_CHECK(parts.index.empty(), UsageError, where, ": #", terminal_safe(parts.index),

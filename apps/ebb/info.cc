@@ -41,7 +41,7 @@ void print_origin(std::ostream& out, const std::optional<Provenance>& provenance
   if (provenance) {
     print_provenance(out, *provenance);
   } else {
-    out << "The image does not say which ebb command made it.\n";
+    out << "The image does not record an ebb command.\n";
   }
 }
 
@@ -117,7 +117,7 @@ void run(const Options& options, std::ostream& out) {
 
 }  // namespace
 
-// `ebb info PICTURE [--json]`: how a PNG was made, from the text in it.
+// `ebb info IMAGE [--json]`: how a PNG was made, from the text in it.
 void add_info(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command.add_option("image", options->image, "PNG, GIF or JPEG file").required();
