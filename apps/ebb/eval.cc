@@ -161,7 +161,7 @@ void evaluate(Context& context, const Flags& flags, const LoadedModel& model,
     evaluate_classifier(classifier, request, progress, report);
   } else if (samples(model)) {
     DigitClassifier classifier = load_classifier(context, flags.classifier);
-    report.facts.emplace_back("classifier", classifier.path());
+    report.facts.emplace_back("classifier_model", classifier.path());
     report.facts.emplace_back("classifier_sha256", classifier.sha256());
     evaluate_samples(context, model, classifier, request, progress, report);
   } else {
