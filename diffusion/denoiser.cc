@@ -106,10 +106,10 @@ void NetworkDenoiser::plan_queries(const Guidance& guidance) {
 
 void NetworkDenoiser::build(const Network& network, const TensorMap& params) {
   std::map<std::string, int64_t> batch;
-  for (const auto& [name, shape, role, dtype, exact] : network.inputs) {
-    batch[name] = role == InputRole::kTime     ? 1
-                  : role == InputRole::kSample ? images_ * static_cast<int64_t>(input_views_.size())
-                                               : images_ * queries();
+  for (const NetworkInput& input : network.inputs) {
+    const int64_t copies =
+        input.role == InputRole::kSample ? static_cast<int64_t>(input_views_.size()) : queries();
+    batch[input.name] = input.role == InputRole::kTime ? 1 : images_ * copies;
   }
   Graph graph = inference_graph(network, batch, context_);
   const Shape& output = graph.values[graph.output].shape;
