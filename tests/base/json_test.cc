@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <tuple>
 
 #include "testing/catch.h"
 
@@ -124,7 +125,7 @@ TEST_CASE("JSON that does not fit is refused in the library's words") {
   CHECK(failure([&] { json["t"].value("x", 1); }) ==
         library_failure([&] { (void)library["t"].value("x", 1); }));
   CHECK(failure([&] { Json::parse("{"); }) ==
-        library_failure([] { (void)nlohmann::json::parse("{"); }));
+        library_failure([] { std::ignore = nlohmann::json::parse("{"); }));
   CHECK(failure([&] { (void)Json("\xff").dump(); }) ==
         library_failure([] { (void)nlohmann::json("\xff").dump(); }));
   CHECK(Json("\xff").dump(-1, ' ', false, Json::error_handler_t::replace) == "\"\xef\xbf\xbd\"");
