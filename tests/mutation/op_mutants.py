@@ -19,6 +19,7 @@ POOL, UNPOOL = op("avg_pool_forward", "avg_pool"), op("avg_pool_backward", "avg_
 STATISTICS = op("statistics", "batch_norm")
 LANES = header("statistics", "column_sums", "batch_norm")
 MOMENTS = header("statistics", "moments", "batch_norm")
+ROWS = header("apply", "row_iterator", "batch_norm")
 FINISH, APPLY, INFER = (op(k, "batch_norm") for k in ("finish_statistics", "apply", "infer"))
 GRADIENT_SUMS, FINISH_GRADIENTS, APPLY_GRADIENT = (
     op(k, "batch_norm") for k in ("gradient_sums", "finish_gradients", "apply_gradient"))
@@ -127,8 +128,8 @@ OP_MUTANTS = (
     Mutant("apply: mean of the pack's first channel", APPLY,
         "activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);\n  });",
         "activate<kActivation>((v - mean.v[0]) * scale.v[e] + shift.v[e]);\n  });"),
-    Mutant("apply: rows of the threads beyond a whole row", APPLY, "end = row < step ? rows : 0;", "end = rows;"),
-    Mutant("apply: rows beyond the last", APPLY,
+    Mutant("apply: rows of the threads beyond a whole row", ROWS, "end = row < step ? rows : 0;", "end = rows;"),
+    Mutant("apply: rows beyond the last", ROWS,
         "if (r < rows_of_thread.end) store_pack<kWidth>(y", "store_pack<kWidth>(y"),
     Mutant("infer: variance of the pack's first channel", INFER, "args.running_var[channel]", "args.running_var[rows_of_thread.channel]"),
     Mutant("gradient sums: rows beyond the last", GRADIENT_SUMS, "const bool inside = row + k * kSumLanes < count;",
