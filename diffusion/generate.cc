@@ -22,7 +22,7 @@ int64_t move_count(const GenerateRequest& request) {
   return static_cast<int64_t>(plan_moves(step_count(request.schedule), request.resampling).size());
 }
 
-std::vector<float> generate(Context& context, const Network& network, const TensorMap& params,
+std::vector<float> generate(Context& context, const Network& network, TensorMap params,
                             const GenerateRequest& request, const GenerateCallback& after_move) {
   std::unique_ptr<NetworkDenoiser> denoiser;
   std::unique_ptr<Sampler> sampler;
@@ -33,8 +33,9 @@ std::vector<float> generate(Context& context, const Network& network, const Tens
     // Weights are packed, memory is planned and steps are recorded once for all batches of a size.
     if (denoiser == nullptr || denoiser->images() != count) {
       denoiser = nullptr;
-      denoiser =
-          std::make_unique<NetworkDenoiser>(context, network, params, count, request.guidance);
+      const bool is_last = (request.images - first) % count == 0;  // no smaller batch follows
+      denoiser = std::make_unique<NetworkDenoiser>(
+          context, network, is_last ? std::move(params) : params, count, request.guidance);
       sampler = make_sampler(context, request.sampler, request.schedule);
       x = Tensor::empty(context, with_batch(count, network.inputs[0].shape));
     }

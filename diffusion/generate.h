@@ -33,8 +33,8 @@ using GenerateCallback =
     std::function<void(int64_t first_image, int64_t moves_done, const Tensor& x)>;
 
 // Draws all images; the values [images, H, W, C] as the network makes them, not clamped. Every
-// sampling in ebb comes through here.
-std::vector<float> generate(Context& context, const Network& network, const TensorMap& params,
+// sampling in ebb comes through here. params: as of Executor.
+std::vector<float> generate(Context& context, const Network& network, TensorMap params,
                             const GenerateRequest& request, const GenerateCallback& after_move);
 
 }  // namespace ebb

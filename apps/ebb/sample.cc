@@ -25,6 +25,7 @@ void run(const SampleFlags& flags, const std::vector<std::string>& arguments) {
     request.first_seed += static_cast<uint64_t>(*only);
   }
   request.guidance = job.guided_to(labels);
+  job.release_weights();
 
   const std::vector<Image> results =
       to_images(job.generate(request, files), job.image(), job.range());

@@ -233,7 +233,7 @@ std::vector<float> SampleJob::generate(const GenerateRequest& request, const Out
   std::optional<FrameRecorder> recorder;
   if (files.gif) recorder.emplace(request.images, moves, image(), range());
   std::vector<float> values =
-      ebb::generate(*context_, model_.network, model_.params, request,
+      ebb::generate(*context_, model_.network, params(), request,
                     [&](int64_t first, int64_t moves_done, const Tensor& x) {
                       if (recorder) recorder->record(first, moves_done, x);
                       if (also) also(first, moves_done, x);

@@ -57,6 +57,11 @@ class SampleJob {
   std::vector<float> generate(const GenerateRequest& request, const OutputFiles& files,
                               const GenerateCallback& also = nullptr);
 
+  // What draws next is the last to need the weights: each is then freed as soon as it is packed.
+  void release_weights() { releases_weights_ = true; }
+  // The parameters for an executor; with release_weights() the model keeps none.
+  TensorMap params() { return releases_weights_ ? std::move(model_.params) : model_.params; }
+
   // `request` may be null for commands that take no steps.
   Provenance provenance(const GenerateRequest* request, const std::string& prompt) const;
 
@@ -73,6 +78,7 @@ class SampleJob {
   std::unique_ptr<Context> context_;
   LoadedModel model_;
   uint64_t first_seed_;
+  bool releases_weights_ = false;
   double seconds_ = 0;  // spent in draw()
 };
 
