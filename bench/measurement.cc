@@ -33,11 +33,11 @@ double measure_ms(Context& context, const Measurement& m) {
   const auto run_all = [&] {
     for (int i = 0; i < kRuns; ++i) ops[static_cast<size_t>(i) % ops.size()]->run();
   };
-  const std::unique_ptr<CapturedGraph> graph = context.stream()->record(run_all);
+  const std::unique_ptr<CapturedGraph> graph = context.stream()->capture(run_all);
   const auto repeat = [&](int times) {
     return context.stream()->time_seconds([&] {
       for (int i = 0; i < times; ++i) {
-        graph != nullptr ? graph->replay() : run_all();
+        graph != nullptr ? graph->launch() : run_all();
       }
     });
   };
@@ -50,13 +50,9 @@ double measure_ms(Context& context, const Measurement& m) {
 }  // namespace
 
 void measure(Context& context, Measurement& m, bool with_error) {
-  const ChosenVariant chosen(m.variant);
-  std::unique_ptr<Context> vendor;
-  if (m.variant.table != nullptr) {
-    vendor = std::make_unique<Context>(context.device(), context.stream(), context.allocator(),
-                                       *m.variant.table);
-  }
-  Context& where = vendor ? *vendor : context;
+  const KernelTable& kernels = m.variant.table != nullptr ? *m.variant.table : context.kernels();
+  Context where(context.device(), context.stream(), context.allocator(), kernels,
+                context.precision(), m.variant.conv_math, context.properties());
   constexpr double kMostFlops = 5e8;  // of two images: the reference is a plain loop
   const auto* conv = std::get_if<ConvShape>(&m.op_case.shape);
   try {

@@ -38,12 +38,11 @@ void InpaintConstraint::keep(const Tensor& known, const Tensor& x) const {
   EBB_CHECK(known.shape() == x.shape() && mask_.shape() == x.shape(), ShapeError,
             "known pixels: mask ", mask_.shape(), " and original ", known.shape(), " for images ",
             x.shape());
-  context_.launch(&KernelTable::blend, "blend",
-                  BlendArgs{.count = x.elements(),
-                            .mask = mask_.data<float>(),
-                            .x = x.data<float>(),
-                            .known = known.data<float>(),
-                            .y = x.data<float>()});
+  context_.launch(&KernelTable::blend, BlendArgs{.count = x.elements(),
+                                                 .mask = mask_.data<float>(),
+                                                 .x = x.data<float>(),
+                                                 .known = known.data<float>(),
+                                                 .y = x.data<float>()});
 }
 
 BandConstraint::BandConstraint(Context& context, const Filter& part, const Tensor& reference)

@@ -100,17 +100,16 @@ void BaseFilterRunner::run(const Tensor& x, const Tensor& y) const {
 
 void BaseFilterRunner::run_line(const Tensor& x, int64_t dy, int64_t dx, const Tensor& y) const {
   const Shape& s = x.shape();
-  context_.launch(&KernelTable::line_filter, "line_filter",
-                  LineFilterArgs{.n = s[0],
-                                 .h = s[1],
-                                 .w = s[2],
-                                 .c = s[3],
-                                 .dy = dy,
-                                 .dx = dx,
-                                 .taps = base_.taps,
-                                 .weights = weights_.data<float>(),
-                                 .x = x.data<float>(),
-                                 .y = y.data<float>()});
+  context_.launch(&KernelTable::line_filter, LineFilterArgs{.n = s[0],
+                                                            .h = s[1],
+                                                            .w = s[2],
+                                                            .c = s[3],
+                                                            .dy = dy,
+                                                            .dx = dx,
+                                                            .taps = base_.taps,
+                                                            .weights = weights_.data<float>(),
+                                                            .x = x.data<float>(),
+                                                            .y = y.data<float>()});
 }
 
 // The mean as a sum over the C ways to rotate the channels of a pixel.
@@ -126,7 +125,7 @@ void BaseFilterRunner::run_gray(const Tensor& x, const Tensor& y) const {
     const Tensor on_device =
         Tensor::from_host(context_, {elements}, std::span<const int32_t>(index));
     rotated.push_back(Tensor::empty(context_, s));
-    context_.launch(&KernelTable::signed_gather, "signed_gather",
+    context_.launch(&KernelTable::signed_gather,
                     SignedGatherArgs{.n = s[0],
                                      .x_elements = elements,
                                      .elements = elements,

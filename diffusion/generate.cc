@@ -37,11 +37,11 @@ std::vector<float> generate(Context& context, const Network& network, TensorMap 
       denoiser = std::make_unique<NetworkDenoiser>(
           context, network, is_last ? std::move(params) : params, count, request.guidance);
       sampler = make_sampler(context, request.sampler, request.schedule);
-      x = Tensor::empty(context, with_batch(count, network.inputs[0].shape));
+      x = Tensor::empty(context, with_batch(count, network.sample().shape));
     }
     denoiser->select(first);
     const ImageNoise noise(context, request.first_seed + static_cast<uint64_t>(first));
-    x.copy_from(start_of(context, request, first, count, noise, network.inputs[0].shape));
+    x.copy_from(start_of(context, request, first, count, noise, network.sample().shape));
     if (request.constraint != nullptr) request.constraint->begin(first, count);
     run_sampler(context, *sampler, request.schedule, request.resampling, *denoiser,
                 request.constraint.get(), noise, x, [&](int64_t moves_done, const Tensor& state) {

@@ -25,7 +25,7 @@ void check_format_version(const WeightSource& source) {
 }
 
 void check_inputs(const Model& model, const std::string& label) {
-  const bool timed = model.network.has_input("t");
+  const bool timed = model.network.input(InputRole::kTime) != nullptr;
   EBB_CHECK(timed == takes_time(model.objective), FormatError, label, ": the objective ",
             to_string(model.objective.type), " goes with a network that takes ",
             timed ? "no time" : "the time", ", but this one takes ", timed ? "it" : "none",

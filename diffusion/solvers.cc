@@ -52,7 +52,7 @@ class LinearSampler final : public Sampler {
     EBB_CHECK(prediction.variance.defined(), Error,
               "sampler: a learned variance, but the model has none");
     const Tensor log_deviation = recorder_.numbers(4, {2});
-    context_.launch(&KernelTable::learned_noise, "learned_noise",
+    context_.launch(&KernelTable::learned_noise,
                     LearnedNoiseArgs{.count = x.elements(),
                                      .log_deviation = log_deviation.data<float>(),
                                      .x = x.data<float>(),

@@ -10,27 +10,6 @@
 
 namespace ebb {
 
-// Every operation a network is made of. Its definition is engine/ops/<name>.cc, its gradient
-// <name>_grad in nn/autograd/grad_rules.cc.
-enum class OpKind {
-  kConv,                 // x, w, b[, residual][, scale][, shift] -> y[, moments of y]
-  kConvPack,             // w -> packed weights, an opaque buffer
-  kBatchNorm,            // x, gamma, beta, running_mean, running_var -> y
-  kBatchNormTrain,       // same inputs[, moments of x]; updates the running statistics
-                         //   -> y, mean, rstd
-  kFoldBatchNorm,        // w, b, gamma, beta, running_mean, running_var -> w', b'
-  kActivation,           // x -> y
-  kAvgPool,              // x -> y
-  kConcat,               // a, b, ... -> y, along channels
-  kSliceChannels,        // x -> y, a range of channels
-  kAdd,                  // x, s -> y
-  kMultiply,             // x, s -> y
-  kConvert,              // x -> y, the same numbers in another type
-  kEmbedding,            // table, ids -> y, rows of the table
-  kMseLoss,              // prediction, target -> loss [1]
-  kSoftmaxCrossEntropy,  // logits, target -> loss [1]
-};
-
 struct ConvAttrs {
   int64_t kernel = 3, stride = 1, pad = 1;
   bool transposed = false;
@@ -73,7 +52,13 @@ struct OpCall {
   void* workspace;  // workspace_bytes, 64-byte aligned
 };
 
-// What the engine knows of an operation. Shapes are NHWC; vectors are [N, C].
+struct Uncopied {
+  Uncopied() = default;
+  Uncopied(const Uncopied&) = delete;
+  Uncopied& operator=(const Uncopied&) = delete;
+};
+
+// An operation is its definition: what the engine knows of it. Shapes are NHWC; vectors are [N, C].
 //
 // Batches may differ: an operand with batch B next to one with batch k*B is read at image index
 // modulo B. So the branches of a guided step share what does not depend on the branch.
@@ -89,15 +74,45 @@ struct OpDef {
   DType (*output_dtype)(const OpAttrs& attrs, DType input) = nullptr;
   bool reads_pitched = false;   // inputs may be channel ranges of a wider tensor
   bool writes_pitched = false;  // so may outputs
+
+  // The operation that takes its place while a network is trained; null: itself.
+  const OpDef* in_training = nullptr;
+  // The attributes with which, in training, it also gives the moments of output 0 as its second
+  // output, where its kernels can; null: it never does.
+  OpAttrs (*attrs_with_moments)(const Context& context, const OpAttrs& attrs,
+                                std::span<const Tensor> inputs) = nullptr;
+  // Whether the moments of input 0, where its producer gave some, follow the other inputs.
+  bool takes_moments = false;
+
+  [[no_unique_address]] Uncopied identity = {};  // compared by address
 };
 
-const OpDef& op_def(OpKind kind);
+// Every operation a network is made of, each in engine/ops/. Gradients are in
+// nn/autograd/grad_rules.cc.
+namespace ops {
+extern const OpDef kConv;            // x, w, b[, residual][, scale][, shift] -> y[, moments of y]
+extern const OpDef kConvPack;        // w -> packed weights, an opaque buffer
+extern const OpDef kBatchNorm;       // x, gamma, beta, running_mean, running_var -> y
+extern const OpDef kBatchNormTrain;  // same inputs[, moments of x]; updates the running statistics
+                                     //   -> y, mean, rstd
+extern const OpDef kFoldBatchNorm;   // w, b, gamma, beta, running_mean, running_var -> w', b'
+extern const OpDef kActivation;      // x -> y
+extern const OpDef kAvgPool;         // x -> y
+extern const OpDef kConcat;          // a, b, ... -> y, along channels
+extern const OpDef kSliceChannels;   // x -> y, a range of channels
+extern const OpDef kAdd;             // x, s -> y
+extern const OpDef kMultiply;        // x, s -> y
+extern const OpDef kConvert;         // x -> y, the same numbers in another type
+extern const OpDef kEmbedding;       // table, ids -> y, rows of the table
+extern const OpDef kMseLoss;         // prediction, target -> loss [1]
+extern const OpDef kSoftmaxCrossEntropy;  // logits, target -> loss [1]
+}  // namespace ops
 
 // The type of output 0 for that of input 0.
 DType first_output_dtype(const OpDef& def, const OpAttrs& attrs, DType input);
 
 // Allocates outputs and workspace and runs one operation now.
-std::vector<Tensor> run_op(Context& context, OpKind kind, const OpAttrs& attrs,
+std::vector<Tensor> run_op(Context& context, const OpDef& op, const OpAttrs& attrs,
                            std::span<const Tensor> inputs);
 
 // The tensor in another floating-point type; the same tensor where it has that type.

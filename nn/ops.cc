@@ -18,7 +18,7 @@ Value convolution(Ops& ops, const Scope& s, Value x, int64_t out_channels, const
   const Value w = ops.param(s / "weight", shape, {layout, default_init(fan_in)});
   const Value b =
       ops.param(s / "bias", {out_channels}, {ParamLayout::kPlain, default_init(fan_in)});
-  return ops.emit(OpKind::kConv, attrs, {x, w, b}, s);
+  return ops.emit(ops::kConv, attrs, {x, w, b}, s);
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ Value Ops::linear(const Scope& s, Value x, int64_t out_features) {
   const Value w = param(s / "weight", {out_features, in_features}, {ParamLayout::kPlain, init});
   const Value b = param(s / "bias", {out_features}, {ParamLayout::kPlain, init});
   const ConvAttrs attrs{.kernel = 1, .stride = 1, .pad = 0};
-  return emit(OpKind::kConv, attrs, {x, w, b}, s);
+  return emit(ops::kConv, attrs, {x, w, b}, s);
 }
 
 Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
@@ -55,49 +55,13 @@ Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
   const Value beta = param(s / "bias", per_channel, zeros);
   const Value mean = param(s / "running_mean", per_channel, running_zeros);
   const Value var = param(s / "running_var", per_channel, running_ones);
-  return emit(OpKind::kBatchNorm, BatchNormAttrs{.activation = activation},
+  return emit(ops::kBatchNorm, BatchNormAttrs{.activation = activation},
               {x, gamma, beta, mean, var}, s);
-}
-
-Value Ops::gelu(const Scope& s, Value x) {
-  return emit(OpKind::kActivation, ActivationAttrs{Activation::kGelu}, {x}, s);
-}
-
-Value Ops::avg_pool(const Scope& s, Value x, int64_t kernel) {
-  return emit(OpKind::kAvgPool, PoolAttrs{kernel}, {x}, s);
-}
-
-Value Ops::global_avg_pool(const Scope& s, Value x) {
-  return emit(OpKind::kAvgPool, PoolAttrs{.kernel = shape(x)[1], .flat = true}, {x}, s);
-}
-
-Value Ops::concat(const Scope& s, const std::vector<Value>& parts) {
-  return emit(OpKind::kConcat, {}, parts, s);
-}
-
-Value Ops::add(const Scope& s, Value x, Value per_image) {
-  return emit(OpKind::kAdd, {}, {x, per_image}, s);
-}
-
-Value Ops::multiply(const Scope& s, Value x, Value per_image) {
-  return emit(OpKind::kMultiply, {}, {x, per_image}, s);
-}
-
-Value Ops::convert(const Scope& s, Value x, DType dtype) {
-  return emit(OpKind::kConvert, ConvertAttrs{dtype}, {x}, s);
 }
 
 Value Ops::embedding(const Scope& s, Value ids, int64_t entries, int64_t channels) {
   const Value table = param(s / "weight", {entries, channels}, {.init = {.deviation = 1}});
-  return emit(OpKind::kEmbedding, {}, {table, ids}, s);
-}
-
-Value Ops::mse_loss(Value prediction, Value target) {
-  return emit(OpKind::kMseLoss, {}, {prediction, target}, Scope("loss"));
-}
-
-Value Ops::softmax_cross_entropy(Value logits, Value target) {
-  return emit(OpKind::kSoftmaxCrossEntropy, {}, {logits, target}, Scope("loss"));
+  return in_type(s, emit(ops::kEmbedding, {}, {table, ids}, s), activation_dtype());
 }
 
 }  // namespace ebb

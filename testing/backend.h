@@ -137,17 +137,18 @@ class KernelCall {
   }
 
   template <typename Args>
-  void run(void (*KernelTable::*entry)(const Args&, KernelStream),
+  void run(KernelEntry<void(const Args&, KernelStream)> KernelTable::*entry,
            const std::type_identity_t<Args>& args, int threads = 1) {
-    auto* kernel = current_kernels().*entry;
-    EBB_CHECK(kernel != nullptr, Error, "kernel missing in the table of ", current_kernels().name);
+    const auto& [kernel, name] = current_kernels().*entry;
+    EBB_CHECK(kernel != nullptr, Error, "kernel ", name, " missing in the table of ",
+              current_kernels().name);
     if (memory_ == nullptr) {
-      kernel(args, {nullptr, threads});
+      kernel(args, {.threads = threads});
       return;
     }
     for (int index = 0; index < memory_->runs(); ++index) {
       for (const Block& block : blocks_) fill(block, index == 0);
-      memory_->run(index, [&] { kernel(args, {}); });
+      memory_->run(index, [&, launch = kernel] { launch(args, {}); });
       for (Block& block : blocks_) collect(block, index == 0);
     }
     for (const Block& block : blocks_) {

@@ -35,7 +35,7 @@ class ReferenceOps final : public Ops {
     return input(shape, params_.at(name.path()));
   }
 
-  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+  Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope&) override {
     std::vector<Shape> shapes;
     std::vector<const std::vector<double>*> x;
@@ -43,8 +43,8 @@ class ReferenceOps final : public Ops {
       shapes.push_back(shape(value));
       x.push_back(&values(value));
     }
-    const Shape y = op_def(kind).infer(attrs, shapes).front();
-    return input(y, compute(kind, attrs, shapes, x, y));
+    const Shape y = op.infer(attrs, shapes).front();
+    return input(y, compute(op, attrs, shapes, x, y));
   }
 
   Shape shape(Value value) const override { return arrays_.at(value.id).shape; }
@@ -57,44 +57,39 @@ class ReferenceOps final : public Ops {
   };
   using Operands = std::vector<const std::vector<double>*>;
 
-  static std::vector<double> compute(OpKind kind, const OpAttrs& attrs,
+  static std::vector<double> compute(const OpDef& op, const OpAttrs& attrs,
                                      const std::vector<Shape>& shapes, const Operands& x,
                                      const Shape& y) {
     const Shape& s = shapes[0];
-    switch (kind) {
-      case OpKind::kConv:
-        return conv(std::get<ConvAttrs>(attrs), s, x, y);
-      case OpKind::kBatchNorm: {
-        const auto& norm = std::get<BatchNormAttrs>(attrs);
-        const reference::BatchNormProblem problem{
-            row_count(s), s.back(), norm.activation, norm.eps, *x[0], *x[1], *x[2]};
-        return reference::batch_norm(problem, reference::batch_statistics(problem));
-      }
-      case OpKind::kActivation: {
-        std::vector<double> result;
-        for (double v : *x[0]) {
-          result.push_back(reference::activation(std::get<ActivationAttrs>(attrs).activation, v));
-        }
-        return result;
-      }
-      case OpKind::kAvgPool:
-        return reference::avg_pool_forward(
-            {s[0], s[1], s[2], s[3], std::get<PoolAttrs>(attrs).kernel}, *x[0]);
-      case OpKind::kConcat:
-        return concat(shapes, x, y);
-      case OpKind::kAdd:
-      case OpKind::kMultiply: {
-        const auto op = kind == OpKind::kAdd ? BroadcastOp::kAdd : BroadcastOp::kMultiply;
-        return reference::broadcast_forward(
-            {op, y[0], pixel_count(y), y.back(), s[0], shapes[1][0]}, *x[0], *x[1]);
-      }
-      case OpKind::kMseLoss:
-        return {reference::mse_loss(*x[0], *x[1])};
-      case OpKind::kSoftmaxCrossEntropy:
-        return {reference::softmax_cross_entropy(*x[0], *x[1], s[1])};
-      default:
-        throw Error(cat("reference: no ", op_def(kind).name));
+    if (&op == &ops::kConv) return conv(std::get<ConvAttrs>(attrs), s, x, y);
+    if (&op == &ops::kBatchNorm) {
+      const auto& norm = std::get<BatchNormAttrs>(attrs);
+      const reference::BatchNormProblem problem{
+          row_count(s), s.back(), norm.activation, norm.eps, *x[0], *x[1], *x[2]};
+      return reference::batch_norm(problem, reference::batch_statistics(problem));
     }
+    if (&op == &ops::kActivation) {
+      std::vector<double> result;
+      for (double v : *x[0]) {
+        result.push_back(reference::activation(std::get<ActivationAttrs>(attrs).activation, v));
+      }
+      return result;
+    }
+    if (&op == &ops::kAvgPool) {
+      return reference::avg_pool_forward(
+          {s[0], s[1], s[2], s[3], std::get<PoolAttrs>(attrs).kernel}, *x[0]);
+    }
+    if (&op == &ops::kConcat) return concat(shapes, x, y);
+    if (&op == &ops::kAdd || &op == &ops::kMultiply) {
+      const auto broadcast = &op == &ops::kAdd ? BroadcastOp::kAdd : BroadcastOp::kMultiply;
+      return reference::broadcast_forward(
+          {broadcast, y[0], pixel_count(y), y.back(), s[0], shapes[1][0]}, *x[0], *x[1]);
+    }
+    if (&op == &ops::kMseLoss) return {reference::mse_loss(*x[0], *x[1])};
+    if (&op == &ops::kSoftmaxCrossEntropy) {
+      return {reference::softmax_cross_entropy(*x[0], *x[1], s[1])};
+    }
+    throw Error(cat("reference: no ", op.name));
   }
 
   static std::vector<double> conv(const ConvAttrs& attrs, const Shape& s, const Operands& x,

@@ -189,7 +189,7 @@ void add_device_flags(Command command, DeviceFlags& flags) {
   command.add_option("--device", flags.device, "auto, cpu, cuda or cuda:N").show_default();
   add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads; 0: all (default)");
   add_precision_flag(command, flags);
-  add_kernels_flag(command);
+  add_kernels_flag(command, flags.kernels);
 }
 
 void add_precision_flag(Command command, DeviceFlags& flags) {
@@ -199,7 +199,11 @@ void add_precision_flag(Command command, DeviceFlags& flags) {
 }
 
 std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
-  return make_context(flags.device, static_cast<int>(flags.threads), flags.precision());
+  return make_context(
+      {.device = flags.device,
+       .threads = static_cast<int>(flags.threads),
+       .precision = flags.precision(),
+       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault});
 }
 
 }  // namespace ebb

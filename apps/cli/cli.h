@@ -31,11 +31,12 @@ struct ExitWith {
 void add_version_flag(Command program);
 const char* program_version();  // "0.1.0"
 
-// --device, --threads and --precision.
+// --device, --threads, --precision and --kernels.
 struct DeviceFlags {
   std::string device = "auto";
   int64_t threads = 0;
   std::string precision_name = "f32";
+  std::string kernels = "default";  // add_kernels_flag()
 
   Precision precision() const { return parse_precision(precision_name); }
 };

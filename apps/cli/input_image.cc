@@ -165,7 +165,7 @@ std::string find_input_file(const std::string& path) {
 }
 
 ImageFormat image_format(const Network& network) {
-  const Shape x = network.inputs[0].shape;  // [H, W, C]
+  const Shape x = network.sample().shape;  // [H, W, C]
   ImageFormat format{.width = static_cast<int>(x[1]),
                      .height = static_cast<int>(x[0]),
                      .channels = static_cast<int>(x[2]),

@@ -12,6 +12,7 @@
 #include "apps/cli/progress.h"
 #include "base/output_file.h"
 #include "base/text.h"
+#include "diffusion/conditioner.h"
 #include "diffusion/eval/evaluate.h"
 #include "diffusion/find_model.h"
 #include "image/png.h"
@@ -86,7 +87,7 @@ SamplerKind choose_sampler(const Flags& flags, const LoadedModel& model) {
 // Guidance at few steps, then steps at the assignment's guidance; last the assignment's own way.
 std::vector<SampleSetting> usual_settings(const LoadedModel& model) {
   const bool flow = model.objective.type == ObjectiveType::kFlow;
-  const bool classes = model.network.has_input("c");
+  const bool classes = class_count(model.network) > 0;
   const SamplerKind kind = flow ? SamplerKind::kEuler : SamplerKind::kDdim;
   const int64_t most = flow ? int64_t{300} : model.objective.timesteps;
   const int64_t few = std::min(kFewSteps, most);
@@ -104,7 +105,7 @@ std::vector<SampleSetting> usual_settings(const LoadedModel& model) {
 }
 
 std::vector<SampleSetting> choose_settings(const Flags& flags, const LoadedModel& model) {
-  const bool classes = model.network.has_input("c");
+  const bool classes = class_count(model.network) > 0;
   EBB_CHECK(classes || flags.guidance.empty(), UsageError, "--cfg-scales ",
             terminal_safe(flags.guidance), ": ", path_label(model.path),
             " takes no class to guide to. Leave --cfg-scales out.");
@@ -143,7 +144,7 @@ void refuse_useless(const Flags& flags, const LoadedModel& model) {
     refuse("--steps", !flags.steps.empty());
     refuse("--sampler", !flags.sampler.empty());
   }
-  const bool classifies = draws(model) && model.network.has_input("c");
+  const bool classifies = draws(model) && class_count(model.network) > 0;
   refuse("--trials", flags.trials > 0 && !classifies);
   refuse("--images", flags.images > 0 && draws(model) && !classifies);
   refuse("--sigmas", !flags.sigmas.empty() && model.objective.type != ObjectiveType::kDenoise);

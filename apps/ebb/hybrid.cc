@@ -57,7 +57,7 @@ std::vector<Part> parts_of(const Flags& flags, const SampleJob& job) {
     EBB_CHECK(job.image()[2] > 1, UsageError,
               "--decomposition color: ", path_label(job.model().path),
               " draws in gray. Use lowpass, triple or motion.");
-    return {{"grey", gray(), ""}, {"color", color_residual(), ""}};
+    return {{"gray", gray(), ""}, {"color", color_residual(), ""}};
   }
   if (flags.decomposition == "motion") {
     const int64_t taps = flags.taps > 0 ? flags.taps : 7;

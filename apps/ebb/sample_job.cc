@@ -63,7 +63,7 @@ std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& other
   const int64_t known = class_count(model_.network);
   const std::string label = path_label(model_.path);
   if (known == 0) {
-    const NetworkInput* condition = condition_input(model_.network);
+    const NetworkInput* condition = model_.network.input(InputRole::kCondition);
     EBB_CHECK(condition == nullptr, UsageError, "--model ", label, ": is conditioned on ",
               condition->shape, ", expected a class. This version draws with classes only.");
     EBB_CHECK(flags_.label.empty(), UsageError, "--class ", terminal_safe(flags_.label), ": ",
@@ -94,11 +94,7 @@ int64_t SampleJob::class_of(const std::string& prompt, const std::string& flag) 
   const std::string label = path_label(model_.path);
   EBB_CHECK(known > 0, UsageError, flag, " ", terminal_safe(prompt), ": ", label,
             " takes no class. Use another --model.");
-  const std::optional<int64_t> found = class_of_prompt(prompt);
-  EBB_CHECK(found && *found < known, UsageError, flag, " ", terminal_safe(prompt),
-            ": must name one of the classes 0..", known - 1, " of ", label,
-            ", such as 7, seven or 'a photo of a seven'");
-  return *found;
+  return DigitConditioner(*context_, model_.network, label).class_of(prompt, flag);
 }
 
 double SampleJob::cfg_scale() const {

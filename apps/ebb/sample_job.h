@@ -22,7 +22,7 @@ class SampleJob {
   Context& context() const { return *context_; }
   const LoadedModel& model() const { return model_; }
   const Objective& objective() const { return model_.objective; }
-  Shape image() const { return model_.network.inputs[0].shape; }  // [H, W, C]
+  Shape image() const { return model_.network.sample().shape; }  // [H, W, C]
   DataRange range() const { return model_.objective.data_range; }
   uint64_t first_seed() const { return first_seed_; }
 

@@ -8,6 +8,7 @@
 #include "diffusion/schedule.h"
 #include "kernels/kernel_table.h"
 #include "kernels/random/philox.h"
+#include "nn/param_collector.h"
 
 namespace ebb {
 namespace {
@@ -35,6 +36,7 @@ DiffusionTask task_of(const TrainConfig& config) {
 BatchSource::BatchSource(Context& context, const MnistDataset& data, const TrainConfig& config)
     : context_(context),
       config_(config),
+      network_(make_network(config)),
       count_(data.count),
       steps_per_epoch_((data.count + config.batch_size - 1) / config.batch_size),
       images_(Tensor::from_host(context, {data.count, MnistDataset::kPixels},
@@ -74,16 +76,19 @@ Batch BatchSource::empty_batch(int64_t images) const {
   batch.images = images;
   const Shape image{images, 28, 28, 1};
   const bool is_classifier = config_.model == TrainModel::kClassifier;
-  batch.inputs["x"] = Tensor::empty(context_, image);
+  for (const NetworkInput& input : network_.inputs) {
+    batch.inputs[input.name] = Tensor::empty(context_, with_batch(images, input.shape));
+  }
   batch.target = Tensor::empty(context_, is_classifier ? Shape{images, kClasses} : image);
   batch.indices = Tensor::empty(context_, {images}, DType::kI32);
   batch.first_example = Tensor::empty(context_, {sizeof(uint64_t)}, DType::kU8);
-  const bool classed = config_.model == TrainModel::kClass;
-  if (classed || config_.model == TrainModel::kTime) {
-    batch.inputs["t"] = Tensor::empty(context_, {images, 1});
-  }
-  if (classed) batch.inputs["c"] = Tensor::empty(context_, {images, kClasses});
   return batch;
+}
+
+// Where the network's input with this role is written; null when it takes none.
+float* BatchSource::input(const Batch& batch, InputRole role) const {
+  const NetworkInput* found = network_.input(role);
+  return found == nullptr ? nullptr : batch.inputs.at(found->name).data<float>();
 }
 
 void BatchSource::bring(int64_t step, const Slice& rows, const Batch& batch) {
@@ -117,12 +122,9 @@ void BatchSource::draw(const Batch& batch) const {
 }
 
 void BatchSource::draw_diffusion(const Batch& batch) const {
-  const auto written = [&](const char* input) {
-    const auto found = batch.inputs.find(input);
-    return found == batch.inputs.end() ? nullptr : found->second.data<float>();
-  };
+  float* const classes = input(batch, InputRole::kCondition);
   context_.launch(
-      &KernelTable::diffusion_batch, "diffusion_batch",
+      &KernelTable::diffusion_batch,
       DiffusionBatchArgs{.task = task_of(config_),
                          .seed = config_.seed,
                          .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
@@ -133,18 +135,18 @@ void BatchSource::draw_diffusion(const Batch& batch) const {
                          .timesteps = config_.objective.timesteps,
                          .drop = static_cast<float>(config_.class_dropout),
                          .images = images_.data<uint8_t>(),
-                         .labels = written("c") != nullptr ? labels_.data<uint8_t>() : nullptr,
+                         .labels = classes != nullptr ? labels_.data<uint8_t>() : nullptr,
                          .indices = batch.indices.data<int32_t>(),
                          .alpha_bar = alpha_bar_.defined() ? alpha_bar_.data<float>() : nullptr,
-                         .input = written("x"),
+                         .input = input(batch, InputRole::kSample),
                          .target = batch.target.data<float>(),
-                         .t = written("t"),
-                         .c = written("c")});
+                         .t = input(batch, InputRole::kTime),
+                         .c = classes});
 }
 
 void BatchSource::draw_digits(const Batch& batch) const {
   const double radians = config_.max_rotation * std::numbers::pi / 180;
-  context_.launch(&KernelTable::digit_batch, "digit_batch",
+  context_.launch(&KernelTable::digit_batch,
                   DigitBatchArgs{.seed = config_.seed,
                                  .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
                                  .n = batch.images,
@@ -156,7 +158,7 @@ void BatchSource::draw_digits(const Batch& batch) const {
                                  .images = images_.data<uint8_t>(),
                                  .labels = labels_.data<uint8_t>(),
                                  .indices = batch.indices.data<int32_t>(),
-                                 .input = batch.inputs.at("x").data<float>(),
+                                 .input = input(batch, InputRole::kSample),
                                  .target = batch.target.data<float>()});
 }
 

@@ -11,7 +11,7 @@
 namespace ebb {
 
 struct Batch {
-  TensorMap inputs;  // "x" [N, 28, 28, 1], "t" [N, 1], "c" [N, 10], those the network takes
+  TensorMap inputs;  // of the network: images [N, 28, 28, 1], times [N, 1], classes [N, 10]
   Tensor target;     // [N, 28, 28, 1]; of the classifier [N, 10], one-hot
   int64_t images = 0;
   // What it is made from: rows of the data set [N] i32, the number of the first example (a u64).
@@ -42,6 +42,7 @@ class BatchSource {
   };
   Slice slice(int64_t step) const;
   Batch empty_batch(int64_t images) const;
+  float* input(const Batch& batch, InputRole role) const;
   void bring(int64_t step, const Slice& rows, const Batch& batch);
   void draw_diffusion(const Batch& batch) const;
   void draw_digits(const Batch& batch) const;
@@ -49,6 +50,7 @@ class BatchSource {
 
   Context& context_;
   TrainConfig config_;
+  Network network_;
   int64_t count_;
   int64_t steps_per_epoch_;
   Tensor images_;                    // [count, 784] u8

@@ -71,17 +71,19 @@ class OneStepDenoiser {
   OneStepDenoiser(Context& context, const autograd::Trainer& trainer, int64_t count)
       : context_(context),
         shape_{count, 28, 28, 1},
+        input_(trainer.network().sample().name),
         executor_(context, inference_graph(trainer.network(), count, context),
                   trainer.params().final_weights()) {}
 
   Pixels operator()(const Pixels& input) {
-    executor_.set_input("x", Tensor::from_host(context_, shape_, std::span<const float>(input)));
+    executor_.set_input(input_, Tensor::from_host(context_, shape_, std::span<const float>(input)));
     return executor_.run().to_host();
   }
 
  private:
   Context& context_;
   Shape shape_;
+  std::string input_;
   Executor executor_;
 };
 

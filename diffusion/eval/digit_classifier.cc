@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_file.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/graph_builder.h"
 
 namespace ebb {
@@ -53,6 +53,7 @@ DigitClassifier::DigitClassifier(Context& context, const Network& network, Tenso
     : context_(context),
       classes_(output_shape(network).back()),
       features_(0),
+      input_(network.sample().name),
       executor_(context, classifier_graph(context, network), std::move(params),
                 {.keep_module_outputs = true}),
       batch_(static_cast<size_t>(kBatch * kPixels), 0.0f) {
@@ -87,7 +88,7 @@ Predictions DigitClassifier::operator()(const MnistDataset& data) {
 
 void DigitClassifier::classify_batch(int64_t count, Predictions& predictions) {
   executor_.set_input(
-      "x", Tensor::from_host(context_, {kBatch, 28, 28, 1}, std::span<const float>(batch_)));
+      input_, Tensor::from_host(context_, {kBatch, 28, 28, 1}, std::span<const float>(batch_)));
   const size_t first = predictions.logits.size();
   append_rows(executor_.run(), count, predictions.logits);
   append_rows(executor_.mark_output(kFeatures), count, predictions.features);

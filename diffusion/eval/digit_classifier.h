@@ -46,6 +46,7 @@ class DigitClassifier {
 
   Context& context_;
   int64_t classes_, features_;
+  std::string input_;  // the network's name for the images
   Executor executor_;
   std::vector<float> batch_;  // [kBatch, 28, 28]
   std::string path_, sha256_;

@@ -27,6 +27,7 @@ class NoisyTest {
  public:
   NoisyTest(Context& context, const LoadedModel& model, const EvaluateRequest& request)
       : context_(context),
+        input_(model.network.sample().name),
         executor_(context, inference_graph(model.network, kBatch, context), model.params),
         seed_(request.seed),
         data_(spread(load_mnist(request.data, MnistSplit::kTest), request.images)),
@@ -50,7 +51,7 @@ class NoisyTest {
       const std::array terms{
           Tensor::from_host(context_, noise_.shape(), std::span<const float>(clean)), noise_};
       combine(context_, terms, factors, noisy_);
-      executor_.set_input("x", noisy_);
+      executor_.set_input(input_, noisy_);
       const std::vector<float> answers = executor_.run().to_host(), noisy = noisy_.to_host();
       for (int64_t i = 0; i < part; ++i) {
         const auto image = [&](const std::vector<float>& batch) {
@@ -71,6 +72,7 @@ class NoisyTest {
 
  private:
   Context& context_;
+  std::string input_;  // the network's name for the images
   Executor executor_;
   uint64_t seed_;
   MnistDataset data_;

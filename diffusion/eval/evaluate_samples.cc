@@ -16,7 +16,7 @@ constexpr int64_t kPixels = MnistDataset::kPixels;
 // A sample nearer to the training set than all but this share of the test images looks copied.
 constexpr double kNearShare = 0.01;
 
-bool takes_class(const LoadedModel& model) { return model.network.has_input("c"); }
+bool takes_class(const LoadedModel& model) { return class_count(model.network) > 0; }
 
 // What a set of images is measured against.
 struct Real {

@@ -15,9 +15,9 @@ Shape infer_broadcast(const char* op, std::span<const Shape> inputs) {
   return y;
 }
 
-void run_broadcast(Context& context, BroadcastOp op, const char* name, const OpCall& call) {
+void run_broadcast(Context& context, BroadcastOp op, const char* label, const OpCall& call) {
   const Tensor &x = call.inputs[0], &s = call.inputs[1], &y = call.outputs[0];
-  context.launch(&KernelTable::broadcast_forward, name,
+  context.launch(&KernelTable::broadcast_forward,
                  BroadcastForwardArgs{.op = op,
                                       .n = y.shape()[0],
                                       .pixels = pixel_count(y.shape()),
@@ -27,7 +27,8 @@ void run_broadcast(Context& context, BroadcastOp op, const char* name, const OpC
                                       .dtype = x.dtype(),
                                       .x = x.raw(),
                                       .s = s.raw(),
-                                      .y = y.raw()});
+                                      .y = y.raw()},
+                 label);
 }
 
 std::vector<Shape> infer_add(const OpAttrs&, std::span<const Shape> inputs) {

@@ -71,18 +71,30 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
 }
 
 int64_t packed_bytes(const Context& context, const ConvGeometry& geometry, DType dtype) {
-  return context.kernel(&KernelTable::conv_packed_bytes, "conv_packed_bytes")(
-      geometry, ConvPass::kForward, dtype);
+  return context.kernel(&KernelTable::conv_packed_bytes)(geometry, ConvPass::kForward, dtype,
+                                                         context.conv_math());
 }
 
 int64_t workspace_bytes(const Context& context, const OpAttrs& op_attrs,
                         std::span<const Shape> inputs, DType dtype) {
   const auto& attrs = std::get<ConvAttrs>(op_attrs);
   const ConvGeometry g = conv_op_geometry(attrs, inputs[0], out_channels(attrs, inputs));
-  const int64_t scratch =
-      context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
-          g, ConvPass::kForward, dtype, context.kernel_stream().threads);
+  const int64_t scratch = context.kernel(&KernelTable::conv_workspace_bytes)(
+      g, ConvPass::kForward, dtype, context.conv_math(), context.kernel_stream().threads);
   return scratch + (attrs.packed_weight ? 0 : round_up(packed_bytes(context, g, dtype)));
+}
+
+// A convolution of images gives moments, where its kernels can: a BatchNorm follows nearly all of
+// them.
+OpAttrs attrs_with_moments(const Context& context, const OpAttrs& op_attrs,
+                           std::span<const Tensor> inputs) {
+  auto attrs = std::get<ConvAttrs>(op_attrs);
+  const Tensor& x = inputs[0];
+  if (x.shape().rank() == 4) {
+    attrs.moment_chunks = context.kernel(&KernelTable::conv_moment_chunks)(
+        conv_op_geometry(attrs, x.shape(), inputs[1].shape()[0]), x.dtype(), context.conv_math());
+  }
+  return attrs;
 }
 
 void run(Context& context, const OpCall& call) {
@@ -94,7 +106,7 @@ void run(Context& context, const OpCall& call) {
   const void* packed = w.raw();
   char* scratch = static_cast<char*>(call.workspace);
   if (!attrs.packed_weight) {
-    context.launch(&KernelTable::conv_pack, "conv_pack",
+    context.launch(&KernelTable::conv_pack,
                    ConvPackArgs{g, ConvPass::kForward, x.dtype(), w.data<float>(), scratch});
     packed = scratch;
     scratch += round_up(packed_bytes(context, g, x.dtype()));
@@ -102,7 +114,7 @@ void run(Context& context, const OpCall& call) {
   const Epilogue epilogue(attrs, call.inputs.size());
   const auto data = [&](size_t input) { return input > 0 ? call.inputs[input].raw() : nullptr; };
   const auto batch = [&](size_t input) { return input > 0 ? call.inputs[input].shape()[0] : 1; };
-  context.launch(&KernelTable::conv_forward, "conv_forward",
+  context.launch(&KernelTable::conv_forward,
                  ConvForwardArgs{.geometry = g,
                                  .dtype = x.dtype(),
                                  .x = x.raw(),
@@ -130,7 +142,7 @@ DType pack_dtype(const OpAttrs&, DType) { return DType::kU8; }
 
 void run_pack(Context& context, const OpCall& call) {
   const auto& attrs = std::get<ConvPackAttrs>(call.attrs);
-  context.launch(&KernelTable::conv_pack, "conv_pack",
+  context.launch(&KernelTable::conv_pack,
                  ConvPackArgs{attrs.geometry, ConvPass::kForward, attrs.dtype,
                               call.inputs[0].data<float>(), call.outputs[0].raw()});
 }
@@ -152,7 +164,8 @@ const OpDef kConv = {.name = "conv",
                      .workspace_bytes = workspace_bytes,
                      .run = run,
                      .reads_pitched = true,
-                     .writes_pitched = true};
+                     .writes_pitched = true,
+                     .attrs_with_moments = attrs_with_moments};
 const OpDef kConvPack = {.name = "conv_pack",
                          .infer = infer_pack,
                          .workspace_bytes = nullptr,

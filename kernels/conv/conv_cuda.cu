@@ -151,7 +151,7 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, ConvPass
   require_32_bits(geometry);
   args.list = tap_list(geometry, pass);
   args.channels_packed = static_cast<int>(channels_packed(geometry, pass, dtype));
-  switch (conv_algorithm(geometry, pass, dtype)) {
+  switch (conv_algorithm(geometry, pass, dtype, stream.conv_math)) {
     case ConvAlgorithm::kNaive:
       return conv_naive(args, stream);
     case ConvAlgorithm::kSimt:
@@ -172,7 +172,8 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, ConvPass
 
 }  // namespace
 
-int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                          const ConvMath&) {
   const int64_t rows = tap_list(geometry, pass).out.c;
   return rows * geometry.kh * geometry.kw * channels_packed(geometry, pass, dtype) * size_of(dtype);
 }
@@ -192,17 +193,18 @@ void conv_pack(const ConvPackArgs& args, KernelStream stream) {
   });
 }
 
-int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype, int) {
+int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                             const ConvMath& math, int) {
   if (pass != ConvPass::kBackwardWeight) return 0;
   const int64_t weights = geometry.o * geometry.kh * geometry.kw * geometry.c;
   // The bias gradient is done with its sums before the weight gradient begins.
-  const int64_t sums =
-      std::max(conv_splits(geometry, dtype).splits * weights, bias_chunks(geometry) * geometry.o);
+  const int64_t sums = std::max(conv_splits(geometry, dtype, math).splits * weights,
+                                bias_chunks(geometry) * geometry.o);
   return sums * static_cast<int64_t>(sizeof(float));
 }
 
-int64_t conv_moment_chunks(const ConvGeometry& geometry, DType dtype) {
-  if (conv_algorithm(geometry, ConvPass::kForward, dtype) == ConvAlgorithm::kNaive) return 0;
+int64_t conv_moment_chunks(const ConvGeometry& geometry, DType dtype, const ConvMath& math) {
+  if (conv_algorithm(geometry, ConvPass::kForward, dtype, math) == ConvAlgorithm::kNaive) return 0;
   const TapList list = tap_list(geometry, ConvPass::kForward);
   // A chunk finds its place from its phase's number, so all phases must have as many.
   const int64_t pixels = list.phase(0).pixels();
@@ -247,7 +249,7 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream strea
     using T = decltype(type);
     if (args.db != nullptr) bias_gradient<T>(args, stream);
     const ConvGeometry& g = args.geometry;
-    const ConvSplits plan = conv_splits(g, args.dtype);
+    const ConvSplits plan = conv_splits(g, args.dtype, stream.conv_math);
     ConvWgradArgs<T> wgrad{};
     wgrad.list = tap_list(g, ConvPass::kBackwardWeight);
     wgrad.in = static_cast<const T*>(g.transposed ? args.dy : args.x);
@@ -255,7 +257,7 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream strea
     wgrad.splits = plan.splits;
     wgrad.points_per_split = plan.points_per_split;
     wgrad.partials = static_cast<float*>(args.workspace);
-    switch (conv_algorithm(g, ConvPass::kBackwardWeight, args.dtype)) {
+    switch (conv_algorithm(g, ConvPass::kBackwardWeight, args.dtype, stream.conv_math)) {
       case ConvAlgorithm::kNaive:
         conv_wgrad_naive(wgrad, stream);
         break;

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -21,7 +20,6 @@ struct BroadcastForwardArgs {
   const void* s;  // [s_n, C]
   void* y;        // [N, pixels, C]
 };
-using BroadcastForwardFn = void(const BroadcastForwardArgs&, KernelStream);
 
 // Gradients for x_n == s_n == n. kAdd: dx = dy, ds = sum over pixels of dy.
 // kMultiply: dx = dy * s, ds = sum over pixels of dy * x. dx may be dy; dx or ds may be null.
@@ -35,11 +33,5 @@ struct BroadcastBackwardArgs {
   void* dx;        // [N, pixels, C] or null
   void* ds;        // [N, C] or null
 };
-using BroadcastBackwardFn = void(const BroadcastBackwardArgs&, KernelStream);
-
-namespace cpu {
-BroadcastForwardFn broadcast_forward;
-BroadcastBackwardFn broadcast_backward;
-}  // namespace cpu
 
 }  // namespace ebb

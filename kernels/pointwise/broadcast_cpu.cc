@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 
@@ -69,13 +70,13 @@ void backward_s(const BroadcastBackwardArgs& args, int threads) {
   });
 }
 
-void backward_x(const BroadcastBackwardArgs& args, KernelStream stream) {
+void backward_x(const BroadcastBackwardArgs& args, int threads) {
   if (args.op == BroadcastOp::kMultiply) {
-    broadcast_forward({args.op, args.n, args.pixels, args.c, args.n, args.n, args.dtype, args.dy,
-                       args.s, args.dx},
-                      stream);
+    forward<BroadcastOp::kMultiply>({args.op, args.n, args.pixels, args.c, args.n, args.n,
+                                     args.dtype, args.dy, args.s, args.dx},
+                                    stream.threads);
   } else if (args.dx != args.dy) {
-    parallel_chunks(stream.threads, args.n * args.pixels * args.c, [&](int64_t begin, int64_t end) {
+    parallel_chunks(threads, args.n * args.pixels * args.c, [&](int64_t begin, int64_t end) {
       std::copy(as_f32(args.dy) + begin, as_f32(args.dy) + end, as_f32(args.dx) + begin);
     });
   }
@@ -95,7 +96,7 @@ void broadcast_backward(const BroadcastBackwardArgs& args, KernelStream stream) 
     args.op == BroadcastOp::kAdd ? backward_s<BroadcastOp::kAdd>(args, stream.threads)
                                  : backward_s<BroadcastOp::kMultiply>(args, stream.threads);
   }
-  if (args.dx != nullptr) backward_x(args, stream);
+  if (args.dx != nullptr) backward_x(args, stream.threads);
 }
 
 }  // namespace ebb::cpu

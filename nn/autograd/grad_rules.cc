@@ -16,14 +16,13 @@ void conv_grad(const GradCall& call) {
             "conv: a fused activation or packed weight has no gradient");
   const ConvGeometry g = ops::conv_op_geometry(attrs, x.shape(), w.shape()[0]);
   const auto workspace = [&](ConvPass pass) {
-    const int64_t bytes =
-        context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
-            g, pass, x.dtype(), context.kernel_stream().threads);
+    const int64_t bytes = context.kernel(&KernelTable::conv_workspace_bytes)(
+        g, pass, x.dtype(), context.conv_math(), context.kernel_stream().threads);
     return Tensor::empty(context, {bytes}, DType::kU8);
   };
   if (call.wanted[1] || call.wanted[2]) {
     const Tensor scratch = workspace(ConvPass::kBackwardWeight);
-    context.launch(&KernelTable::conv_backward_weight, "conv_backward_weight",
+    context.launch(&KernelTable::conv_backward_weight,
                    ConvBackwardWeightArgs{.geometry = g,
                                           .dtype = x.dtype(),
                                           .x = x.raw(),
@@ -33,15 +32,13 @@ void conv_grad(const GradCall& call) {
                                           .workspace = scratch.raw()});
   }
   if (call.wanted[0]) {
-    const int64_t packed_bytes =
-        context.kernel(&KernelTable::conv_packed_bytes, "conv_packed_bytes")(
-            g, ConvPass::kBackwardInput, x.dtype());
+    const int64_t packed_bytes = context.kernel(&KernelTable::conv_packed_bytes)(
+        g, ConvPass::kBackwardInput, x.dtype(), context.conv_math());
     const Tensor packed = Tensor::empty(context, {packed_bytes}, DType::kU8);
     const Tensor scratch = workspace(ConvPass::kBackwardInput);
-    context.launch(
-        &KernelTable::conv_pack, "conv_pack",
-        ConvPackArgs{g, ConvPass::kBackwardInput, x.dtype(), w.data<float>(), packed.raw()});
-    context.launch(&KernelTable::conv_backward_input, "conv_backward_input",
+    context.launch(&KernelTable::conv_pack, ConvPackArgs{g, ConvPass::kBackwardInput, x.dtype(),
+                                                         w.data<float>(), packed.raw()});
+    context.launch(&KernelTable::conv_backward_input,
                    ConvBackwardInputArgs{.geometry = g,
                                          .dtype = x.dtype(),
                                          .dy = call.dy.raw(),
@@ -56,10 +53,9 @@ void batch_norm_train_grad(const GradCall& call) {
   const Tensor& x = call.inputs[0];
   Context& context = call.context;
   const int64_t rows = row_count(x.shape()), c = x.shape().back();
-  const int64_t bytes = context.kernel(&KernelTable::batch_norm_workspace_bytes,
-                                       "batch_norm_workspace_bytes")(rows, c);
+  const int64_t bytes = context.kernel(&KernelTable::batch_norm_workspace_bytes)(rows, c);
   const Tensor workspace = Tensor::empty(context, {bytes}, DType::kU8);
-  context.launch(&KernelTable::batch_norm_backward, "batch_norm_backward",
+  context.launch(&KernelTable::batch_norm_backward,
                  BatchNormBackwardArgs{.rows = rows,
                                        .c = c,
                                        .dtype = x.dtype(),
@@ -79,7 +75,7 @@ void batch_norm_train_grad(const GradCall& call) {
 void activation_grad(const GradCall& call) {
   const Tensor& x = call.inputs[0];
   call.context.launch(
-      &KernelTable::activation_backward, "activation_backward",
+      &KernelTable::activation_backward,
       ActivationBackwardArgs{.activation = std::get<ActivationAttrs>(call.attrs).activation,
                              .dtype = x.dtype(),
                              .count = x.elements(),
@@ -90,7 +86,7 @@ void activation_grad(const GradCall& call) {
 
 void avg_pool_grad(const GradCall& call) {
   const Shape& s = call.inputs[0].shape();
-  call.context.launch(&KernelTable::avg_pool_backward, "avg_pool_backward",
+  call.context.launch(&KernelTable::avg_pool_backward,
                       AvgPoolBackwardArgs{.n = s[0],
                                           .h = s[1],
                                           .w = s[2],
@@ -116,22 +112,21 @@ void concat_grad(const GradCall& call) {
     if (!call.wanted[i]) continue;
     const Tensor& dx = call.grad(i);
     check_same_batch("concat", dx, part);
-    call.context.launch(&KernelTable::copy_rows, "copy_rows",
-                        CopyRowsArgs{.rows = row_count(dx.shape()),
-                                     .x_rows = row_count(dx.shape()),
-                                     .c = channels,
-                                     .x_pitch = part.pitch(),
-                                     .y_pitch = channels,
-                                     .dtype = dx.dtype(),
-                                     .x = part.raw(),
-                                     .y = dx.raw()});
+    call.context.launch(&KernelTable::copy_rows, CopyRowsArgs{.rows = row_count(dx.shape()),
+                                                              .x_rows = row_count(dx.shape()),
+                                                              .c = channels,
+                                                              .x_pitch = part.pitch(),
+                                                              .y_pitch = channels,
+                                                              .dtype = dx.dtype(),
+                                                              .x = part.raw(),
+                                                              .y = dx.raw()});
   }
 }
 
 void broadcast_grad(const GradCall& call, BroadcastOp op) {
   const Tensor &x = call.inputs[0], &s = call.inputs[1];
   check_same_batch(op == BroadcastOp::kAdd ? "add" : "multiply", x, s);
-  call.context.launch(&KernelTable::broadcast_backward, "broadcast_backward",
+  call.context.launch(&KernelTable::broadcast_backward,
                       BroadcastBackwardArgs{.op = op,
                                             .n = x.shape()[0],
                                             .pixels = pixel_count(x.shape()),
@@ -150,17 +145,16 @@ void multiply_grad(const GradCall& call) { broadcast_grad(call, BroadcastOp::kMu
 
 void convert_grad(const GradCall& call) {
   const Tensor& dx = call.grad(0);
-  call.context.launch(&KernelTable::convert, "convert",
-                      ConvertArgs{.count = dx.elements(),
-                                  .from = call.dy.dtype(),
-                                  .to = dx.dtype(),
-                                  .x = call.dy.raw(),
-                                  .y = dx.raw()});
+  call.context.launch(&KernelTable::convert, ConvertArgs{.count = dx.elements(),
+                                                         .from = call.dy.dtype(),
+                                                         .to = dx.dtype(),
+                                                         .x = call.dy.raw(),
+                                                         .y = dx.raw()});
 }
 
 void embedding_grad(const GradCall& call) {
   const Tensor& table = call.inputs[0];
-  call.context.launch(&KernelTable::embedding_backward, "embedding_backward",
+  call.context.launch(&KernelTable::embedding_backward,
                       EmbeddingBackwardArgs{.count = call.inputs[1].elements(),
                                             .entries = table.shape()[0],
                                             .c = table.shape()[1],
@@ -172,7 +166,7 @@ void embedding_grad(const GradCall& call) {
 
 void mse_loss_grad(const GradCall& call) {
   const Tensor& prediction = call.inputs[0];
-  call.context.launch(&KernelTable::mse_loss_backward, "mse_loss_backward",
+  call.context.launch(&KernelTable::mse_loss_backward,
                       MseLossBackwardArgs{.count = prediction.elements(),
                                           .dtype = prediction.dtype(),
                                           .prediction = prediction.raw(),
@@ -184,7 +178,6 @@ void mse_loss_grad(const GradCall& call) {
 void softmax_cross_entropy_grad(const GradCall& call) {
   const Tensor& logits = call.inputs[0];
   call.context.launch(&KernelTable::softmax_cross_entropy_backward,
-                      "softmax_cross_entropy_backward",
                       SoftmaxCrossEntropyBackwardArgs{.rows = logits.shape()[0],
                                                       .classes = logits.shape()[1],
                                                       .dtype = logits.dtype(),
@@ -203,44 +196,24 @@ const Tensor& GradCall::grad(size_t i) const {
   return grads[i];
 }
 
-const GradDef& grad_def(OpKind kind) {
-  static const GradDef kConv{conv_grad, 3};                              // x, w, b
-  static const GradDef kBatchNormTrain{batch_norm_train_grad, 3, true};  // x, gamma, beta
-  static const GradDef kActivation{activation_grad, 1};
-  static const GradDef kAvgPool{avg_pool_grad, 1};
-  static const GradDef kConcat{concat_grad, SIZE_MAX};
-  static const GradDef kAdd{add_grad, 2};
-  static const GradDef kMultiply{multiply_grad, 2};
-  static const GradDef kConvert{convert_grad, 1};
-  static const GradDef kEmbedding{embedding_grad, 1};                        // table
-  static const GradDef kMseLoss{mse_loss_grad, 1};                           // prediction
-  static const GradDef kSoftmaxCrossEntropy{softmax_cross_entropy_grad, 1};  // logits
-  switch (kind) {
-    case OpKind::kConv:
-      return kConv;
-    case OpKind::kBatchNormTrain:
-      return kBatchNormTrain;
-    case OpKind::kActivation:
-      return kActivation;
-    case OpKind::kAvgPool:
-      return kAvgPool;
-    case OpKind::kConcat:
-      return kConcat;
-    case OpKind::kAdd:
-      return kAdd;
-    case OpKind::kMultiply:
-      return kMultiply;
-    case OpKind::kConvert:
-      return kConvert;
-    case OpKind::kEmbedding:
-      return kEmbedding;
-    case OpKind::kMseLoss:
-      return kMseLoss;
-    case OpKind::kSoftmaxCrossEntropy:
-      return kSoftmaxCrossEntropy;
-    default:
-      throw Error(cat(op_def(kind).name, ": has no gradient"));
+const GradDef& grad_def(const OpDef& op) {
+  static const GradDef kGradDefs[] = {
+      {&ops::kConv, conv_grad, 3},                              // x, w, b
+      {&ops::kBatchNormTrain, batch_norm_train_grad, 3, true},  // x, gamma, beta
+      {&ops::kActivation, activation_grad, 1},
+      {&ops::kAvgPool, avg_pool_grad, 1},
+      {&ops::kConcat, concat_grad, SIZE_MAX},
+      {&ops::kAdd, add_grad, 2},
+      {&ops::kMultiply, multiply_grad, 2},
+      {&ops::kConvert, convert_grad, 1},
+      {&ops::kEmbedding, embedding_grad, 1},                        // table
+      {&ops::kMseLoss, mse_loss_grad, 1},                           // prediction
+      {&ops::kSoftmaxCrossEntropy, softmax_cross_entropy_grad, 1},  // logits
+  };
+  for (const GradDef& def : kGradDefs) {
+    if (def.op == &op) return def;
   }
+  throw Error(cat(op.name, ": has no gradient"));
 }
 
 }  // namespace ebb::autograd

@@ -21,7 +21,9 @@ constexpr int64_t kImages = 2;
 Network tiny_rgb() {
   Network network;
   network.config = R"({"name": "tiny_rgb"})";
-  network.inputs = {{"x", {12, 12, 3}}, {"t", {1}}, {"c", {10}}};
+  network.inputs = {{"x", {12, 12, 3}, InputRole::kSample},
+                    {"t", {1}, InputRole::kTime},
+                    {"c", {10}, InputRole::kCondition}};
   network.forward = [](Ops& ops, const std::vector<Value>& inputs) {
     const Scope s;
     Value h = ops.conv2d(s / "conv1", inputs[0], 8, 3, 1, 1);                    // [N, 12, 12, 8]
@@ -53,7 +55,8 @@ class Applications {
 
   Guidance guided_by(int64_t label, double scale = 5) const {
     const std::vector<int64_t> labels(kImages, label), none(kImages, kNoClass);
-    return guided(one_hot(*context, labels, 10), one_hot(*context, none, 10), scale);
+    return guided({{"c", one_hot(*context, labels, 10)}}, {{"c", one_hot(*context, none, 10)}},
+                  scale);
   }
 
   Guidance seen(const std::vector<std::pair<std::string, int64_t>>& views) const {

@@ -46,14 +46,14 @@ Request request_for(const Setup& setup, int64_t images) {
 }
 
 GenerateRequest request_of(Context& context, const Network& network, const Setup& setup,
-                           const Request& request) {
+                           const Request& wanted) {
   GenerateRequest request;
-  request.images = static_cast<int64_t>(request.classes.size());
-  request.guidance = class_guidance(context, network, request.classes, request.cfg_scale);
+  request.images = static_cast<int64_t>(wanted.classes.size());
+  request.guidance = class_guidance(context, network, wanted.classes, wanted.cfg_scale);
   request.sampler.kind = setup.sampler;
-  request.schedule = full_schedule(setup.objective, request.steps);
-  request.first_seed = request.first_seed;
-  request.batch_size = request.batch_size;
+  request.schedule = full_schedule(setup.objective, wanted.steps);
+  request.first_seed = wanted.first_seed;
+  request.batch_size = wanted.batch_size;
   return request;
 }
 

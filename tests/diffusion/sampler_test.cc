@@ -118,11 +118,11 @@ TEST_CASE("fewer DDPM steps use the proper alpha ratio") {
   // With the true noise of a clean image c, every sampler must come back to c: the mean follows the
   // posterior, whatever the stride.
   const auto context = test::cpu_context();
-  const NoiseSchedule schedule = ddpm_schedule(Objective{});
+  const NoiseSchedule noise = ddpm_schedule(Objective{});
   constexpr double kClean = 0.75;
   for (const int64_t steps : {300, 50, 7, 1}) {
     const auto noise_of = [&](double x, double t) {
-      const double signal = schedule.signal(std::llround(t * 300) - 1);
+      const double signal = noise.signal(std::llround(t * 300) - 1);
       return (x - std::sqrt(signal) * kClean) / std::sqrt(1 - signal);
     };
     for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp}) {
@@ -140,9 +140,9 @@ TEST_CASE("DDPM keeps the variance that its schedule prescribes") {
   // For data N(0, 1), x_t is N(0, 1) at every t and the best noise estimate is sqrt(1 - ab) x. A
   // step then gives sqrt(alpha) x + sqrt(beta) z: N(0, 1) again.
   const auto context = test::cpu_context();
-  const NoiseSchedule schedule = ddpm_schedule(Objective{});
+  const NoiseSchedule noise = ddpm_schedule(Objective{});
   FormulaDenoiser denoiser(*context, [&](double x, double t) {
-    return std::sqrt(1 - schedule.signal(std::llround(t * 300) - 1)) * x;
+    return std::sqrt(1 - noise.signal(std::llround(t * 300) - 1)) * x;
   });
   const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
   ImageNoise(*context, 9).start(x);
@@ -297,11 +297,10 @@ TEST_CASE("a learned variance needs a model that predicts it") {
 
 TEST_CASE("the small variance is the posterior's") {
   const SamplingSchedule schedule = full_schedule(Objective{}, 300);
-  const NoiseSchedule schedule = ddpm_schedule(Objective{});
+  const NoiseSchedule noise = ddpm_schedule(Objective{});
   const std::vector<LinearStep> small = ddpm_steps(schedule, DdpmVariance::kFixedSmall);
   const int64_t k = 120, i = 299 - k;
-  const double expected =
-      (1 - schedule.alpha_bar[k - 1]) / (1 - schedule.alpha_bar[k]) * schedule.beta[k];
+  const double expected = (1 - noise.alpha_bar[k - 1]) / (1 - noise.alpha_bar[k]) * noise.beta[k];
   CHECK(small[i].noise_factor == Approx(std::sqrt(expected)).epsilon(1e-10));
   CHECK(small.back().noise_factor == 0);
 }
@@ -323,16 +322,16 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
   // Data N(0, s^2) on a fine schedule: the probability flow is known, x_end = x s / deviation.
   constexpr double kDeviation = 0.5;
   const Objective fine{.timesteps = 4000, .beta_start = 2.5e-5, .beta_end = 5e-3};
-  const NoiseSchedule schedule = ddpm_schedule(fine);
+  const NoiseSchedule noise = ddpm_schedule(fine);
   const auto deviation = [&](int64_t k) {
-    return std::sqrt(schedule.signal(k) * kDeviation * kDeviation + 1 - schedule.signal(k));
+    return std::sqrt(noise.signal(k) * kDeviation * kDeviation + 1 - noise.signal(k));
   };
   const auto context = test::cpu_context();
   const auto error_of = [&](SamplerKind kind, int64_t steps) {
     // Uniform in log(signal / noise) over a stretch that ends in noise: the solver's own variable.
     SamplingSchedule schedule;
     const auto lambda = [&](int64_t k) {
-      return 0.5 * std::log(schedule.signal(k) / (1 - schedule.signal(k)));
+      return 0.5 * std::log(noise.signal(k) / (1 - noise.signal(k)));
     };
     const int64_t start = 3000, end = 400;
     int64_t k = start;
@@ -344,7 +343,7 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
     }
     FormulaDenoiser denoiser(*context, [&](double x, double t) {
       const int64_t at = std::llround(t * 4000) - 1;
-      return std::sqrt(1 - schedule.signal(at)) * x / (deviation(at) * deviation(at));
+      return std::sqrt(1 - noise.signal(at)) * x / (deviation(at) * deviation(at));
     });
     const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {1});
     run(*context, kind, schedule, denoiser, 1, x);

@@ -72,7 +72,7 @@ std::vector<float> predict(Context& context, const Flags& flags) {
   const LoadedModel model = load_model(context, flags.model);
   NetworkDenoiser denoiser(context, model.network, model.params, flags.images,
                            guidance_of(context, flags, model));
-  const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.inputs[0].shape));
+  const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.sample().shape));
   ImageNoise(context, 1).start(x);
   const std::vector<float> t{0.5f};
   return denoiser.predict(x, Tensor::from_host(context, {1, 1}, std::span<const float>(t)))

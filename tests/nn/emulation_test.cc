@@ -1,13 +1,14 @@
 // Whole networks on the CUDA kernels, which the emulator runs and checks.
 
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "kernels/simt/emulator.h"
 #include "nn/autograd/trainer.h"
 #include "nn/graph_builder.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/networks.h"
+#include "tests/nn/token_network.h"
 
 namespace ebb {
 namespace {
@@ -93,6 +94,13 @@ TEST_CASE("weights stored in 16 bits are packed on the device as their f32 value
     return executor.run();
   };
   CHECK(test::compare_bits(run(narrow), run(wide)) == "");
+  make_context("emu", 1);  // the others of this process are f32
+}
+
+TEST_CASE("ids look up rows in 16 bits", "[nn][emu]") {
+  const auto emu = make_context("emu", 1, Precision::kBF16);
+  CHECK(test::check_token_network(*emu, 3 * 0x1p-9) == "");  // x, the row and their sum are rounded
+  CHECK(test::check_token_network(*emu, 1e-6) != "");
   make_context("emu", 1);  // the others of this process are f32
 }
 

@@ -84,6 +84,15 @@ TEST_CASE("networks take the inputs of their conditioning", "[nn]") {
   CHECK_FALSE(network.has_input("c"));
 }
 
+TEST_CASE("inputs are found by their roles", "[nn]") {
+  const Network network = make_network(mnist_config("class", "add", 4), "");
+  CHECK(network.sample().name == "x");
+  CHECK(network.input(InputRole::kTime)->name == "t");
+  CHECK(network.input(InputRole::kCondition)->name == "c");
+  CHECK(network.input(InputRole::kLowRes) == nullptr);
+  CHECK(message_of<Error>([] { Network().sample(); }) == "network: takes no images");
+}
+
 TEST_CASE("the graph of a network may have a batch size per input", "[nn]") {
   const Network network = make_network(mnist_config("class", "add", 4), "");
   const Graph graph = build_graph(network, {{"x", 3}, {"t", 6}, {"c", 6}});

@@ -73,11 +73,11 @@ void conv_mma(const ConvPassArgs<T>& args, KernelStream stream) {
   const bool whole_pairs = ceil_div(args.list.out.c, 64) % 2 == 0;
   if (args.list.out.c <= Few::kBN) {
     run<Few>(args, stream);
-  } else if (whole_pairs && fills_gpu(tile_blocks<Wide>(args.list))) {
+  } else if (whole_pairs && fills_gpu(tile_blocks<Wide>(args.list), stream.device)) {
     run<Wide>(args, stream);
-  } else if (fills_gpu(tile_blocks<Large>(args.list))) {
+  } else if (fills_gpu(tile_blocks<Large>(args.list), stream.device)) {
     run<Large>(args, stream);
-  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list))) {
+  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list), stream.device)) {
     run<Small>(args, stream);
   } else {
     run<Least>(args, stream);

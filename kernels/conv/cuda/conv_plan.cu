@@ -7,8 +7,6 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-ConvUnits allowed;
-
 // Channels of the narrow side, and all rows of it, for which one pass over the wide side per
 // kConvFewRows costs less than filling tiles with zeros.
 constexpr int64_t kMostFewChannels = 4, kMostFewRows = 64;
@@ -28,10 +26,9 @@ const TapImage& point_image(const TapList& list, ConvAlgorithm algorithm) {
 
 }  // namespace
 
-void choose_conv_units(const ConvUnits& units) { allowed = units; }
-
-const char* conv_kernel_name(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
-  switch (conv_algorithm(geometry, pass, dtype)) {
+const char* conv_kernel_name(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                             const ConvMath& math) {
+  switch (conv_algorithm(geometry, pass, dtype, math)) {
     case ConvAlgorithm::kNaive:
       return "naive";
     case ConvAlgorithm::kSimt:
@@ -46,8 +43,9 @@ const char* conv_kernel_name(const ConvGeometry& geometry, ConvPass pass, DType 
   return "unknown";
 }
 
-ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
-  if (allowed.naive) return ConvAlgorithm::kNaive;
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                             const ConvMath& math) {
+  if (math.naive) return ConvAlgorithm::kNaive;
   if (pass == ConvPass::kBackwardWeight && has_few_channels(tap_list(geometry, pass))) {
     return ConvAlgorithm::kFew;
   }
@@ -63,32 +61,33 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType 
     // The weight gradient has it bring both operands.
     const bool other_fits =
         pass != ConvPass::kBackwardWeight || (out.c >= 32 && out.pitch % 8 == 0);
-    const bool hopper = allowed.hopper && fits && other_fits;
-    return hopper ? ConvAlgorithm::kWgmma : ConvAlgorithm::kMma;
+    return math.wgmma && fits && other_fits ? ConvAlgorithm::kWgmma : ConvAlgorithm::kMma;
   }
   // Few channels would fill little of a tensor core's step, and among them are times, which 10 bits
   // of mantissa do not hold.
   const bool whole = pass == ConvPass::kBackwardWeight || tap_list(geometry, pass).in.c % 4 == 0;
-  const bool tf32 = allowed.tf32 && whole;
-  return tf32 ? ConvAlgorithm::kMma : ConvAlgorithm::kSimt;
+  return math.tf32 && whole ? ConvAlgorithm::kMma : ConvAlgorithm::kSimt;
 }
 
-bool fills_gpu(int64_t blocks) { return blocks >= allowed.enough_blocks; }
+bool fills_gpu(int64_t blocks, const DeviceProperties& device) {
+  return blocks >= 2 * int64_t{device.sm_count};
+}
 
 int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
   const int64_t whole = 16 / size_of(dtype);
   return ceil_div(tap_list(geometry, pass).in.c, whole) * whole;
 }
 
-ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype) {
+ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype, const ConvMath& math) {
   // Blocks that fill 132 SMs once, at one or two per SM, each with enough points to pay for its
-  // partial sums. A block more than that would make a second wave.
+  // partial sums. A block more than that would make a second wave. Constants, whatever the GPU: the
+  // order of the sums, and so their bits, depends on the splits.
   struct Blocks {
     int64_t wanted, rows, columns, fewest_points;
   };
   constexpr int64_t kStep = 64, kMaxPartialBytes = int64_t{64} << 20;
   const TapList list = tap_list(geometry, ConvPass::kBackwardWeight);
-  const ConvAlgorithm algorithm = conv_algorithm(geometry, ConvPass::kBackwardWeight, dtype);
+  const ConvAlgorithm algorithm = conv_algorithm(geometry, ConvPass::kBackwardWeight, dtype, math);
   const bool few = algorithm == ConvAlgorithm::kFew, wgmma = algorithm == ConvAlgorithm::kWgmma;
   const Blocks blocks = few     ? Blocks{264, kConvFewRows, kConvFewChannels, 256}
                         : wgmma ? Blocks{132, 192, 128, 512}

@@ -14,12 +14,14 @@ namespace ebb::EBB_GPU_NAMESPACE {
 //   kFew       weight gradients with few channels on one side, in f32 on ordinary units
 enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma, kFew };
 
-// Within what choose_conv_units() (kernels/conv/conv.h) allows. Never depends on geometry.n,
+// Within what `math` allows. Never depends on geometry.n,
 // because packed weights serve every batch size.
-ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype);
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                             const ConvMath& math);
 
-// Whether a launch of so many blocks fills a GPU, or smaller tiles are better.
-bool fills_gpu(int64_t blocks);
+// Whether a launch of so many blocks gives each multiprocessor two, or smaller tiles are better.
+// Results do not depend on it.
+bool fills_gpu(int64_t blocks, const DeviceProperties& device);
 
 // Channels of one kernel position in packed weights: whole copies of 16 bytes.
 int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype);
@@ -29,7 +31,7 @@ struct ConvSplits {
   int splits;
   int points_per_split;
 };
-ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype);
+ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype, const ConvMath& math);
 
 // Phases that one launch of kWgmma takes.
 inline constexpr int kMostWgmmaPhases = 4;

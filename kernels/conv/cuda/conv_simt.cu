@@ -81,9 +81,9 @@ void conv_simt(const ConvPassArgs<float>& args, KernelStream stream) {
   using Least = Shape<32, 32, 4, 4, 8>;
   if (args.list.out.c <= Few::kBN) {
     run<Few>(args, stream);
-  } else if (fills_gpu(tile_blocks<Large>(args.list))) {
+  } else if (fills_gpu(tile_blocks<Large>(args.list), stream.device)) {
     run<Large>(args, stream);
-  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list))) {
+  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list), stream.device)) {
     run<Small>(args, stream);
   } else {
     run<Least>(args, stream);

@@ -175,9 +175,9 @@ void conv_wgmma(const ConvPassArgs<T>& args, KernelStream stream) {
   using Narrow = Shape<T, 2, 64, 3>;
   using Small = Shape<T, 1, 64, 4>;
   const bool whole_pairs = ceil_div(args.list.out.c, 64) % 2 == 0;
-  if (whole_pairs && fills_gpu(tile_blocks<Large>(args.list))) {
+  if (whole_pairs && fills_gpu(tile_blocks<Large>(args.list), stream.device)) {
     run<Large>(args, stream);
-  } else if (fills_gpu(tile_blocks<Narrow>(args.list))) {
+  } else if (fills_gpu(tile_blocks<Narrow>(args.list), stream.device)) {
     run<Narrow>(args, stream);
   } else {
     run<Small>(args, stream);

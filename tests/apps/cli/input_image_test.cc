@@ -49,9 +49,9 @@ class Directory {
   }
   // Corner and middle of a drawing.
   std::pair<int, int> tones(const Image& image, Invert invert, const ImageFormat& format) {
-    const InputImage image = read(image, format, invert);
+    const InputImage input = read(image, format, invert);
     const size_t middle = static_cast<size_t>(format.height / 2) * format.width + format.width / 2;
-    return {image.image.pixels[0], image.image.pixels[middle * format.channels]};
+    return {input.image.pixels[0], input.image.pixels[middle * format.channels]};
   }
   const test::TempDir& dir() const { return dir_; }
 

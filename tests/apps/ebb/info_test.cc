@@ -71,7 +71,7 @@ TEST_CASE("info --json prints one object") {
   CHECK(output["file"] == dir / "x.png");
   CHECK(output["width"] == 12);
   CHECK(output["height"] == 9);
-  CHECK(output["color"] == "grey");
+  CHECK(output["color"] == "gray");
   CHECK(output["ebb"]["argv"] == nlohmann::json(sample().argv));
   CHECK(output["ebb"]["seeds"] == nlohmann::json(sample().seeds));
   REQUIRE(output["text"].size() == 1);

@@ -108,10 +108,10 @@ TEST_CASE("training steps of a classifier are recorded too", "[train][emu]") {
   BatchSource placed(*context, five_images(), config), fresh(*context, five_images(), config);
   const Batch& batch = placed.place(0);
   placed.draw(batch);
-  const auto recorded = context->stream()->record([&] { placed.draw(batch); });
+  const auto captured = context->stream()->capture([&] { placed.draw(batch); });
   for (const int64_t step : {1, 2}) {
     placed.place(step);
-    recorded->launch();
+    captured->launch();
     const Batch expected = fresh.batch(step);
     CHECK(test::compare_bits(batch.inputs.at("x").to_host(), expected.inputs.at("x").to_host()) ==
           "");

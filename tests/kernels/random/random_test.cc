@@ -19,7 +19,9 @@ RandomFillArgs place(int64_t n, int64_t elements) {
   return {1234567890123456789u, RandomStream::kNoise, 77, 5, n, elements, nullptr};
 }
 
-std::vector<float> fill(RandomNormalFn* KernelTable::*kernel, RandomFillArgs args, int threads) {
+using FillKernel = KernelEntry<void(const RandomFillArgs&, KernelStream)> KernelTable::*;
+
+std::vector<float> fill(FillKernel kernel, RandomFillArgs args, int threads) {
   std::vector<float> y(static_cast<size_t>(args.n * args.elements), NAN);
   KernelCall call;
   args.y = call.out(y);
@@ -97,11 +99,11 @@ TEST_CASE("random: places outside the counter are refused", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   RandomFillArgs args = place(2, 1);
   args.image0 = kRandomImages - 1;
-  CHECK_THROWS_AS(current_kernels().random_normal(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_normal.fn(args, {}), ShapeError);
   args.image0 = ~uint64_t{0};
-  CHECK_THROWS_AS(current_kernels().random_uniform(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_uniform.fn(args, {}), ShapeError);
   args = place(1, kRandomElements + 1);
-  CHECK_THROWS_AS(current_kernels().random_normal(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_normal.fn(args, {}), ShapeError);
 }
 
 // Largest distance between the empirical and the true distribution function.

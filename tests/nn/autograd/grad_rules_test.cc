@@ -83,12 +83,12 @@ const GradCase kCases[] = {
      }},
     {"silu",
      [](Ops& ops) {
-       return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kSilu},
+       return ops.emit(ops::kActivation, ActivationAttrs{Activation::kSilu},
                        {leaf(ops, "x", {4, 9})}, kLayer);
      }},
     {"gelu tanh",
      [](Ops& ops) {
-       return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kGeluTanh},
+       return ops.emit(ops::kActivation, ActivationAttrs{Activation::kGeluTanh},
                        {leaf(ops, "x", {4, 9})}, kLayer);
      }},
     {"average pool",
@@ -119,13 +119,13 @@ const GradCase kCases[] = {
     {"conv with a frozen weight",
      [](Ops& ops) {
        const Value w = frozen(ops, "w", {3, 3, 3, 2});
-       return ops.emit(OpKind::kConv, ConvAttrs{3, 1, 1},
+       return ops.emit(ops::kConv, ConvAttrs{3, 1, 1},
                        {leaf(ops, "x", {2, 4, 3, 2}), w, leaf(ops, "b", {3})}, kLayer);
      }},
     {"conv with a frozen bias and input",
      [](Ops& ops) {
        const Value x = frozen(ops, "x", {2, 4, 3, 2}), b = frozen(ops, "b", {3});
-       return ops.emit(OpKind::kConv, ConvAttrs{3, 1, 1}, {x, leaf(ops, "w", {3, 3, 3, 2}), b},
+       return ops.emit(ops::kConv, ConvAttrs{3, 1, 1}, {x, leaf(ops, "w", {3, 3, 3, 2}), b},
                        kLayer);
      }},
     {"multiply by a frozen vector",
