@@ -74,7 +74,7 @@ void NetworkDenoiser::plan_queries(const Guidance& guidance) {
   std::vector<std::vector<TensorMap>> conditions;  // by view
   for (const GuidanceTerm& term : guidance) {
     auto view = std::find_if(views_.begin(), views_.end(),
-                             [&](const ViewPlan& v) { return v.view.looks_like(term.view); });
+                             [&](const ViewPlan& v) { return v.view.is_same_as(term.view); });
     if (view == views_.end()) {
       views_.push_back(
           {.view = term.view, .apply_view = {}, .inverse_indices = {}, .inverse_code_indices = {}});
@@ -150,7 +150,7 @@ void NetworkDenoiser::plan_views() {
 
 size_t NetworkDenoiser::query_of(const GuidanceTerm& term) const {
   for (size_t q = 0; q < queries_.size(); ++q) {
-    if (views_[queries_[q].view].view.looks_like(term.view) &&
+    if (views_[queries_[q].view].view.is_same_as(term.view) &&
         same_condition(context_, queries_[q].condition, term.condition)) {
       return q;
     }

@@ -39,9 +39,9 @@ std::vector<Filter> three_bands(int64_t taps, double sigma_near, double sigma_fa
 }
 
 bool sum_to_identity(std::span<const Filter> parts) {
-  std::vector<Filter::GuidanceTerm> total;
+  std::vector<Filter::Term> total;
   for (const Filter& part : parts) {
-    for (const Filter::GuidanceTerm& term : part.terms) {
+    for (const Filter::Term& term : part.terms) {
       const auto same = std::find_if(total.begin(), total.end(),
                                      [&](const auto& t) { return t.base == term.base; });
       if (same == total.end()) {
@@ -51,7 +51,7 @@ bool sum_to_identity(std::span<const Filter> parts) {
       }
     }
   }
-  return std::all_of(total.begin(), total.end(), [](const Filter::GuidanceTerm& term) {
+  return std::all_of(total.begin(), total.end(), [](const Filter::Term& term) {
     return term.weight == (term.base == BaseFilter{} ? 1 : 0);
   });
 }
@@ -140,7 +140,7 @@ void BaseFilterRunner::run_gray(const Tensor& x, const Tensor& y) const {
 
 FilterRunner::FilterRunner(Context& context, const Filter& filter) : context_(context) {
   std::vector<double> weights;
-  for (const Filter::GuidanceTerm& term : filter.terms) {
+  for (const Filter::Term& term : filter.terms) {
     bases_.emplace_back(context, term.base);
     weights.push_back(term.weight);
   }

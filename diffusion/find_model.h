@@ -8,7 +8,7 @@ namespace ebb {
 // bare name is looked for as <name>.safetensors in the directories of $EBB_MODELS (separated by
 // ':'), in weights/pretrained of the current directory, and in weights/pretrained of the source
 // tree that the program was built in (../../weights/pretrained from the program). IoError lists
-// where it looked.
+// where it looked. Former names of pretrained models still work.
 std::string find_model(const std::string& name);
 
 }  // namespace ebb

@@ -33,7 +33,7 @@ void check_inputs(const Model& model, const std::string& label) {
   const Shape output = output_shape(model.network);
   const bool classifies = model.objective.type == ObjectiveType::kClassify;
   EBB_CHECK(classifies == (output.rank() == 1), FormatError, label, ": the objective ",
-            to_string(model.objective.type), " goes with a network that answers with ",
+            to_string(model.objective.type), " goes with a network whose output is ",
             classifies ? "one number per class" : "an image", ", but this one's output is ", output,
             ". Correct \"ebb.objective\" or \"ebb.model\" in the file's metadata.");
 }

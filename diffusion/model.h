@@ -13,13 +13,13 @@ namespace ebb {
 
 // A trained network and what belongs to it.
 struct Model {
-  std::string path;
-  std::string sha256;  // of the file
-  Network network;
-  Objective objective;
-  TensorMap params;  // the engine's layout, in the type in which they are stored
-  std::map<std::string, std::string> metadata;
-  std::vector<std::string> warnings;  // of values that are no numbers
+  std::string path = {};    // empty: not from a file
+  std::string sha256 = {};  // of the file
+  Network network = {};
+  Objective objective = {};
+  TensorMap params = {};  // the engine's layout, in the type in which they are stored
+  std::map<std::string, std::string> metadata = {};
+  std::vector<std::string> warnings = {};  // about values that are not finite
 
   // A model file, or the pretrained model of this name, as find_model() finds it. FormatError when
   // the file is damaged, is no model of ebb or its parts do not fit each other; IoError when it

@@ -30,29 +30,29 @@ json object_of(const SafetensorsFile& file, const char* key) {
 
 ModelHistory read_model_history(const std::string& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  ModelHistory record;
-  record.path = path;
-  record.command = text_of(file, "ebb.command");
-  record.note = text_of(file, "ebb.note");
+  ModelHistory history;
+  history.path = path;
+  history.command = text_of(file, "ebb.command");
+  history.note = text_of(file, "ebb.note");
   try {
     const json network = object_of(file, "ebb.model");
-    record.network = network.value("conditioning", "none");
-    record.hidden = network.value("hidden", int64_t{0});
+    history.network = network.value("conditioning", "none");
+    history.hidden = network.value("hidden", int64_t{0});
     const json training = object_of(file, "ebb.training");
-    record.steps = training.value("steps", int64_t{0});
-    record.epoch_losses = training.value("epoch_losses", std::vector<double>());
+    history.steps = training.value("steps", int64_t{0});
+    history.epoch_losses = training.value("epoch_losses", std::vector<double>());
     const json curve = training.value("loss_curve", json::object());
-    record.steps_per_point = curve.value("steps_per_point", int64_t{0});
-    record.losses = curve.value("loss", std::vector<double>());
+    history.steps_per_point = curve.value("steps_per_point", int64_t{0});
+    history.losses = curve.value("loss", std::vector<double>());
   } catch (const json::exception& error) {
     throw FormatError(cat(file.label(), ": the training in its metadata is not as expected: ",
                           terminal_safe(error.what()), ". Save the model again."));
   }
   const std::string objective = text_of(file, "ebb.objective");
   if (!objective.empty()) {
-    record.objective = to_string(parse_objective(objective, file.label()).type);
+    history.objective = to_string(parse_objective(objective, file.label()).type);
   }
-  return record;
+  return history;
 }
 
 }  // namespace ebb

@@ -126,11 +126,14 @@ const NetworkInput& Network::sample() const {
 }
 
 Network make_network(const std::string& config, const std::string& where) {
-  const Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
+  Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(json.is_object(), FormatError, where, ": model config is not a JSON object");
+  if (json.contains("name") && json["name"] == "mnist_judge") {  // the classifier's former name
+    json["name"] = "mnist_classifier";
+  }
   const auto build = one_of<Builder>(
       json, where, "name",
-      {{"mnist_unet", mnist_unet_network}, {"mnist_judge", mnist_classifier_network}});
+      {{"mnist_unet", mnist_unet_network}, {"mnist_classifier", mnist_classifier_network}});
   return build(json, where);
 }
 

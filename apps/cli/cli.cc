@@ -186,16 +186,16 @@ void add_version_flag(Command program) {
 const char* program_version() { return EBB_VERSION; }
 
 void add_device_flags(Command command, DeviceFlags& flags) {
-  command.add_option("--device", flags.device, "auto, cpu, cuda or cuda:N").show_default();
-  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads; 0: all (default)");
+  command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N").show_default();
+  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads (0: all)");
   add_precision_flag(command, flags);
   add_kernels_flag(command, flags.kernels);
 }
 
 void add_precision_flag(Command command, DeviceFlags& flags) {
   add_choice(command, "--precision", flags.precision_name, {"f32", "tf32", "bf16", "f16"},
-             "what a GPU computes in (default f32; tf32: f32 rounded by tensor cores; bf16, f16: "
-             "activations of 16 bits)");
+             "Precision on a GPU (f32; tf32: f32 rounded by tensor cores; bf16, f16: 16-bit "
+             "activations)");
 }
 
 std::unique_ptr<Context> make_context(const DeviceFlags& flags) {

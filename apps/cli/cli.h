@@ -43,7 +43,7 @@ struct DeviceFlags {
 void add_device_flags(Command command, DeviceFlags& flags);
 void add_precision_flag(Command command, DeviceFlags& flags);  // part of the above
 
-// The device that they ask for, or the error that engine/backend.h tells of.
+// Opens the requested device; throws as make_context() of engine/backend.h.
 std::unique_ptr<Context> make_context(const DeviceFlags& flags);
 
 }  // namespace ebb

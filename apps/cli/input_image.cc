@@ -205,7 +205,7 @@ Mask read_mask(const std::string& flag, const std::string& name, int width, int 
   }
   const bool any = std::find(mask.inpaint.begin(), mask.inpaint.end(), 1.0f) != mask.inpaint.end();
   EBB_CHECK(any, UsageError, flag, " ", path_label(name), ": marks no pixel of ", width, " x ",
-            height, " to make new, expected white ones. Draw what to make new in white.");
+            height, " for inpainting, expected white ones. Paint the area to inpaint white.");
   return mask;
 }
 

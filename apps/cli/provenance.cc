@@ -25,6 +25,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kParametersKeyword = "parameters";
+constexpr const char* kLegacyImageKey = "picture";
 
 // Calls visit(name, member) for every field: the one list that writing and reading share.
 template <typename P, typename Visit>
@@ -32,7 +33,7 @@ void for_each_field(P& provenance, Visit visit) {
   visit("version", provenance.version);
   visit("argv", provenance.argv);
   visit("seeds", provenance.seeds);
-  visit("picture", provenance.image);
+  visit(provenance.legacy_key ? kLegacyImageKey : "image", provenance.image);
   visit("inputs", provenance.inputs);
   visit("model", provenance.model);
   visit("model_sha256", provenance.model_sha256);
@@ -173,6 +174,7 @@ Provenance parse_provenance_json(const std::string& text, const std::string& lab
   EBB_CHECK(fields.is_object(), FormatError, label, ": the text \"", kProvenanceKeyword,
             "\" is not a JSON object. The image was changed after ebb wrote it.");
   Provenance provenance;
+  provenance.legacy_key = fields.contains(kLegacyImageKey);
   for_each_field(provenance, [&](const char* name, auto& member) {
     const auto field = fields.find(name);
     if (field == fields.end()) return;

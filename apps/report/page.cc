@@ -14,14 +14,14 @@
 namespace ebb {
 namespace {
 
-constexpr int kMostWidth = 700;  // CSS pixels of an image made of tiles
-constexpr int kMostScale = 4;    // CSS pixels per pixel of it
+constexpr int kMaxWidth = 700;   // CSS pixels of an image made of tiles
+constexpr int kMaxScale = 4;     // CSS pixels per pixel of it
 constexpr int kTileWidth = 112;  // of one 28 x 28 image
 constexpr int kSceneWidth = 176;
 
 // Whole CSS pixels per pixel keep the squares equal.
 int display_width(int width) {
-  return width * std::clamp(kMostWidth / std::max(width, 1), 1, kMostScale);
+  return width * std::clamp(kMaxWidth / std::max(width, 1), 1, kMaxScale);
 }
 
 std::string png_uri(const std::string& path) { return data_uri(path, "image/png"); }

@@ -154,7 +154,7 @@ Section Applications::samples() const {
                                                                   "--grid-cols", "10"}),
                        .labels = {},
                        .caption = "Ten samples without a class (guidance scale 0).",
-                       .alt = "Ten digits drawn without a wish, some unclear",
+                       .alt = "Ten digits sampled without a prompt, some unclear",
                        .model = settings_.model}},
           .found = {}};
 }
@@ -392,7 +392,7 @@ Section Applications::decompositions() const {
                          {"--inverse", figure_path(settings_, "digit-8"), "--near", "3", "--sigma",
                           "3", "--kernel", "27"},
                          "Inverse hybrid: the low frequencies are those of the 8 at the top of the "
-                         "page, the rest is drawn to make it a 3.",
+                         "page, the rest is generated to make it a 3.",
                          "Eight digits with the coarse shape of an 8 and the lines of a 3");
   inverse.inputs = {"digit-8"};
   return {

@@ -6,7 +6,7 @@ namespace {
 
 Figure scene(const std::string& name, const std::string& label, const std::string& alt) {
   return {.id = name,
-          .command = {"draw", name},
+          .command = {"test-image", name},
           .show = Show::kScene,
           .labels = {label},
           .caption = "",

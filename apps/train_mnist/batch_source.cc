@@ -91,7 +91,7 @@ float* BatchSource::input(const Batch& batch, InputRole role) const {
   return found == nullptr ? nullptr : batch.inputs.at(found->name).data<float>();
 }
 
-void BatchSource::bring(int64_t step, const Slice& rows, const Batch& batch) {
+void BatchSource::upload_indices(int64_t step, const Slice& rows, const Batch& batch) {
   const std::vector<int32_t>& order = permutation(rows.epoch);
   Stream& stream = *context_.stream();
   stream.copy_to_device(batch.indices.raw(), order.data() + rows.first, batch.indices.bytes());
@@ -104,24 +104,24 @@ void BatchSource::bring(int64_t step, const Slice& rows, const Batch& batch) {
 Batch BatchSource::batch(int64_t step) {
   const Slice rows = slice(step);
   const Batch batch = empty_batch(rows.count);
-  bring(step, rows, batch);
-  draw(batch);
+  upload_indices(step, rows, batch);
+  make_batch(batch);
   return batch;
 }
 
-const Batch& BatchSource::place(int64_t step) {
+const Batch& BatchSource::stage_batch(int64_t step) {
   const Slice rows = slice(step);
-  auto placed = placed_.find(rows.count);
-  if (placed == placed_.end()) placed = placed_.emplace(rows.count, empty_batch(rows.count)).first;
-  bring(step, rows, placed->second);
-  return placed->second;
+  auto staged = staged_.find(rows.count);
+  if (staged == staged_.end()) staged = staged_.emplace(rows.count, empty_batch(rows.count)).first;
+  upload_indices(step, rows, staged->second);
+  return staged->second;
 }
 
-void BatchSource::draw(const Batch& batch) const {
-  config_.model == TrainModel::kClassifier ? draw_digits(batch) : draw_diffusion(batch);
+void BatchSource::make_batch(const Batch& batch) const {
+  config_.model == TrainModel::kClassifier ? make_digits(batch) : make_diffusion(batch);
 }
 
-void BatchSource::draw_diffusion(const Batch& batch) const {
+void BatchSource::make_diffusion(const Batch& batch) const {
   float* const classes = input(batch, InputRole::kCondition);
   context_.launch(
       &KernelTable::diffusion_batch,
@@ -144,7 +144,7 @@ void BatchSource::draw_diffusion(const Batch& batch) const {
                          .c = classes});
 }
 
-void BatchSource::draw_digits(const Batch& batch) const {
+void BatchSource::make_digits(const Batch& batch) const {
   const double radians = config_.max_rotation * std::numbers::pi / 180;
   context_.launch(&KernelTable::digit_batch,
                   DigitBatchArgs{.seed = config_.seed,

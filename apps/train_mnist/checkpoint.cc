@@ -93,7 +93,7 @@ SafetensorsFile open_checkpoint(const std::string& path) {
   const std::string format = metadata_value(file, "ebb.format");
   EBB_CHECK(format == kFormat, FormatError, file.label(), ": checkpoint format ", format,
             ", this program reads ", kFormat, ". Use the version of ebb that wrote it");
-  EBB_CHECK(file.verify_digest(), FormatError, file.label(), ": carries no digest");
+  EBB_CHECK(file.verify_digest(), FormatError, file.label(), ": has no digest");
   return file;
 }
 
@@ -144,11 +144,11 @@ TrainProgress load_checkpoint(const std::string& path, Trainer& trainer, const T
         describe_difference(to_json(config), metadata_value(file, "ebb.config"));
     EBB_CHECK(difference.empty(), FormatError, file.label(),
               ": belongs to another run: ", difference,
-              ". Repeat its flags, or give --force-resume to go on regardless");
+              ". Repeat its flags, or give --force-resume to continue anyway");
     const std::string data = metadata_value(file, "ebb.dataset");
     EBB_CHECK(data == dataset_fingerprint, FormatError, file.label(),
               ": was trained on another data set (", data, ", --data has ", dataset_fingerprint,
-              "). Give the same --data, or --force-resume to go on regardless");
+              "). Give the same --data, or --force-resume to continue anyway");
   }
   for (const SavedTensor& saved : state_of(trainer.params())) load_tensor(file, saved);
   int64_t updates = 0;

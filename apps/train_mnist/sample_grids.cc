@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "diffusion/conditioner.h"
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 #include "engine/executor.h"
 #include "image/labeled_grid.h"
 #include "image/png.h"
@@ -20,7 +20,6 @@ constexpr int kTestDigits = 8;
 constexpr int kSweepDigits = 3;
 constexpr int kScale = 2;
 constexpr double kGuidanceScale = 5;
-constexpr int64_t kFlowStepsTime = 50, kFlowStepsClass = 300;
 constexpr double kSweep[] = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
 
 using Pixels = std::vector<float>;  // [N, 28, 28]
@@ -157,21 +156,15 @@ void write_sample_grid(Context& context, const autograd::Trainer& trainer,
     return;
   }
   const bool classes = config.model == TrainModel::kClass;
-  const bool flow = config.objective.type == ObjectiveType::kFlow;
-  const int64_t steps = !flow     ? config.objective.timesteps
-                        : classes ? kFlowStepsClass
-                                  : kFlowStepsTime;
   std::vector<int64_t> labels;
   for (int i = 0; i < kSamples; ++i) labels.push_back(classes ? i % kColumns : kNoClass);
-  GenerateRequest request;
-  request.images = request.batch_size = kSamples;
-  request.guidance = class_guidance(context, trainer.network(), labels, kGuidanceScale);
-  request.sampler.kind = flow ? SamplerKind::kEuler : SamplerKind::kDdpm;
-  request.schedule = full_schedule(config.objective, steps);
-  const std::vector<float> pixels =
-      generate(context, trainer.network(), trainer.params().final_weights(), request,
-               [](int64_t, int64_t, const Tensor&) {});
-  save(path, make_grid(to_images(pixels), kColumns));
+  const Pipeline pipeline(context,
+                          {.network = trainer.network(),
+                           .objective = config.objective,
+                           .params = trainer.params().final_weights()},
+                          {.batch_size = kSamples});
+  save(path, make_grid(pipeline.generate({.labels = labels, .guidance_scale = kGuidanceScale}),
+                       kColumns));
 }
 
 }  // namespace ebb

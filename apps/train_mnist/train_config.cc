@@ -9,6 +9,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kFormerClassifier = "judge";  // in the config of older runs
+
 Json to_json_object(const TrainConfig& config) {
   Json json;
   json["model"] = to_string(config.model);
@@ -33,7 +35,7 @@ Json to_json_object(const TrainConfig& config) {
   return json;
 }
 
-// The edition whose defaults a config started from, as far as the config shows.
+// The preset whose defaults a config started from, as far as the config shows.
 Preset preset_of(const TrainConfig& config) {
   return config.objective.type == ObjectiveType::kFlow ? Preset::kFa25 : Preset::kFa24;
 }
@@ -49,7 +51,7 @@ const char* to_string(TrainModel model) {
     case TrainModel::kClass:
       return "class";
     case TrainModel::kClassifier:
-      return "judge";
+      return "classifier";
   }
   return "unknown";
 }
@@ -104,7 +106,7 @@ double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_
 
 Network make_network(const TrainConfig& config) {
   if (config.model == TrainModel::kClassifier) {
-    const Json classifier{{"name", "mnist_judge"}, {"hidden", config.hidden}, {"classes", 10}};
+    const Json classifier{{"name", "mnist_classifier"}, {"hidden", config.hidden}, {"classes", 10}};
     return make_network(classifier.dump(), "train_mnist");
   }
   const char* conditioning = config.model == TrainModel::kDenoiser ? "none"
@@ -124,9 +126,10 @@ std::string describe_difference(const std::string& json, const std::string& stor
   const Json mine = Json::parse(json);
   const Json stored = Json::parse(stored_json, nullptr, /*allow_exceptions=*/false);
   for (const auto& [key, value] : mine.items()) {
-    // Runs from before there was a choice do not say so.
+    // Older runs lack keys that had no choice then.
     const Json absent = key == "precision" ? Json(to_string(Precision::kF32)) : Json();
-    const Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
+    Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
+    if (key == "model" && other == kFormerClassifier) other = to_string(TrainModel::kClassifier);
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
   }
   return "";
@@ -137,7 +140,7 @@ std::string command_line(const TrainConfig& config) {
   const TrainConfig defaults = preset_config(config.model, preset);
   std::ostringstream out;
   out << "train_mnist --model " << to_string(config.model);
-  if (preset != Preset::kFa24) out << " --course fa25";
+  if (preset != Preset::kFa24) out << " --preset fa25";
   if (config.objective.type == ObjectiveType::kPureNoise) out << " --input noise";
   const auto flag = [&](const char* name, const auto& value, const auto& usual) {
     if (value != usual) out << ' ' << name << ' ' << Json(value).dump();

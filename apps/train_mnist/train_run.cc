@@ -54,7 +54,7 @@ void TrainRun::run() {
   log_ = std::make_unique<TrainLog>(directory_.file("log.jsonl"), progress_.step);
   first_step_ = progress_.step;
   started_ = std::chrono::steady_clock::now();
-  // A run stopped between the end of an epoch and its samples makes them up.
+  // A run that stopped between the end of an epoch and its samples writes them now.
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   if (progress_.step > 0 && progress_.step % steps_per_epoch == 0) show_epoch();
   while (progress_.step < total_steps_) {
@@ -69,13 +69,13 @@ void TrainRun::run() {
     if (stop) {
       end_progress_line();
       throw Error(cat("stopped after step ", progress_.step, " of ", total_steps_,
-                      ". Go on from its last checkpoint with --resume auto"),
+                      ". Continue from the last checkpoint with --resume auto"),
                   stop_exit_code());
     }
   }
   save();
   end_progress_line();
-  draw_loss_curve();
+  write_loss_curve();
   write_model();
 }
 
@@ -84,7 +84,7 @@ void TrainRun::start_or_resume() {
   if (options_.resume.empty()) {
     EBB_CHECK(checkpoints.empty(), UsageError, "--output ", options_.output,
               ": holds a run at step ", checkpoints.front().step,
-              ". Go on with --resume auto or choose another --output");
+              ". Continue it with --resume auto, or choose another --output");
   } else if (options_.resume != "auto") {
     progress_ = load_checkpoint(options_.resume, trainer_, options_.config, data_.fingerprint,
                                 options_.force_resume);
@@ -95,7 +95,7 @@ void TrainRun::start_or_resume() {
     }
     EBB_CHECK(checkpoints.empty(), FormatError, "--output ", options_.output, ": none of its ",
               checkpoints.size(),
-              " checkpoints can be read. Choose another --output to start afresh");
+              " checkpoints can be read. Choose another --output to start over");
   }
   trainer_.params().initialize(options_.config.seed);
 }
@@ -116,11 +116,11 @@ bool TrainRun::try_resume(const CheckpointFile& checkpoint) {
 
 LogEntry TrainRun::train_step() {
   const auto start = std::chrono::steady_clock::now();
-  const Batch& batch = batches_.place(progress_.step);
+  const Batch& batch = batches_.stage_batch(progress_.step);
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   const double lr = learning_rate(options_.config, progress_.step, steps_per_epoch);
-  const autograd::StepResult result = trainer_.repeat(
-      batch.inputs, batch.target, [&] { batches_.draw(batch); }, lr);
+  const autograd::StepResult result = trainer_.captured_step(
+      batch.inputs, batch.target, [&] { batches_.make_batch(batch); }, lr);
 
   const int64_t epoch = progress_.step / steps_per_epoch + 1;
   ++progress_.step;
@@ -168,7 +168,7 @@ void TrainRun::skip_step(const autograd::StepResult& result) {
                           ". Use a smaller --lr, --lr-warmup-steps or --clip-norm"));
 }
 
-// While updates are being skipped the checkpoints that led here stay as they are.
+// Keeps the last good checkpoints while updates are being skipped.
 void TrainRun::save() {
   if (saved_step_ == progress_.step || skipped_in_a_row_ > 0) return;
   save_checkpoint(directory_.checkpoint_path(progress_.step), trainer_, progress_, options_.config,
@@ -196,7 +196,7 @@ void TrainRun::show_epoch() {
   const int64_t epoch = progress_.step / batches_.steps_per_epoch();
   if (!samples_due(epoch) || std::filesystem::exists(samples_file(epoch))) return;
   end_progress_line();
-  draw_loss_curve();
+  write_loss_curve();
   try {
     write_sample_grid(context_, trainer_, options_, samples_file(epoch));
   } catch (const DivergedError& error) {
@@ -205,7 +205,7 @@ void TrainRun::show_epoch() {
 }
 
 bool TrainRun::samples_due(int64_t epoch) const {
-  if (options_.config.model == TrainModel::kClassifier) return false;  // it draws nothing
+  if (options_.config.model == TrainModel::kClassifier) return false;  // it generates nothing
   if (options_.sample_every > 0) return epoch % options_.sample_every == 0;
   const int64_t last_epoch = total_steps_ / batches_.steps_per_epoch();
   const auto shown = sample_epochs(options_.preset, last_epoch);
@@ -238,7 +238,7 @@ void TrainRun::end_progress_line() {
   progress_width_ = 0;
 }
 
-void TrainRun::draw_loss_curve() const {
+void TrainRun::write_loss_curve() const {
   PlotSeries series{.label = "training loss", .x = {}, .y = {}};
   for (const LogEntry& entry : read_train_log(directory_.file("log.jsonl"))) {
     series.x.push_back(static_cast<double>(entry.step));

@@ -18,7 +18,7 @@
 namespace ebb {
 namespace {
 
-constexpr int64_t kBatch = 8;  // images; the network answers for all classes of each at once
+constexpr int64_t kBatch = 8;  // images; the network predicts for all classes of each at once
 
 // One noise level: x_t = image * x + noise * eps, target = target_image * x + target_noise * eps.
 struct Level {
@@ -46,7 +46,7 @@ class QueryRunner {
         eps_(Tensor::empty(context, x_.shape())) {
     std::vector<float> rows(static_cast<size_t>(kBatch * classes_ * classes_), 0.0f);
     for (int64_t row = 0; row < kBatch * classes_; ++row) {
-      rows[row * classes_ + row / kBatch] = 1;  // answer c * kBatch + n: class c of image n
+      rows[row * classes_ + row / kBatch] = 1;  // output c * kBatch + n: class c of image n
     }
     set_input(InputRole::kCondition, Tensor::from_host(context, {kBatch * classes_, classes_},
                                                        std::span<const float>(rows)));
@@ -55,26 +55,26 @@ class QueryRunner {
   int64_t classes() const { return classes_; }
 
   // Adds the errors at one level to errors [count, classes]. clean: kBatch images.
-  void ask(const Level& level, const Tensor& clean, const ImageNoise& noise, int64_t trial,
-           int64_t count, double* errors) {
+  void evaluate(const Level& level, const Tensor& clean, const ImageNoise& noise, int64_t trial,
+                int64_t count, double* errors) {
     noise.step(trial, eps_);
     const std::array terms{clean, eps_};
     combine(context_, terms, coefficients(context_, std::array{level.image, level.noise}), x_);
     set_input(InputRole::kSample, x_);
     set_input(InputRole::kTime, coefficients(context_, std::array{level.t}).reshape({1, 1}));
-    const std::vector<float> answers = executor_.run().to_host();
+    const std::vector<float> outputs = executor_.run().to_host();
     const std::vector<float> x = clean.to_host(), eps = eps_.to_host();
     const int64_t pixels = image_.elements();
     for (int64_t n = 0; n < count; ++n) {
       for (int64_t c = 0; c < classes_; ++c) {
-        const float* answer = answers.data() + (c * kBatch + n) * pixels;
+        const float* output = outputs.data() + (c * kBatch + n) * pixels;
         double sum = 0;
         for (int64_t p = 0; p < pixels; ++p) {
           const double target =
               level.target_image * x[n * pixels + p] + level.target_noise * eps[n * pixels + p];
-          sum += (answer[p] - target) * (answer[p] - target);
+          sum += (output[p] - target) * (output[p] - target);
         }
-        EBB_CHECK(std::isfinite(sum), DivergedError, "diffusion_errors: the model answers with ",
+        EBB_CHECK(std::isfinite(sum), DivergedError, "diffusion_errors: the model outputs with ",
                   "values that are not finite at t = ", level.t, ". Its training has diverged.");
         errors[n * classes_ + c] += sum;
       }
@@ -112,13 +112,13 @@ std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
                                      const std::function<void(int64_t)>& on_progress) {
   EBB_CHECK(class_count(model.network) > 0, UsageError, path_label(model.path),
             ": takes no class, so it cannot classify. Use a class-conditioned model.");
-  QueryRunner query_runner(context, model);
+  QueryRunner evaluator(context, model);
   const Shape batch_shape = with_batch(kBatch, model.network.sample().shape);
   const int64_t pixels = batch_shape.elements() / kBatch;
   const auto count = static_cast<int64_t>(images.size()) / pixels;
   EBB_CHECK(count * pixels == static_cast<int64_t>(images.size()), ShapeError,
             "diffusion_errors: ", images.size(), " pixels, expected a multiple of ", pixels);
-  std::vector<double> errors(static_cast<size_t>(count * query_runner.classes()), 0.0);
+  std::vector<double> errors(static_cast<size_t>(count * evaluator.classes()), 0.0);
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t part = std::min(kBatch, count - first);
     std::vector<float> values(static_cast<size_t>(kBatch * pixels), 0.0f);
@@ -126,8 +126,8 @@ std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
     const Tensor clean = Tensor::from_host(context, batch_shape, std::span<const float>(values));
     const ImageNoise noise(context, request.first_seed + static_cast<uint64_t>(first));
     for (int64_t trial = 0; trial < request.trials; ++trial) {
-      query_runner.ask(level_of(model.objective, trial, request.trials), clean, noise, trial, part,
-                       errors.data() + first * query_runner.classes());
+      evaluator.evaluate(level_of(model.objective, trial, request.trials), clean, noise, trial,
+                         part, errors.data() + first * evaluator.classes());
       on_progress(first * request.trials + (trial + 1) * part);
     }
   }

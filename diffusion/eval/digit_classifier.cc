@@ -19,7 +19,7 @@ constexpr const char* kFeatures = "features";  // module of nn/classifier_mnist
 
 Graph classifier_graph(const Context& context, const Network& network) {
   Graph graph = build_graph(network, kBatch);
-  // Nobody looks at the other modules, so the passes may fuse them.
+  // No other module's output is read, so the passes may fuse them.
   std::erase_if(graph.module_outputs,
                 [](const auto& mark_output) { return mark_output.first != kFeatures; });
   EBB_CHECK(graph.module_outputs.contains(kFeatures), Error,
@@ -27,7 +27,7 @@ Graph classifier_graph(const Context& context, const Network& network) {
   return optimize(graph, context);
 }
 
-float shown(float value) {
+float clamped(float value) {
   EBB_CHECK(std::isfinite(value), DivergedError, "classifier: a pixel is ", value,
             ", expected a finite value. The model that drew it has diverged.");
   return std::clamp(value, 0.0f, 1.0f);
@@ -68,7 +68,7 @@ Predictions DigitClassifier::operator()(std::span<const float> images) {
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t part = std::min(kBatch, count - first);
     const auto pixels = images.subspan(first * kPixels, part * kPixels);
-    std::transform(pixels.begin(), pixels.end(), batch_.begin(), shown);
+    std::transform(pixels.begin(), pixels.end(), batch_.begin(), clamped);
     classify_batch(part, predictions);
   }
   return predictions;
@@ -106,8 +106,8 @@ DigitClassifier load_classifier(Context& context, const std::string& name) {
             ", expected a classifier, trained as classify. Train one with train_mnist --model "
             "classifier.");
   const Shape output = output_shape(model.network);
-  EBB_CHECK(output == Shape{kDigits}, FormatError, path_label(model.path), ": tells ",
-            output.back(), " classes apart, expected ", kDigits, ", the digits.");
+  EBB_CHECK(output == Shape{kDigits}, FormatError, path_label(model.path), ": has ", output.back(),
+            " classes apart, expected ", kDigits, ", the digits.");
   DigitClassifier classifier(context, model.network, std::move(model.params));
   classifier.path_ = model.path;
   classifier.sha256_ = model.sha256;

@@ -6,7 +6,7 @@ namespace ebb {
 namespace {
 
 constexpr int64_t kDigits = 10;
-using Confusion = std::array<std::array<int64_t, kDigits>, kDigits>;  // [true][judged]
+using Confusion = std::array<std::array<int64_t, kDigits>, kDigits>;  // [true][predicted]
 
 }  // namespace
 

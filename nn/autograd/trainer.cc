@@ -21,8 +21,8 @@ StepResult Trainer::step(const TensorMap& inputs, const Tensor& target, double l
   return finish();
 }
 
-StepResult Trainer::repeat(const TensorMap& inputs, const Tensor& target,
-                           const std::function<void()>& fill, double lr) {
+StepResult Trainer::captured_step(const TensorMap& inputs, const Tensor& target,
+                                  const std::function<void()>& fill, double lr) {
   if (context_.profiler() != nullptr) {  // times kernels one by one
     fill();
     return step(inputs, target, lr);

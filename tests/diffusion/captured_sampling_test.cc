@@ -30,7 +30,7 @@ Generated draw(Context& context, const SamplerSettings& settings,
     const ImageNoise noise(context, static_cast<uint64_t>(image));
     noise.start(x);
     run_sampler(context, *sampler, schedule, {}, denoiser, nullptr, noise, x,
-                [](int64_t, const Tensor&) {});
+                [](int64_t, const Tensor&) { return true; });
     const std::vector<float> values = x.to_host();
     drawn.images.insert(drawn.images.end(), values.begin(), values.end());
   }

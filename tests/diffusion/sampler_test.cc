@@ -39,10 +39,11 @@ class FormulaDenoiser final : public Denoiser {
   Tensor result_;
 };
 
-// All steps of a walk on x, in place.
+// All steps of a schedule on x, in place.
 void run(
     Context& context, SamplerKind kind, const SamplingSchedule& schedule, Denoiser& denoiser,
-    uint64_t seed, const Tensor& x, const StepCallback& after = [](int64_t, const Tensor&) {}) {
+    uint64_t seed, const Tensor& x,
+    const StepCallback& after = [](int64_t, const Tensor&) { return true; }) {
   const auto sampler = make_sampler(context, {.kind = kind}, schedule);
   run_sampler(context, *sampler, schedule, {}, denoiser, nullptr, ImageNoise(context, seed), x,
               after);
@@ -265,7 +266,7 @@ TEST_CASE("a learned variance reaches every element of the images") {
   const std::vector<float> before = x.to_host(), code = denoiser.variance.to_host();
   const auto sampler = make_sampler(*context, {.variance = DdpmVariance::kLearnedRange}, last);
   run_sampler(*context, *sampler, last, {}, denoiser, nullptr, ImageNoise(*context, 3), x,
-              [](int64_t, const Tensor&) {});
+              [](int64_t, const Tensor&) { return true; });
   const Tensor eps = Tensor::empty(*context, shape);
   ImageNoise(*context, 3).step(0, eps);
   const std::vector<float> z = eps.to_host();
@@ -356,18 +357,18 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
   CHECK(error_of(SamplerKind::kDpmpp, 16) < error_of(SamplerKind::kDdim, 16) / 4);
 }
 
-TEST_CASE("without resampling the moves are the steps") {
-  CHECK(plan_moves(3, {}) == std::vector<Move>{{0, false}, {1, false}, {2, false}});
+TEST_CASE("without resampling the plan is the steps") {
+  CHECK(plan_steps(3, {}) == std::vector<Step>{{0, false}, {1, false}, {2, false}});
 }
 
 TEST_CASE("resampling goes back as RePaint's schedule does") {
   // Their times for 6 steps, jumps of 2 and 2 walks: 5 4 3 2 3 4 3 2 1 0 1 2 1 0 -1.
   std::vector<int64_t> times = {5};
-  for (const Move& move : plan_moves(6, {.jump = 2, .times = 2})) {
-    times.push_back(move.is_back ? 5 - move.index : 5 - move.index - 1);
+  for (const Step& step : plan_steps(6, {.jump = 2, .times = 2})) {
+    times.push_back(step.is_jump_back ? 5 - step.index : 5 - step.index - 1);
   }
   CHECK(times == std::vector<int64_t>{5, 4, 3, 2, 3, 4, 3, 2, 1, 0, 1, 2, 1, 0, -1});
-  CHECK(plan_moves(2, {.jump = 10, .times = 5}).size() == 2);
+  CHECK(plan_steps(2, {.jump = 10, .times = 5}).size() == 2);
 }
 
 TEST_CASE(
@@ -385,17 +386,18 @@ TEST_CASE(
     const auto sampler = make_sampler(*context, {}, schedule);
     const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
     ImageNoise(*context, 9).start(x);
-    int64_t moves = 0;
+    int64_t steps = 0;
     run_sampler(*context, *sampler, schedule, {.jump = 3, .times = 3}, denoiser, nullptr,
                 ImageNoise(*context, 9), x, [&](int64_t done, const Tensor& state) {
-                  moves = done;
-                  if (done == 0) return;
+                  steps = done;
+                  if (done == 0) return true;
                   double squares = 0;
                   for (const float value : state.to_host()) squares += double{value} * value;
                   CHECK(squares / (4 * 64 * 64) == Approx(1).margin(0.06));
+                  return true;
                 });
-    CHECK(moves == static_cast<int64_t>(plan_moves(12, {.jump = 3, .times = 3}).size()));
-    CHECK(moves > 12);
+    CHECK(steps == static_cast<int64_t>(plan_steps(12, {.jump = 3, .times = 3}).size()));
+    CHECK(steps > 12);
   }
 }
 

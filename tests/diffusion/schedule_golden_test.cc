@@ -217,6 +217,7 @@ std::string compare_run(Context& context, SamplerKind kind, const SamplingSchedu
                     std::span<const float>(state.to_host()),
                     std::span(states).subspan(static_cast<size_t>(done) * count, count), relative);
                 if (wrong.empty() && !error.empty()) wrong = cat("after step ", done, ": ", error);
+                return true;
               });
   return wrong;
 }

@@ -1,11 +1,8 @@
-#include "apps/ebb/info.h"
-
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/cli/cli.h"
 #include "apps/cli/provenance.h"
+#include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "testing/catch.h"
 #include "testing/temp_dir.h"
@@ -15,21 +12,12 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-// What `ebb info ...` prints to stdout.
+// What `ebb info ...` prints.
 std::string run_info(std::vector<std::string> arguments) {
-  Program program("", "ebb");
-  add_info_command(program);
-  std::ostringstream captured;
-  std::streambuf* const before = std::cout.rdbuf(captured.rdbuf());
-  try {
-    arguments.insert(arguments.begin(), {"ebb", "info"});
-    run_program_or_throw(program, arguments);
-  } catch (...) {
-    std::cout.rdbuf(before);
-    throw;
-  }
-  std::cout.rdbuf(before);
-  return captured.str();
+  std::ostringstream out, err;
+  arguments.insert(arguments.begin(), {"ebb", "info"});
+  run_command({.arguments = arguments, .out = out, .err = err});
+  return out.str();
 }
 
 Provenance sample() {

@@ -38,10 +38,10 @@ struct Run {
     trainer.params().initialize(3);
   }
 
-  StepResult repeat(int64_t step) {
-    const Batch& batch = batches.place(step);
-    return trainer.repeat(
-        batch.inputs, batch.target, [&] { batches.draw(batch); }, rate(step));
+  StepResult captured(int64_t step) {
+    const Batch& batch = batches.stage_batch(step);
+    return trainer.captured_step(
+        batch.inputs, batch.target, [&] { batches.make_batch(batch); }, rate(step));
   }
   StepResult eager(int64_t step) {
     const Batch batch = batches.batch(step);
@@ -72,7 +72,7 @@ TEST_CASE("replayed training steps give the bits of eager ones", "[train][emu]")
   Run recorded(config), eager(config);
   const auto step = [&](int64_t number) {
     CAPTURE(number);
-    const StepResult actual = recorded.repeat(number), expected = eager.eager(number);
+    const StepResult actual = recorded.captured(number), expected = eager.eager(number);
     CHECK(actual.loss == expected.loss);
     CHECK(actual.grad_norm == expected.grad_norm);
     CHECK(actual.updated);
@@ -92,7 +92,7 @@ TEST_CASE("replayed training steps give the bits of eager ones", "[train][emu]")
   std::vector<float> damaged = before;
   damaged[0] = NAN;
   weight.copy_from_host(damaged);
-  const StepResult skipped = recorded.repeat(6);
+  const StepResult skipped = recorded.captured(6);
   CHECK_FALSE(skipped.updated);
   CHECK(std::isnan(skipped.loss));
   weight.copy_from_host(before);

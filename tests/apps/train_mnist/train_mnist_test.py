@@ -183,7 +183,7 @@ class TrainMnist(unittest.TestCase):
     def test_the_classifier_reports_its_accuracy_on_the_test_images_after_each_epoch(self) -> None:
         flags = ["--epochs", "10", "--lr", "0.01", "--lr-decay", "0.1", "--ema-decay", "0.5",
                  "--max-shift", "0", "--max-rotation", "0", "--seed", "1"]
-        message = self.train("whole", *flags, model="judge")
+        message = self.train("whole", *flags, model="classifier")
         entries = [json.loads(line)
                    for line in (self.root / "whole" / "log.jsonl").read_text().splitlines()]
         measured = [e["test_accuracy"] for e in entries if "test_accuracy" in e]
@@ -195,12 +195,12 @@ class TrainMnist(unittest.TestCase):
         self.assertEqual(training["test_accuracies"], measured)
         self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to tell apart
         self.assertIn(f"epoch 10: test accuracy {100 * measured[-1]:.2f} %", message)
-        self.train("halves", *flags, "--max-steps", "9", model="judge")
-        self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="judge")
+        self.train("halves", *flags, "--max-steps", "9", model="classifier")
+        self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="classifier")
         self.assertEqual(self.model_bytes("halves"), content)
 
     def test_flags_that_do_not_fit_the_model_are_refused(self) -> None:
-        for model, flag in [("judge", ["--objective", "ddpm"]), ("judge", ["--course", "fa24"]),
+        for model, flag in [("judge", ["--objective", "ddpm"]), ("judge", ["--preset", "fa24"]),
                             ("judge", ["--sigma", "0.5"]), ("judge", ["--class-dropout", "0.1"]),
                             ("judge", ["--timesteps", "9"]), ("class", ["--max-shift", "1"]),
                             ("time", ["--max-rotation", "1"])]:
