@@ -100,6 +100,43 @@ std::function<void()> prepare(Context& context, const BatchNormCase& c, CasePass
   };
 }
 
+std::function<void()> prepare(Context& context, const LayerNormCase& c, CasePass pass,
+                              DType dtype) {
+  auto on = std::make_shared<Operands>(context);
+  const int64_t count = c.rows * c.c;
+  const LayerNormForwardArgs forward{.rows = c.rows,
+                                     .c = c.c,
+                                     .dtype = dtype,
+                                     .eps = 1e-5f,
+                                     .x = on->random(count, dtype),
+                                     .gamma = on->random_floats(c.c),
+                                     .beta = on->random_floats(c.c),
+                                     .y = on->space(count, dtype),
+                                     .mean = on->floats(c.rows),
+                                     .rstd = on->floats(c.rows)};
+  const auto run_forward = [&context, on, forward] {
+    context.launch(&KernelTable::layer_norm_forward, forward);
+  };
+  if (pass == CasePass::kForward) return run_forward;
+  const int64_t scratch = context.kernel(&KernelTable::layer_norm_workspace_bytes)(c.rows, c.c);
+  const LayerNormBackwardArgs backward{.rows = c.rows,
+                                       .c = c.c,
+                                       .dtype = dtype,
+                                       .x = forward.x,
+                                       .gamma = forward.gamma,
+                                       .mean = forward.mean,
+                                       .rstd = forward.rstd,
+                                       .dy = on->random(count, dtype),
+                                       .dx = on->space(count, dtype),
+                                       .dgamma = on->floats(c.c),
+                                       .dbeta = on->floats(c.c),
+                                       .workspace = on->bytes(scratch)};
+  return [&context, run_forward, backward] {
+    run_forward();
+    context.launch(&KernelTable::layer_norm_backward, backward);
+  };
+}
+
 std::function<void()> prepare(Context& context, const AttentionCase& c, CasePass pass,
                               DType dtype) {
   auto on = std::make_shared<Operands>(context);
@@ -185,6 +222,11 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
                                            on->random(count, dtype), on->random(n * c.c, dtype),
                                            on->space(count, dtype)});
     }
+    case StreamOp::kResidual:
+      return launches(&KernelTable::broadcast_forward,
+                      BroadcastForwardArgs{BroadcastOp::kAdd, c.rows, 1, c.c, c.rows, c.rows, dtype,
+                                           on->random(count, dtype), on->random(count, dtype),
+                                           on->space(count, dtype)});
     case StreamOp::kCopyRows:
       return launches(&KernelTable::copy_rows,
                       CopyRowsArgs{c.rows, c.rows, c.c, c.c, 2 * c.c, dtype,

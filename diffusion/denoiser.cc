@@ -166,7 +166,7 @@ void NetworkDenoiser::plan_sums(const Guidance& guidance) {
   for (const GuidanceTerm& term : guidance) {
     const size_t query = query_of(term);
     variance_weights[query] += term.variance_weight;
-    for (const Filter::GuidanceTerm& part : term.filter.terms) {
+    for (const Filter::Term& part : term.filter.terms) {
       size_t b = std::find(bases.begin(), bases.end(), part.base) - bases.begin();
       if (b == bases.size()) {
         bases.push_back(part.base);

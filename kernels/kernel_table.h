@@ -10,6 +10,7 @@
 #include "kernels/norm/batch_norm.h"
 #include "kernels/norm/fold_batch_norm.h"
 #include "kernels/norm/group_norm.h"
+#include "kernels/norm/layer_norm.h"
 #include "kernels/norm/rms_norm.h"
 #include "kernels/optimizer/adam.h"
 #include "kernels/pointwise/activation.h"

@@ -1,8 +1,8 @@
 #include "nn/network.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "nn/classifier_mnist.h"
 #include "nn/param_collector.h"
@@ -10,8 +10,6 @@
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::json;
 
 // The value of a key as messages show it. A file may nest deeper than the stack, and the JSON
 // library prints and copies by recursion, so that is done with plain values only.
@@ -49,7 +47,7 @@ std::string keys_of(const Json& json, const std::vector<const char*>& keys) {
   for (const char* key : keys) {
     if (json.contains(key) && json[key].is_primitive()) known[key] = json[key];
   }
-  return known.dump();
+  return known.dump_sorted();
 }
 
 Network mnist_unet_network(const Json& json, const std::string& where) {

@@ -5,10 +5,10 @@
 #include <csignal>
 #include <iostream>
 #include <new>
-#include <nlohmann/json.hpp>
 
 #include "apps/cli/kernels_flag.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "engine/backend.h"
 
@@ -46,10 +46,9 @@ int report(ExitCode code, const std::string& message, bool as_json) {
   std::cout.flush();
   std::cerr << "error: " << message << std::endl;
   if (as_json) {
-    const nlohmann::ordered_json error = {
+    const Json error = {
         {"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", message}};
-    std::cout << nlohmann::ordered_json{{"error", error}}.dump(
-                     2, ' ', false, nlohmann::json::error_handler_t::replace)
+    std::cout << Json{{"error", error}}.dump(2, ' ', false, Json::error_handler_t::replace)
               << std::endl;
   }
   return static_cast<int>(code);

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "image/convert.h"
 #include "image/jpeg.h"
@@ -72,7 +72,7 @@ StoredImage read_stored(const std::string& flag, const std::string& name) {
   const InputFile file{parts.path, sha256_hex(reader)};
   if (kind == FileKind::kIdxImages || kind == FileKind::kGzip) {
     EBB_CHECK(!parts.index.empty(), UsageError, where,
-              ": an IDX file holds many images. Say which: ", path_label(name + "#0"), ".");
+              ": an IDX file holds many images. Choose one: ", path_label(name + "#0"), ".");
     return {pick(read_idx_images(path), parts.index, where), file};
   }
   EBB_CHECK(parts.index.empty(), UsageError, where, ": #", terminal_safe(parts.index),
@@ -171,7 +171,7 @@ ImageFormat image_format(const Network& network) {
                      .channels = static_cast<int>(x[2]),
                      .range = PixelRange::kMinusOneToOne,
                      .light_on_dark = false};
-  if (nlohmann::json::parse(network.config).value("name", "") == "mnist_unet") {
+  if (Json::parse(network.config).value("name", "") == "mnist_unet") {
     format.range = PixelRange::kZeroToOne;
     format.light_on_dark = true;
   }

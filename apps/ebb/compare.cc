@@ -2,19 +2,17 @@
 #include <cmath>
 #include <iomanip>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "apps/cli/cli.h"
 #include "apps/ebb/commands.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "diffusion/compare_layers.h"
 #include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Flags {
   std::string model;

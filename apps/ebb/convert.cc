@@ -43,7 +43,7 @@ void convert(const ConvertFlags& flags, const Invocation& invocation) {
 
 }  // namespace
 
-// `ebb convert MODEL -o FILE [--dtype f32|f16] [--meta key=value]`: writes a model again with
+// `ebb convert MODEL -o FILE [--dtype f32|f16] [--meta key=value]`: rewrites a model with
 // another storage type, keeping its metadata.
 void add_convert(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<ConvertFlags>();

@@ -66,7 +66,7 @@ void run(const Flags& flags, const Invocation& invocation) {
 
 }  // namespace
 
-// `ebb edit`: noises an image to chosen levels and denoises it again (SDEdit, Meng et al. 2022):
+// `ebb edit`: adds chosen levels of noise to an image and denoises it (SDEdit, Meng et al. 2022):
 // sketches become digits, digits become others.
 void add_edit(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();

@@ -1,5 +1,4 @@
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
 
@@ -7,6 +6,7 @@
 #include "apps/cli/provenance.h"
 #include "apps/ebb/commands.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "weights/file_kind.h"
 
@@ -41,7 +41,7 @@ void print_origin(std::ostream& out, const std::optional<Provenance>& provenance
   if (provenance) {
     print_provenance(out, *provenance);
   } else {
-    out << "The image does not say which ebb command made it.\n";
+    out << "The image does not record an ebb command.\n";
   }
 }
 
@@ -67,36 +67,35 @@ void print_human(std::ostream& out, const std::string& path, const PngInfo& info
 }
 
 void print_json(std::ostream& out, const std::string& path, const PngInfo& info, bool made_by_ebb) {
-  nlohmann::ordered_json text = nlohmann::ordered_json::array();
+  Json text = Json::array();
   for (const TextChunk& chunk : info.text) {
     if (made_by_ebb && chunk.keyword == kProvenanceKeyword) continue;
     text.push_back({{"keyword", chunk.keyword}, {"text", chunk.text}});
   }
-  nlohmann::ordered_json result = {{"file", path},
-                                   {"width", info.width},
-                                   {"height", info.height},
-                                   {"bit_depth", info.bit_depth},
-                                   {"color", info.color},
-                                   {"interlaced", info.interlaced},
-                                   {"bytes", info.file_bytes}};
+  Json result = {{"file", path},
+                 {"width", info.width},
+                 {"height", info.height},
+                 {"bit_depth", info.bit_depth},
+                 {"color", info.color},
+                 {"interlaced", info.interlaced},
+                 {"bytes", info.file_bytes}};
   if (made_by_ebb) {
-    result[kProvenanceKeyword] =
-        nlohmann::ordered_json::parse(*find_text(info.text, kProvenanceKeyword));
+    result[kProvenanceKeyword] = Json::parse(*find_text(info.text, kProvenanceKeyword));
   }
   result["text"] = text;
   result["compressed_text"] = info.compressed_text;
-  out << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  out << result.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 
 // A GIF, whose only text is ebb's, or a JPEG.
 void show_other(std::ostream& out, const Options& options) {
   const ImageFile file = read_image_file(options.image);
   if (options.json) {
-    nlohmann::ordered_json result = {{"file", options.image}, {"description", file.description}};
+    Json result = {{"file", options.image}, {"description", file.description}};
     if (file.provenance) {
-      result[kProvenanceKeyword] = nlohmann::ordered_json::parse(provenance_json(*file.provenance));
+      result[kProvenanceKeyword] = Json::parse(provenance_json(*file.provenance));
     }
-    out << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    out << result.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
     return;
   }
   out << path_label(options.image) << ": " << file.description << "\n";
@@ -118,7 +117,7 @@ void run(const Options& options, std::ostream& out) {
 
 }  // namespace
 
-// `ebb info PICTURE [--json]`: how a PNG was made, from the text in it.
+// `ebb info IMAGE [--json]`: how a PNG was made, from the text in it.
 void add_info(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command.add_option("image", options->image, "PNG, GIF or JPEG file").required();

@@ -7,6 +7,7 @@
 #include "apps/ebb/commands.h"
 #include "apps/ebb/inspect_reports.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
@@ -84,7 +85,7 @@ InspectReport inspect_file(const std::string& path, const Options& options) {
 void warn_of_non_finite(std::ostream& err, const InspectReport& report) {
   if (!report.contains("tensors")) return;
   for (const auto& tensor : report["tensors"]) {
-    const NonFinite found{tensor["nan"], tensor["infinite"]};
+    const NonFinite found{tensor["nan"].get<uint64_t>(), tensor["infinite"].get<uint64_t>()};
     if (!found.any()) continue;
     err << "warning: "
         << non_finite_warning(path_label(report["file"].get<std::string>()),

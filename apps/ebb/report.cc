@@ -153,7 +153,7 @@ void run(Flags flags, const Invocation& invocation) {
   ReportSettings& settings = flags.settings;
   while (settings.directory.size() > 1 && settings.directory.ends_with('/'))
     settings.directory.pop_back();
-  // A model that was asked for must be there; only the default may be missing.
+  // A model that was given must exist; only the default may be missing.
   if (flags.model_given) read_model_history(find_model(settings.model));
   const std::vector<Part> whole = report_plan(settings);
   const std::vector<Part> plan = keep_sections(whole, parse_sections(flags.sections, whole));

@@ -87,7 +87,7 @@ bool compare_files(const Flags& flags, std::ostream& out, const std::vector<std:
 void run(const Flags& flags, const Invocation& invocation) {
   const ImageFile file = read_image_file(flags.image);
   EBB_CHECK(file.provenance, FormatError, path_label(flags.image),
-            ": does not say which ebb command made it. Only images that ebb wrote can be "
+            ": does not record an ebb command. Only images that ebb wrote can be "
             "regenerated.");
   check(flags, invocation.err, *file.provenance);
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
@@ -105,7 +105,7 @@ void run(const Flags& flags, const Invocation& invocation) {
 
 }  // namespace
 
-// `ebb rerun PICTURE -o FILE`: makes an image or animation again from what it says about itself.
+// `ebb rerun IMAGE -o FILE`: regenerates an image or animation from its metadata.
 void add_rerun(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command.add_option("image", flags->image, "PNG or GIF written by ebb").required();

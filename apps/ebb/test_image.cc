@@ -36,7 +36,7 @@ void run(const Flags& flags, const Invocation& invocation) {
 
 }  // namespace
 
-// `ebb draw NAME -o FILE`: one of ebb's own images to try the other commands on.
+// `ebb test-image NAME -o FILE`: a synthetic image to try the other commands on.
 void add_test_image(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   add_choice(command, "name", flags->name, test_image_names(), "Which image").required();

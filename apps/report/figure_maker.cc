@@ -34,7 +34,7 @@ std::vector<std::string> command_line(const Figure& figure, const ReportSettings
   return line;
 }
 
-// What a command printed, without what the page says anyway: the files and the time they took.
+// The output of a command without the lines that the page shows anyway: files and times.
 std::string findings(const std::string& printed, const ReportSettings& settings) {
   std::istringstream lines(printed);
   std::string kept;

@@ -9,8 +9,8 @@
 
 namespace ebb {
 
-// What running a figure's command gave. The command, the seeds and the model are read back from the
-// image, so that the page says what the files say.
+// The result of a figure's command. The command, the seeds and the model are read back from the
+// image, so that page and files agree.
 struct MadeFigure {
   std::vector<std::string> files;
   std::string command;   // one line for a shell

@@ -122,22 +122,23 @@ Section sigma_sweep(const ReportSettings& settings) {
 }
 
 Section time_conditioned(const ReportSettings& settings) {
-  return {.id = "time",
-          .number = "2.3",
-          .title = "Conditioned on time",
-          .text = cat(
-              "<p>Told how noisy its input is, one network serves all noise levels, and the loop "
-              "of part A draws digits from pure noise. It learns the noise:</p>",
-              formula::noise_loss(), "<p>here without the class <i>c</i>.</p>"),
-          .figures = {curve(kTime),
-                      {.id = "time-samples",
-                       .command = with_steps(
-                           {"sample", "--model", kTime, "-b", "40", "--grid", "--grid-cols", "10"},
-                           settings, 0),
-                       .caption = "Forty samples. Nothing tells the network which digit to draw.",
-                       .alt = "Forty digits sampled with the time-conditioned model",
-                       .model = kTime}},
-          .found = after_epochs(kTime, 5)};
+  return {
+      .id = "time",
+      .number = "2.3",
+      .title = "Conditioned on time",
+      .text = cat(
+          "<p>With the noise level as an input, one network serves all noise levels, and the loop "
+          "of part A generates digits from pure noise. It learns the noise:</p>",
+          formula::noise_loss(), "<p>here without the class <i>c</i>.</p>"),
+      .figures = {curve(kTime),
+                  {.id = "time-samples",
+                   .command = with_steps(
+                       {"sample", "--model", kTime, "-b", "40", "--grid", "--grid-cols", "10"},
+                       settings, 0),
+                   .caption = "Forty samples, without a class.",
+                   .alt = "Forty digits sampled with the time-conditioned model",
+                   .model = kTime}},
+      .found = after_epochs(kTime, 5)};
 }
 
 Section class_conditioned(const ReportSettings& settings) {
@@ -146,7 +147,7 @@ Section class_conditioned(const ReportSettings& settings) {
           .title = "Conditioned on the class as well",
           .text =
               "<p>Ten more inputs name the digit. In a tenth of the training they are all zero, so "
-              "the network also learns to draw without being told, which guidance needs "
+              "the network also learns to generate without a class, which guidance needs "
               "(<i>\u03b3</i> = 5 here).</p>",
           .figures = {curve(kClass),
                       {.id = "class-samples",
@@ -219,7 +220,7 @@ Section samplers(const ReportSettings& settings) {
   return section;
 }
 
-// A table for each model that draws; nothing without a classifier and the data to measure against.
+// A table for each generative model; nothing without a classifier and the data to measure against.
 Section metrics() {
   const auto table = [](const std::string& model) {
     return Figure{.id = "eval-" + model,

@@ -12,7 +12,7 @@ namespace ebb {
 //   time      40 samples
 //   denoiser  rows of clean, noisy and denoised test digits; beside it, "<path>-sigma.png" with one
 //             digit noised and denoised at every sigma of the out-of-distribution sweep
-//   pure noise denoiser  10 answers to noise
+//   pure noise denoiser  10 outputs for pure noise
 // Weights are the run's (their moving average when it keeps one). No random state is touched.
 void write_sample_grid(Context& context, const autograd::Trainer& trainer,
                        const TrainOptions& options, const std::string& path);

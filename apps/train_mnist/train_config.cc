@@ -1,13 +1,12 @@
 #include "apps/train_mnist/train_config.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "base/json.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormerClassifier = "judge";  // in the config of older runs
 
@@ -90,10 +89,10 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
 }
 
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs) {
-  std::vector<int64_t> shown{1, 5};
-  if (preset == Preset::kSp25) shown = {5};
-  shown.push_back(epochs);
-  return shown;
+  std::vector<int64_t> sampled{1, 5};
+  if (preset == Preset::kSp25) sampled = {5};
+  sampled.push_back(epochs);
+  return sampled;
 }
 
 double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_epoch) {

@@ -208,8 +208,8 @@ bool TrainRun::samples_due(int64_t epoch) const {
   if (options_.config.model == TrainModel::kClassifier) return false;  // it generates nothing
   if (options_.sample_every > 0) return epoch % options_.sample_every == 0;
   const int64_t last_epoch = total_steps_ / batches_.steps_per_epoch();
-  const auto shown = sample_epochs(options_.preset, last_epoch);
-  return std::find(shown.begin(), shown.end(), epoch) != shown.end();
+  const auto sampled = sample_epochs(options_.preset, last_epoch);
+  return std::find(sampled.begin(), sampled.end(), epoch) != sampled.end();
 }
 
 std::string TrainRun::samples_file(int64_t epoch) const {

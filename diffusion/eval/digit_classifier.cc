@@ -29,7 +29,7 @@ Graph classifier_graph(const Context& context, const Network& network) {
 
 float clamped(float value) {
   EBB_CHECK(std::isfinite(value), DivergedError, "classifier: a pixel is ", value,
-            ", expected a finite value. The model that drew it has diverged.");
+            ", expected a finite value. The model that generated it has diverged.");
   return std::clamp(value, 0.0f, 1.0f);
 }
 
@@ -107,7 +107,7 @@ DigitClassifier load_classifier(Context& context, const std::string& name) {
             "classifier.");
   const Shape output = output_shape(model.network);
   EBB_CHECK(output == Shape{kDigits}, FormatError, path_label(model.path), ": has ", output.back(),
-            " classes apart, expected ", kDigits, ", the digits.");
+            " classes, expected ", kDigits, ", the digits.");
   DigitClassifier classifier(context, model.network, std::move(model.params));
   classifier.path_ = model.path;
   classifier.sha256_ = model.sha256;

@@ -10,7 +10,7 @@ Graph fold_batch_norm(const Graph& graph) {
     const GraphNode& conv = graph.nodes[merge.conv];
     const auto& attrs = std::get<ConvAttrs>(conv.attrs);
     const bool has_residual = ops::has_residual(attrs, conv.inputs.size());
-    if (!has_residual && !attrs.packed_weight) merges.push_back(merge);
+    if (attrs.reads_bias && !has_residual && !attrs.packed_weight) merges.push_back(merge);
   }
   return apply_merges(
       graph, merges, [](Graph& result, GraphNode& conv, const GraphNode& batch_norm) {

@@ -15,6 +15,8 @@ Graph fuse_broadcast(const Graph& graph, const OpDef& op, bool(ConvAttrs::*does)
     const GraphNode &conv = graph.nodes[merge.conv], &into = graph.nodes[merge.into];
     const bool same_batch =
         graph.values[conv.outputs[0]].shape == graph.values[into.outputs[0]].shape;
+    const Shape& operand = graph.values[into.inputs[1]].shape;
+    if (operand.rank() != 2) continue;  // as large as the image: no vector
     if (same_batch && !(std::get<ConvAttrs>(conv.attrs).*does)) merges.push_back(merge);
   }
   return apply_merges(graph, merges, [&](Graph&, GraphNode& conv, const GraphNode& broadcast) {

@@ -57,14 +57,14 @@ Graph share_concat_halves(const Graph& graph) {
     shared_attrs.activation = Activation::kNone;
     shared_attrs.reads_bias = shared_attrs.scales = shared_attrs.shifts = false;
     const ValueId shared_sum =
-        result
-            .add_node(ops::kConv, shared_attrs, {shared.value, weights(shared), node.inputs[2]},
-                      node.layer)
+        result.add_node(ops::kConv, shared_attrs, {shared.value, weights(shared)}, node.layer)
             .front();
     GraphNode conv = node;
     conv.inputs[0] = own.value;
     conv.inputs[1] = weights(own);
-    conv.inputs.insert(conv.inputs.begin() + 3, shared_sum);
+    const auto residual =
+        conv.inputs.begin() + (std::get<ConvAttrs>(node.attrs).reads_bias ? 3 : 2);
+    conv.inputs.insert(residual, shared_sum);
     result.nodes.push_back(std::move(conv));
     replaced.insert(node.inputs[0]);
   }

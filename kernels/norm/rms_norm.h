@@ -37,14 +37,4 @@ struct RmsNormBackwardArgs {
 // Scratch of the backward pass: dgamma of every chunk of rows, [chunks, C] in double.
 using RmsNormWorkspaceBytesFn = int64_t(int64_t rows, int64_t c);
 
-struct RmsNormChunks {
-  int64_t rows_of_one, count;
-
-  explicit constexpr RmsNormChunks(int64_t rows)
-      : rows_of_one(rows > kMost * kFewestRows ? (rows + kMost - 1) / kMost : kFewestRows),
-        count((rows + rows_of_one - 1) / rows_of_one) {}
-
-  static constexpr int64_t kFewestRows = 64, kMost = 256;
-};
-
 }  // namespace ebb

@@ -10,7 +10,9 @@ enum class BroadcastOp { kAdd, kMultiply };
 
 // Combines an image with one vector per image, broadcast over the pixels:
 //   y[n, p, c] = x[n % x_n, p, c] (+ or *) s[n % s_n, c],   p = 0..pixels-1.
-// x_n and s_n divide n. y may be x when x_n == n. pixels == 1 is the plain elementwise case.
+// x_n and s_n divide n. y may be x when x_n == n. With pixels == 1 both operands are images (or
+// rows) of c numbers: a residual connection, y[n] = x[n % x_n] + s[n % s_n], of H * W * C numbers
+// each.
 struct BroadcastForwardArgs {
   BroadcastOp op;
   int64_t n, pixels, c;

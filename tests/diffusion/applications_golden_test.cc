@@ -202,7 +202,7 @@ TEST_CASE("hybrid steps are PyTorch's: parts add up") {
                                                                 {motion_residual(7), 9}})) == "");
     // Between two widths of blur, each with a kernel of its own.
     Filter middle = low_pass(9, 1.5);
-    for (Filter::GuidanceTerm term : low_pass(23, 2).terms) {
+    for (Filter::Term term : low_pass(23, 2).terms) {
       term.weight = -term.weight;
       middle.terms.push_back(term);
     }

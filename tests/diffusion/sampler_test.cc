@@ -179,13 +179,14 @@ TEST_CASE("the callback sees the start, every step and the end") {
   const auto context = test::cpu_context();
   FormulaDenoiser denoiser(*context, [](double, double) { return 1.0; });
   const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {3});
-  std::vector<float> seen;
+  std::vector<float> states;
   run(*context, SamplerKind::kEuler, full_schedule({.type = ObjectiveType::kFlow}, 4), denoiser, 1,
       x, [&](int64_t done, const Tensor& state) {
-        CHECK(done == static_cast<int64_t>(seen.size()));
-        seen.push_back(state.item());
+        CHECK(done == static_cast<int64_t>(states.size()));
+        states.push_back(state.item());
+        return true;
       });
-  CHECK(seen == std::vector<float>{3, 3.25, 3.5, 3.75, 4});
+  CHECK(states == std::vector<float>{3, 3.25, 3.5, 3.75, 4});
 }
 
 TEST_CASE("noise belongs to an image's seed, not to its place in a batch") {
@@ -220,11 +221,13 @@ TEST_CASE("samplers go with the objective that trained their path") {
   }
 }
 
-TEST_CASE("sampler names are read back, others are refused by flag") {
+TEST_CASE("sampler names are read back, others are rejected with the flag") {
   for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp,
                                  SamplerKind::kEuler, SamplerKind::kHeun}) {
     CHECK(parse_sampler(to_string(kind), "--sampler") == kind);
   }
+  CHECK(sampler_names() == std::vector<std::string>{"ddpm", "ddim", "dpm++", "euler", "heun"});
+  CHECK(fitting_samplers({.type = ObjectiveType::kFlow}) == "euler or heun");
   CHECK_THAT(test::message_of<UsageError>([] { parse_sampler("plms", "--sampler"); }),
              Contains("--sampler plms") && Contains("heun"));
 }
@@ -298,10 +301,10 @@ TEST_CASE("a learned variance needs a model that predicts it") {
 
 TEST_CASE("the small variance is the posterior's") {
   const SamplingSchedule schedule = full_schedule(Objective{}, 300);
-  const NoiseSchedule noise = ddpm_schedule(Objective{});
+  const NoiseSchedule betas = ddpm_schedule(Objective{});
   const std::vector<LinearStep> small = ddpm_steps(schedule, DdpmVariance::kFixedSmall);
   const int64_t k = 120, i = 299 - k;
-  const double expected = (1 - noise.alpha_bar[k - 1]) / (1 - noise.alpha_bar[k]) * noise.beta[k];
+  const double expected = (1 - betas.alpha_bar[k - 1]) / (1 - betas.alpha_bar[k]) * betas.beta[k];
   CHECK(small[i].noise_factor == Approx(std::sqrt(expected)).epsilon(1e-10));
   CHECK(small.back().noise_factor == 0);
 }
@@ -323,16 +326,16 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
   // Data N(0, s^2) on a fine schedule: the probability flow is known, x_end = x s / deviation.
   constexpr double kDeviation = 0.5;
   const Objective fine{.timesteps = 4000, .beta_start = 2.5e-5, .beta_end = 5e-3};
-  const NoiseSchedule noise = ddpm_schedule(fine);
+  const NoiseSchedule betas = ddpm_schedule(fine);
   const auto deviation = [&](int64_t k) {
-    return std::sqrt(noise.signal(k) * kDeviation * kDeviation + 1 - noise.signal(k));
+    return std::sqrt(betas.signal(k) * kDeviation * kDeviation + 1 - betas.signal(k));
   };
   const auto context = test::cpu_context();
   const auto error_of = [&](SamplerKind kind, int64_t steps) {
     // Uniform in log(signal / noise) over a stretch that ends in noise: the solver's own variable.
     SamplingSchedule schedule;
     const auto lambda = [&](int64_t k) {
-      return 0.5 * std::log(noise.signal(k) / (1 - noise.signal(k)));
+      return 0.5 * std::log(betas.signal(k) / (1 - betas.signal(k)));
     };
     const int64_t start = 3000, end = 400;
     int64_t k = start;
@@ -344,7 +347,7 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
     }
     FormulaDenoiser denoiser(*context, [&](double x, double t) {
       const int64_t at = std::llround(t * 4000) - 1;
-      return std::sqrt(1 - noise.signal(at)) * x / (deviation(at) * deviation(at));
+      return std::sqrt(1 - betas.signal(at)) * x / (deviation(at) * deviation(at));
     });
     const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {1});
     run(*context, kind, schedule, denoiser, 1, x);

@@ -151,15 +151,15 @@ TEST_CASE("the course's steps have the published coefficients") {
 
 TEST_CASE("DDIM walks as diffusers does, with and without noise") {
   const test::Golden golden("ddim_walks");
-  for (const std::string beta_schedule : kSchedules) {
+  for (const std::string betas : kSchedules) {
     for (const int64_t steps : kSteps) {
       for (const auto& [name, eta] : {std::pair{"0.0", 0.0}, {"0.6", 0.6}, {"1.0", 1.0}}) {
-        const std::string key = cat(beta_schedule, ".", steps, ".eta", name, ".");
+        const std::string key = cat(betas, ".", steps, ".eta", name, ".");
         CAPTURE(key);
-        const Objective objective = objective_of(beta_schedule);
+        const Objective objective = objective_of(betas);
         const std::vector<int32_t> timesteps = golden.integers(key + "timestep");
         const SamplingSchedule schedule = schedule_of(objective, timesteps, /*to_clean=*/true);
-        if (beta_schedule != "cosine1000") {
+        if (betas != "cosine1000") {
           CHECK(timesteps_of(full_schedule(objective, steps)) == timesteps_of(schedule));
         }
         const std::vector<LinearStep> linear = ddim_steps(schedule, eta);
@@ -244,15 +244,15 @@ TEST_CASE("DPM-Solver++ 2M and DDIM in f32 walk as diffusers does") {
   for (const auto& [file, kind, suffix] : {std::tuple{"dpm_walks", SamplerKind::kDpmpp, "."},
                                            {"ddim_walks", SamplerKind::kDdim, ".eta0.0."}}) {
     const test::Golden golden(file);
-    for (const std::string beta_schedule : kSchedules) {
+    for (const std::string betas : kSchedules) {
       for (const int64_t steps : kSteps) {
-        const std::string key = cat(beta_schedule, ".", steps, suffix);
+        const std::string key = cat(betas, ".", steps, suffix);
         CAPTURE(file, key);
-        const SamplingSchedule schedule = schedule_of(
-            objective_of(beta_schedule), golden.integers(key + "timestep"), /*to_clean=*/true);
+        const SamplingSchedule schedule =
+            schedule_of(objective_of(betas), golden.integers(key + "timestep"), /*to_clean=*/true);
         Replay denoiser(*context, shape, golden.values(key + "prediction"));
-        const double limit = f32_limit(golden, beta_schedule, suffix);
-        if (beta_schedule != "linear1000") CHECK(limit == kF32);
+        const double limit = f32_limit(golden, betas, suffix);
+        if (betas != "linear1000") CHECK(limit == kF32);
         CHECK(compare_run(*context, kind, schedule, denoiser, golden.doubles(key + "state"), shape,
                           limit) == "");
       }

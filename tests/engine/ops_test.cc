@@ -4,6 +4,9 @@
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/errors.h"
+#include "testing/reference/softmax.h"
+#include "testing/reference/timestep_embedding.h"
+#include "testing/reference/upsample.h"
 #include "testing/tensors.h"
 
 namespace ebb {
@@ -204,12 +207,29 @@ TEST_CASE("add and multiply take one vector per image", "[engine]") {
     CHECK(infer(op, {}, {{4, 7, 7, 3}, {1, 3}}) == Shapes{{4, 7, 7, 3}});
     CHECK(infer(op, {}, {{4, 3}, {4, 3}}) == Shapes{{4, 3}});
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {4, 2}}) ==
-          name + ": operand [4, 2] for input [4, 7, 7, 3], expected [N, 3]");
+          name + ": operand [4, 2] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {4, 1, 1, 3}}) ==
-          name + ": operand [4, 1, 1, 3] for input [4, 7, 7, 3], expected [N, 3]");
+          name + ": operand [4, 1, 1, 3] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {3, 3}}) == name + ": batch 3 does not divide batch 4");
     CHECK(refusal(op, {}, {{4, 7, 7, 3}, {3}}) == name + ": input [3], expected [N, ..., C]");
     CHECK(refusal(op, {}, {{4, 3}}) == name + ": got 1 inputs, expected 2");
+  }
+}
+
+TEST_CASE("add and multiply take two of one shape, whose batches may differ", "[engine]") {
+  for (const auto& [op, name] :
+       {std::pair<const OpDef*, std::string>{&ops::kAdd, "add"}, {&ops::kMultiply, "multiply"}}) {
+    CHECK(infer(*op, {}, {{4, 7, 7, 3}, {4, 7, 7, 3}}) == Shapes{{4, 7, 7, 3}});
+    CHECK(infer(*op, {}, {{4, 7, 7, 3}, {2, 7, 7, 3}}) == Shapes{{4, 7, 7, 3}});
+    CHECK(infer(*op, {}, {{1, 5, 3}, {4, 5, 3}}) == Shapes{{4, 5, 3}});
+    CHECK(refusal(*op, {}, {{4, 7, 7, 3}, {4, 7, 6, 3}}) ==
+          name + ": operand [4, 7, 6, 3] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
+    CHECK(refusal(*op, {}, {{4, 7, 7, 3}, {4, 49, 3}}) ==
+          name + ": operand [4, 49, 3] for input [4, 7, 7, 3], expected [N, 3] or [4, 7, 7, 3]");
+    CHECK(refusal(*op, {}, {{4, 3}, {4, 7, 7, 3}}) ==
+          name + ": operand [4, 7, 7, 3] for input [4, 3], expected [N, 3] or [4, 3]");
+    CHECK(refusal(*op, {}, {{4, 7, 7, 3}, {3, 7, 7, 3}}) ==
+          name + ": batch 3 does not divide batch 4");
   }
 }
 
@@ -233,18 +253,127 @@ TEST_CASE("the cross entropy takes one row of logits and one of probabilities pe
   CHECK(refusal(op, {}, {{4, 3}}) == "softmax_cross_entropy: got 1 inputs, expected 2");
 }
 
+TEST_CASE("a convolution without a bias has no input for one", "[engine]") {
+  ConvAttrs attrs{1, 1, 0};
+  attrs.reads_bias = false;
+  CHECK(infer(ops::kConv, attrs, {{2, 4}, {5, 4}}) == Shapes{{2, 5}});
+  CHECK(infer(ops::kConv, attrs, {{2, 3, 3, 4}, {5, 4}, {2, 3, 3, 5}}) == Shapes{{2, 3, 3, 5}});
+  attrs.scales = true;
+  CHECK(infer(ops::kConv, attrs, {{2, 3, 3, 4}, {5, 4}, {2, 5}}) == Shapes{{2, 3, 3, 5}});
+  CHECK(refusal(ops::kConv, attrs, {{2, 4}, {5, 4}}) ==
+        "conv: got 2 inputs, expected x, w[, residual], scale");
+}
+
+TEST_CASE("a convolution of one pixel takes rows of vectors", "[engine]") {
+  const ConvAttrs attrs{1, 1, 0};
+  CHECK(infer(ops::kConv, attrs, {{2, 7, 4}, {5, 4}, {5}}) == Shapes{{2, 7, 5}});
+  CHECK(refusal(ops::kConv, attrs, {{2, 7, 4}, {5, 3}, {5}}) ==
+        "conv: weight [5, 3] for input [2, 7, 4], expected [5, 1, 1, 4]");
+}
+
+TEST_CASE("a softmax keeps the shape", "[engine]") {
+  CHECK(infer(ops::kSoftmax, {}, {{2, 3, 4}}) == Shapes{{2, 3, 4}});
+  CHECK(refusal(ops::kSoftmax, {}, {{4}}) == "softmax: input [4], expected [N, ..., C] with C > 0");
+  CHECK(refusal(ops::kSoftmax, {}, {{4, 0}}) ==
+        "softmax: input [4, 0], expected [N, ..., C] with C > 0");
+  CHECK(refusal(ops::kSoftmax, {}, {{4, 2}, {4, 2}}) == "softmax: got 2 inputs, expected 1");
+}
+
+TEST_CASE("a timestep embedding makes a vector of each time", "[engine]") {
+  const TimestepAttrs attrs{.channels = 6};
+  CHECK(infer(ops::kTimestepEmbedding, attrs, {{3}}) == Shapes{{3, 6}});
+  CHECK(infer(ops::kTimestepEmbedding, attrs, {{3, 1}}) == Shapes{{3, 6}});
+  CHECK(refusal(ops::kTimestepEmbedding, attrs, {{3, 2}}) ==
+        "timestep_embedding: times [3, 2], expected [N] or [N, 1]");
+  CHECK(refusal(ops::kTimestepEmbedding, TimestepAttrs{.channels = 3, .shift = 1}, {{3}}) ==
+        "timestep_embedding: 3 channels with shift 1, expected at least 2 and half of them beyond "
+        "the shift");
+  CHECK(refusal(ops::kTimestepEmbedding, attrs, {}) ==
+        "timestep_embedding: got 0 inputs, expected 1");
+}
+
+TEST_CASE("an upsampling repeats rows and columns of images", "[engine]") {
+  CHECK(infer(ops::kUpsample, UpsampleAttrs{}, {{2, 3, 4, 5}}) == Shapes{{2, 6, 8, 5}});
+  CHECK(refusal(ops::kUpsample, UpsampleAttrs{}, {{2, 5}}) ==
+        "upsample: input [2, 5], expected [N, H, W, C]");
+  CHECK(refusal(ops::kUpsample, UpsampleAttrs{.factor = 0}, {{2, 3, 4, 5}}) ==
+        "upsample: factor 0, expected at least 1");
+  CHECK(refusal(ops::kUpsample, UpsampleAttrs{}, {}) == "upsample: got 0 inputs, expected 1");
+}
+
+// Their kernels are compared in more shapes in tests/kernels.
+TEST_CASE("operations of one input compute what their references do", "[engine]") {
+  const auto context = test::cpu_context();
+  test::RandomData random(3);
+  const Tensor x = test::normal_tensor(*context, {2, 3, 2, 5}, random);
+  const Tensor t = test::tensor_of(*context, {3, 1}, {0, 12.5f, 999});
+  const auto run = [&](const OpDef& op, const OpAttrs& attrs, const Tensor& input) {
+    return run_op(*context, op, attrs, std::vector<Tensor>{input}).front();
+  };
+  const auto doubles = [](const Tensor& tensor) { return test::to_double(tensor.to_host()); };
+  const auto error = [](const Tensor& actual, const std::vector<double>& expected) {
+    REQUIRE(actual.elements() == static_cast<int64_t>(expected.size()));
+    return test::nmse(actual.to_host(), expected);
+  };
+  CHECK(error(run(ops::kSoftmax, {}, x), reference::softmax(5, doubles(x))) < 1e-12);
+  CHECK(error(run(ops::kTimestepEmbedding, TimestepAttrs{.channels = 6, .sin_first = true}, t),
+              reference::timestep_embedding({6, 10000, 0, true}, doubles(t))) < 1e-12);
+  const UpsampleSize size{.n = 2, .h = 3, .w = 2, .ho = 9, .wo = 6, .c = 5};
+  CHECK(error(run(ops::kUpsample, UpsampleAttrs{.factor = 3}, x),
+              reference::upsample(Interpolation::kNearest, size, doubles(x))) == 0);
+  CHECK_THROWS_AS(run(ops::kTimestepEmbedding, TimestepAttrs{.channels = 4},
+                      Tensor::zeros(*context, {3}, DType::kI32)),
+                  ShapeError);
+}
+
 TEST_CASE("every operation has a name of its own", "[engine]") {
   std::vector<std::string> names;
-  for (const OpDef* op : {&ops::kConv, &ops::kConvPack, &ops::kBatchNorm, &ops::kBatchNormTrain,
-                          &ops::kFoldBatchNorm, &ops::kActivation, &ops::kAvgPool, &ops::kConcat,
-                          &ops::kSliceChannels, &ops::kAdd, &ops::kMultiply, &ops::kConvert,
-                          &ops::kEmbedding, &ops::kMseLoss, &ops::kSoftmaxCrossEntropy}) {
+  for (const OpDef* op : {&ops::kConv,
+                          &ops::kConvPack,
+                          &ops::kBatchNorm,
+                          &ops::kBatchNormTrain,
+                          &ops::kFoldBatchNorm,
+                          &ops::kActivation,
+                          &ops::kAvgPool,
+                          &ops::kConcat,
+                          &ops::kSliceChannels,
+                          &ops::kAdd,
+                          &ops::kMultiply,
+                          &ops::kGroupNorm,
+                          &ops::kLayerNorm,
+                          &ops::kRmsNorm,
+                          &ops::kAttention,
+                          &ops::kConvert,
+                          &ops::kEmbedding,
+                          &ops::kSoftmax,
+                          &ops::kTimestepEmbedding,
+                          &ops::kUpsample,
+                          &ops::kMseLoss,
+                          &ops::kSoftmaxCrossEntropy}) {
     names.push_back(op->name);
   }
-  CHECK(names == std::vector<std::string>{"conv", "conv_pack", "batch_norm", "batch_norm_train",
-                                          "fold_batch_norm", "activation", "avg_pool", "concat",
-                                          "slice_channels", "add", "multiply", "convert",
-                                          "embedding", "mse_loss", "softmax_cross_entropy"});
+  CHECK(names == std::vector<std::string>{"conv",
+                                          "conv_pack",
+                                          "batch_norm",
+                                          "batch_norm_train",
+                                          "fold_batch_norm",
+                                          "activation",
+                                          "avg_pool",
+                                          "concat",
+                                          "slice_channels",
+                                          "add",
+                                          "multiply",
+                                          "group_norm",
+                                          "layer_norm",
+                                          "rms_norm",
+                                          "attention",
+                                          "convert",
+                                          "embedding",
+                                          "softmax",
+                                          "timestep_embedding",
+                                          "upsample",
+                                          "mse_loss",
+                                          "softmax_cross_entropy"});
 }
 
 TEST_CASE("an operation run at once allocates what it infers and leaves its inputs alone",
@@ -286,6 +415,12 @@ TEST_CASE("an operand of a smaller batch is read at image index modulo its batch
     CHECK(test::compare_bits(test::images(sum, n, 1), run(ops::kAdd, {xn, sn})) == "");
     CHECK(test::compare_bits(test::images(product, n, 1), run(ops::kMultiply, {xn, sn})) == "");
   }
+  const Tensor residual = test::normal_tensor(*context, {6, 3, 3, 4}, random);
+  const Tensor added = run(ops::kAdd, {x, residual}), added_to = run(ops::kAdd, {residual, x});
+  CHECK(test::compare_bits(added, added_to) == "");
+  CHECK(test::compare_bits(test::images(added, 5, 1),
+                           run(ops::kAdd, {test::images(x, 1, 1), test::images(residual, 5, 1)})) ==
+        "");
   const Tensor one = test::normal_tensor(*context, {1, 4}, random);
   const Tensor shifted = run(ops::kAdd, {x, one});
   CHECK(test::compare_bits(test::images(shifted, 1, 1),

@@ -271,6 +271,9 @@ TEST_CASE("a scale or a shift stays where fusing would compute more or change a 
   CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // one of each
           return w.add(w.add(w.multiply(w.multiply(w.conv(x, 3), s), s), s), s);
         }) == 3);
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId, ValueId) {  // images, no vectors
+          return w.multiply(w.add(w.conv(x, 3), x), x);
+        }) == 2);
   CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // no conv in front
           return w.add(x, s);
         }) == 1);

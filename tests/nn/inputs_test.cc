@@ -1,11 +1,13 @@
 // What enters a network: types and where they are converted.
 
 #include "nn/autograd/trainer.h"
+#include "nn/eager_ops.h"
 #include "nn/graph_builder.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
+#include "testing/errors.h"
 #include "testing/networks.h"
-#include "tests/nn/token_network.h"
+#include "tests/nn/small_networks.h"
 
 namespace ebb {
 namespace {
@@ -41,6 +43,23 @@ TEST_CASE("only float activations are converted to the type of activations", "[n
 TEST_CASE("ids look up rows in a graph", "[nn]") {
   const auto context = test::cpu_context();
   CHECK(test::check_token_network(*context, 1e-6) == "");
+}
+
+TEST_CASE("operations that no model uses yet give in a graph what they give alone", "[nn]") {
+  const auto context = test::cpu_context();
+  const Network network = test::mixed_network();
+  const TensorMap params = test::random_params(*context, network, 1);
+  EagerOps ops(*context, params);
+  const Tensor eager = ops.tensor(test::forward(ops, network, test::mixed_inputs(*context)));
+  CHECK(test::compare_bits(test::run_mixed_network(*context), eager) == "");
+}
+
+TEST_CASE("times are to be exact", "[nn]") {
+  Network network = test::mixed_network();
+  network.inputs[1].exact = false;
+  CHECK(test::message_of<Error>([&] { build_graph(network, 2, DType::kBF16); }) ==
+        "timestep_embedding: times are bf16, expected f32. Make the network's input exact.");
+  CHECK_NOTHROW(build_graph(network, 2));
 }
 
 TEST_CASE("a network with ids is trained", "[nn]") {

@@ -11,8 +11,8 @@ namespace ebb::EBB_GPU_NAMESPACE {
 //   kSimt      f32 on ordinary units
 //   kMma       tensor cores by mma.sync; f32 is rounded to tf32
 //   kWgmma     tensor cores of Hopper, sm_90a
-//   kFew       weight gradients with few channels on one side, in f32 on ordinary units
-enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma, kFew };
+//   kNarrow       weight gradients with few channels on one side, in f32 on ordinary units
+enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma, kNarrow };
 
 // Within what `math` allows. Never depends on geometry.n,
 // because packed weights serve every batch size.
@@ -34,10 +34,10 @@ struct ConvSplits {
 ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype, const ConvMath& math);
 
 // Phases that one launch of kWgmma takes.
-inline constexpr int kMostWgmmaPhases = 4;
+inline constexpr int kMaxWgmmaPhases = 4;
 
-// kFew: rows (tap, channel of the narrow side) and channels of the wide side that a block sums.
-inline constexpr int kConvFewRows = 12, kConvFewChannels = 64;
+// kNarrow: rows (tap, channel of the narrow side) and channels of the wide side that a block sums.
+inline constexpr int kConvNarrowRows = 12, kConvNarrowColumns = 64;
 
 // Forward: rows of A (grid points of one phase) per chunk of y's moments, and the chunks of all.
 inline constexpr int kConvChunkRows = 64;

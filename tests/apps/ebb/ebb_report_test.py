@@ -122,7 +122,7 @@ class ReportTest(EbbTest):
         self.assertIn("must be one of tower", self.ebb("test-image", "moon", rc=2).stderr)
 
     def test_plot_draws_the_curve_of_a_model_and_says_when_there_is_none(self) -> None:
-        self.assertIn("carries no loss curve", self.ebb("plot", "m.safetensors", rc=3).stderr)
+        self.assertIn("contains no loss curve", self.ebb("plot", "m.safetensors", rc=3).stderr)
         tensors, metadata = read_safetensors(self.dir / "m.safetensors")
         curve = {"loss_curve": {"steps_per_point": 10, "loss": [1.0, 0.1, 0.05]}}
         write_safetensors(self.dir / "p.safetensors", tensors,

@@ -158,7 +158,7 @@ class Rerun(EbbTest):
             b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", change)
             + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
         )  # fmt: skip
-        self.assertIn("does not say", self.again("plain.png", "--force", rc=3).stderr)
+        self.assertIn("does not record", self.again("plain.png", "--force", rc=3).stderr)
         self.again("nothere.png", rc=4)
 
 

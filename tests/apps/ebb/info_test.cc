@@ -48,7 +48,7 @@ TEST_CASE("info on an image of another program shows its text") {
   const test::TempDir dir;
   write_png(dir / "x.png", make_image(2, 2, 1), {{"parameters", "a cat\nSteps: 20"}});
   const std::string output = run_info({dir / "x.png"});
-  CHECK_THAT(output, Contains("does not say which ebb command"));
+  CHECK_THAT(output, Contains("does not record an ebb command"));
   CHECK_THAT(output, Contains("parameters:\n  a cat\n  Steps: 20\n"));
 }
 

@@ -105,12 +105,12 @@ TEST_CASE("training steps of a classifier are recorded too", "[train][emu]") {
   config.hidden = 4;
   config.batch_size = 5;
   const auto context = make_context("emu", 1);
-  BatchSource placed(*context, five_images(), config), fresh(*context, five_images(), config);
-  const Batch& batch = placed.place(0);
-  placed.draw(batch);
-  const auto captured = context->stream()->capture([&] { placed.draw(batch); });
+  BatchSource staged(*context, five_images(), config), fresh(*context, five_images(), config);
+  const Batch& batch = staged.stage_batch(0);
+  staged.make_batch(batch);
+  const auto captured = context->stream()->capture([&] { staged.make_batch(batch); });
   for (const int64_t step : {1, 2}) {
-    placed.place(step);
+    staged.stage_batch(step);
     captured->launch();
     const Batch expected = fresh.batch(step);
     CHECK(test::compare_bits(batch.inputs.at("x").to_host(), expected.inputs.at("x").to_host()) ==

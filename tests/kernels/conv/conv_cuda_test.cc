@@ -359,7 +359,7 @@ TEST_CASE("the weight gradient of a large batch is split, and every split is add
       if (kernels.math.naive) continue;
       INFO(shape.name << ", " << to_string(kernels.dtype) << ", " << text(kernels));
       CHECK(emu::conv_splits(shape.geometry(), kernels.dtype, kernels.math).splits > 1);
-      // Rings that come round more than once, and more blocks than one for the same sums.
+      // Pipelines that wrap around more than once, and more blocks than one for the same sums.
       const test::EmulatorOptions options({.check = true});
       const ConvCudaCase conv(shape.geometry(), kernels.dtype, kernels.stream());
       const Kernels sums{DType::kF32, kernels.math};

@@ -8,7 +8,7 @@
 #include "nn/graph_builder.h"
 #include "testing/networks.h"
 
-// A small network that takes ids, for tests of what enters a network.
+// Small networks for tests of what enters a network, and of operations that have no network yet.
 namespace ebb::test {
 
 // Rows of a table by token, their sum by a linear layer with a class vector; a time that stays f32.
@@ -64,6 +64,40 @@ inline std::string check_token_network(Context& context, double tolerance) {
     if (!is_near(tokens[i], table[kRows[i / 3] * 3 + i % 3])) return cat("token ", i);
   }
   return "";
+}
+
+// Every operation that the UNets of MNIST do without, once: images [2, 4, 4, 3] and times.
+inline Network mixed_network() {
+  Network network;
+  network.inputs = {{"x", {4, 4, 3}, InputRole::kSample},
+                    {"t", {1}, InputRole::kTime, DType::kF32, /*exact=*/true}};
+  network.forward = [](Ops& ops, const std::vector<Value>& in) {
+    const Scope s;
+    const Value time = ops.timestep_embedding(s / "time", in[1], {.channels = 8, .shift = 1});
+    const Value vector =
+        ops.linear(s / "vector", ops.silu(s / "vector", time), 8, Bias::kNone);  // [N, 8]
+    Value h = ops.conv2d(s / "conv", in[0], 8, 3, 2, 1);                         // [N, 2, 2, 8]
+    h = ops.gelu_tanh(s / "gelu", ops.add(s / "timed", h, vector));
+    h = ops.multiply(s / "gate", h, ops.softmax(s / "gate", vector));
+    h = ops.upsample(s / "up", h, 2);  // [N, 4, 4, 8]
+    return ops.conv2d(s / "out", h, 3, 3, 1, 1);
+  };
+  return network;
+}
+
+inline TensorMap mixed_inputs(Context& context) {
+  RandomData random(4);
+  return {{"x", normal_tensor(context, {2, 4, 4, 3}, random)},
+          {"t", tensor_of(context, {2, 1}, {998.7f, 3})}};
+}
+
+// Its output with all passes.
+inline Tensor run_mixed_network(Context& context) {
+  const Network network = mixed_network();
+  Executor executor(context, inference_graph(network, 2, context),
+                    random_params(context, network, 1));
+  for (const auto& [name, value] : mixed_inputs(context)) executor.set_input(name, value);
+  return executor.run();
 }
 
 }  // namespace ebb::test
