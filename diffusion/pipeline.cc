@@ -216,7 +216,7 @@ std::vector<int64_t> Pipeline::labels(const GenerateRequest& request) const {
 
 Guidance Pipeline::guidance(const GenerateRequest& request) const {
   if (!request.guidance.empty()) return request.guidance;
-  const NetworkInput* condition = condition_input(model_.network);
+  const NetworkInput* condition = model_.network.input(InputRole::kCondition);
   EBB_CHECK(condition == nullptr || class_count(model_.network) > 0, UsageError, field("model"),
             " ", model_name(), ": is conditioned on ", condition->shape,
             ", expected a class. Give the request its guidance.");
