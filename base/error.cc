@@ -19,6 +19,9 @@ void append_number(std::string& message, Number number, Format... format) {
 void append_to(std::string& message, std::string_view text) { message += text; }
 void append_to(std::string& message, const char* text) { message += text; }
 void append_to(std::string& message, char character) { message += character; }
+void append_to(std::string& message, signed char character) {
+  message += static_cast<char>(character);
+}
 void append_to(std::string& message, unsigned char character) {
   message += static_cast<char>(character);
 }

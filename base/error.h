@@ -68,6 +68,7 @@ class DivergedError : public Error {
 void append_to(std::string& message, std::string_view text);
 void append_to(std::string& message, const char* text);
 void append_to(std::string& message, char character);
+void append_to(std::string& message, signed char character);
 void append_to(std::string& message, unsigned char character);
 void append_to(std::string& message, int number);
 void append_to(std::string& message, unsigned number);

@@ -313,8 +313,6 @@ bool operator==(const Json& a, const Json& b) {
   return a.text_ == b.text_ && a.keys_ == b.keys_ && a.elements_ == b.elements_;
 }
 
-std::string to_string(const Json& json) { return json.dump(); }
-
 std::ostream& operator<<(std::ostream& out, const Json& json) { return out << json.dump(); }
 
 }  // namespace ebb

@@ -141,6 +141,10 @@ class Json {
   // Numbers are equal by value, whatever their type.
   friend bool operator==(const Json& a, const Json& b);
 
+  // Friends, so that no other type becomes JSON to be printed.
+  friend std::string to_string(const Json& json) { return json.dump(); }
+  friend std::ostream& operator<<(std::ostream& out, const Json& json);
+
  private:
   explicit Json(Type type) : type_(type) {}
   friend class JsonBuilder;
@@ -201,9 +205,6 @@ T Json::get() const {
     return values;
   }
 }
-
-std::string to_string(const Json& json);
-std::ostream& operator<<(std::ostream& out, const Json& json);
 
 // What a parser meets, in the order of the text. Every function may throw.
 class JsonEvents {

@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <tuple>
