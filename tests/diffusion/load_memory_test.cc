@@ -23,18 +23,19 @@ std::atomic<int64_t> g_live{0}, g_peak{0};
 
 }  // namespace
 
-void* operator new(size_t bytes) {
+// Not inlined: the compiler would take free() for the wrong partner of operator new.
+[[gnu::noinline]] void* operator new(size_t bytes) {
   void* data = std::malloc(bytes);
   if (data == nullptr) throw std::bad_alloc();
   g_live += static_cast<int64_t>(malloc_usable_size(data));
   g_peak = std::max(g_peak.load(), g_live.load());
   return data;
 }
-void operator delete(void* data) noexcept {
+[[gnu::noinline]] void operator delete(void* data) noexcept {
   g_live -= static_cast<int64_t>(malloc_usable_size(data));
   std::free(data);
 }
-void operator delete(void* data, size_t) noexcept { operator delete(data); }
+[[gnu::noinline]] void operator delete(void* data, size_t) noexcept { operator delete(data); }
 
 namespace ebb {
 namespace {
@@ -72,7 +73,7 @@ TEST_CASE("loading a model takes two host buffers and reads each byte once") {
   const auto context = test::cpu_context();
   constexpr int64_t kSlack = 192 << 10;  // header, names, shapes
   REQUIRE(saved.largest_tensor > kSlack);
-  REQUIRE(saved.file_bytes > 4 * saved.largest_tensor);
+  REQUIRE(saved.file_bytes > 2 * saved.largest_tensor + 2 * kSlack);
 
   const int64_t live = g_live, read = bytes_read();
   g_peak = live;

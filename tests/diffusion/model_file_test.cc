@@ -243,8 +243,9 @@ TEST_CASE("damage is told before what it does to the config") {
     model.save();
     std::string bytes = test::get_file(model.path);
     const std::string hidden = R"(\"hidden\":)";
-    const size_t place = bytes.find_first_of('4', bytes.find(hidden));
-    REQUIRE(place < bytes.find(R"(\"classes\")"));
+    REQUIRE(bytes.find(hidden) != std::string::npos);
+    const size_t place = bytes.find_first_not_of(' ', bytes.find(hidden) + hidden.size());
+    REQUIRE(bytes[place] == '4');
     bytes[place] = '5';
     for (const char* key : {kDigestKey, kDigestScopeKey}) {
       if (!has_digest) bytes.replace(bytes.find(std::string("\"") + key + '"') + 1, 3, "abc");
