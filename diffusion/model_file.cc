@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "diffusion/stored_model.h"
 #include "nn/bind.h"
 #include "weights/digest.h"
 #include "weights/safetensors.h"
@@ -16,19 +17,26 @@ constexpr const char* kFormatVersion = "1";
 constexpr const char* kModelKey = "ebb.model";
 constexpr const char* kObjectiveKey = "ebb.objective";
 
-const std::string& required(const SafetensorsFile& file, const char* key) {
-  const auto found = file.metadata().find(key);
-  EBB_CHECK(found != file.metadata().end(), FormatError, file.label(), ": no \"", key,
+const std::string& required(const SafetensorsFile& file, const StoredModel& stored,
+                            const char* key) {
+  const auto found = stored.metadata.find(key);
+  EBB_CHECK(found != stored.metadata.end(), FormatError, file.label(), ": no \"", key,
             "\" in its metadata, so it is not a model file of ebb. weights/README.md says how to "
             "make one.");
   return found->second;
 }
 
-void check_format_version(const SafetensorsFile& file) {
-  const std::string& version = required(file, kFormatKey);
+void check_format_version(const SafetensorsFile& file, const StoredModel& stored) {
+  const std::string& version = required(file, stored, kFormatKey);
   EBB_CHECK(version == kFormatVersion, FormatError, file.label(), ": model format ",
             quoted(version), ", this program reads \"", kFormatVersion,
             "\". Use a newer version of ebb.");
+}
+
+std::vector<std::string> tensor_names(const SafetensorsFile& file) {
+  std::vector<std::string> names;
+  for (const TensorEntry& entry : file.entries()) names.push_back(entry.name);
+  return names;
 }
 
 void widen(DType dtype, const std::vector<char>& bytes, std::span<float> values) {
@@ -87,21 +95,24 @@ std::vector<uint16_t> to_f16(const std::string& label, const std::string& name,
 LoadedModel load_model(Context& context, const std::string& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
   file.verify_digest();
-  check_format_version(file);
-  const std::string& config = required(file, kModelKey);
-  const std::string& objective = required(file, kObjectiveKey);
+  const StoredModel stored = stored_model(file.metadata(), tensor_names(file), file.label());
+  check_format_version(file, stored);
+  const std::string& config = required(file, stored, kModelKey);
+  const std::string& objective = required(file, stored, kObjectiveKey);
 
   LoadedModel model{.path = path,
                     .sha256 = sha256_hex(file.file()),
                     .network = make_network(config, file.label()),
                     .objective = parse_objective(objective, file.label()),
                     .params = {},
-                    .metadata = file.metadata(),
+                    .metadata = stored.metadata,
                     .warnings = {}};
   check_inputs(model, file.label());
   std::map<std::string, TorchTensor> tensors;
   for (const TensorEntry& entry : file.entries()) {
-    tensors[entry.name] = {entry.shape, [&](std::span<float> values) {
+    const std::optional<std::string> parameter = stored.parameter(entry.name);
+    if (!parameter) continue;
+    tensors[*parameter] = {entry.shape, [&](std::span<float> values) {
                              read_tensor(file, entry, values, model.warnings);
                            }};
   }

@@ -22,8 +22,8 @@ struct LoadedModel {
   std::vector<std::string> warnings;  // values that are no numbers
 };
 
-// FormatError when the file is damaged, is no model of ebb or its parts do not fit each other;
-// IoError when it cannot be read.
+// A model file, or a checkpoint of train_mnist (stored_model.h). FormatError when the file is
+// damaged, is no model of ebb or its parts do not fit each other; IoError when it cannot be read.
 LoadedModel load_model(Context& context, const std::string& path);
 
 // params: the engine's layout, every parameter of the network. storage: kF32, or kF16 for the

@@ -56,6 +56,8 @@ void print_row(const std::string& title, const BlurResult& blur, double noisy, s
 
 void run(const Flags& flags, const std::vector<std::string>& arguments) {
   EBB_CHECK(!flags.job.gif, UsageError, "--gif: ebb blur takes no steps to animate. Leave it out.");
+  refuse_step_flags(flags.job, "for ebb blur, which takes no steps");
+  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb blur, which asks no network");
   const SampleJob job(flags.job, arguments);
   const std::vector<BlurResult> candidates = candidates_for(flags, job);
   const StartImage start = read_start(job, flags.input);

@@ -59,7 +59,7 @@ void print_json(const Flags& flags, const std::vector<LayerComparison>& layers,
       {"passed", first_diverging.empty()},
       {"first_diverging", first_diverging.empty() ? Json() : Json(first_diverging)},
       {"layers", rows}};
-  std::cout << result.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  std::cout << result.dump(2, ' ', true, Json::error_handler_t::replace) << '\n';
 }
 
 void run(const Flags& flags) {

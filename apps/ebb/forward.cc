@@ -17,6 +17,8 @@ struct Flags {
 void run(const Flags& flags, const std::vector<std::string>& arguments) {
   EBB_CHECK(!flags.job.gif, UsageError,
             "--gif: ebb forward takes no steps to animate. Leave it out.");
+  refuse_step_flags(flags.job, "for ebb forward, which takes no steps");
+  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb forward, which asks no network");
   const SampleJob job(flags.job, arguments);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);

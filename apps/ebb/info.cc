@@ -86,7 +86,7 @@ void print_json(const std::string& path, const PngInfo& info, bool made_by_ebb) 
   }
   result["text"] = text;
   result["compressed_text"] = info.compressed_text;
-  std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  std::cout << result.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
 // A GIF, whose only text is ebb's, or a JPEG.
@@ -97,7 +97,7 @@ void show_other(const Options& options) {
     if (file.provenance) {
       result[kProvenanceKeyword] = nlohmann::ordered_json::parse(provenance_json(*file.provenance));
     }
-    std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    std::cout << result.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
     return;
   }
   std::cout << path_label(options.image) << ": " << file.description << "\n";

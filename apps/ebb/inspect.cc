@@ -106,7 +106,7 @@ void run(const Options& options) {
   if (!options.json) return;
   // A path may hold any bytes; JSON holds UTF-8.
   const auto replace = InspectReport::error_handler_t::replace;
-  std::cout << InspectReport{{"files", files}}.dump(2, ' ', false, replace) << '\n';
+  std::cout << InspectReport{{"files", files}}.dump(2, ' ', true, replace) << '\n';
 }
 
 }  // namespace

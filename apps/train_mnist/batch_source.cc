@@ -12,8 +12,6 @@
 namespace ebb {
 namespace {
 
-constexpr int64_t kClasses = 10;
-
 DiffusionTask task_of(const TrainConfig& config) {
   switch (config.objective.type) {
     case ObjectiveType::kDdpm:
@@ -75,14 +73,14 @@ Batch BatchSource::empty_batch(int64_t images) const {
   const Shape image{images, 28, 28, 1};
   const bool is_classifier = config_.model == TrainModel::kClassifier;
   batch.inputs["x"] = Tensor::empty(context_, image);
-  batch.target = Tensor::empty(context_, is_classifier ? Shape{images, kClasses} : image);
+  batch.target = Tensor::empty(context_, is_classifier ? Shape{images, config_.classes} : image);
   batch.indices = Tensor::empty(context_, {images}, DType::kI32);
   batch.first_example = Tensor::empty(context_, {sizeof(uint64_t)}, DType::kU8);
   const bool classed = config_.model == TrainModel::kClass;
   if (classed || config_.model == TrainModel::kTime) {
     batch.inputs["t"] = Tensor::empty(context_, {images, 1});
   }
-  if (classed) batch.inputs["c"] = Tensor::empty(context_, {images, kClasses});
+  if (classed) batch.inputs["c"] = Tensor::empty(context_, {images, config_.classes});
   return batch;
 }
 
@@ -128,7 +126,7 @@ void BatchSource::draw_diffusion(const Batch& batch) const {
                          .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
                          .n = batch.images,
                          .pixels = MnistDataset::kPixels,
-                         .classes = kClasses,
+                         .classes = config_.classes,
                          .sigma = static_cast<float>(config_.objective.sigma),
                          .timesteps = config_.objective.timesteps,
                          .drop = static_cast<float>(config_.class_dropout),
@@ -150,7 +148,7 @@ void BatchSource::draw_digits(const Batch& batch) const {
                                  .n = batch.images,
                                  .height = 28,
                                  .width = 28,
-                                 .classes = kClasses,
+                                 .classes = config_.classes,
                                  .max_shift = static_cast<float>(config_.max_shift),
                                  .max_tangent = static_cast<float>(std::tan(radians / 2)),
                                  .images = images_.data<uint8_t>(),

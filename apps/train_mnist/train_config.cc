@@ -9,12 +9,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int64_t kDigits = 10;
+
 Json to_json_object(const TrainConfig& config) {
   Json json;
   json["model"] = to_string(config.model);
   json["objective"] = Json::parse(to_json(config.objective));
   json["time_fusion"] = config.time_fusion == TimeFusion::kAdd ? "add" : "multiply";
   json["hidden"] = config.hidden;
+  if (config.classes != kDigits) json["classes"] = config.classes;
   json["batch_size"] = config.batch_size;
   json["lr"] = config.lr;
   json["lr_decay"] = config.lr_decay;
@@ -104,7 +107,8 @@ double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_
 
 Network make_network(const TrainConfig& config) {
   if (config.model == TrainModel::kClassifier) {
-    const Json classifier{{"name", "mnist_judge"}, {"hidden", config.hidden}, {"classes", 10}};
+    const Json classifier{
+        {"name", "mnist_judge"}, {"hidden", config.hidden}, {"classes", config.classes}};
     return make_network(classifier.dump(), "train_mnist");
   }
   const char* conditioning = config.model == TrainModel::kDenoiser ? "none"
@@ -114,7 +118,7 @@ Network make_network(const TrainConfig& config) {
                   {"conditioning", conditioning},
                   {"time_fusion", config.time_fusion == TimeFusion::kAdd ? "add" : "multiply"},
                   {"hidden", config.hidden},
-                  {"classes", 10}};
+                  {"classes", config.classes}};
   return make_network(json.dump(), "train_mnist");
 }
 
@@ -123,9 +127,14 @@ std::string to_json(const TrainConfig& config) { return to_json_object(config).d
 std::string describe_difference(const std::string& json, const std::string& stored_json) {
   const Json mine = Json::parse(json);
   const Json stored = Json::parse(stored_json, nullptr, /*allow_exceptions=*/false);
+  if (stored.is_object() && stored.contains("classes") && !mine.contains("classes")) {
+    return cat("classes is ", kDigits, ", the run has ", stored["classes"].dump());
+  }
   for (const auto& [key, value] : mine.items()) {
     // Runs from before there was a choice do not say so.
-    const Json absent = key == "precision" ? Json(to_string(Precision::kF32)) : Json();
+    const Json absent = key == "precision" ? Json(to_string(Precision::kF32))
+                        : key == "classes" ? Json(kDigits)
+                                           : Json();
     const Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
   }
@@ -145,6 +154,7 @@ std::string command_line(const TrainConfig& config) {
   flag("--timesteps", config.objective.timesteps, defaults.objective.timesteps);
   flag("--sigma", config.objective.sigma, defaults.objective.sigma);
   flag("--hidden", config.hidden, defaults.hidden);
+  flag("--classes", config.classes, defaults.classes);
   flag("--batch-size", config.batch_size, defaults.batch_size);
   flag("--lr", config.lr, defaults.lr);
   flag("--lr-decay", config.lr_decay, defaults.lr_decay);
