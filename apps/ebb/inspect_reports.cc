@@ -182,7 +182,7 @@ std::string find_labels_beside(const std::string& images_path) {
   for (const std::string& candidate : {name, other}) {
     const fs::path path = fs::path(images_path).parent_path() / candidate;
     std::error_code error;
-    if (fs::exists(path, error)) return path.string();
+    if (fs::is_regular_file(path, error)) return path.string();
   }
   return "";
 }

@@ -167,19 +167,21 @@ void TrainRun::check_outputs(bool is_new) const {
 void TrainRun::open_log() {
   const std::string path = directory_.file("log.jsonl");
   const int64_t epochs = progress_.step / batches_.steps_per_epoch();
-  std::optional<LogEntry> last;
-  if (measures_accuracy() && static_cast<int64_t>(progress_.test_accuracies.size()) < epochs) {
-    for (const LogEntry& entry : read_train_log(path)) {
-      if (entry.step == progress_.step) last = entry;
-    }
-    if (!last) last = LogEntry{.step = progress_.step, .epoch = epochs};
-    last->test_accuracy = test_accuracy();
+  const bool is_open =
+      measures_accuracy() && static_cast<int64_t>(progress_.test_accuracies.size()) < epochs;
+  LogEntry last{.step = progress_.step, .epoch = epochs};
+  bool is_logged = false;
+  for (const LogEntry& entry : is_open ? read_train_log(path) : std::vector<LogEntry>()) {
+    if (entry.step != progress_.step) continue;
+    last = entry;
+    is_logged = true;
   }
-  const bool closes = last && last->test_accuracy;
-  log_ = std::make_unique<TrainLog>(path, closes ? progress_.step - 1 : progress_.step);
-  if (!closes) return;
-  log_->append(*last);
-  close_epoch(*last);
+  if (is_open) last.test_accuracy = test_accuracy();
+  const bool again = is_logged && last.test_accuracy.has_value();
+  log_ = std::make_unique<TrainLog>(path, again ? progress_.step - 1 : progress_.step);
+  if (again) log_->append(last);
+  if (!last.test_accuracy) return;
+  close_epoch(last);
   saved_step_ = -1;  // the checkpoint does not know that the epoch is closed
   save();
 }
