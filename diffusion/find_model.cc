@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/errno_advice.h"
@@ -19,6 +20,9 @@ namespace fs = std::filesystem;
 
 constexpr const char* kEnding = ".safetensors";
 constexpr const char* kPretrained = "weights/pretrained";
+
+// Renamed models, by their former names: images record the name that they were made with.
+constexpr std::pair<const char*, const char*> kRenamed[] = {{"mnist-judge", "mnist-classifier"}};
 
 std::vector<fs::path> model_directories() {
   std::vector<fs::path> directories;
@@ -71,6 +75,16 @@ std::string model_of_run(const std::string& directory) {
   return newest;
 }
 
+// The file of this name in one of the model directories; empty when there is none.
+std::string find_by_name(const std::string& name) {
+  for (const fs::path& directory : model_directories()) {
+    const std::string path = (directory / (name + kEnding)).string();
+    std::error_code error;
+    if (fs::exists(path, error)) return path;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string find_model(const std::string& name) {
@@ -79,12 +93,15 @@ std::string find_model(const std::string& name) {
       name == "..") {
     return is_directory(name) ? model_of_run(name) : name;
   }
+  if (const std::string path = find_by_name(name); !path.empty()) return path;
+  for (const auto& [former, current] : kRenamed) {
+    const bool is_either = name == former || name == current;
+    const std::string path = is_either ? find_by_name(name == former ? current : former) : "";
+    if (!path.empty()) return path;
+  }
   std::string places;
   for (const fs::path& directory : model_directories()) {
-    const std::string path = (directory / (name + kEnding)).string();
-    std::error_code error;
-    if (fs::exists(path, error)) return path;
-    places += (places.empty() ? "" : ", ") + path_label(path);
+    places += (places.empty() ? "" : ", ") + path_label((directory / (name + kEnding)).string());
   }
   if (is_directory(name)) return model_of_run(name);
   throw IoError(cat("--model ", terminal_safe(name), ": no such model, looked for ", places,

@@ -64,7 +64,7 @@ void read_tensor(const SafetensorsFile& file, const TensorEntry& entry, std::spa
 }
 
 void check_inputs(const LoadedModel& model, const std::string& label) {
-  const bool timed = model.network.has_input("t");
+  const bool timed = model.network.input(InputRole::kTime) != nullptr;
   EBB_CHECK(timed == takes_time(model.objective), FormatError, label, ": the objective ",
             to_string(model.objective.type), " goes with a network that takes ",
             timed ? "no time" : "the time", ", but this one takes ", timed ? "it" : "none",
@@ -72,7 +72,7 @@ void check_inputs(const LoadedModel& model, const std::string& label) {
   const Shape output = output_shape(model.network);
   const bool classifies = model.objective.type == ObjectiveType::kClassify;
   EBB_CHECK(classifies == (output.rank() == 1), FormatError, label, ": the objective ",
-            to_string(model.objective.type), " goes with a network that answers with ",
+            to_string(model.objective.type), " goes with a network whose output is ",
             classifies ? "one number per class" : "an image", ", but this one's output is ", output,
             ". Correct \"ebb.objective\" or \"ebb.model\" in the file's metadata.");
 }

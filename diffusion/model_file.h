@@ -13,13 +13,13 @@ namespace ebb {
 // A trained network as one file: safetensors with tensors in PyTorch's layout and names, and in the
 // metadata the network's config, its objective and how it was made. Format: weights/README.md.
 struct LoadedModel {
-  std::string path;
-  std::string sha256;  // of the file
-  Network network;
-  Objective objective;
-  TensorMap params;  // the engine's layout
-  std::map<std::string, std::string> metadata;
-  std::vector<std::string> warnings;  // values that are no numbers
+  std::string path = {};    // empty: not from a file
+  std::string sha256 = {};  // of the file
+  Network network = {};
+  Objective objective = {};
+  TensorMap params = {};  // the engine's layout
+  std::map<std::string, std::string> metadata = {};
+  std::vector<std::string> warnings = {};  // about values that are not finite
 };
 
 // A model file, or a checkpoint of train_mnist (stored_model.h). FormatError when the file is

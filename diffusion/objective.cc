@@ -1,17 +1,15 @@
 #include "diffusion/objective.h"
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
                                ObjectiveType::kPureNoise, ObjectiveType::kClassify};
@@ -51,7 +49,8 @@ class Reader {
 
   int64_t integer(const char* key, int64_t low, int64_t high) const {
     const Json& value = value_of(key);
-    const bool valid = value.is_number_integer() && value >= low && value <= high;
+    const bool valid =
+        value.is_number_integer() && value.get<int64_t>() >= low && value.get<int64_t>() <= high;
     if (!valid) fail(key, cat("expected ", low, "..", high));
     return value.get<int64_t>();
   }
@@ -59,7 +58,8 @@ class Reader {
   // A number in (low, high].
   double number(const char* key, double low, double high) const {
     const Json& value = value_of(key);
-    const bool valid = value.is_number() && value > low && value <= high;
+    const bool valid =
+        value.is_number() && value.get<double>() > low && value.get<double>() <= high;
     if (!valid) fail(key, cat("expected a number above ", low, " and up to ", high));
     return value.get<double>();
   }

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
 namespace {
 
-using Json = nlohmann::json;
 using std::literals::string_view_literals::operator""sv;
 
 constexpr std::array kWrappers = {"module."sv, "_orig_mod."sv};

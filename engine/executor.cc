@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/memory_plan.h"
-
 namespace ebb {
 
 Executor::Executor(Context& context, Graph graph, const TensorMap& params, const Options& options)
@@ -57,6 +55,24 @@ void Executor::bind_params(const TensorMap& params) {
   }
 }
 
+void Executor::plan() {
+  const MemoryPlan memory = plan_memory(memory_requests());
+  arena_bytes_ = memory.total_bytes;
+  bind_values(memory);
+  workspace_ = Tensor::empty(context_, {workspace_bytes()}, DType::kU8);
+}
+
+// What run() computes lives in the arena.
+bool Executor::is_in_arena(ValueId value) const {
+  return graph_.values[value].kind == ValueKind::kComputed && value_masks_[value] != 0;
+}
+
+// A placed value lives in its concatenation, which therefore lives as long as both.
+ValueId Executor::home(ValueId value) const {
+  const ValueId placed_in = graph_.values[value].placed_in;
+  return placed_in >= 0 ? placed_in : value;
+}
+
 // A value outlives the nodes that compute it when somebody reads it without it being recomputed.
 bool Executor::is_persistent(ValueId value) const {
   if (value == graph_.output || (keep_module_outputs_ && graph_.is_visible(value))) return true;
@@ -68,45 +84,13 @@ bool Executor::is_persistent(ValueId value) const {
   return false;
 }
 
-void Executor::plan() {
+// The first and the last node that touch each value of the arena, at its home.
+std::vector<MemoryRequest> Executor::lifetimes() const {
   const int steps = static_cast<int>(graph_.nodes.size());
   std::vector<MemoryRequest> requests(graph_.values.size(), {0, steps, -1});
-  std::vector<bool> in_arena(graph_.values.size(), false);
-  int64_t workspace_bytes = 0;
-  for (int n = 0; n < steps; ++n) {
-    const GraphNode& node = graph_.nodes[n];
-    const OpDef& def = op_def(node.kind);
-    if (def.workspace_bytes != nullptr) {
-      workspace_bytes = std::max(
-          workspace_bytes, def.workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs),
-                                               graph_.values[node.inputs[0]].dtype));
-    }
-    for (ValueId v : node.outputs) {
-      if (node_masks_[n] == 0) {
-        tensors_[v] = Tensor::empty(context_, graph_.values[v].shape, graph_.values[v].dtype);
-      } else {
-        in_arena[v] = true;
-      }
-    }
-  }
-  // A placed value lives in its concatenation, which therefore lives as long as both.
-  const auto home = [&](ValueId v) {
-    return graph_.values[v].placed_in >= 0 ? graph_.values[v].placed_in : v;
-  };
-  for (size_t v = 0; v < graph_.values.size(); ++v) {
-    const ValueId id = static_cast<ValueId>(v);
-    if (!in_arena[home(id)]) continue;  // a constant may be placed in a value that is not one
-    if (home(id) == id) {
-      requests[v].bytes = graph_.values[v].shape.elements() * size_of(graph_.values[v].dtype);
-    }
-    if (is_persistent(id)) {
-      requests[home(id)].first = 0;
-      requests[home(id)].last = steps;
-    }
-  }
   for (int n = 0; n < steps; ++n) {
     const auto touch = [&](ValueId v) {
-      if (!in_arena[v]) return;
+      if (!is_in_arena(v)) return;
       MemoryRequest& request = requests[home(v)];
       request.first = std::min(request.first, n);
       request.last = std::max(request.last, n);
@@ -114,16 +98,41 @@ void Executor::plan() {
     for (ValueId v : graph_.nodes[n].inputs) touch(v);
     for (ValueId v : graph_.nodes[n].outputs) touch(v);
   }
+  return requests;
+}
 
-  const MemoryPlan memory = plan_memory(requests);
-  arena_bytes_ = memory.total_bytes;
-  const Tensor arena = Tensor::empty(context_, {arena_bytes_}, DType::kU8);
-  for (ValueId input : input_ids_) {
-    tensors_[input] = Tensor::empty(context_, graph_.values[input].shape);
+// One request per value; of no bytes where the value has no memory of its own in the arena.
+std::vector<MemoryRequest> Executor::memory_requests() const {
+  std::vector<MemoryRequest> requests = lifetimes();
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    const GraphValue& value = graph_.values[v];
+    const ValueId id = static_cast<ValueId>(v);
+    if (!is_in_arena(home(id))) continue;  // a constant may be placed in a value that is not one
+    if (home(id) == id) requests[v].bytes = value.shape.elements() * size_of(value.dtype);
+    if (is_persistent(id)) {
+      requests[home(id)].first = 0;
+      requests[home(id)].last = static_cast<int>(graph_.nodes.size());
+    }
+  }
+  return requests;
+}
+
+// Every value gets its tensor: of its own (inputs, constants), in the arena, or in the tensor of
+// the concatenation that it is placed in.
+void Executor::bind_values(const MemoryPlan& memory) {
+  const Tensor arena = Tensor::empty(context_, {memory.total_bytes}, DType::kU8);
+  const auto allocate = [&](ValueId v) {
+    tensors_[v] = Tensor::empty(context_, graph_.values[v].shape, graph_.values[v].dtype);
+  };
+  for (ValueId input : input_ids_) allocate(input);
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if (node_masks_[n] != 0) continue;
+    for (ValueId v : graph_.nodes[n].outputs) allocate(v);
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {
-    if (in_arena[v] && graph_.values[v].placed_in < 0) {
-      tensors_[v] = arena.view(memory.offsets[v], graph_.values[v].shape, graph_.values[v].dtype);
+    const GraphValue& value = graph_.values[v];
+    if (is_in_arena(static_cast<ValueId>(v)) && value.placed_in < 0) {
+      tensors_[v] = arena.view(memory.offsets[v], value.shape, value.dtype);
     }
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {
@@ -132,7 +141,18 @@ void Executor::plan() {
       tensors_[v] = tensors_[value.placed_in].channels(value.placed_channel, value.shape.back());
     }
   }
-  workspace_ = Tensor::empty(context_, {workspace_bytes}, DType::kU8);
+}
+
+// The most that one node needs.
+int64_t Executor::workspace_bytes() const {
+  int64_t bytes = 0;
+  for (const GraphNode& node : graph_.nodes) {
+    if (node.op->workspace_bytes == nullptr) continue;
+    const DType dtype = graph_.values[node.inputs[0]].dtype;
+    bytes = std::max(
+        bytes, node.op->workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs), dtype));
+  }
+  return bytes;
 }
 
 void Executor::set_input(const std::string& name, const Tensor& value) {
@@ -141,6 +161,8 @@ void Executor::set_input(const std::string& name, const Tensor& value) {
     if (graph_.values[id].name != name) continue;
     EBB_CHECK(value.shape() == graph_.values[id].shape, ShapeError, "executor: input ", name,
               " has shape ", value.shape(), ", expected ", graph_.values[id].shape);
+    EBB_CHECK(value.dtype() == graph_.values[id].dtype, ShapeError, "executor: input ", name,
+              " is ", to_string(value.dtype()), ", expected ", to_string(graph_.values[id].dtype));
     tensors_[id].copy_from(value);
     dirty_ |= value_masks_[id];
     missing_ &= ~value_masks_[id];
@@ -154,7 +176,7 @@ void Executor::run_node(const GraphNode& node) {
   std::vector<Tensor> inputs, outputs;
   for (ValueId v : node.inputs) inputs.push_back(tensors_[v]);
   for (ValueId v : node.outputs) outputs.push_back(tensors_[v]);
-  op_def(node.kind).run(context_, {node.attrs, inputs, outputs, workspace_.raw()});
+  node.op->run(context_, {node.attrs, inputs, outputs, workspace_.raw()});
 }
 
 // Everything that depends on one of these inputs.

@@ -7,6 +7,7 @@
 
 #include "engine/graph.h"
 #include "engine/graph_cache.h"
+#include "engine/memory_plan.h"
 
 namespace ebb {
 
@@ -41,7 +42,13 @@ class Executor {
   void find_dependencies();
   void bind_params(const TensorMap& params);
   void plan();
+  bool is_in_arena(ValueId value) const;
+  ValueId home(ValueId value) const;
   bool is_persistent(ValueId value) const;
+  std::vector<MemoryRequest> lifetimes() const;
+  std::vector<MemoryRequest> memory_requests() const;
+  void bind_values(const MemoryPlan& memory);
+  int64_t workspace_bytes() const;
   void run_node(const GraphNode& node);
   void run_nodes(InputMask inputs);
 

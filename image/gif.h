@@ -26,7 +26,7 @@ std::vector<uint8_t> encode_gif(std::span<const Image> frames, const GifTiming& 
 void write_gif(const std::string& path, std::span<const Image> frames, const GifTiming& timing = {},
                Overwrite overwrite = Overwrite::kRefuse, const std::string& comment = {});
 
-// What a GIF says about itself.
+// Metadata of a GIF.
 struct GifInfo {
   int width = 0;
   int height = 0;
@@ -35,7 +35,7 @@ struct GifInfo {
   std::vector<std::string> comments;  // as stored: any bytes
 };
 
-// Walks through all blocks without decoding pixels. FormatError when the file is cut or damaged,
+// Reads all blocks without decoding pixels. FormatError when the file is cut or damaged,
 // IoError when it cannot be read.
 GifInfo read_gif_info(const std::string& path);
 

@@ -1,4 +1,4 @@
-// What a GIF says about itself, block by block (GIF89a specification).
+// Reads the metadata of a GIF, block by block (GIF89a specification).
 #include <string_view>
 
 #include "base/error.h"

@@ -223,7 +223,7 @@ JpegInfo read_jpeg_info(const std::string& path) {
 
 std::string describe(const JpegInfo& info) {
   return cat("JPEG image, ", info.width, " x ", info.height, " pixels, 8-bit ",
-             info.gray ? "grey" : "colour", info.progressive ? ", progressive" : "",
+             info.gray ? "gray" : "color", info.progressive ? ", progressive" : "",
              info.orientation == 1 ? "" : cat(", EXIF orientation ", info.orientation), ", ",
              format_bytes(info.file_bytes));
 }

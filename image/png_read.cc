@@ -108,7 +108,7 @@ Image decode_pixels(std::span<const uint8_t> file, const PngContainer& png,
 const char* color_name(PngColor color) {
   switch (color) {
     case PngColor::kGray:
-      return "grey";
+      return "gray";
     case PngColor::kRgb:
       return "RGB";
     case PngColor::kPalette:

@@ -15,12 +15,12 @@ Value EagerOps::param(const Scope& name, const Shape& shape, const ParamInfo&) {
   return input(found->second);
 }
 
-Value EagerOps::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+Value EagerOps::emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                      const Scope& layer) {
   const LayerScope scope(context_, layer.path());
   std::vector<Tensor> tensors;
   for (Value value : inputs) tensors.push_back(tensor(value));
-  return input(run_op(context_, kind, attrs, tensors).front());
+  return input(run_op(context_, op, attrs, tensors).front());
 }
 
 }  // namespace ebb

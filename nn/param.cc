@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/random/random.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb {
 namespace {
@@ -64,10 +64,10 @@ void initialize(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<f
                              .elements = static_cast<int64_t>(values.size()),
                              .y = values.data()};
   if (init.deviation > 0) {
-    cpu::random_normal(drawn, KernelStream{});
+    cpu_kernels().random_normal.fn(drawn, KernelStream{});
     for (float& value : values) value *= init.deviation;
   } else if (init.bound > 0) {
-    cpu::random_uniform(drawn, KernelStream{});
+    cpu_kernels().random_uniform.fn(drawn, KernelStream{});
     for (float& value : values) value = init.bound * (2 * value - 1);
   } else {
     std::fill(values.begin(), values.end(), init.constant);

@@ -5,12 +5,12 @@
 #include <csignal>
 #include <iostream>
 #include <new>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "apps/cli/kernels_flag.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "engine/backend.h"
 
@@ -49,10 +49,9 @@ int report(ExitCode code, const std::string& text, bool as_json) {
   std::cout.flush();
   std::cerr << "error: " << message << std::endl;
   if (as_json) {
-    const nlohmann::ordered_json error = {
+    const Json error = {
         {"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", message}};
-    std::cout << nlohmann::ordered_json{{"error", error}}.dump(
-                     2, ' ', true, nlohmann::json::error_handler_t::replace)
+    std::cout << Json{{"error", error}}.dump(2, ' ', true, Json::error_handler_t::replace)
               << std::endl;
   }
   return static_cast<int>(code);
@@ -192,20 +191,24 @@ void add_version_flag(Command program) {
 const char* program_version() { return EBB_VERSION; }
 
 void add_device_flags(Command command, DeviceFlags& flags) {
-  command.add_option("--device", flags.device, "auto, cpu, cuda or cuda:N").show_default();
-  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads; 0: all (default)");
+  command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N").show_default();
+  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads (0: all)");
   add_precision_flag(command, flags);
-  add_kernels_flag(command);
+  add_kernels_flag(command, flags.kernels);
 }
 
 void add_precision_flag(Command command, DeviceFlags& flags) {
   add_choice(command, "--precision", flags.precision_name, {"f32", "tf32", "bf16", "f16"},
-             "what a GPU computes in (default f32; tf32: f32 rounded by tensor cores; bf16, f16: "
-             "activations of 16 bits)");
+             "Precision on a GPU (f32; tf32: f32 rounded by tensor cores; bf16, f16: 16-bit "
+             "activations)");
 }
 
 std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
-  return make_context(flags.device, static_cast<int>(flags.threads), flags.precision());
+  return make_context(
+      {.device = flags.device,
+       .threads = static_cast<int>(flags.threads),
+       .precision = flags.precision(),
+       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault});
 }
 
 }  // namespace ebb

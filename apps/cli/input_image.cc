@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "image/convert.h"
 #include "image/jpeg.h"
@@ -75,7 +75,7 @@ StoredImage read_stored(const std::string& flag, const std::string& name) {
   const InputFile file{parts.path, sha256_hex(reader)};
   if (kind == FileKind::kIdxImages || kind == FileKind::kGzip) {
     EBB_CHECK(!parts.index.empty(), UsageError, where,
-              ": an IDX file holds many images. Say which: ", path_label(name + "#0"), ".");
+              ": an IDX file holds many images. Choose one: ", path_label(name + "#0"), ".");
     return {pick(read_idx_images(path), parts.index, where), file};
   }
   EBB_CHECK(parts.index.empty(), UsageError, where, ": #", terminal_safe(parts.index),
@@ -168,13 +168,13 @@ std::string find_input_file(const std::string& path) {
 }
 
 ImageFormat image_format(const Network& network) {
-  const Shape x = network.inputs[0].shape;  // [H, W, C]
+  const Shape x = network.sample().shape;  // [H, W, C]
   ImageFormat format{.width = static_cast<int>(x[1]),
                      .height = static_cast<int>(x[0]),
                      .channels = static_cast<int>(x[2]),
                      .range = PixelRange::kMinusOneToOne,
                      .light_on_dark = false};
-  if (nlohmann::json::parse(network.config).value("name", "") == "mnist_unet") {
+  if (Json::parse(network.config).value("name", "") == "mnist_unet") {
     format.range = PixelRange::kZeroToOne;
     format.light_on_dark = true;
   }
@@ -208,7 +208,7 @@ Mask read_mask(const std::string& flag, const std::string& name, int width, int 
   }
   const bool any = std::find(mask.inpaint.begin(), mask.inpaint.end(), 1.0f) != mask.inpaint.end();
   EBB_CHECK(any, UsageError, flag, " ", path_label(name), ": marks no pixel of ", width, " x ",
-            height, " to make new, expected white ones. Draw what to make new in white.");
+            height, " for inpainting, expected white ones. Paint the area to inpaint white.");
   return mask;
 }
 

@@ -1,12 +1,11 @@
-#include "apps/ebb/convert.h"
-
 #include <algorithm>
 #include <array>
-#include <iostream>
 #include <map>
 #include <memory>
+#include <ostream>
 
 #include "apps/cli/cli.h"
+#include "apps/ebb/commands.h"
 #include "base/output_file.h"
 #include "base/text.h"
 #include "base/utf8.h"
@@ -52,33 +51,35 @@ std::map<std::string, std::string> parse_meta(const std::vector<std::string>& en
   return metadata;
 }
 
-void convert(const ConvertFlags& flags) {
+void convert(const ConvertFlags& flags, const Invocation& invocation) {
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   std::map<std::string, std::string> metadata = parse_meta(flags.meta);
   const auto context = make_context("cpu", 1);
   const LoadedModel model = load_model(*context, find_model(flags.model));
-  for (const std::string& warning : model.warnings) std::cerr << "warning: " << warning << '\n';
+  for (const std::string& warning : model.warnings)
+    invocation.err << "warning: " << warning << '\n';
   for (const auto& [key, value] : model.metadata) {
     if (!is_generated(key)) metadata.emplace(key, value);
   }
   save_model(flags.output, model.network, model.objective, model.params, metadata,
              flags.dtype == "f16" ? DType::kF16 : DType::kF32);
-  std::cout << path_label(flags.output) << '\n';
+  invocation.out << path_label(flags.output) << '\n';
 }
 
 }  // namespace
 
-void add_convert_command(Command program) {
-  Command command =
-      program.add_subcommand("convert", "write a model file with another storage type");
+// `ebb convert MODEL -o FILE [--dtype f32|f16] [--meta key=value]`: rewrites a model with
+// another storage type, keeping its metadata.
+void add_convert(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<ConvertFlags>();
-  command.add_option("model", flags->model, "model file").required();
-  command.add_option("-o,--output", flags->output, "file to write").required();
+  command.add_option("model", flags->model, "Model file").required();
+  command.add_option("-o,--output", flags->output, "Output file").required();
   add_choice(command, "--dtype", flags->dtype, {"f32", "f16"},
-             "storage of the weights; vectors stay f32");
-  command.add_option("--meta", flags->meta, "key=value to store as ebb.key; may be repeated");
-  command.add_flag("--force", flags->force, "replace an existing file");
-  command.callback([flags] { convert(*flags); });
+             "Storage type of the weights; vectors such as biases stay f32");
+  command.add_option("--meta", flags->meta,
+                     "Metadata entry key=value, stored as ebb.key; repeatable");
+  command.add_flag("--force", flags->force, "Overwrite an existing file");
+  command.callback([flags, &invocation] { convert(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -1,11 +1,10 @@
-#include "apps/ebb/denoise.h"
-
 #include <array>
 #include <cmath>
 #include <memory>
 #include <optional>
 #include <sstream>
 
+#include "apps/ebb/commands.h"
 #include "apps/ebb/image_start.h"
 #include "apps/ebb/sample_job.h"
 #include "base/text.h"
@@ -29,13 +28,13 @@ struct Flags {
   int64_t show_every = 0;          // 0: only the result
 };
 
-// Rows of a figure: what is shown of each noised image.
+// A column of a figure.
 struct Column {
   std::string title;
   std::vector<Image> images;  // one per row
 };
 
-void write_columns(const OutputFiles& files, const std::vector<Column>& columns,
+void write_columns(std::ostream& out, const OutputFiles& files, const std::vector<Column>& columns,
                    const std::vector<std::string>& rows, const Provenance& provenance) {
   GridLabels labels{.title = "", .columns = {}, .rows = rows};
   std::vector<Image> cells;
@@ -43,7 +42,7 @@ void write_columns(const OutputFiles& files, const std::vector<Column>& columns,
   for (size_t row = 0; row < columns.front().images.size(); ++row) {
     for (const Column& column : columns) cells.push_back(column.images[row]);
   }
-  write_figure(files,
+  write_figure(out, files,
                make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
                provenance);
 }
@@ -57,7 +56,7 @@ Tensor noisy(const SampleJob& job, const StartImage& start, const NoiseLevel& le
   return add_noise(context, level, select_images(context, start.tensor, 0, images), eps);
 }
 
-// The model's answer in one step: what it takes the clean images to be.
+// The model's one-step estimate of the clean images.
 Tensor estimate(const SampleJob& job, NetworkDenoiser& denoiser, const NoiseLevel& level,
                 const Tensor& x) {
   const Tensor t = coefficients(job.context(), std::array{level.time}).reshape({1, 1});
@@ -89,7 +88,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
                                      {start.image.image, step.noisy[k], step.clean[k]});
       }
     }
-    write_columns(files, columns, rows, provenance);
+    write_columns(job.out(), files, columns, rows, provenance);
     return;
   }
   std::vector<GeneratedImage> generated;
@@ -101,7 +100,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
                            .note = step.title});
     }
   }
-  write_images(files, generated, provenance);
+  write_images(job.out(), files, generated, provenance);
 }
 
 std::string shortened(double value) {
@@ -180,19 +179,19 @@ void run_iterative(const Flags& flags, SampleJob& job) {
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
   GenerateRequest request = job.request(images, job.assignment_schedule(i_start));
-  request.guidance = job.guided_to(labels);
+  request.labels = labels;
   request.start = start.tensor;
   const OutputFiles files = job.files(images, square_columns(images));
 
   std::vector<Column> columns;
-  const auto keep = [&](int64_t first, int64_t done, const Tensor& x) {
-    if (flags.show_every == 0 || done % flags.show_every != 0) return;
-    const size_t column = static_cast<size_t>(done / flags.show_every);
+  const auto keep = [&](const GenerateStep& step) {
+    if (flags.show_every == 0 || step.step % flags.show_every != 0) return;
+    const size_t column = static_cast<size_t>(step.step / flags.show_every);
     if (columns.size() <= column) columns.resize(column + 1);
-    columns[column].title = "t = " + scale_text(job.objective(), request.schedule[done]);
+    columns[column].title = "t = " + scale_text(job.objective(), request.schedule[step.step]);
     columns[column].images.resize(static_cast<size_t>(images));
-    std::vector<Image> batch = images_of(job, x.to_host());
-    std::move(batch.begin(), batch.end(), columns[column].images.begin() + first);
+    std::vector<Image> batch = images_of(job, step.x.to_host());
+    std::move(batch.begin(), batch.end(), columns[column].images.begin() + step.first_image);
   };
   const std::vector<Image> results = images_of(job, job.generate(request, files, keep));
   Provenance provenance = job.provenance(&request, class_text(labels.front()));
@@ -200,7 +199,7 @@ void run_iterative(const Flags& flags, SampleJob& job) {
 
   if (flags.show_every > 0) {
     NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
-                             request.guidance);
+                             job.guided_to(labels));
     const NoiseLevel& level = request.schedule.front();
     const Tensor noisy_x = noisy(job, start, level, images);
     if (step_count(request.schedule) % flags.show_every == 0) columns.pop_back();  // it is "final"
@@ -211,18 +210,18 @@ void run_iterative(const Flags& flags, SampleJob& job) {
     columns.push_back(
         {"original", std::vector<Image>(static_cast<size_t>(images), start.image.image)});
     for (int64_t k = 0; k < images; ++k) {
-      provenance.seeds.push_back(request.first_seed + static_cast<uint64_t>(k));
+      provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
     }
-    write_columns(files, columns, {}, provenance);
+    write_columns(job.out(), files, columns, {}, provenance);
   } else {
     std::vector<GeneratedImage> generated;
     for (int64_t k = 0; k < images; ++k) {
       generated.push_back({.image = results[k],
-                           .seed = request.first_seed + static_cast<uint64_t>(k),
+                           .seed = request.seed + static_cast<uint64_t>(k),
                            .prompt = class_text(labels[k]),
                            .note = cat("i_start ", i_start)});
     }
-    write_images(files, generated, provenance);
+    write_images(job.out(), files, generated, provenance);
   }
   job.print_summary(images, request);
 }
@@ -242,9 +241,9 @@ void refuse_useless(const Flags& flags, bool has_steps, const std::string& model
   if (one_step) refuse_step_flags(flags.job, why);
 }
 
-void run(Flags flags, const std::vector<std::string>& arguments) {
+void run(Flags flags, const Invocation& invocation) {
   if (flags.show_every > 0) flags.job.grid = true;  // a figure is one file
-  SampleJob job(flags.job, arguments);
+  SampleJob job(flags.job, invocation);
   const bool has_steps = takes_time(job.objective());
   EBB_CHECK(has_steps || !flags.iterative, UsageError,
             "--iterative: ", path_label(job.model().path),
@@ -259,37 +258,38 @@ void run(Flags flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_denoise_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb denoise`: noises an image and shows what the model makes of it: its estimate in one step,
+// or the way back step by step.
+void add_denoise(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command =
-      program.add_subcommand("denoise", "Noise an image and denoise it, in one step or many");
   add_input_flags(command, flags->input);
   Flag one_step =
-      command.add_flag("--one-step", flags->one_step, "The model's estimate at each level of -t");
+      command.add_flag("--one-step", flags->one_step, "One-step estimates at the timesteps of -t");
   Flag iterative = command.add_flag("--iterative", flags->iterative,
-                                    "Step by step from --i-start (what happens without either)");
+                                    "Step by step from --i-start (the default)");
   iterative.excludes(one_step);
   command
       .add_option("-t,--timesteps", flags->timesteps,
-                  "Levels for --one-step, 0..999 of 1000 (250,500,750)")
+                  "Timesteps for --one-step, 0..999 of 1000 (250,500,750)")
       .type_name("LIST")
       .excludes(iterative);
   command
       .add_option("--sigma", flags->sigmas,
-                  "Noise for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
+                  "Noise levels for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
       .type_name("LIST")
       .excludes(iterative);
   add_integer(command, "--i-start", flags->i_start, 0, 32,
-              "Entry of the strided list 990, 960, ... to start from (10)")
+              "Entry of the strided timesteps 990, 960, ... to start from (10)")
       .excludes(one_step);
-  add_integer(command, "--show-every", flags->show_every, 1, 1000,
-              "One figure: every so many states, the result, one step, blur and the original")
+  add_integer(
+      command, "--show-every", flags->show_every, 1, 1000,
+      "Write one figure: every Nth state, the result, the one-step estimate, a blur, the original")
       .excludes(one_step);
   add_sample_flags(command, flags->job,
-                   {.count = "Seeds to denoise with (1)",
-                    .steps = "Sampling steps from the start to the clean image (those of the "
-                             "strided list)"},
-                   [flags, &arguments] { run(*flags, arguments); });
+                   {.count = "Noise seeds (1)",
+                    .steps = "Sampling steps from the start to the clean image (as in the "
+                             "strided list of timesteps)"},
+                   [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

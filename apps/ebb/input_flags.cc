@@ -10,11 +10,12 @@ Flag add_input_flags(Command command, InputFlags& flags, bool required) {
                                "Image to start from: PNG, JPEG, or FILE#N, image N of an IDX file")
                    .type_name("FILE")
                    .required(required);
-  add_choice(command, "--invert", flags.invert, {"auto", "yes", "no"},
-             "Make dark strokes on light light on dark (auto: by the border, for models of such "
-             "drawings)");
+  add_choice(
+      command, "--invert", flags.invert, {"auto", "yes", "no"},
+      "Invert the image (auto: dark on light becomes light on dark, judged by the border, for "
+      "models of light strokes)");
   add_choice(command, "--fit", flags.fit, {"stretch", "crop"},
-             "How another size becomes the model's (stretch); crop keeps the middle");
+             "How to fit another size (stretch); crop keeps the center");
   return image;
 }
 

@@ -1,14 +1,13 @@
-#include "apps/ebb/inspect.h"
-
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "apps/ebb/commands.h"
 #include "apps/ebb/inspect_reports.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
@@ -83,46 +82,46 @@ InspectReport inspect_file(const std::string& path, const Options& options) {
   }
 }
 
-void warn_of_non_finite(const InspectReport& report) {
+void warn_of_non_finite(std::ostream& err, const InspectReport& report) {
   if (!report.contains("tensors")) return;
   for (const auto& tensor : report["tensors"]) {
-    const NonFinite found{tensor["nan"], tensor["infinite"]};
+    const NonFinite found{tensor["nan"].get<uint64_t>(), tensor["infinite"].get<uint64_t>()};
     if (!found.any()) continue;
-    std::cerr << "warning: "
-              << non_finite_warning(path_label(report["file"].get<std::string>()),
-                                    tensor["name"].get<std::string>(), found)
-              << '\n';
+    err << "warning: "
+        << non_finite_warning(path_label(report["file"].get<std::string>()),
+                              tensor["name"].get<std::string>(), found)
+        << '\n';
   }
 }
 
-void run(const Options& options) {
+void run(const Options& options, const Invocation& invocation) {
   InspectReport files = InspectReport::array();
   for (const std::string& path : options.files) {
     files.push_back(inspect_file(path, options));
-    warn_of_non_finite(files.back());
-    if (!options.json) print_report(std::cout, files.back());
-    std::cout.flush();
+    warn_of_non_finite(invocation.err, files.back());
+    if (!options.json) print_report(invocation.out, files.back());
+    invocation.out.flush();
   }
   if (!options.json) return;
   // A path may hold any bytes; JSON holds UTF-8.
   const auto replace = InspectReport::error_handler_t::replace;
-  std::cout << InspectReport{{"files", files}}.dump(2, ' ', true, replace) << '\n';
+  invocation.out << InspectReport{{"files", files}}.dump(2, ' ', true, replace) << '\n';
 }
 
 }  // namespace
 
-void add_inspect_command(Command program) {
+// `ebb inspect FILE... [--json]`: what a file holds, for safetensors, IDX(.gz) and PNG files. Reads
+// every byte and applies every rule of the loaders, so a file that passes here loads.
+void add_inspect(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  Command command = program.add_subcommand(
-      "inspect", "Check files completely and list what they hold: tensors, metadata, digests");
   command.add_option("files", options->files, "safetensors, IDX(.gz), PNG or JPEG files")
       .required()
       .type_name("FILE");
   command.add_flag("--json", options->json, "Print one JSON object instead of text");
   add_bytes(command, "--max-model-bytes", options->limits.max_model_bytes,
-            "Refuse files whose tensors take more, e.g. 32GiB")
+            "Reject files with more tensor data, e.g. 32GiB")
       .default_text("24GiB");
-  command.callback([options] { run(*options); });
+  command.callback([options, &invocation] { run(*options, invocation); });
 }
 
 }  // namespace ebb

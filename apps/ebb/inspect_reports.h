@@ -1,15 +1,15 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 
+#include "base/json.h"
 #include "weights/safetensors_header.h"
 
 namespace ebb {
 
 // What `ebb inspect` finds in one file, as the object that --json prints.
-using InspectReport = nlohmann::ordered_json;
+using InspectReport = Json;
 
 // kind, bytes, sha256, digest ("verified" or "none"), metadata, tensors[name, dtype, shape, bytes,
 // sha256, nan, infinite].

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "diffusion/conditioner.h"
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 #include "engine/executor.h"
 #include "image/labeled_grid.h"
 #include "image/png.h"
@@ -19,7 +19,6 @@ constexpr int kTestDigits = 8;
 constexpr int kSweepDigits = 3;
 constexpr int kScale = 2;
 constexpr double kGuidanceScale = 5;
-constexpr int64_t kFlowStepsTime = 50, kFlowStepsClass = 300;
 constexpr double kSweep[] = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
 
 using Pixels = std::vector<float>;  // [N, 28, 28]
@@ -75,12 +74,13 @@ class OneStepDenoiser {
       : context_(context),
         stopped_(stopped),
         shape_{count, 28, 28, 1},
+        input_(trainer.network().sample().name),
         executor_(context, inference_graph(trainer.network(), count, context),
                   trainer.params().final_weights()) {}
 
   Pixels operator()(const Pixels& input) {
     if (stopped_()) throw Stopped();
-    executor_.set_input("x", Tensor::from_host(context_, shape_, std::span<const float>(input)));
+    executor_.set_input(input_, Tensor::from_host(context_, shape_, std::span<const float>(input)));
     return executor_.run().to_host();
   }
 
@@ -88,6 +88,7 @@ class OneStepDenoiser {
   Context& context_;
   const std::function<bool()>& stopped_;
   Shape shape_;
+  std::string input_;
   Executor executor_;
 };
 
@@ -155,25 +156,20 @@ void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
 void write_drawn_grid(Context& context, const autograd::Trainer& trainer, const TrainConfig& config,
                       const std::string& path, const std::function<bool()>& stopped) {
   const bool classes = config.model == TrainModel::kClass;
-  const bool flow = config.objective.type == ObjectiveType::kFlow;
-  const int64_t steps = !flow     ? config.objective.timesteps
-                        : classes ? kFlowStepsClass
-                                  : kFlowStepsTime;
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < kSamples; ++i) {
     labels.push_back(classes ? i % config.classes : kNoClass);
   }
-  GenerateRequest request;
-  request.images = request.batch_size = kSamples;
-  request.guidance = class_guidance(context, trainer.network(), labels, kGuidanceScale);
-  request.sampler.kind = flow ? SamplerKind::kEuler : SamplerKind::kDdpm;
-  request.schedule = full_schedule(config.objective, steps);
-  const std::vector<float> pixels =
-      generate(context, trainer.network(), trainer.params().final_weights(), request,
-               [&](int64_t, int64_t, const Tensor&) {
-                 if (stopped()) throw Stopped();
-               });
-  save(path, make_grid(to_images(pixels), kColumns));
+  const Pipeline pipeline(context,
+                          {.network = trainer.network(),
+                           .objective = config.objective,
+                           .params = trainer.params().final_weights()},
+                          {.batch_size = kSamples});
+  const std::vector<Image> images =
+      pipeline.generate({.labels = labels, .guidance_scale = kGuidanceScale},
+                        [&](const GenerateStep&) { return !stopped(); });
+  if (images.size() < labels.size()) throw Stopped();
+  save(path, make_grid(images, kColumns));
 }
 
 }  // namespace

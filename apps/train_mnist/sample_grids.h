@@ -14,7 +14,7 @@ namespace ebb {
 //   time      40 samples
 //   denoiser  rows of clean, noisy and denoised test digits; beside it, "<path>-sigma.png" with one
 //             digit noised and denoised at every sigma of the out-of-distribution sweep
-//   pure noise denoiser  10 answers to noise
+//   pure noise denoiser  10 outputs for pure noise
 // Weights are the run's (their moving average when it keeps one). No random state is touched.
 // test_data: the test split, for the denoiser. Ends early, without a file, when `stopped`
 // says so; it is asked between network calls.

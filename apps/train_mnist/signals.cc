@@ -50,10 +50,11 @@ void end_at_once(int signal) {
   if (saved < 0) {
     line << ". Nothing was saved.\n";
   } else if (saved < done) {
-    line << ": the steps after " << saved << " are lost. Go on from its checkpoint with --resume "
+    line << ": the steps after " << saved
+         << " are lost. Continue from its checkpoint with --resume "
          << "auto.\n";
   } else {
-    line << ", which is saved. Go on with --resume auto.\n";
+    line << ", which is saved. Continue with --resume auto.\n";
   }
   line.print();
   _exit(static_cast<int>(code_of(signal)));

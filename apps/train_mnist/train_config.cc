@@ -1,13 +1,14 @@
 #include "apps/train_mnist/train_config.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "base/json.h"
 
 namespace ebb {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr const char* kFormerClassifier = "judge";  // in the config of older runs
 
 constexpr int64_t kDigits = 10;
 
@@ -36,7 +37,7 @@ Json to_json_object(const TrainConfig& config) {
   return json;
 }
 
-// The edition whose defaults a config started from, as far as the config shows.
+// The preset whose defaults a config started from, as far as the config shows.
 Preset preset_of(const TrainConfig& config) {
   return config.objective.type == ObjectiveType::kFlow ? Preset::kFa25 : Preset::kFa24;
 }
@@ -52,7 +53,7 @@ const char* to_string(TrainModel model) {
     case TrainModel::kClass:
       return "class";
     case TrainModel::kClassifier:
-      return "judge";
+      return "classifier";
   }
   return "unknown";
 }
@@ -91,10 +92,10 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
 }
 
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs) {
-  std::vector<int64_t> shown{1, 5};
-  if (preset == Preset::kSp25) shown = {5};
-  shown.push_back(epochs);
-  return shown;
+  std::vector<int64_t> sampled{1, 5};
+  if (preset == Preset::kSp25) sampled = {5};
+  sampled.push_back(epochs);
+  return sampled;
 }
 
 double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_epoch) {
@@ -108,7 +109,7 @@ double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_
 Network make_network(const TrainConfig& config) {
   if (config.model == TrainModel::kClassifier) {
     const Json classifier{
-        {"name", "mnist_judge"}, {"hidden", config.hidden}, {"classes", config.classes}};
+        {"name", "mnist_classifier"}, {"hidden", config.hidden}, {"classes", config.classes}};
     return make_network(classifier.dump(), "train_mnist");
   }
   const char* conditioning = config.model == TrainModel::kDenoiser ? "none"
@@ -131,11 +132,12 @@ std::string describe_difference(const std::string& json, const std::string& stor
     return cat("classes is ", kDigits, ", the run has ", stored["classes"].dump());
   }
   for (const auto& [key, value] : mine.items()) {
-    // Runs from before there was a choice do not say so.
+    // Older runs lack keys that had no choice then.
     const Json absent = key == "precision" ? Json(to_string(Precision::kF32))
                         : key == "classes" ? Json(kDigits)
                                            : Json();
-    const Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
+    Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
+    if (key == "model" && other == kFormerClassifier) other = to_string(TrainModel::kClassifier);
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
   }
   return "";
@@ -146,7 +148,7 @@ std::string command_line(const TrainConfig& config) {
   const TrainConfig defaults = preset_config(config.model, preset);
   std::ostringstream out;
   out << "train_mnist --model " << to_string(config.model);
-  if (preset != Preset::kFa24) out << " --course fa25";
+  if (preset != Preset::kFa24) out << " --preset fa25";
   if (config.objective.type == ObjectiveType::kPureNoise) out << " --input noise";
   const auto flag = [&](const char* name, const auto& value, const auto& usual) {
     if (value != usual) out << ' ' << name << ' ' << Json(value).dump();

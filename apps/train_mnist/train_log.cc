@@ -4,18 +4,16 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/atomic_file.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::json;
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -25,7 +23,7 @@ double number_of(const Json& json, const char* key) {
 }
 
 std::string to_line(const LogEntry& entry) {
-  nlohmann::ordered_json line;
+  Json line;
   line["step"] = entry.step;
   line["epoch"] = entry.epoch;
   line["loss"] = number(entry.loss);

@@ -9,7 +9,7 @@
 
 namespace ebb {
 
-// What train_mnist was asked to do: the run itself, and how and where to carry it out.
+// The command line of train_mnist: the run itself, and how and where to carry it out.
 struct TrainOptions {
   TrainConfig config;
   Preset preset = Preset::kFa24;
@@ -21,7 +21,7 @@ struct TrainOptions {
   bool force_resume = false;
   int64_t save_every = 100;  // steps
   int64_t keep_last = 2;     // checkpoints
-  int64_t sample_every = 0;  // epochs; 0: where the edition shows samples
+  int64_t sample_every = 0;  // epochs; 0: where the assignment asks for samples
   bool profile = false;
   bool quiet = false;
 };
@@ -35,7 +35,7 @@ class TrainFlags {
   TrainOptions finish() const;
 
  private:
-  TrainOptions options_;  // fields that do not depend on the edition
+  TrainOptions options_;  // fields that do not depend on the preset
   std::string model_, classes_;
   std::optional<std::string> preset_, objective_, input_;
   std::optional<int64_t> hidden_, batch_size_, epochs_, max_steps_, warmup_, timesteps_;

@@ -112,7 +112,7 @@ void TrainRun::run() {
   open_log();
   first_step_ = progress_.step;
   started_ = std::chrono::steady_clock::now();
-  // A run stopped between the end of an epoch and its samples makes them up.
+  // A run that stopped between the end of an epoch and its samples writes them now.
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   if (progress_.step > 0 && progress_.step % steps_per_epoch == 0) show_epoch();
   stop_if_asked();
@@ -128,7 +128,7 @@ void TrainRun::run() {
   }
   save();
   end_progress_line();
-  draw_loss_curve();
+  write_loss_curve();
   write_model();
 }
 
@@ -138,11 +138,11 @@ void TrainRun::stop_if_asked() {
   end_progress_line();
   const std::string where = cat("stopped after step ", progress_.step, " of ", total_steps_);
   if (saved_step_ == progress_.step) {
-    throw Error(where + ", which is saved. Go on with --resume auto", stop_exit_code());
+    throw Error(where + ", which is saved. Continue with --resume auto", stop_exit_code());
   }
   throw Error(where + (saved_step_ < 0 ? std::string(". Nothing was saved")
                                        : cat(". The last checkpoint is of step ", saved_step_,
-                                             ". Go on from it with --resume auto")),
+                                             ". Continue from it with --resume auto")),
               stop_exit_code());
 }
 
@@ -191,7 +191,7 @@ void TrainRun::start_or_resume() {
   if (!checkpoints.empty() && options_.resume.empty()) {
     throw UsageError(cat("--output ", path_label(options_.output), ": holds a run at step ",
                          checkpoints.front().step,
-                         ". Go on with --resume auto or choose another --output"));
+                         ". Continue it with --resume auto, or choose another --output"));
   }
   check_outputs(checkpoints.empty());
   if (!options_.resume.empty() && options_.resume != "auto") {
@@ -225,11 +225,11 @@ bool TrainRun::try_resume(const CheckpointFile& checkpoint) {
 
 LogEntry TrainRun::train_step() {
   const auto start = std::chrono::steady_clock::now();
-  const Batch& batch = batches_.place(progress_.step);
+  const Batch& batch = batches_.stage_batch(progress_.step);
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   const double lr = learning_rate(options_.config, progress_.step, steps_per_epoch);
-  const autograd::StepResult result = trainer_.repeat(
-      batch.inputs, batch.target, [&] { batches_.draw(batch); }, lr);
+  const autograd::StepResult result = trainer_.captured_step(
+      batch.inputs, batch.target, [&] { batches_.make_batch(batch); }, lr);
 
   const int64_t epoch = progress_.step / steps_per_epoch + 1;
   ++progress_.step;
@@ -285,7 +285,7 @@ void TrainRun::skip_step(const autograd::StepResult& result) {
                           ". Use a smaller --lr, --lr-warmup-steps or --clip-norm"));
 }
 
-// While updates are being skipped the checkpoints that led here stay as they are.
+// Keeps the last good checkpoints while updates are being skipped.
 void TrainRun::save() {
   if (saved_step_ == progress_.step || skipped_in_a_row_ > 0) return;
   save_checkpoint(directory_.checkpoint_path(progress_.step), trainer_, progress_, options_.config,
@@ -317,7 +317,7 @@ void TrainRun::show_epoch() {
     return;
   }
   end_progress_line();
-  draw_loss_curve();
+  write_loss_curve();
   try {
     write_sample_grid(context_, trainer_, options_, test_data_, samples_file(epoch),
                       stop_requested);
@@ -352,7 +352,7 @@ void TrainRun::end_progress_line() {
   progress_width_ = 0;
 }
 
-void TrainRun::draw_loss_curve() const {
+void TrainRun::write_loss_curve() const {
   PlotSeries series{.label = "training loss", .x = {}, .y = {}};
   for (const LogEntry& entry : read_train_log(directory_.file("log.jsonl"))) {
     series.x.push_back(static_cast<double>(entry.step));

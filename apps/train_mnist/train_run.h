@@ -44,7 +44,7 @@ class TrainRun {
   void show_progress(const LogEntry& entry);
   void end_progress_line();
   void write_model() const;
-  void draw_loss_curve() const;
+  void write_loss_curve() const;
   std::string samples_file(int64_t epoch) const;
 
   Context& context_;

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_file.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/graph_builder.h"
 
 namespace ebb {
@@ -18,7 +18,7 @@ constexpr const char* kFeatures = "features";  // module of nn/classifier_mnist
 
 Graph classifier_graph(const Context& context, const Network& network) {
   Graph graph = build_graph(network, kBatch);
-  // Nobody looks at the other modules, so the passes may fuse them.
+  // No other module's output is read, so the passes may fuse them.
   std::erase_if(graph.module_outputs,
                 [](const auto& mark_output) { return mark_output.first != kFeatures; });
   EBB_CHECK(graph.module_outputs.contains(kFeatures), Error,
@@ -26,9 +26,9 @@ Graph classifier_graph(const Context& context, const Network& network) {
   return optimize(graph, context);
 }
 
-float shown(float value) {
+float clamped(float value) {
   EBB_CHECK(std::isfinite(value), DivergedError, "classifier: a pixel is ", value,
-            ", expected a finite value. The model that drew it has diverged.");
+            ", expected a finite value. The model that generated it has diverged.");
   return std::clamp(value, 0.0f, 1.0f);
 }
 
@@ -52,6 +52,7 @@ DigitClassifier::DigitClassifier(Context& context, const Network& network, const
     : context_(context),
       classes_(output_shape(network).back()),
       features_(0),
+      input_(network.sample().name),
       executor_(context, classifier_graph(context, network), params, {.keep_module_outputs = true}),
       batch_(static_cast<size_t>(kBatch * kPixels), 0.0f) {
   features_ = executor_.mark_output(kFeatures).shape().back();
@@ -65,7 +66,7 @@ Predictions DigitClassifier::operator()(std::span<const float> images) {
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t part = std::min(kBatch, count - first);
     const auto pixels = images.subspan(first * kPixels, part * kPixels);
-    std::transform(pixels.begin(), pixels.end(), batch_.begin(), shown);
+    std::transform(pixels.begin(), pixels.end(), batch_.begin(), clamped);
     classify_batch(part, predictions);
   }
   return predictions;
@@ -85,7 +86,7 @@ Predictions DigitClassifier::operator()(const MnistDataset& data) {
 
 void DigitClassifier::classify_batch(int64_t count, Predictions& predictions) {
   executor_.set_input(
-      "x", Tensor::from_host(context_, {kBatch, 28, 28, 1}, std::span<const float>(batch_)));
+      input_, Tensor::from_host(context_, {kBatch, 28, 28, 1}, std::span<const float>(batch_)));
   const size_t first = predictions.logits.size();
   append_rows(executor_.run(), count, predictions.logits);
   append_rows(executor_.mark_output(kFeatures), count, predictions.features);

@@ -5,7 +5,7 @@
 namespace ebb {
 namespace {
 
-using Confusion = std::vector<std::vector<int64_t>>;  // [true][judged]
+using Confusion = std::vector<std::vector<int64_t>>;  // [true][predicted]
 
 // NaN without images.
 double share(int64_t part, int64_t total) {

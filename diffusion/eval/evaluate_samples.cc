@@ -10,7 +10,7 @@
 #include "diffusion/eval/frechet.h"
 #include "diffusion/eval/nearest.h"
 #include "diffusion/eval/sample_metrics.h"
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 
 namespace ebb {
 namespace {
@@ -19,11 +19,11 @@ constexpr int64_t kPixels = MnistDataset::kPixels;
 // A sample nearer to the training set than all but this share of the test images looks copied.
 constexpr double kNearShare = 0.01;
 
-bool takes_class(const LoadedModel& model) { return model.network.has_input("c"); }
+bool takes_class(const LoadedModel& model) { return class_count(model.network) > 0; }
 
 // What a set of images is measured against.
 struct Real {
-  MnistDataset train, test;  // test: as many images as are drawn
+  MnistDataset train, test;  // test: as many images as samples
   Predictions test_predictions;
   std::optional<FeatureStatistics> train_statistics;
   std::vector<double> test_nearest;
@@ -87,41 +87,43 @@ Metrics measure_noise(Context& context, const Real& real, DigitClassifier& class
   return metrics;
 }
 
-// Runs of the network per image; guidance 0 and 1 ask one question, others two.
+// Runs of the network per image; one for guidance 0 and 1, else two.
 double cost(const SampleSetting& setting, bool classes) {
   const bool one = !classes || setting.guidance == 0 || setting.guidance == 1;
-  const double runs = setting.sampler == SamplerKind::kHeun ? 2 : 1;
-  return static_cast<double>(setting.steps) * runs * (one ? 1 : 2);
+  const int64_t runs = setting.steps * sampler_info(setting.sampler).evaluations;
+  return static_cast<double>(one ? runs : 2 * runs);
 }
 
 Metrics measure_setting(Context& context, const LoadedModel& model, const Real& real,
                         DigitClassifier& classifier, const EvaluateRequest& request,
                         const SampleSetting& setting, const EvaluateProgress& progress) {
   const bool classes = takes_class(model);
-  const bool asks = classes && setting.guidance != 0;
+  const bool conditioned = classes && setting.guidance != 0;
   std::vector<int64_t> digits;
   for (int64_t i = 0; i < request.samples; ++i) {
-    digits.push_back(asks ? i % classifier.classes() : kNoClass);
+    digits.push_back(conditioned ? i % classifier.classes() : kNoClass);
   }
   const double total = static_cast<double>(request.samples * setting.steps);
-  GenerateRequest drawing;
-  drawing.images = request.samples;
-  drawing.guidance = class_guidance(context, model.network, digits, asks ? setting.guidance : 1);
-  drawing.sampler.kind = setting.sampler;
-  drawing.schedule = full_schedule(model.objective, setting.steps);
-  drawing.first_seed = request.seed;
-  drawing.batch_size = request.batch_size;
-  const std::vector<float> images = generate(
-      context, model.network, model.params, drawing,
-      [&](int64_t first, int64_t steps_done, const Tensor& x) {
-        progress(static_cast<double>(first * setting.steps + x.shape()[0] * steps_done) / total);
-      });
+  const Pipeline pipeline(context, model,
+                          {.sampler = to_string(setting.sampler),
+                           .steps = setting.steps,
+                           .batch_size = request.batch_size});
+  const std::vector<float> images =
+      pipeline.generate_values({.labels = digits,
+                                .guidance_scale = conditioned ? setting.guidance : 1,
+                                .seed = request.seed},
+                               [&](const GenerateStep& step) {
+                                 progress(static_cast<double>(step.first_image * setting.steps +
+                                                              step.x.shape()[0] * step.step) /
+                                          total);
+                                 return true;
+                               });
   const Predictions predictions = classifier(images);
   Metrics metrics = measure_images(context, real, classifier, images, predictions);
-  if (asks) metrics.accuracy = accuracy(predictions.labels, digits);
+  if (conditioned) metrics.accuracy = accuracy(predictions.labels, digits);
   metrics.name = to_string(setting.sampler);
   metrics.setting = setting;
-  metrics.drawn = true;
+  metrics.generated = true;
   return metrics;
 }
 
@@ -151,11 +153,11 @@ void evaluate_samples(Context& context, const LoadedModel& model, DigitClassifie
                       const EvaluateRequest& request, const EvaluateProgress& progress,
                       Report& report) {
   const bool classes = takes_class(model);
-  EBB_CHECK(!classes || class_count(model.network) == classifier.classes(), UsageError, "--judge ",
-            path_label(classifier.path()), ": tells ", classifier.classes(),
-            " classes apart, but the model draws ", class_count(model.network),
+  EBB_CHECK(!classes || class_count(model.network) == classifier.classes(), UsageError,
+            "--classifier ", path_label(classifier.path()), ": has ", classifier.classes(),
+            " classes, the model has ", class_count(model.network),
             ". Name a classifier that was trained on the same data.");
-  // One answer of the classifier is about 0.6 of a run: the encoder is shared by the classes.
+  // One prediction of the classifier costs about 0.6 of a run: the classes share the encoder.
   const double classifier_cost = classes ? static_cast<double>(request.images * request.trials) *
                                                0.6 * static_cast<double>(classifier.classes())
                                          : 0;

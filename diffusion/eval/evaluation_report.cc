@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct ToJson {
   Json operator()(std::monostate) const { return nullptr; }

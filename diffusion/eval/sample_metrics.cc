@@ -16,12 +16,12 @@ void add_if(std::vector<Cell>& row, bool known, const T& value) {
   if (known) row.back() = value;
 }
 
-// What was drawn: the cells that identify a row.
+// The cells that identify a row.
 std::vector<Cell> row_head(const Metrics& f, bool guidance) {
   std::vector<Cell> row;
   row.emplace_back(f.name);
-  add_if(row, f.drawn, f.setting.steps);
-  if (guidance) add_if(row, f.drawn, f.setting.guidance);
+  add_if(row, f.generated, f.setting.steps);
+  if (guidance) add_if(row, f.generated, f.setting.guidance);
   return row;
 }
 
@@ -30,7 +30,7 @@ std::vector<Cell> row_head(const Metrics& f, bool guidance) {
 ReportTable samples_table(bool classes, double near, int64_t samples,
                           const std::vector<Metrics>& rows) {
   ReportTable table{.key = "samples",
-                    .title = "Drawn digits, read by the classifier",
+                    .title = "Generated digits, read by the classifier",
                     .columns = {{"images", "images"}, {"steps", "steps"}},
                     .rows = {},
                     .notes = {}};
@@ -59,7 +59,7 @@ ReportTable samples_table(bool classes, double near, int64_t samples,
   const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(samples));
   const auto percent = [](double value) { return std::round(1000 * value) / 10; };
   table.notes = {
-      "right: read as the digit that was asked for",
+      "right: classified as the digit of the prompt",
       "Frechet: distance from the training set in the classifier's features; depends on the number "
       "of "
       "images,",
@@ -98,7 +98,7 @@ ReportTable digits_table(const std::vector<Metrics>& rows) {
 std::vector<LossPlot> sample_plots(bool classes, const std::vector<Metrics>& rows) {
   std::map<std::string, std::vector<const Metrics*>> curves;
   for (const Metrics& f : rows) {
-    if (!f.drawn) continue;
+    if (!f.generated) continue;
     curves[classes ? cat(f.name, ", ", f.setting.steps, " steps") : f.name].push_back(&f);
   }
   LossPlot errors{.title = "Digits that the classifier reads as another",
@@ -132,7 +132,7 @@ std::vector<LossPlot> sample_plots(bool classes, const std::vector<Metrics>& row
     if (!misread.x.empty()) errors.series.push_back(std::move(misread));
   }
   for (const Metrics& f : rows) {
-    if (!f.drawn) frechet.series.push_back({f.name, {low, high}, {f.frechet, f.frechet}});
+    if (!f.generated) frechet.series.push_back({f.name, {low, high}, {f.frechet, f.frechet}});
   }
   std::vector<LossPlot> plots;
   if (!errors.series.empty()) plots.push_back(std::move(errors));

@@ -1,6 +1,7 @@
 #include "diffusion/model_file.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 
@@ -274,6 +275,22 @@ TEST_CASE("a changed byte is found by the digest") {
   bytes[bytes.size() - 3] ^= 1;
   test::put_file(model.path, bytes);
   CHECK_THAT(model.load_error(), Contains("SHA-256"));
+}
+
+TEST_CASE("a renamed pretrained model is found by both names") {
+  const test::TempDir directory;
+  const char* before = std::getenv("EBB_MODELS");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("EBB_MODELS", directory.path().c_str(), 1);
+  for (const char* file : {"mnist-judge.safetensors", "mnist-classifier.safetensors"}) {
+    test::put_file(directory / file, "");
+    CHECK(find_model("mnist-classifier") == directory / file);
+    CHECK(find_model("mnist-judge") ==
+          directory / "mnist-judge.safetensors");  // a file of the name itself comes first
+  }
+  std::filesystem::remove(directory / "mnist-judge.safetensors");
+  CHECK(find_model("mnist-judge") == directory / "mnist-classifier.safetensors");
+  before == nullptr ? ::unsetenv("EBB_MODELS") : ::setenv("EBB_MODELS", kept.c_str(), 1);
 }
 
 }  // namespace

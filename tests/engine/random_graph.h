@@ -72,7 +72,7 @@ class RandomGraph {
       case 0:
         return large ? writer.conv(x, out, {3, 2, 1}) : writer.conv(x, out, up_sampling());
       case 1:
-        if (large) return writer.node(OpKind::kAvgPool, PoolAttrs{2}, {x});
+        if (large) return writer.node(ops::kAvgPool, PoolAttrs{2}, {x});
         return writer.conv(x, out, {1, 1, 0});
       default:
         return writer.conv(x, out);
@@ -95,7 +95,7 @@ class RandomGraph {
     ValueId s = pick();
     while (is_image(s)) s = pick();
     s = writer.linear(s, shape(x).back());
-    return writer.node(random_.integer(0, 1) == 0 ? OpKind::kAdd : OpKind::kMultiply, {}, {x, s});
+    return writer.node(random_.integer(0, 1) == 0 ? ops::kAdd : ops::kMultiply, {}, {x, s});
   }
 
   ValueId join(ValueId x) {

@@ -49,9 +49,9 @@ class Directory {
   }
   // Corner and middle of a drawing.
   std::pair<int, int> tones(const Image& image, Invert invert, const ImageFormat& format) {
-    const InputImage image = read(image, format, invert);
+    const InputImage input = read(image, format, invert);
     const size_t middle = static_cast<size_t>(format.height / 2) * format.width + format.width / 2;
-    return {image.image.pixels[0], image.image.pixels[middle * format.channels]};
+    return {input.image.pixels[0], input.image.pixels[middle * format.channels]};
   }
   const test::TempDir& dir() const { return dir_; }
 
@@ -155,7 +155,7 @@ TEST_CASE("an image of an IDX file is named by its index") {
   };
   CHECK_THAT(refusal(path + "#2"), Contains("0..1") && Contains("digits#2"));
   CHECK_THAT(refusal(path + "#99999999999999999999"), Contains("0..1"));
-  CHECK_THAT(refusal(path), Contains("Say which") && Contains("#0"));
+  CHECK_THAT(refusal(path), Contains("Choose one") && Contains("#0"));
   CHECK_THAT(refusal(directory.put_png(make_image(2, 2, 1)) + "#0"), Contains("a PNG image"));
   // A file may have such a name.
   write_png(directory.dir() / "a#1", make_image(28, 28, 1, 9));

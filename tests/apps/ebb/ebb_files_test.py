@@ -60,7 +60,7 @@ class Replaced(EbbTest):
     def test_a_replaced_file_keeps_its_mode_in_every_command_that_replaces(self) -> None:
         commands = [
             ("p.png", ["sample", "--model", "m.safetensors", *FAST]),
-            ("d.png", ["draw", "tower"]),
+            ("d.png", ["test-image", "tower"]),
             ("c.safetensors", ["convert", "m.safetensors"]),
         ]
         for name, command in commands:
@@ -116,7 +116,7 @@ class FileSystems(EbbTest):
             self.skipTest("AddressSanitizer wants to be the first library")
 
     def draw(self, name: str, rc: int = 0, **errors) -> subprocess.CompletedProcess:
-        return self.ebb("draw", "tower", "-o", name, rc=rc,
+        return self.ebb("test-image", "tower", "-o", name, rc=rc,
                         env=self.shim | {k: str(v) for k, v in errors.items()})  # fmt: skip
 
     def test_locks_and_directory_syncs_that_are_not_there_are_no_errors(self) -> None:
@@ -280,7 +280,7 @@ class Data(EbbTest):
                 (data / f"{split}-images-idx3-ubyte").write_bytes(idx_images(count, 28, 28))
                 (data / f"{split}-labels-idx1-ubyte").write_bytes(idx_labels(range(count)))
             few = ["--samples", 2, "--steps", 2, "--cfg-scales", 1, "--trials", 1, "--threads", 1]
-            done = self.ebb("eval", "m.safetensors", "--judge", "judge.safetensors", "--data", data.name,
+            done = self.ebb("eval", "m.safetensors", "--classifier", "judge.safetensors", "--data", data.name,
                             *few, "--plot", f"p{count}.png")  # fmt: skip
             self.assertNotIn("nan", done.stdout)
             self.assertEqual("Frechet is left out" in done.stdout, count == 1)

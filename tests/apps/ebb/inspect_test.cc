@@ -1,11 +1,8 @@
-#include "apps/ebb/inspect.h"
-
 #include <cmath>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/cli/cli.h"
+#include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "image/png.h"
 #include "testing/catch.h"
@@ -25,28 +22,11 @@ struct Output {
   std::string warnings;  // of standard error
 };
 
-class Capture {
- public:
-  explicit Capture(std::ostream& stream) : stream_(stream), before_(stream.rdbuf(text_.rdbuf())) {}
-  Capture(const Capture&) = delete;
-  Capture& operator=(const Capture&) = delete;
-  ~Capture() { stream_.rdbuf(before_); }
-  std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  std::ostream& stream_;
-  std::streambuf* before_;
-};
-
 Output inspect(std::vector<std::string> arguments) {
-  Program program("", "ebb");
-  add_inspect_command(program);
-  const Capture out(std::cout);
-  const Capture err(std::cerr);
+  std::ostringstream out, err;
   arguments.insert(arguments.begin(), {"ebb", "inspect"});
-  run_program_or_throw(program, arguments);
-  return {out.text(), err.text()};
+  run_command({.arguments = arguments, .out = out, .err = err});
+  return {out.str(), err.str()};
 }
 
 std::string refusal(const std::vector<std::string>& arguments) {

@@ -195,8 +195,8 @@ class TrainMnist(unittest.TestCase):
     def test_a_stop_while_accuracy_is_measured_leaves_an_equal_run(self) -> None:
         write_dataset(self.data, count=1200)
         flags = ["--epochs", "2", "--seed", "5"]
-        self.train("whole", *flags, model="judge")
-        process = subprocess.Popen(self.command("run", *flags, model="judge"),
+        self.train("whole", *flags, model="classifier")
+        process = subprocess.Popen(self.command("run", *flags, model="classifier"),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    env=ENVIRONMENT)
         self.addCleanup(process.kill)
@@ -208,7 +208,7 @@ class TrainMnist(unittest.TestCase):
             time.sleep(0.002)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=PATIENCE), 143)
-        self.train("run", *flags, "--resume", "auto", model="judge")
+        self.train("run", *flags, "--resume", "auto", model="classifier")
         self.assertEqual(self.model_bytes("run"), self.model_bytes("whole"))
         accuracies = [json.loads(line).get("test_accuracy") for line in log.read_text().splitlines()]
         self.assertEqual(sum(value is not None for value in accuracies), 2)
@@ -263,7 +263,7 @@ class TrainMnist(unittest.TestCase):
         header = json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])
         self.assertEqual(json.loads(header["__metadata__"]["ebb.model"])["classes"], 13)
         self.assertIn("--classes 13", header["__metadata__"]["ebb.command"])
-        self.train("judge", "--epochs", "1", "--classes", "13", model="judge")
+        self.train("judge", "--epochs", "1", "--classes", "13", model="classifier")
         message = self.train("13", "--max-steps", "4", "--classes", "20", "--resume", "auto", code=3)
         self.assertIn("classes is 20, the run has 13", message)
         self.train("time", "--max-steps", "2", model="time")  # knows no classes
@@ -319,7 +319,7 @@ class TrainMnist(unittest.TestCase):
     def test_the_classifier_reports_its_accuracy_on_the_test_images_after_each_epoch(self) -> None:
         flags = ["--epochs", "10", "--lr", "0.01", "--lr-decay", "0.1", "--ema-decay", "0.5",
                  "--max-shift", "0", "--max-rotation", "0", "--seed", "1"]
-        message = self.train("whole", *flags, model="judge")
+        message = self.train("whole", *flags, model="classifier")
         entries = [json.loads(line)
                    for line in (self.root / "whole" / "log.jsonl").read_text().splitlines()]
         measured = [e["test_accuracy"] for e in entries if "test_accuracy" in e]
@@ -331,12 +331,12 @@ class TrainMnist(unittest.TestCase):
         self.assertEqual(training["test_accuracies"], measured)
         self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to tell apart
         self.assertIn(f"epoch 10: test accuracy {100 * measured[-1]:.2f} %", message)
-        self.train("halves", *flags, "--max-steps", "9", model="judge")
-        self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="judge")
+        self.train("halves", *flags, "--max-steps", "9", model="classifier")
+        self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="classifier")
         self.assertEqual(self.model_bytes("halves"), content)
 
     def test_flags_that_do_not_fit_the_model_are_refused(self) -> None:
-        for model, flag in [("judge", ["--objective", "ddpm"]), ("judge", ["--course", "fa24"]),
+        for model, flag in [("judge", ["--objective", "ddpm"]), ("judge", ["--preset", "fa24"]),
                             ("judge", ["--sigma", "0.5"]), ("judge", ["--class-dropout", "0.1"]),
                             ("judge", ["--timesteps", "9"]), ("class", ["--max-shift", "1"]),
                             ("time", ["--max-rotation", "1"])]:

@@ -155,12 +155,21 @@ TEST_CASE("what has no gradient rule is an error, not a silent zero", "[autograd
   };
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           const std::vector<Value> inputs{param("x"), param("w"), param("b"), param("x")};
-          return loss_of(tape, tape.emit(OpKind::kConv, ConvAttrs{3, 1, 1}, inputs, kLayer));
+          return loss_of(tape, tape.emit(ops::kConv, ConvAttrs{3, 1, 1}, inputs, kLayer));
         }) == "conv: has no gradient for input 3");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          ConvAttrs attrs{3, 1, 1};
+          attrs.reads_bias = false;
+          const std::vector<Value> inputs{param("x"), param("w"), param("x")};
+          return loss_of(tape, tape.emit(ops::kConv, attrs, inputs, kLayer));
+        }) == "conv: a residual has no gradient");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          return loss_of(tape, tape.timestep_embedding(kLayer, param("b"), {.channels = 2}));
+        }) == "timestep_embedding: has no gradient");
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           const ConvAttrs fused{3, 1, 1, false, Activation::kGelu};
           return loss_of(
-              tape, tape.emit(OpKind::kConv, fused, {param("x"), param("w"), param("b")}, kLayer));
+              tape, tape.emit(ops::kConv, fused, {param("x"), param("w"), param("b")}, kLayer));
         }) == "conv: a fused activation or packed weight has no gradient");
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           return tape.mse_loss(param("x"), param("w"));
