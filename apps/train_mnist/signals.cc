@@ -15,6 +15,7 @@ namespace {
 volatile std::sig_atomic_t stop_signal = 0;
 volatile std::sig_atomic_t save_signal = 0;
 std::atomic<int64_t> steps_done = 0, step_saved = -1;
+volatile std::sig_atomic_t on_terminal = 0;
 static_assert(std::atomic<int64_t>::is_always_lock_free);
 
 ExitCode code_of(int signal) {
@@ -46,7 +47,8 @@ void end_at_once(int signal) {
   unlink_files_of_signals();
   const int64_t done = steps_done, saved = step_saved;
   HandlerLine line;
-  line << "\nerror: stopped at once by a second signal after step " << done;
+  if (on_terminal) line << "\n";  // below the progress line
+  line << "error: stopped at once by a second signal after step " << done;
   if (saved < 0) {
     line << ". Nothing was saved.\n";
   } else if (saved < done) {
@@ -80,6 +82,7 @@ void handle(int signal, void (*handler)(int)) {
 }  // namespace
 
 void install_signal_handlers() {
+  on_terminal = ::isatty(2);
   for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU}) handle(signal, on_stop);
   handle(SIGUSR1, on_save);
   handle(SIGPIPE, SIG_IGN);
