@@ -13,6 +13,7 @@
 #include "apps/cli/kernels_flag.h"
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "bench/cuda_facts.h"
 #include "bench/vendor/kernels.h"
 #include "engine/backend.h"
 #include "kernels/cpu/simd_name.h"
@@ -111,6 +112,7 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
             "--device auto: a measurement names what it measures. Use cpu, cuda or emu");
   std::unique_ptr<Context> context = make_context(flags.device);
   const bool on_cuda = context->device().type == DeviceType::kCuda;
+  if (on_cuda) select_gpu(context->device().index);
   EBB_CHECK(!flags.has_baseline() || context->device().type != DeviceType::kEmu, UsageError,
             "--peer ", flags.baseline,
             " --device emu: the emulator's times mean nothing. Use cpu or "

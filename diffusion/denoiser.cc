@@ -50,7 +50,7 @@ bool predicts_variance(const Network& network) {
   return shapes.shape(network.forward(shapes, inputs)).back() == 2 * network.sample().shape[2];
 }
 
-NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, const TensorMap& params,
+NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, TensorMap params,
                                  int64_t images, const Guidance& guidance)
     : context_(context),
       id_(next_id()),
@@ -59,7 +59,7 @@ NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, const
       inputs_(network.inputs) {
   EBB_CHECK(!guidance.empty(), Error, "denoiser: the recipe is empty");
   plan_queries(guidance);
-  build(network, params);
+  build(network, std::move(params));
   plan_views();
   plan_sums(guidance);
   predictions_.resize(queries_.size());
@@ -104,12 +104,12 @@ void NetworkDenoiser::plan_queries(const Guidance& guidance) {
   }
 }
 
-void NetworkDenoiser::build(const Network& network, const TensorMap& params) {
+void NetworkDenoiser::build(const Network& network, TensorMap params) {
   std::map<std::string, int64_t> batch;
-  for (const auto& [name, shape, role, dtype, exact] : network.inputs) {
-    batch[name] = role == InputRole::kTime     ? 1
-                  : role == InputRole::kSample ? images_ * static_cast<int64_t>(input_views_.size())
-                                               : images_ * queries();
+  for (const NetworkInput& input : network.inputs) {
+    const int64_t copies =
+        input.role == InputRole::kSample ? static_cast<int64_t>(input_views_.size()) : queries();
+    batch[input.name] = input.role == InputRole::kTime ? 1 : images_ * copies;
   }
   Graph graph = inference_graph(network, batch, context_);
   const Shape& output = graph.values[graph.output].shape;
@@ -118,7 +118,7 @@ void NetworkDenoiser::build(const Network& network, const TensorMap& params) {
   EBB_CHECK(output.rank() == 4 && (out_channels_ == channels || out_channels_ == 2 * channels),
             ShapeError, "denoiser: the network makes ", output, " of images ", image_,
             ", expected as many or twice as many channels");
-  executor_.emplace(context_, std::move(graph), params);
+  executor_.emplace(context_, std::move(graph), std::move(params));
 }
 
 void NetworkDenoiser::plan_views() {

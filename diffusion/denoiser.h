@@ -79,8 +79,9 @@ bool predicts_variance(const Network& network);
 // the variance in the upper half.
 class NetworkDenoiser final : public Denoiser {
  public:
-  // For batches of `images`; the conditions of the recipe may hold more, see select().
-  NetworkDenoiser(Context& context, const Network& network, const TensorMap& params, int64_t images,
+  // For batches of `images`; the conditions of the recipe may hold more, see select(). params: as
+  // of Executor.
+  NetworkDenoiser(Context& context, const Network& network, TensorMap params, int64_t images,
                   const Guidance& guidance);
 
   int64_t images() const { return images_; }
@@ -115,7 +116,7 @@ class NetworkDenoiser final : public Denoiser {
   };
 
   void plan_queries(const Guidance& guidance);
-  void build(const Network& network, const TensorMap& params);
+  void build(const Network& network, TensorMap params);
   void plan_views();
   void plan_sums(const Guidance& guidance);
   size_t query_of(const GuidanceTerm& term) const;

@@ -20,20 +20,23 @@ size_t level_after(const std::vector<Step>& plan, int64_t k) {
 // One request on its way: what all its batches share.
 class GenerateRun {
  public:
-  GenerateRun(Context& context, const LoadedModel& model, const GenerateRequest& request,
-              SamplingSchedule schedule, Guidance guidance, const SamplerSettings& settings)
+  GenerateRun(Context& context, const LoadedModel& model, TensorMap params,
+              const GenerateRequest& request, SamplingSchedule schedule, Guidance guidance,
+              const SamplerSettings& settings)
       : context_(context),
         model_(model),
+        params_(std::move(params)),
         request_(request),
         schedule_(std::move(schedule)),
         guidance_(std::move(guidance)),
         settings_(settings),
         plan_(plan_steps(ebb::step_count(schedule_), request.resampling)) {}
 
-  // Images [first, first + count): their values are appended. False when the callback stopped.
-  bool run_batch(int64_t first, int64_t count, const GenerateCallback& on_step,
+  // Images [first, first + count): their values are appended. is_last_size: no smaller batch
+  // follows. False when the callback stopped.
+  bool run_batch(int64_t first, int64_t count, bool is_last_size, const GenerateCallback& on_step,
                  std::vector<float>& values) {
-    prepare(count);
+    prepare(count, is_last_size);
     denoiser_->select(first);
     const ImageNoise noise(context_, request_.seed + static_cast<uint64_t>(first));
     x_.copy_from(start(first, count, noise));
@@ -58,11 +61,11 @@ class GenerateRun {
 
  private:
   // Weights are packed, memory is planned and steps are captured once for all batches of a size.
-  void prepare(int64_t count) {
+  void prepare(int64_t count, bool is_last_size) {
     if (denoiser_ != nullptr && denoiser_->images() == count) return;
     denoiser_ = nullptr;
-    denoiser_ = std::make_unique<NetworkDenoiser>(context_, model_.network, model_.params, count,
-                                                  guidance_);
+    denoiser_ = std::make_unique<NetworkDenoiser>(
+        context_, model_.network, is_last_size ? std::move(params_) : params_, count, guidance_);
     sampler_ = make_sampler(context_, settings_, schedule_);
     x_ = Tensor::empty(context_, with_batch(count, model_.network.sample().shape));
   }
@@ -83,6 +86,7 @@ class GenerateRun {
 
   Context& context_;
   const LoadedModel& model_;
+  TensorMap params_;
   const GenerateRequest& request_;
   SamplingSchedule schedule_;
   Guidance guidance_;
@@ -212,7 +216,7 @@ std::vector<int64_t> Pipeline::labels(const GenerateRequest& request) const {
 
 Guidance Pipeline::guidance(const GenerateRequest& request) const {
   if (!request.guidance.empty()) return request.guidance;
-  const NetworkInput* condition = condition_input(model_.network);
+  const NetworkInput* condition = model_.network.input(InputRole::kCondition);
   EBB_CHECK(condition == nullptr || class_count(model_.network) > 0, UsageError, field("model"),
             " ", model_name(), ": is conditioned on ", condition->shape,
             ", expected a class. Give the request its guidance.");
@@ -222,7 +226,17 @@ Guidance Pipeline::guidance(const GenerateRequest& request) const {
 }
 
 std::vector<float> Pipeline::generate_values(const GenerateRequest& request,
-                                             const GenerateCallback& on_step) const {
+                                             const GenerateCallback& on_step) const& {
+  return run(request, model_.params, on_step);
+}
+
+std::vector<float> Pipeline::generate_values(const GenerateRequest& request,
+                                             const GenerateCallback& on_step) && {
+  return run(request, std::move(model_.params), on_step);
+}
+
+std::vector<float> Pipeline::run(const GenerateRequest& request, TensorMap params,
+                                 const GenerateCallback& on_step) const {
   const int64_t images = image_count(request);
   if (request.start.defined()) {
     const Shape given = request.start.shape();
@@ -231,11 +245,13 @@ std::vector<float> Pipeline::generate_values(const GenerateRequest& request,
               with_batch(images, image_shape()), " or one image for all");
   }
   const SamplingSchedule schedule = this->schedule(request);
-  GenerateRun run(context_, model_, request, schedule, guidance(request), settings(schedule));
+  GenerateRun run(context_, model_, std::move(params), request, schedule, guidance(request),
+                  settings(schedule));
   std::vector<float> values;
   for (int64_t first = 0; first < images; first += options_.batch_size) {
     const int64_t count = std::min(options_.batch_size, images - first);
-    if (!run.run_batch(first, count, on_step, values)) break;
+    const bool is_last_size = (images - first) % count == 0;
+    if (!run.run_batch(first, count, is_last_size, on_step, values)) break;
   }
   return values;
 }

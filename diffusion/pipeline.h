@@ -77,7 +77,11 @@ class Pipeline {
                               const GenerateCallback& on_step = nullptr) const;
   // The same as the model makes them: values [images, H, W, C], neither clamped nor checked.
   std::vector<float> generate_values(const GenerateRequest& request,
-                                     const GenerateCallback& on_step = nullptr) const;
+                                     const GenerateCallback& on_step = nullptr) const&;
+  // The same for the last request, which leaves the pipeline without weights: each is freed as soon
+  // as it is packed.
+  std::vector<float> generate_values(const GenerateRequest& request,
+                                     const GenerateCallback& on_step = nullptr) &&;
 
   const LoadedModel& model() const { return model_; }
   Shape image_shape() const { return model_.network.sample().shape; }  // [H, W, C]
@@ -102,6 +106,8 @@ class Pipeline {
   std::vector<int64_t> labels(const GenerateRequest& request) const;
   int64_t image_count(const GenerateRequest& request) const;
   SamplerSettings settings(const SamplingSchedule& schedule) const;
+  std::vector<float> run(const GenerateRequest& request, TensorMap params,
+                         const GenerateCallback& on_step) const;
 
   Context& context_;
   LoadedModel model_;

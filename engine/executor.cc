@@ -4,26 +4,27 @@
 
 namespace ebb {
 
-Executor::Executor(Context& context, Graph graph, const TensorMap& params, const Options& options)
+namespace {
+
+// While weights are prepared, this much of what they leave behind may stay with the allocator.
+constexpr int64_t kMaxFreedBytes = int64_t{64} << 20;
+
+void trim_freed(const Context& context) {
+  const AllocatorStats stats = context.allocator()->stats();
+  if (stats.bytes_reserved - stats.bytes_in_use > kMaxFreedBytes) context.allocator()->trim();
+}
+
+}  // namespace
+
+Executor::Executor(Context& context, Graph graph, TensorMap params, const Options& options)
     : context_(context),
       graph_(std::move(graph)),
       keep_module_outputs_(options.keep_module_outputs),
       tensors_(graph_.values.size()) {
   find_dependencies();
-  bind_params(params);
+  bind_params(std::move(params));
   plan();
-  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-    if (node_masks_[n] == 0) run_node(graph_.nodes[n]);
-  }
-  // Parameters that only fed constant nodes (unfolded, unpacked weights) are no longer needed.
-  const auto consumers = graph_.consumers();
-  for (size_t v = 0; v < graph_.values.size(); ++v) {
-    const auto feeds_run = [&](int n) { return node_masks_[n] != 0; };
-    if (value_masks_[v] == 0 && !graph_.is_visible(static_cast<ValueId>(v)) &&
-        std::none_of(consumers[v].begin(), consumers[v].end(), feeds_run)) {
-      tensors_[v] = Tensor();
-    }
-  }
+  compute_constants();
 }
 
 void Executor::find_dependencies() {
@@ -43,7 +44,7 @@ void Executor::find_dependencies() {
   }
 }
 
-void Executor::bind_params(const TensorMap& params) {
+void Executor::bind_params(TensorMap params) {
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const GraphValue& value = graph_.values[v];
     if (value.kind != ValueKind::kParam) continue;
@@ -117,17 +118,13 @@ std::vector<MemoryRequest> Executor::memory_requests() const {
   return requests;
 }
 
-// Every value gets its tensor: of its own (inputs, constants), in the arena, or in the tensor of
-// the concatenation that it is placed in.
+// Inputs and what the arena holds get their tensors: of their own, in the arena, or in the tensor
+// of the concatenation that they are placed in.
 void Executor::bind_values(const MemoryPlan& memory) {
   const Tensor arena = Tensor::empty(context_, {memory.total_bytes}, DType::kU8);
-  const auto allocate = [&](ValueId v) {
-    tensors_[v] = Tensor::empty(context_, graph_.values[v].shape, graph_.values[v].dtype);
-  };
-  for (ValueId input : input_ids_) allocate(input);
-  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-    if (node_masks_[n] != 0) continue;
-    for (ValueId v : graph_.nodes[n].outputs) allocate(v);
+  for (ValueId input : input_ids_) {
+    tensors_[input] =
+        Tensor::empty(context_, graph_.values[input].shape, graph_.values[input].dtype);
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const GraphValue& value = graph_.values[v];
@@ -137,7 +134,7 @@ void Executor::bind_values(const MemoryPlan& memory) {
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const GraphValue& value = graph_.values[v];
-    if (value.placed_in >= 0) {
+    if (value.placed_in >= 0 && is_in_arena(value.placed_in)) {
       tensors_[v] = tensors_[value.placed_in].channels(value.placed_channel, value.shape.back());
     }
   }
@@ -153,6 +150,53 @@ int64_t Executor::workspace_bytes() const {
         bytes, node.op->workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs), dtype));
   }
   return bytes;
+}
+
+// The block of a constant is allocated when its turn comes, unless it lies in the arena.
+void Executor::allocate_constant(ValueId v) {
+  if (tensors_[v].defined()) return;
+  const GraphValue& value = graph_.values[v];
+  if (value.placed_in < 0) {
+    tensors_[v] = Tensor::empty(context_, value.shape, value.dtype);
+    return;
+  }
+  allocate_constant(value.placed_in);
+  tensors_[v] = tensors_[value.placed_in].channels(value.placed_channel, value.shape.back());
+}
+
+void Executor::convert_param(ValueId v) {
+  if (graph_.values[v].kind != ValueKind::kParam) return;
+  tensors_[v] = to_dtype(context_, tensors_[v], graph_.values[v].dtype);
+}
+
+void Executor::compute_constants() {
+  const auto consumers = graph_.consumers();
+  const auto feeds_run = [&](size_t v) {
+    return graph_.is_visible(static_cast<ValueId>(v)) ||
+           std::any_of(consumers[v].begin(), consumers[v].end(),
+                       [&](int n) { return node_masks_[n] != 0; });
+  };
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const GraphNode& node = graph_.nodes[n];
+    if (node_masks_[n] != 0) continue;
+    for (ValueId v : node.inputs) convert_param(v);
+    for (ValueId v : node.outputs) allocate_constant(v);
+    run_node(node);
+    for (ValueId v : node.inputs) {
+      const bool is_last = consumers[v].back() == static_cast<int>(n);
+      if (is_last && !feeds_run(v)) tensors_[v] = Tensor();
+    }
+    trim_freed(context_);
+  }
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    if (value_masks_[v] != 0) continue;
+    if (feeds_run(v)) {
+      convert_param(static_cast<ValueId>(v));
+    } else {
+      tensors_[v] = Tensor();
+    }
+  }
+  trim_freed(context_);
 }
 
 void Executor::set_input(const std::string& name, const Tensor& value) {

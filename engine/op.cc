@@ -24,6 +24,11 @@ std::vector<Tensor> run_op(Context& context, const OpDef& op, const OpAttrs& att
   return outputs;
 }
 
+Tensor to_dtype(Context& context, const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  return run_op(context, ops::kConvert, ConvertAttrs{dtype}, {&x, 1}).front();
+}
+
 void check_input_count(const char* op, size_t got, size_t expected) {
   EBB_CHECK(got == expected, ShapeError, op, ": got ", got, " inputs, expected ", expected);
 }

@@ -152,6 +152,9 @@ DType first_output_dtype(const OpDef& def, const OpAttrs& attrs, DType input);
 std::vector<Tensor> run_op(Context& context, const OpDef& op, const OpAttrs& attrs,
                            std::span<const Tensor> inputs);
 
+// The tensor in another floating-point type; the same tensor where it has that type.
+Tensor to_dtype(Context& context, const Tensor& x, DType dtype);
+
 // ShapeError "<op>: got <n> inputs, expected <expected>".
 void check_input_count(const char* op, size_t got, size_t expected);
 // The batch of an operation whose operands have these batches: the largest, which all must divide.

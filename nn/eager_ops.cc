@@ -12,7 +12,7 @@ Value EagerOps::param(const Scope& name, const Shape& shape, const ParamInfo&) {
   EBB_CHECK(found != params_.end(), Error, "parameter ", name.path(), " is missing");
   EBB_CHECK(found->second.shape() == shape, ShapeError, "parameter ", name.path(), " has shape ",
             found->second.shape(), ", expected ", shape);
-  return input(found->second);
+  return input(to_dtype(context_, found->second, DType::kF32));
 }
 
 Value EagerOps::emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,

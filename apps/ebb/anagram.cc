@@ -54,6 +54,7 @@ void run(const Flags& flags, const Invocation& invocation) {
   GenerateRequest request = job.request(images);
   request.guidance = mean_of_views(parts);
   const OutputFiles files = job.files(images, std::min<int64_t>(images, 10));
+  job.release_weights();
 
   const std::vector<float> values = job.generate(request, files);
   const int64_t channels = job.image()[2];

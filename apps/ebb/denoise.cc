@@ -139,7 +139,8 @@ void run_one_step(const Flags& flags, SampleJob& job) {
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
   const OutputFiles files = job.files(images * static_cast<int64_t>(levels.size()), 1);
-  NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
+  job.release_weights();
+  NetworkDenoiser denoiser(job.context(), job.model().network, job.params(), images,
                            job.guided_to(labels));
   std::vector<OneStep> steps;
   for (const auto& [title, level] : levels) {
@@ -193,12 +194,14 @@ void run_iterative(const Flags& flags, SampleJob& job) {
     std::vector<Image> batch = images_of(job, step.x.to_host());
     std::move(batch.begin(), batch.end(), columns[column].images.begin() + step.first_image);
   };
+  if (flags.show_every == 0) job.release_weights();
   const std::vector<Image> results = images_of(job, job.generate(request, files, keep));
   Provenance provenance = job.provenance(&request, class_text(labels.front()));
   provenance.inputs = {start.image.file};
 
   if (flags.show_every > 0) {
-    NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
+    job.release_weights();
+    NetworkDenoiser denoiser(job.context(), job.model().network, job.params(), images,
                              job.guided_to(labels));
     const NoiseLevel& level = request.schedule.front();
     const Tensor noisy_x = noisy(job, start, level, images);

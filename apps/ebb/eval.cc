@@ -1,13 +1,11 @@
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <optional>
-#include <sstream>
 
 #include "apps/cli/cli.h"
 #include "apps/cli/progress.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/sample_flags.h"
 #include "base/output_file.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
@@ -42,34 +40,10 @@ struct Flags {
   DeviceFlags device;
 };
 
-// "0,.5,1" as numbers in low..high; UsageError names the flag.
-std::vector<double> parse_list(const std::string& text, const char* flag, double low, double high) {
-  std::vector<double> values;
-  std::istringstream list(text);
-  for (std::string part; std::getline(list, part, ',');) {
-    double value = 0;
-    const char* end = part.data() + part.size();
-    const auto [rest, error] = std::from_chars(part.data(), end, value);
-    EBB_CHECK(error == std::errc() && rest == end && value >= low && value <= high, UsageError,
-              flag, " ", terminal_safe(text), ": expected numbers ", low, "..", high,
-              " with commas between them");
-    values.push_back(value);
-  }
-  EBB_CHECK(!values.empty(), UsageError, flag, ": is empty, expected numbers ", low, "..", high,
-            " with commas between them");
-  return values;
-}
-
 std::vector<int64_t> parse_steps(const std::string& text, const LoadedModel& model) {
-  const bool limited = model.objective.type == ObjectiveType::kDdpm;
-  const double most = limited ? static_cast<double>(model.objective.timesteps) : 100'000;
-  std::vector<int64_t> steps;
-  for (const double value : parse_list(text, "--steps", 1, most)) {
-    EBB_CHECK(value == std::floor(value), UsageError, "--steps ", terminal_safe(text),
-              ": expected whole numbers");
-    steps.push_back(static_cast<int64_t>(value));
-  }
-  return steps;
+  constexpr int64_t kMaxSteps = 100'000;
+  const bool is_limited = model.objective.type == ObjectiveType::kDdpm;
+  return parse_integers(text, "--steps", 1, is_limited ? model.objective.timesteps : kMaxSteps);
 }
 
 // The first sampler of the model's kind that needs only part of the timesteps.
@@ -130,7 +104,7 @@ std::vector<SampleSetting> choose_settings(const Flags& flags, const LoadedModel
   std::vector<double> scales{1};
   if (classes) {
     scales = flags.guidance.empty() ? kGuidanceSweep
-                                    : parse_list(flags.guidance, "--cfg-scales", 0, 100);
+                                    : parse_numbers(flags.guidance, "--cfg-scales", 0, 100);
   }
   std::vector<SampleSetting> settings;
   for (const int64_t steps : all_steps) {
@@ -174,7 +148,7 @@ EvaluateRequest make_request(const Flags& flags, const LoadedModel& model) {
                           .settings = {},
                           .seed = static_cast<uint64_t>(flags.seed),
                           .batch_size = flags.batch_size};
-  if (!flags.sigmas.empty()) request.sigmas = parse_list(flags.sigmas, "--sigmas", 0, 10);
+  if (!flags.sigmas.empty()) request.sigmas = parse_numbers(flags.sigmas, "--sigmas", 0, 10);
   if (samples(model)) request.settings = choose_settings(flags, model);
   return request;
 }
@@ -188,7 +162,7 @@ void evaluate(Context& context, const Flags& flags, const LoadedModel& model,
     evaluate_classifier(classifier, request, progress, report);
   } else if (samples(model)) {
     DigitClassifier classifier = load_classifier(context, flags.classifier);
-    report.facts.emplace_back("classifier", classifier.path());
+    report.facts.emplace_back("classifier_model", classifier.path());
     report.facts.emplace_back("classifier_sha256", classifier.sha256());
     evaluate_samples(context, model, classifier, request, progress, report);
   } else {

@@ -78,6 +78,7 @@ void run(const Flags& flags, const Invocation& invocation) {
       job.context(), mask_tensor(job, mask.inpaint), start.tensor);
   constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid
   const OutputFiles files = job.files(images, kBefore + images);
+  job.release_weights();
 
   const std::vector<Image> results = images_of(job, job.generate(request, files));
   Provenance provenance = job.provenance(&request, class_text(labels.front()));

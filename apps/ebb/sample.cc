@@ -23,6 +23,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
     request.seed += static_cast<uint64_t>(*only);
   }
   request.labels = labels;
+  job.release_weights();
 
   const std::vector<Image> results =
       to_images(job.generate(request, files), job.image(), job.range());

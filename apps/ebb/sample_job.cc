@@ -156,6 +156,12 @@ OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
   return files;
 }
 
+TensorMap SampleJob::params() {
+  if (!releases_weights_) return model_.params;
+  pipeline_.reset();  // it has them too
+  return std::move(model_.params);
+}
+
 std::vector<float> SampleJob::generate(const GenerateRequest& request, const OutputFiles& files,
                                        const std::function<void(const GenerateStep&)>& on_step) {
   const auto start = std::chrono::steady_clock::now();
@@ -164,12 +170,16 @@ std::vector<float> SampleJob::generate(const GenerateRequest& request, const Out
   ProgressBar progress(batches * steps, invocation_.shows_progress);
   std::optional<FrameRecorder> recorder;
   if (files.gif) recorder.emplace(request.images, steps, image(), range());
-  std::vector<float> values = pipeline().generate_values(request, [&](const GenerateStep& step) {
+  const auto after_step = [&](const GenerateStep& step) {
     if (recorder) recorder->record(step.first_image, step.step, step.x);
     if (on_step) on_step(step);
     progress.update(step.first_image / flags_.batch_size * steps + step.step);
     return true;
-  });
+  };
+  if (releases_weights_) model_.params.clear();  // the pipeline has them too
+  std::vector<float> values = releases_weights_
+                                  ? std::move(pipeline()).generate_values(request, after_step)
+                                  : pipeline().generate_values(request, after_step);
   progress.finish();
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (recorder) recorder->write(out(), files, animation_provenance(request));

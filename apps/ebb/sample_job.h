@@ -56,6 +56,11 @@ class SampleJob {
   std::vector<float> generate(const GenerateRequest& request, const OutputFiles& files,
                               const std::function<void(const GenerateStep&)>& on_step = nullptr);
 
+  // What samples next is the last to need the weights: each is freed as soon as it is packed.
+  void release_weights() { releases_weights_ = true; }
+  // The parameters for an executor; with release_weights() the job keeps none.
+  TensorMap params();
+
   // `request` is null for commands that take no steps.
   Provenance provenance(const GenerateRequest* request, const std::string& prompt) const;
 
@@ -73,6 +78,7 @@ class SampleJob {
   LoadedModel model_;
   std::optional<Pipeline> pipeline_;
   uint64_t first_seed_;
+  bool releases_weights_ = false;
   double seconds_ = 0;  // spent in generate()
 };
 

@@ -48,12 +48,13 @@ double share_of_equals(std::span<const int64_t> labels, std::span<const Expected
 
 }  // namespace
 
-DigitClassifier::DigitClassifier(Context& context, const Network& network, const TensorMap& params)
+DigitClassifier::DigitClassifier(Context& context, const Network& network, TensorMap params)
     : context_(context),
       classes_(output_shape(network).back()),
       features_(0),
       input_(network.sample().name),
-      executor_(context, classifier_graph(context, network), params, {.keep_module_outputs = true}),
+      executor_(context, classifier_graph(context, network), std::move(params),
+                {.keep_module_outputs = true}),
       batch_(static_cast<size_t>(kBatch * kPixels), 0.0f) {
   features_ = executor_.mark_output(kFeatures).shape().back();
 }
@@ -98,12 +99,12 @@ void DigitClassifier::classify_batch(int64_t count, Predictions& predictions) {
 }
 
 DigitClassifier load_classifier(Context& context, const std::string& name) {
-  const LoadedModel model = load_model(context, find_model(name));
+  Model model = Model::load(context, name);
   EBB_CHECK(model.objective.type == ObjectiveType::kClassify, FormatError, path_label(model.path),
             ": was trained as ", to_string(model.objective.type),
             ", expected a classifier, trained as classify. Train one with train_mnist --model "
             "classifier.");
-  DigitClassifier classifier(context, model.network, model.params);
+  DigitClassifier classifier(context, model.network, std::move(model.params));
   classifier.path_ = model.path;
   classifier.sha256_ = model.sha256;
   return classifier;

@@ -25,8 +25,8 @@ struct Predictions {
 // batch.
 class DigitClassifier {
  public:
-  // network: one that classifies; params: its parameters on the context's device.
-  DigitClassifier(Context& context, const Network& network, const TensorMap& params);
+  // network: one that classifies; params: as of Executor.
+  DigitClassifier(Context& context, const Network& network, TensorMap params);
 
   // images: [N, 28, 28] as models make them, 0 black to 1 white; values beyond are clamped, as in
   // written images. DivergedError when a value is not finite.

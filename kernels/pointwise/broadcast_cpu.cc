@@ -74,9 +74,9 @@ void sum_pixels(int64_t pixels, int64_t c, int64_t lanes, const float* x, const 
 void backward_elements(const BroadcastBackwardArgs& args, const void* factor, void* gradient,
                        KernelStream stream) {
   if (args.op == BroadcastOp::kMultiply) {
-    broadcast_forward({args.op, args.n, args.pixels, args.c, args.n, args.n, args.dtype, args.dy,
-                       factor, gradient},
-                      stream);
+    forward<BroadcastOp::kMultiply>({args.op, args.n, args.pixels, args.c, args.n, args.n,
+                                     args.dtype, args.dy, factor, gradient},
+                                    stream.threads);
   } else if (gradient != args.dy) {
     parallel_chunks(stream.threads, args.n * args.pixels * args.c, [&](int64_t begin, int64_t end) {
       std::copy(as_f32(args.dy) + begin, as_f32(args.dy) + end, as_f32(gradient) + begin);

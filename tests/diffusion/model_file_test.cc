@@ -6,6 +6,9 @@
 #include <limits>
 
 #include "diffusion/find_model.h"
+#include "engine/executor.h"
+#include "nn/eager_ops.h"
+#include "nn/graph_builder.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/errors.h"
@@ -107,6 +110,54 @@ TEST_CASE("f16 storage rounds the weights and keeps the vectors") {
                           {.absolute = 0x1p-25, .relative = 0x1p-11}) == "");
     }
   }
+}
+
+// The file again with its weights in another type.
+void store_weights_as_bf16(Saved& model) {
+  std::vector<std::vector<uint16_t>> narrow;
+  model.rewrite([&](Metadata&, std::vector<TensorToSave>& tensors) {
+    for (TensorToSave& tensor : tensors) {
+      if (tensor.shape.size() < 2) continue;
+      uint64_t count = 1;
+      for (const uint64_t dim : tensor.shape) count *= dim;
+      const auto* values = static_cast<const float*>(tensor.data);
+      narrow.emplace_back(count);
+      std::transform(values, values + count, narrow.back().begin(), f32_to_bf16);
+      tensor.dtype = StDType::kBF16;
+      tensor.data = narrow.back().data();
+    }
+  });
+}
+
+TEST_CASE("a model keeps the type of its file and computes with the same bits") {
+  Saved saved;
+  const DType dtype = GENERATE(DType::kF32, DType::kF16, DType::kBF16);
+  CAPTURE(to_string(dtype));
+  saved.save(dtype == DType::kF16 ? DType::kF16 : DType::kF32);
+  if (dtype == DType::kBF16) store_weights_as_bf16(saved);
+  Context& context = *saved.context;
+  Model model = Model::load(context, saved.path);
+  TensorMap wide;
+  for (const auto& [name, tensor] : model.params) {
+    CHECK(tensor.dtype() == (tensor.shape().rank() > 1 ? dtype : DType::kF32));
+    wide[name] = test::tensor_of(context, tensor.shape(), tensor.to_host());
+  }
+  const auto run = [&](TensorMap params) {
+    Executor executor(context, inference_graph(model.network, 2, context), std::move(params));
+    for (const auto& [name, value] : test::random_inputs(context, model.network, 2, 3)) {
+      executor.set_input(name, value);
+    }
+    return executor.run();
+  };
+  const Tensor expected = run(wide);
+  CHECK(test::compare_bits(run(model.params), expected) == "");
+  EagerOps ops(context, model.params);
+  const TensorMap inputs = test::random_inputs(context, model.network, 2, 3);
+  const Tensor eager = ops.tensor(test::forward(ops, model.network, inputs));
+  EagerOps wide_ops(context, wide);
+  CHECK(test::compare_bits(eager,
+                           wide_ops.tensor(test::forward(wide_ops, model.network, inputs))) == "");
+  CHECK(test::compare_bits(run(std::move(model.params)), expected) == "");
 }
 
 TEST_CASE("a weight beyond f16 is an error, and no file appears") {
@@ -266,6 +317,33 @@ TEST_CASE("integer weights are refused by name and type") {
     }
   });
   CHECK_THAT(model.load_error(), Contains("init_conv.conv1.conv.bias") && Contains("I32"));
+}
+
+TEST_CASE("damage is told before what it does to the config") {
+  for (const bool has_digest : {true, false}) {
+    Saved model;
+    model.save();
+    std::string bytes = test::get_file(model.path);
+    const std::string hidden = R"(\"hidden\":)";
+    const size_t place = bytes.find_first_of('4', bytes.find(hidden));
+    REQUIRE(place < bytes.find(R"(\"classes\")"));
+    bytes[place] = '5';
+    for (const char* key : {kDigestKey, kDigestScopeKey}) {
+      if (!has_digest) bytes.replace(bytes.find(std::string("\"") + key + '"') + 1, 3, "abc");
+    }
+    test::put_file(model.path, bytes);
+    CHECK_THAT(model.load_error(), Contains(has_digest ? "SHA-256 is " : "of another shape"));
+  }
+}
+
+TEST_CASE("models are found by name") {
+  Saved model;
+  model.save();
+  ::setenv("EBB_MODELS", model.dir.path().c_str(), 1);
+  const Model loaded = Model::load(*model.context, "model");
+  ::unsetenv("EBB_MODELS");
+  CHECK(loaded.path == model.path);
+  CHECK_THROWS_AS(Model::load(*model.context, "model-not-there"), IoError);
 }
 
 TEST_CASE("a changed byte is found by the digest") {

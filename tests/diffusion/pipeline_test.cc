@@ -148,6 +148,23 @@ TEST_CASE("images are the values in 8 bits, clamped") {
   CHECK(images[1] == image_from_floats(image(values, 1), 28, 28, 1, PixelRange::kZeroToOne));
 }
 
+TEST_CASE("a pipeline that gives its weights away makes the same images and keeps none") {
+  const Setup setup = setups()[0];
+  const auto context = test::cpu_context();
+  const Job job = job_for(setup, 5);
+  const auto in_use = [&] { return context->allocator()->stats().bytes_in_use; };
+  const int64_t before = in_use();
+  for (const int64_t batch_size : {5, 3, 2, 1, 64}) {  // 3 and 2 leave a smaller batch
+    CAPTURE(batch_size);
+    Pipeline pipeline(*context, model_of(*context, setup),
+                      {.sampler = setup.sampler, .steps = job.steps, .batch_size = batch_size});
+    const std::vector<float> kept = pipeline.generate_values(job.request);
+    CHECK_FALSE(pipeline.model().params.empty());
+    CHECK(test::compare_bits(std::move(pipeline).generate_values(job.request), kept) == "");
+    CHECK(in_use() == before);
+  }
+}
+
 TEST_CASE("the callback gets every batch and step") {
   const auto context = test::cpu_context();
   const Pipeline pipeline(*context, model_of(*context, setups()[0]), {.steps = 4, .batch_size = 2});

@@ -219,6 +219,72 @@ TEST_CASE("weights that only feed constants are released", "[engine]") {
   CHECK(poisoned.allocator().stats().bytes_in_use < with_params - weight_bytes);
 }
 
+// Layers of one size, each a conv whose BatchNorm is folded.
+struct Chain {
+  static constexpr int kLayers = 12;
+  static constexpr int64_t kWeightBytes = 64 * 9 * 64 * 4;
+
+  explicit Chain(Context& context) : writer(context, 1) {
+    ValueId h = writer.input("x", {1, 4, 4, 64});
+    for (int i = 0; i < kLayers; ++i) {
+      h = writer.batch_norm(writer.conv(h, 64), Activation::kGelu);
+    }
+    writer.graph.output = h;
+  }
+  GraphWriter writer;
+};
+
+TEST_CASE("parameters that are given away are freed one by one as they are packed", "[engine]") {
+  const auto peak_growth = [](bool gives_away) {
+    const auto context = test::cpu_context();
+    Chain chain(*context);
+    const Graph graph = optimize(chain.writer.graph, *context);
+    const int64_t before = context->allocator()->stats().bytes_in_use;
+    const Executor executor(*context, graph,
+                            gives_away ? std::move(chain.writer.params) : chain.writer.params);
+    const AllocatorStats after = context->allocator()->stats();
+    const int64_t settled = gives_away ? after.bytes_in_use : before + after.bytes_in_use;
+    CHECK(after.peak_bytes_in_use <= settled + 4 * Chain::kWeightBytes);
+    return after.peak_bytes_in_use - before;
+  };
+  const int64_t all = Chain::kLayers * Chain::kWeightBytes;
+  CHECK(peak_growth(false) > all);
+  CHECK(peak_growth(true) < peak_growth(false) - all / 2);
+}
+
+// The parameters in 16 bits, and what these say in f32.
+std::pair<TensorMap, TensorMap> rounded(Context& context, const TensorMap& params, DType dtype) {
+  TensorMap narrow, wide;
+  for (const auto& [name, tensor] : params) {
+    narrow[name] = to_dtype(context, tensor, dtype);
+    wide[name] = to_dtype(context, narrow[name], DType::kF32);
+  }
+  return {narrow, wide};
+}
+
+TEST_CASE("parameters of 16 bits give the bits of their widened values", "[engine]") {
+  test::PoisonedContext poisoned;
+  Context& context = poisoned.get();
+  const TwoInputs net(context);
+  const DType dtype = GENERATE(DType::kF16, DType::kBF16);
+  const bool with_passes = GENERATE(false, true);
+  CAPTURE(to_string(dtype), with_passes);
+  const auto [narrow, wide] = rounded(context, net.writer.params, dtype);
+  const auto run = [&](const TensorMap& params) {
+    const Graph& graph = net.writer.graph;
+    Executor executor(context, with_passes ? optimize(graph, context) : graph, params);
+    RandomData random(7);
+    executor.set_input("x", test::normal_tensor(context, {2, 4, 4, 3}, random));
+    executor.set_input("t", test::normal_tensor(context, {4, 1}, random));
+    return executor.run();
+  };
+  const Tensor expected = run(wide);
+  CHECK(test::compare_bits(run(narrow), expected) == "");
+  CHECK(test::compare_bits(run(net.writer.params), expected) != "");  // it did round
+  for (const auto& [name, tensor] : narrow) CHECK(tensor.dtype() == dtype);
+  CHECK(poisoned.allocator().damaged_blocks() == 0);
+}
+
 TEST_CASE("a run before every input was set is refused", "[engine]") {
   const auto context = test::cpu_context();
   const TwoInputs net(*context);

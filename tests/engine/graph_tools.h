@@ -63,8 +63,9 @@ class GraphWriter {
   std::vector<ValueId> conv_inputs(ValueId x, int64_t out, const ConvAttrs& attrs) {
     const int64_t in = shape(x).back(), fan_in = in * attrs.kernel * attrs.kernel;
     const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
-    return {x, param({out, attrs.kernel, attrs.kernel, in}, -bound, bound),
-            param({out}, -bound, bound)};
+    std::vector<ValueId> inputs{x, param({out, attrs.kernel, attrs.kernel, in}, -bound, bound)};
+    if (attrs.reads_bias) inputs.push_back(param({out}, -bound, bound));
+    return inputs;
   }
 
   Context& context_;

@@ -19,6 +19,7 @@ POOL, UNPOOL = op("avg_pool_forward", "avg_pool"), op("avg_pool_backward", "avg_
 STATISTICS = op("statistics", "batch_norm")
 LANES = header("statistics", "column_sums", "batch_norm")
 MOMENTS = header("statistics", "moments", "batch_norm")
+ROWS = header("apply", "row_iterator", "batch_norm")
 FINISH, APPLY, INFER = (op(k, "batch_norm") for k in ("finish_statistics", "apply", "infer"))
 GRADIENT_SUMS, FINISH_GRADIENTS, APPLY_GRADIENT = (
     op(k, "batch_norm") for k in ("gradient_sums", "finish_gradients", "apply_gradient"))
@@ -127,8 +128,8 @@ OP_MUTANTS = (
     Mutant("apply: mean of the pack's first channel", APPLY,
         "activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);\n  });",
         "activate<kActivation>((v - mean.v[0]) * scale.v[e] + shift.v[e]);\n  });"),
-    Mutant("apply: rows of the threads beyond a whole row", APPLY, "end = row < step ? rows : 0;", "end = rows;"),
-    Mutant("apply: rows beyond the last", APPLY,
+    Mutant("apply: rows of the threads beyond a whole row", ROWS, "end = row < step ? rows : 0;", "end = rows;"),
+    Mutant("apply: rows beyond the last", ROWS,
         "if (r < rows_of_thread.end) store_pack<kWidth>(y", "store_pack<kWidth>(y"),
     Mutant("infer: variance of the pack's first channel", INFER, "args.running_var[channel]", "args.running_var[rows_of_thread.channel]"),
     Mutant("gradient sums: rows beyond the last", GRADIENT_SUMS, "const bool inside = row + k * kSumLanes < count;",
@@ -180,9 +181,8 @@ OP_MUTANTS = (
     Mutant("layer_norm: statistics of every thread", LAYER_NORM, "    if (threadIdx.x == 0) {\n      if (args.mean",
         "    {\n      if (args.mean"),
     Mutant("layer_norm input: mean of g left out", LAYER_NORM_INPUT, "rstd * (g - mean_g - xh * mean_gx)", "rstd * (g - xh * mean_gx)"),
-    Mutant("layer_norm input: gamma left out of the means", LAYER_NORM_INPUT,
-        "static_cast<double>(to_float(dy[c])) *\n                       (args.gamma == nullptr ? 1.0f : args.gamma[c])",
-        "static_cast<double>(to_float(dy[c]))"),
+    Mutant("layer_norm input: products with x not centered", LAYER_NORM_INPUT, "product += g * ((to_float(x[c]) - mean) * rstd);",
+        "product += g * (to_float(x[c]) * rstd);"),
     Mutant("layer_norm params: no barrier", LAYER_NORM_PARAMS, "partial[1][threadIdx.y][threadIdx.x] = dgamma;\n  __syncthreads();",
         "partial[1][threadIdx.y][threadIdx.x] = dgamma;"),
     Mutant("layer_norm params: rows of the next chunk", LAYER_NORM_PARAMS, "min(first + chunks.rows_of_one, args.rows)",

@@ -73,6 +73,29 @@ TEST_CASE("the class network in 16 bits and in tf32 is as close to the CPU's as 
   simt::emulator::options() = {};
 }
 
+TEST_CASE("weights stored in 16 bits are packed on the device as their f32 values are",
+          "[nn][emu]") {
+  const Precision precision = GENERATE(Precision::kF32, Precision::kF16);
+  const DType stored = GENERATE(DType::kF16, DType::kBF16);
+  CAPTURE(to_string(precision), to_string(stored));
+  const auto emu = make_context("emu", 1, precision);
+  const Network network = class_network(4);
+  TensorMap narrow, wide;
+  for (const auto& [name, tensor] : test::random_params(*emu, network, 1)) {
+    narrow[name] = to_dtype(*emu, tensor, stored);
+    wide[name] = to_dtype(*emu, narrow[name], DType::kF32);
+  }
+  const auto run = [&](const TensorMap& params) {
+    Executor executor(*emu, inference_graph(network, 1, *emu), params);
+    for (const auto& [name, value] : test::random_inputs(*emu, network, 1, 2)) {
+      executor.set_input(name, value);
+    }
+    return executor.run();
+  };
+  CHECK(test::compare_bits(run(narrow), run(wide)) == "");
+  make_context("emu", 1);  // the others of this process are f32
+}
+
 TEST_CASE("ids look up rows in 16 bits", "[nn][emu]") {
   const auto emu = make_context("emu", 1, Precision::kBF16);
   CHECK(test::check_token_network(*emu, 3 * 0x1p-9) == "");  // x, the row and their sum are rounded

@@ -6,7 +6,7 @@
 
 #include "engine/backend.h"
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "kernels/kernel_table.h"
 #include "nn/graph_builder.h"
 #include "testing/catch.h"

@@ -5,7 +5,6 @@
 #include "nn/param_collector.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
-#include "testing/errors.h"
 #include "testing/gradcheck.h"
 #include "testing/random_data.h"
 #include "testing/reference_ops.h"
@@ -355,22 +354,6 @@ TEST_CASE("every gradient rule agrees with central differences of its reference"
     INFO("CUDA kernels on the emulator");
     check_gradients(test, problem, expected, *make_context("emu", 1));
   }
-}
-
-TEST_CASE("the bias of attention has no gradient", "[autograd]") {
-  const GradCase test{
-      "", [](Ops& ops) {
-        const Value x = leaf(ops, "x", {2, 3, 4});
-        return ops.attention(kLayer, x, x, x, 2, {.bias = leaf(ops, "bias", {2, 3, 3})});
-      }};
-  const Problem problem(test);
-  const auto context = test::cpu_context();
-  ParamStore store(*context, problem.specs, false);
-  for (const auto& [name, values] : problem.values) store.value(name).copy_from_host(values);
-  Tape tape(*context, store, Mode::kTrain);
-  const Value loss = distance(tape, test.output(tape));
-  CHECK(test::message_of<Error>([&] { tape.backward(loss); }) ==
-        "attention: has no gradient for its bias");
 }
 
 }  // namespace
