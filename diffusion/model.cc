@@ -4,21 +4,24 @@
 #include "diffusion/bind_params.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_file.h"
+#include "diffusion/stored_model.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
 namespace {
 
-const std::string& required(const WeightSource& source, const char* key) {
-  const auto found = source.metadata().find(key);
-  EBB_CHECK(found != source.metadata().end(), FormatError, source.label(), ": no \"", key,
+using Metadata = std::map<std::string, std::string>;
+
+const std::string& required(const WeightSource& source, const Metadata& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  EBB_CHECK(found != metadata.end(), FormatError, source.label(), ": no \"", key,
             "\" in its metadata, so it is not a model file of ebb. weights/README.md says how to "
             "make one.");
   return found->second;
 }
 
-void check_format_version(const WeightSource& source) {
-  const std::string& version = required(source, kFormatKey);
+void check_format_version(const WeightSource& source, const Metadata& metadata) {
+  const std::string& version = required(source, metadata, kFormatKey);
   EBB_CHECK(version == kFormatVersion, FormatError, source.label(), ": model format ",
             quoted(version), ", this program reads \"", kFormatVersion,
             "\". Use a newer version of ebb.");
@@ -38,11 +41,17 @@ void check_inputs(const Model& model, const std::string& label) {
             ". Correct \"ebb.objective\" or \"ebb.model\" in the file's metadata.");
 }
 
-// What the metadata of ebb's own model files describe.
+StoredModel interpret(const WeightSource& source) {
+  std::vector<std::string> names;
+  for (const TensorInfo& tensor : source.tensors()) names.push_back(tensor.name);
+  return stored_model(source.metadata(), names, source.label());
+}
+
+// What the metadata of ebb's own model files and checkpoints describe.
 void read_config(const WeightSource& source, Model& model) {
-  check_format_version(source);
-  const std::string& config = required(source, kModelKey);
-  const std::string& objective = required(source, kObjectiveKey);
+  check_format_version(source, model.metadata);
+  const std::string& config = required(source, model.metadata, kModelKey);
+  const std::string& objective = required(source, model.metadata, kObjectiveKey);
   model.network = make_network(config, source.label());
   model.objective = parse_objective(objective, source.label());
   check_inputs(model, source.label());
@@ -53,10 +62,11 @@ void read_config(const WeightSource& source, Model& model) {
 Model Model::load(Context& context, WeightSource& source) {
   Model model;
   model.path = source.path();
-  model.metadata = source.metadata();
   try {
+    StoredModel stored = interpret(source);
+    model.metadata = std::move(stored.metadata);
     read_config(source, model);
-    BoundParams bound = bind_params(context, list_params(model.network), source);
+    BoundParams bound = bind_params(context, list_params(model.network), source, stored.parameter);
     model.params = std::move(bound.params);
     model.warnings = std::move(bound.warnings);
   } catch (const FormatError&) {

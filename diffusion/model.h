@@ -21,9 +21,10 @@ struct Model {
   std::map<std::string, std::string> metadata = {};
   std::vector<std::string> warnings = {};  // about values that are not finite
 
-  // A model file, or the pretrained model of this name, as find_model() finds it. FormatError when
-  // the file is damaged, is no model of ebb or its parts do not fit each other; IoError when it
-  // cannot be read.
+  // A model file, a checkpoint or the directory of a run, or the pretrained model of this name, as
+  // find_model() finds it; prefixes of PyTorch's wrappers are taken off (stored_model.h).
+  // FormatError when the file is damaged, is no model of ebb or its parts do not fit each other;
+  // IoError when it cannot be read.
   static Model load(Context& context, const std::string& name_or_path);
   // From weights whose metadata describe network and objective (weights/README.md). Reads the
   // source to its end.

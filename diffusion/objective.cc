@@ -1,6 +1,7 @@
 #include "diffusion/objective.h"
 
 #include <array>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -25,7 +26,19 @@ class Reader {
  public:
   Reader(const Json& json, const std::string& where) : json_(json), where_(where) {}
 
+  // A key that nothing read is of another objective or misspelled.
+  void refuse_other_keys() const {
+    std::string expected;
+    for (const std::string& key : read_) expected += (expected.empty() ? "" : ", ") + key;
+    for (const auto& [key, value] : json_.items()) {
+      EBB_CHECK(read_.contains(key), FormatError, where_, ": metadata \"ebb.objective\": key ",
+                quoted(key), " is none of type ", json_["type"].get<std::string>(), ", expected ",
+                expected, ". Correct the file's metadata.");
+    }
+  }
+
   ObjectiveType type() const {
+    read_.insert("type");
     std::string expected;
     for (const ObjectiveType type : kTypes) {
       if (json_.contains("type") && json_["type"] == to_string(type)) return type;
@@ -54,6 +67,7 @@ class Reader {
   // One of the names; the first where the file leaves the key out.
   template <typename T, size_t kCount>
   T choice(const char* key, const std::array<std::pair<const char*, T>, kCount>& names) const {
+    read_.insert(key);
     std::string expected;
     for (const auto& [name, value] : names) {
       if (!json_.contains(key) || json_[key] == name) return value;
@@ -70,6 +84,7 @@ class Reader {
 
   // Not a copy: a file may nest deeper than the stack, and the JSON library copies by recursion.
   const Json& value_of(const char* key) const {
+    read_.insert(key);
     static const Json kNull;
     return json_.contains(key) ? json_[key] : kNull;
   }
@@ -83,6 +98,7 @@ class Reader {
 
   const Json& json_;
   const std::string& where_;
+  mutable std::set<std::string> read_;  // keys
 };
 
 }  // namespace
@@ -139,6 +155,7 @@ Objective parse_objective(const std::string& text, const std::string& where) {
   }
   objective.data_range = reader.choice("data_range", kDataRanges);
   if (objective.type == ObjectiveType::kDenoise) objective.sigma = reader.number("sigma", 0, 1000);
+  reader.refuse_other_keys();
   return objective;
 }
 

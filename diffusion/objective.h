@@ -45,7 +45,8 @@ struct Objective {
 // The JSON object that a model file stores under "ebb.objective".
 std::string to_json(const Objective& objective);
 
-// Reads it back. FormatError names `where` (a file), the key and its value.
+// Reads it back. FormatError names `where` (a file), the key and its value; a key that the type
+// does not have is one, too.
 Objective parse_objective(const std::string& json, const std::string& where);
 
 // True when the network takes the time as an input.

@@ -5,8 +5,10 @@
 #include <csignal>
 #include <iostream>
 #include <new>
+#include <system_error>
 
 #include "apps/cli/kernels_flag.h"
+#include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -42,13 +44,14 @@ const char* kind_of(ExitCode code) {
   return "internal";
 }
 
-int report(ExitCode code, const std::string& message, bool as_json) {
+int report(ExitCode code, const std::string& text, bool as_json) {
+  const std::string message = safe_message(text);
   std::cout.flush();
   std::cerr << "error: " << message << std::endl;
   if (as_json) {
     const Json error = {
         {"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", message}};
-    std::cout << Json{{"error", error}}.dump(2, ' ', false, Json::error_handler_t::replace)
+    std::cout << Json{{"error", error}}.dump(2, ' ', true, Json::error_handler_t::replace)
               << std::endl;
   }
   return static_cast<int>(code);
@@ -160,6 +163,9 @@ int run_program(Command program, const std::vector<std::string>& arguments) {
   } catch (const std::bad_alloc&) {
     return report(ExitCode::kDevice,
                   "out of host memory. Use a smaller --batch-size or a smaller file.", as_json);
+  } catch (const std::system_error& error) {  // of files and directories
+    return report(ExitCode::kIo, cat(error.what(), ". ", errno_advice(error.code().value())),
+                  as_json);
   } catch (const std::exception& error) {
     return report(ExitCode::kInternal,
                   cat("internal: ", error.what(), ". This is a bug of ", app.get_name(), " ",

@@ -57,6 +57,9 @@ Image pick(const IdxImages& images, const std::string& index, const std::string&
   const auto [rest, error] = std::from_chars(index.data(), end, i);
   EBB_CHECK(error == std::errc() && rest == end && i < images.count, UsageError, where, ": holds ",
             images.count, " images, expected an index of 0..", images.count - 1, ".");
+  EBB_CHECK(std::max(images.rows, images.cols) <= int64_t{kMaxImageSide}, FormatError, where,
+            ": its images are ", images.cols, " x ", images.rows,
+            " pixels, expected sides of at most ", kMaxImageSide, ". Use another file.");
   Image image = make_image(static_cast<int>(images.cols), static_cast<int>(images.rows), 1);
   const auto first = images.pixels.begin() + i * images.rows * images.cols;
   std::copy_n(first, image.pixels.size(), image.pixels.begin());

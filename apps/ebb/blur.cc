@@ -55,6 +55,8 @@ void print_row(std::ostream& out, const std::string& title, const BlurResult& bl
 
 void run(const Flags& flags, const Invocation& invocation) {
   EBB_CHECK(!flags.job.gif, UsageError, "--gif: ebb blur has no steps to animate. Leave it out.");
+  refuse_step_flags(flags.job, "for ebb blur, which has no steps");
+  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb blur, which runs no network");
   const SampleJob job(flags.job, invocation);
   const std::vector<BlurResult> candidates = candidates_for(flags, job);
   const StartImage start = read_start(job, flags.input);

@@ -56,7 +56,7 @@ void print_json(std::ostream& out, const Flags& flags, const std::vector<LayerCo
       {"passed", first_diverging.empty()},
       {"first_diverging", first_diverging.empty() ? Json() : Json(first_diverging)},
       {"layers", rows}};
-  out << result.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  out << result.dump(2, ' ', true, Json::error_handler_t::replace) << '\n';
 }
 
 void run(const Flags& flags, const Invocation& invocation) {

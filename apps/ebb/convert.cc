@@ -1,9 +1,15 @@
+#include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 #include <ostream>
 
 #include "apps/cli/cli.h"
 #include "apps/ebb/commands.h"
 #include "base/output_file.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "diffusion/find_model.h"
 #include "diffusion/model_file.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
@@ -20,25 +26,44 @@ struct ConvertFlags {
 // What the writer makes anew for every file.
 bool is_generated(const std::string& key) { return key == kDigestKey || key == kDigestScopeKey; }
 
+// What the program reads and writes itself; --meta is for notes.
+bool is_reserved(const std::string& key) {
+  constexpr std::array kReserved = {"format", "model",    "objective", "kind",
+                                    "config", "progress", "training"};
+  return is_generated("ebb." + key) ||
+         std::find(kReserved.begin(), kReserved.end(), key) != kReserved.end();
+}
+
+// --meta key=value as the entries of a file's metadata.
+std::map<std::string, std::string> parse_meta(const std::vector<std::string>& entries) {
+  std::map<std::string, std::string> metadata;
+  for (const std::string& entry : entries) {
+    const std::string flag = "--meta " + terminal_safe(entry);
+    const size_t equals = entry.find('=');
+    EBB_CHECK(equals != std::string::npos && equals > 0, UsageError, flag, ": expected key=value");
+    EBB_CHECK(is_utf8(entry), UsageError, flag, ": is not UTF-8. Write it in UTF-8.");
+    const std::string key = entry.substr(0, equals);
+    EBB_CHECK(!is_reserved(key), UsageError, flag, ": ebb.", key,
+              " is written by ebb itself. Use another key.");
+    const bool is_new = metadata.emplace("ebb." + key, entry.substr(equals + 1)).second;
+    EBB_CHECK(is_new, UsageError, flag, ": the key is given twice. Leave one out.");
+  }
+  return metadata;
+}
+
 void convert(const ConvertFlags& flags, const Invocation& invocation) {
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
+  std::map<std::string, std::string> metadata = parse_meta(flags.meta);
   const auto context = make_context("cpu", 1);
-  const LoadedModel model = load_model(*context, flags.model);
+  const LoadedModel model = load_model(*context, find_model(flags.model));
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
-  std::map<std::string, std::string> metadata;
-  for (const std::string& entry : flags.meta) {
-    const size_t equals = entry.find('=');
-    EBB_CHECK(equals != std::string::npos && equals > 0, UsageError, "--meta ", entry,
-              ": expected key=value");
-    metadata["ebb." + entry.substr(0, equals)] = entry.substr(equals + 1);
-  }
   for (const auto& [key, value] : model.metadata) {
     if (!is_generated(key)) metadata.emplace(key, value);
   }
   save_model(flags.output, model.network, model.objective, model.params, metadata,
              flags.dtype == "f16" ? DType::kF16 : DType::kF32);
-  invocation.out << flags.output << '\n';
+  invocation.out << path_label(flags.output) << '\n';
 }
 
 }  // namespace

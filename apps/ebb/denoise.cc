@@ -1,6 +1,7 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "apps/ebb/commands.h"
@@ -13,14 +14,18 @@
 namespace ebb {
 namespace {
 
+// Those of the assignment.
+constexpr const char* kTimesteps = "250,500,750";
+constexpr const char* kSigmas = "0,.2,.4,.5,.6,.8,1";
+constexpr int64_t kStart = 10;
+
 struct Flags {
   SampleFlags job;
   InputFlags input;
   bool one_step = false, iterative = false;
-  std::string timesteps = "250,500,750";
-  std::string sigmas = "0,.2,.4,.5,.6,.8,1";  // of the assignment
-  int64_t i_start = 10;
-  int64_t show_every = 0;  // 0: only the result
+  std::string timesteps, sigmas;   // empty: kTimesteps, kSigmas
+  std::optional<int64_t> i_start;  // nothing: kStart
+  int64_t show_every = 0;          // 0: only the result
 };
 
 // A column of a figure.
@@ -104,18 +109,23 @@ std::string shortened(double value) {
   return out.str();
 }
 
+std::string or_default(const std::string& text, const char* usual) {
+  return text.empty() ? usual : text;
+}
+
 // Levels of noise with names: sigmas for a one-step denoiser, timesteps for the others.
 std::vector<std::pair<std::string, NoiseLevel>> levels_of(const Flags& flags,
                                                           const Objective& objective) {
   std::vector<std::pair<std::string, NoiseLevel>> levels;
   if (!takes_time(objective)) {
-    for (const double sigma : parse_numbers(flags.sigmas, "--sigma", 0, 100)) {
+    for (const double sigma : parse_numbers(or_default(flags.sigmas, kSigmas), "--sigma", 0, 100)) {
       levels.emplace_back("\u03c3 " + shortened(sigma),
                           NoiseLevel{.alpha_bar = 1, .one_minus_alpha_bar = sigma * sigma});
     }
     return levels;
   }
-  for (const int64_t t : parse_integers(flags.timesteps, "-t", 0, kScale - 1)) {
+  for (const int64_t t :
+       parse_integers(or_default(flags.timesteps, kTimesteps), "-t", 0, kScale - 1)) {
     levels.emplace_back(cat("t = ", t), scale_level(objective, t));
   }
   return levels;
@@ -165,10 +175,11 @@ Column best_blur(const SampleJob& job, const StartImage& start, const Tensor& no
 }
 
 void run_iterative(const Flags& flags, SampleJob& job) {
+  const int64_t i_start = flags.i_start.value_or(kStart);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
-  GenerateRequest request = job.request(images, job.assignment_schedule(flags.i_start));
+  GenerateRequest request = job.request(images, job.assignment_schedule(i_start));
   request.labels = labels;
   request.start = start.tensor;
   const OutputFiles files = job.files(images, square_columns(images));
@@ -211,11 +222,26 @@ void run_iterative(const Flags& flags, SampleJob& job) {
       generated.push_back({.image = results[k],
                            .seed = request.seed + static_cast<uint64_t>(k),
                            .prompt = class_text(labels[k]),
-                           .note = cat("i_start ", flags.i_start)});
+                           .note = cat("i_start ", i_start)});
     }
     write_images(job.out(), files, generated, provenance);
   }
   job.print_summary(images, request);
+}
+
+// A flag of the other way to denoise, or of another kind of model, changes nothing: a mistake.
+void refuse_useless(const Flags& flags, bool has_steps, const std::string& model) {
+  const std::string one_step_model = cat("for ", model, ", which denoises in one step");
+  const bool one_step = flags.one_step || !has_steps;
+  const std::string why = has_steps ? "with --one-step" : one_step_model;
+  refuse_flag("-t", !has_steps && !flags.timesteps.empty(),
+              one_step_model + "; --sigma says how noisy");
+  refuse_flag("--sigma", has_steps && !flags.sigmas.empty(),
+              cat("for ", model, ", a model of timesteps; -t says how noisy"));
+  refuse_flag("-t", !one_step && !flags.timesteps.empty(), "without --one-step");
+  refuse_flag("--i-start", one_step && flags.i_start.has_value(), why);
+  refuse_flag("--show-every", one_step && flags.show_every > 0, why);
+  if (one_step) refuse_step_flags(flags.job, why);
 }
 
 void run(Flags flags, const Invocation& invocation) {
@@ -225,6 +251,7 @@ void run(Flags flags, const Invocation& invocation) {
   EBB_CHECK(has_steps || !flags.iterative, UsageError,
             "--iterative: ", path_label(job.model().path),
             " denoises in one step. Use --one-step.");
+  refuse_useless(flags, has_steps, path_label(job.model().path));
   if (flags.one_step || !has_steps) {
     run_one_step(flags, job);
   } else {

@@ -16,6 +16,8 @@ struct Flags {
 void run(const Flags& flags, const Invocation& invocation) {
   EBB_CHECK(!flags.job.gif, UsageError,
             "--gif: ebb forward has no steps to animate. Leave it out.");
+  refuse_step_flags(flags.job, "for ebb forward, which has no steps");
+  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb forward, which runs no network");
   const SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);

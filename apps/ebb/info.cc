@@ -84,7 +84,7 @@ void print_json(std::ostream& out, const std::string& path, const PngInfo& info,
   }
   result["text"] = text;
   result["compressed_text"] = info.compressed_text;
-  out << result.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  out << result.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
 }
 
 // A GIF, whose only text is ebb's, or a JPEG.
@@ -95,7 +95,7 @@ void show_other(std::ostream& out, const Options& options) {
     if (file.provenance) {
       result[kProvenanceKeyword] = Json::parse(provenance_json(*file.provenance));
     }
-    out << result.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    out << result.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
     return;
   }
   out << path_label(options.image) << ": " << file.description << "\n";

@@ -105,7 +105,7 @@ void run(const Options& options, const Invocation& invocation) {
   if (!options.json) return;
   // A path may hold any bytes; JSON holds UTF-8.
   const auto replace = InspectReport::error_handler_t::replace;
-  invocation.out << InspectReport{{"files", files}}.dump(2, ' ', false, replace) << '\n';
+  invocation.out << InspectReport{{"files", files}}.dump(2, ' ', true, replace) << '\n';
 }
 
 }  // namespace

@@ -13,7 +13,9 @@
 #include "apps/report/page.h"
 #include "apps/report/plan.h"
 #include "base/atomic_file.h"
+#include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/output_file.h"
 #include "base/text.h"
 #include "diffusion/find_model.h"
@@ -93,6 +95,18 @@ std::vector<Figure> in_order(const std::vector<Part>& plan,
   return ordered;
 }
 
+// --force replaces a report, not another page of that name.
+void check_is_report(const std::string& page) {
+  constexpr uint64_t kHeadBytes = 2048;
+  std::error_code error;
+  if (!fs::exists(page, error)) return;
+  const FileReader file(page);
+  std::string head(std::min(file.size(), kHeadBytes), '\0');
+  file.read_at(0, head.data(), head.size());
+  EBB_CHECK(head.find("<meta name=\"generator\" content=\"ebb ") != std::string::npos, IoError,
+            file.label(), ": is no report of ebb and is kept. Choose another -o.");
+}
+
 // An existing directory is refused without --force, and then loses the figures that are made anew.
 void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
   const std::string& directory = flags.settings.directory;
@@ -103,9 +117,10 @@ void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
     EBB_CHECK(flags.force || fs::is_empty(directory, error), IoError, path_label(directory),
               ": exists and is not empty. Choose another -o, or replace the report with --force.");
   }
+  check_is_report(directory + "/index.html");
   fs::create_directories(directory + "/figures", error);
-  EBB_CHECK(!error, IoError, path_label(directory), ": cannot be made: ", error.message(),
-            ". Choose another -o.");
+  EBB_CHECK(!error, IoError, path_label(directory),
+            ": cannot be made: ", describe_errno(error.value()));
   check_output_file(directory + "/index.html", Overwrite::kReplace);
   for (const Figure& figure : figures) {
     for (const std::string& file : figure_files(figure, flags.settings)) fs::remove(file, error);

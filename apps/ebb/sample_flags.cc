@@ -91,6 +91,17 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
   });
 }
 
+void refuse_flag(const std::string& flag, bool given, const std::string& why) {
+  EBB_CHECK(!given, UsageError, flag, ": has no meaning ", why, ". Leave it out.");
+}
+
+void refuse_step_flags(const SampleFlags& flags, const std::string& why) {
+  refuse_flag("--steps", flags.steps > 0, why);
+  refuse_flag("--sampler", !flags.sampler.empty(), why);
+  refuse_flag("--variance", !flags.variance.empty(), why);
+  refuse_flag("--eta", flags.eta_given, why);
+}
+
 std::vector<int64_t> parse_integers(const std::string& text, const std::string& flag, int64_t low,
                                     int64_t high) {
   return parse_list(text, flag, low, high);

@@ -44,6 +44,12 @@ struct SampleTexts {
 void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
                       const std::function<void()>& run);
 
+// UsageError when a flag of the sampler was given to a command that takes no steps: --steps,
+// --sampler, --variance, --eta. `why` goes on after "has no meaning".
+void refuse_step_flags(const SampleFlags& flags, const std::string& why);
+// The same for any flag.
+void refuse_flag(const std::string& flag, bool given, const std::string& why);
+
 // "100,500" -> numbers in low..high; UsageError names `flag`.
 std::vector<int64_t> parse_integers(const std::string& text, const std::string& flag, int64_t low,
                                     int64_t high);

@@ -13,8 +13,6 @@
 namespace ebb {
 namespace {
 
-constexpr int64_t kClasses = 10;
-
 DiffusionTask task_of(const TrainConfig& config) {
   switch (config.objective.type) {
     case ObjectiveType::kDdpm:
@@ -79,7 +77,7 @@ Batch BatchSource::empty_batch(int64_t images) const {
   for (const NetworkInput& input : network_.inputs) {
     batch.inputs[input.name] = Tensor::empty(context_, with_batch(images, input.shape));
   }
-  batch.target = Tensor::empty(context_, is_classifier ? Shape{images, kClasses} : image);
+  batch.target = Tensor::empty(context_, is_classifier ? Shape{images, config_.classes} : image);
   batch.indices = Tensor::empty(context_, {images}, DType::kI32);
   batch.first_example = Tensor::empty(context_, {sizeof(uint64_t)}, DType::kU8);
   return batch;
@@ -130,7 +128,7 @@ void BatchSource::make_diffusion(const Batch& batch) const {
                          .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
                          .n = batch.images,
                          .pixels = MnistDataset::kPixels,
-                         .classes = kClasses,
+                         .classes = config_.classes,
                          .sigma = static_cast<float>(config_.objective.sigma),
                          .timesteps = config_.objective.timesteps,
                          .drop = static_cast<float>(config_.class_dropout),
@@ -152,7 +150,7 @@ void BatchSource::make_digits(const Batch& batch) const {
                                  .n = batch.images,
                                  .height = 28,
                                  .width = 28,
-                                 .classes = kClasses,
+                                 .classes = config_.classes,
                                  .max_shift = static_cast<float>(config_.max_shift),
                                  .max_tangent = static_cast<float>(std::tan(radians / 2)),
                                  .images = images_.data<uint8_t>(),

@@ -134,6 +134,14 @@ void save_checkpoint(const std::string& path, const Trainer& trainer, const Trai
 
 void check_checkpoint(const std::string& path) { open_checkpoint(path); }
 
+bool is_checkpoint(const std::string& path) {
+  try {
+    return metadata_value(SafetensorsFile::open(path), "ebb.kind") == kKind;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 TrainProgress load_checkpoint(const std::string& path, Trainer& trainer, const TrainConfig& config,
                               const std::string& dataset_fingerprint, bool force) {
   const SafetensorsFile file = open_checkpoint(path);

@@ -10,12 +10,15 @@ namespace {
 
 constexpr const char* kFormerClassifier = "judge";  // in the config of older runs
 
+constexpr int64_t kDigits = 10;
+
 Json to_json_object(const TrainConfig& config) {
   Json json;
   json["model"] = to_string(config.model);
   json["objective"] = Json::parse(to_json(config.objective));
   json["time_fusion"] = config.time_fusion == TimeFusion::kAdd ? "add" : "multiply";
   json["hidden"] = config.hidden;
+  if (config.classes != kDigits) json["classes"] = config.classes;
   json["batch_size"] = config.batch_size;
   json["lr"] = config.lr;
   json["lr_decay"] = config.lr_decay;
@@ -105,7 +108,8 @@ double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_
 
 Network make_network(const TrainConfig& config) {
   if (config.model == TrainModel::kClassifier) {
-    const Json classifier{{"name", "mnist_classifier"}, {"hidden", config.hidden}, {"classes", 10}};
+    const Json classifier{
+        {"name", "mnist_classifier"}, {"hidden", config.hidden}, {"classes", config.classes}};
     return make_network(classifier.dump(), "train_mnist");
   }
   const char* conditioning = config.model == TrainModel::kDenoiser ? "none"
@@ -115,7 +119,7 @@ Network make_network(const TrainConfig& config) {
                   {"conditioning", conditioning},
                   {"time_fusion", config.time_fusion == TimeFusion::kAdd ? "add" : "multiply"},
                   {"hidden", config.hidden},
-                  {"classes", 10}};
+                  {"classes", config.classes}};
   return make_network(json.dump(), "train_mnist");
 }
 
@@ -124,9 +128,14 @@ std::string to_json(const TrainConfig& config) { return to_json_object(config).d
 std::string describe_difference(const std::string& json, const std::string& stored_json) {
   const Json mine = Json::parse(json);
   const Json stored = Json::parse(stored_json, nullptr, /*allow_exceptions=*/false);
+  if (stored.is_object() && stored.contains("classes") && !mine.contains("classes")) {
+    return cat("classes is ", kDigits, ", the run has ", stored["classes"].dump());
+  }
   for (const auto& [key, value] : mine.items()) {
     // Older runs lack keys that had no choice then.
-    const Json absent = key == "precision" ? Json(to_string(Precision::kF32)) : Json();
+    const Json absent = key == "precision" ? Json(to_string(Precision::kF32))
+                        : key == "classes" ? Json(kDigits)
+                                           : Json();
     Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
     if (key == "model" && other == kFormerClassifier) other = to_string(TrainModel::kClassifier);
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
@@ -147,6 +156,7 @@ std::string command_line(const TrainConfig& config) {
   flag("--timesteps", config.objective.timesteps, defaults.objective.timesteps);
   flag("--sigma", config.objective.sigma, defaults.objective.sigma);
   flag("--hidden", config.hidden, defaults.hidden);
+  flag("--classes", config.classes, defaults.classes);
   flag("--batch-size", config.batch_size, defaults.batch_size);
   flag("--lr", config.lr, defaults.lr);
   flag("--lr-decay", config.lr_decay, defaults.lr_decay);

@@ -23,6 +23,7 @@ struct TrainConfig {
   Objective objective;
   TimeFusion time_fusion = TimeFusion::kAdd;
   int64_t hidden = 64;
+  int64_t classes = 10;  // that the data set has, for the models that know classes
   int64_t batch_size = 128;
   double lr = 1e-3;
   double lr_decay = 0.1;  // the learning rate ends at lr * lr_decay, falling once an epoch; 1: none

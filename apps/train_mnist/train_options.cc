@@ -1,8 +1,12 @@
 #include "apps/train_mnist/train_options.h"
 
+#include <charconv>
 #include <limits>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "weights/idx.h"
+#include "weights/mnist_dataset.h"
 
 namespace ebb {
 namespace {
@@ -29,6 +33,18 @@ Preset choose_preset(const std::optional<std::string>& preset,
   return objective == "flow" ? Preset::kFa25 : Preset::kFa24;
 }
 
+// Nothing: the number that the data set's name implies. kClassesOfLabels: that of its labels.
+std::optional<int64_t> parse_classes(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  if (text == "data") return kClassesOfLabels;
+  int64_t classes = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, classes);
+  EBB_CHECK(error == std::errc() && rest == end && classes >= 2 && classes <= kMaxLabels,
+            UsageError, "--classes ", terminal_safe(text), ": must be 2..", kMaxLabels, " or data");
+  return classes;
+}
+
 template <typename T>
 void set(T& field, const std::optional<T>& flag) {
   if (flag) field = *flag;
@@ -50,6 +66,11 @@ TrainFlags::TrainFlags(Command command) {
 
   command.add_option("--data", options_.data,
                      "Directory of the four MNIST files (default: $EBB_DATA, else data/mnist)");
+  command
+      .add_option("--classes", classes_,
+                  "Classes of the data: a number, or data for what the labels show (default: 10; "
+                  "of the parts of EMNIST as many as they have)")
+      .type_name("N|data");
   command.add_option("-o,--output", options_.output, "Run directory").required();
   command.add_option(
       "--resume", options_.resume,
@@ -114,6 +135,11 @@ TrainOptions TrainFlags::finish() const {
   EBB_CHECK(denoiser || !sigma_, UsageError, "--sigma: only for --model denoiser");
   EBB_CHECK(model == TrainModel::kClass || !class_dropout_, UsageError,
             "--class-dropout: only for --model class");
+  options.classes = parse_classes(classes_);
+  EBB_CHECK(classifier || model == TrainModel::kClass || !options.classes, UsageError, "--classes ",
+            terminal_safe(classes_), ": the ", model_, " model knows no classes. Leave it out.");
+  EBB_CHECK(!options.force_resume || !options.resume.empty(), UsageError,
+            "--force-resume: nothing is resumed. Add --resume auto or leave it out.");
   options.preset = choose_preset(preset_, objective_);
   TrainConfig& config = options.config;
   config = preset_config(model, options.preset);

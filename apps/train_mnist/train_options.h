@@ -13,7 +13,8 @@ namespace ebb {
 struct TrainOptions {
   TrainConfig config;
   Preset preset = Preset::kFa24;
-  std::string data;  // empty: $EBB_DATA or ./data/mnist
+  std::string data;                // empty: $EBB_DATA or ./data/mnist
+  std::optional<int64_t> classes;  // to expect in the data; kClassesOfLabels: what the labels show
   std::string output;
   DeviceFlags device;
   std::string resume;  // "", "auto" or a checkpoint
@@ -35,7 +36,7 @@ class TrainFlags {
 
  private:
   TrainOptions options_;  // fields that do not depend on the preset
-  std::string model_;
+  std::string model_, classes_;
   std::optional<std::string> preset_, objective_, input_;
   std::optional<int64_t> hidden_, batch_size_, epochs_, max_steps_, warmup_, timesteps_;
   std::optional<double> lr_, lr_decay_, sigma_, class_dropout_, ema_decay_, clip_norm_;

@@ -53,7 +53,7 @@ class DigitClassifier {
 };
 
 // The pretrained classifier of this name, or in this file, as find_model() finds it. FormatError
-// when the file is damaged or no classifier of ten digits, IoError when there is none.
+// when the file is damaged or no classifier, IoError when there is none.
 inline constexpr const char* kDefaultClassifier = "mnist-classifier";
 DigitClassifier load_classifier(Context& context, const std::string& name = kDefaultClassifier);
 

@@ -30,7 +30,8 @@ class NoisyTest {
         input_(model.network.sample().name),
         executor_(context, inference_graph(model.network, kBatch, context), model.params),
         seed_(request.seed),
-        data_(spread(load_mnist(request.data, MnistSplit::kTest), request.images)),
+        data_(
+            spread(load_mnist(request.data, MnistSplit::kTest, kClassesOfLabels), request.images)),
         noise_(Tensor::empty(context, {kBatch, kSide, kSide, 1})),
         noisy_(Tensor::empty(context, noise_.shape())) {}
 
@@ -134,7 +135,7 @@ std::vector<float> mean_image(const MnistDataset& data) {
 // Given nothing but noise, the best output is the mean image; what is left is the variance.
 void pure_noise(NoisyTest& test, const EvaluateRequest& request, const EvaluateProgress& progress,
                 Report& report) {
-  const MnistDataset train = load_mnist(request.data, MnistSplit::kTrain);
+  const MnistDataset train = load_mnist(request.data, MnistSplit::kTrain, kClassesOfLabels);
   const std::vector<float> mean = mean_image(train);
   const Quality q = test.run(0, 1, mean, [&](int64_t images) {
     progress(static_cast<double>(images) / static_cast<double>(test.images()));

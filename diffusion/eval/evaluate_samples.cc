@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
+#include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/eval/diffusion_classifier.h"
 #include "diffusion/eval/evaluate.h"
@@ -22,20 +25,27 @@ bool takes_class(const LoadedModel& model) { return class_count(model.network) >
 struct Real {
   MnistDataset train, test;  // test: as many images as samples
   Predictions test_predictions;
-  FeatureStatistics train_statistics;
+  std::optional<FeatureStatistics> train_statistics;
   std::vector<double> test_nearest;
   double near = 0;  // the kNearShare quantile of test_nearest
 };
 
+// Nothing for fewer than two images, which have no covariance.
+std::optional<FeatureStatistics> statistics_of(const Predictions& predictions,
+                                               const DigitClassifier& classifier) {
+  if (predictions.images < 2) return std::nullopt;
+  return feature_statistics(predictions.features, classifier.features());
+}
+
 Real measure_real(const Context& context, DigitClassifier& classifier,
                   const EvaluateRequest& request) {
-  Real real{.train = load_mnist(request.data, MnistSplit::kTrain),
-            .test = spread(load_mnist(request.data, MnistSplit::kTest), request.samples),
+  const int64_t classes = classifier.classes();
+  Real real{.train = load_mnist(request.data, MnistSplit::kTrain, classes),
+            .test = spread(load_mnist(request.data, MnistSplit::kTest, classes), request.samples),
             .test_predictions = {},
             .train_statistics = {},
             .test_nearest = {}};
-  real.train_statistics =
-      feature_statistics(classifier(real.train).features, classifier.features());
+  real.train_statistics = statistics_of(classifier(real.train), classifier);
   real.test_predictions = classifier(real.test);
   real.test_nearest = nearest_distances(real.test.images, real.train.images, kPixels,
                                         context.kernel_stream().threads);
@@ -46,8 +56,11 @@ Real measure_real(const Context& context, DigitClassifier& classifier,
 Metrics measure(const Real& real, DigitClassifier& classifier, const Predictions& predictions,
                 const std::vector<double>& nearest) {
   Metrics metrics;
-  metrics.frechet = frechet_distance(
-      feature_statistics(predictions.features, classifier.features()), real.train_statistics);
+  const auto statistics = statistics_of(predictions, classifier);
+  metrics.frechet = statistics && real.train_statistics
+                        ? frechet_distance(*statistics, *real.train_statistics)
+                        : std::numeric_limits<double>::quiet_NaN();
+  metrics.read.resize(static_cast<size_t>(classifier.classes()));
   for (const int64_t label : predictions.labels) ++metrics.read[label];
   metrics.nearest = quantile(nearest, 0.5);
   const auto near = std::count_if(nearest.begin(), nearest.end(),
@@ -87,8 +100,9 @@ Metrics measure_setting(Context& context, const LoadedModel& model, const Real& 
   const bool classes = takes_class(model);
   const bool conditioned = classes && setting.guidance != 0;
   std::vector<int64_t> digits;
-  for (int64_t i = 0; i < request.samples; ++i)
-    digits.push_back(conditioned ? i % kDigits : kNoClass);
+  for (int64_t i = 0; i < request.samples; ++i) {
+    digits.push_back(conditioned ? i % classifier.classes() : kNoClass);
+  }
   const double total = static_cast<double>(request.samples * setting.steps);
   const Pipeline pipeline(context, model,
                           {.sampler = to_string(setting.sampler),
@@ -116,13 +130,14 @@ Metrics measure_setting(Context& context, const LoadedModel& model, const Real& 
 ReportTable classifier_table(Context& context, const LoadedModel& model,
                              DigitClassifier& classifier, const EvaluateRequest& request,
                              const EvaluateProgress& progress) {
-  const MnistDataset test = spread(load_mnist(request.data, MnistSplit::kTest), request.images);
+  const MnistDataset test =
+      spread(load_mnist(request.data, MnistSplit::kTest, classifier.classes()), request.images);
   const auto total = static_cast<double>(test.count * request.trials);
   const std::vector<double> errors =
       diffusion_errors(context, model, to_floats(test.images),
                        {.trials = request.trials, .first_seed = request.seed},
                        [&](int64_t done) { progress(static_cast<double>(done) / total); });
-  const std::vector<int64_t> labels = least_error(errors, kDigits);
+  const std::vector<int64_t> labels = least_error(errors, classifier.classes());
   return {.key = "classifier",
           .title = cat("Test images classified, ", test.count, " of them"),
           .columns = {{"by", "by"}, {"trials", "noise levels"}, {"accuracy", "right %", 2, true}},
@@ -138,9 +153,14 @@ void evaluate_samples(Context& context, const LoadedModel& model, DigitClassifie
                       const EvaluateRequest& request, const EvaluateProgress& progress,
                       Report& report) {
   const bool classes = takes_class(model);
-  // One prediction of the classifier costs about 0.6 of a run: ten classes share the encoder.
-  const double classifier_cost =
-      classes ? static_cast<double>(request.images * request.trials) * 0.6 * kDigits : 0;
+  EBB_CHECK(!classes || class_count(model.network) == classifier.classes(), UsageError,
+            "--classifier ", path_label(classifier.path()), ": has ", classifier.classes(),
+            " classes, the model has ", class_count(model.network),
+            ". Name a classifier that was trained on the same data.");
+  // One prediction of the classifier costs about 0.6 of a run: the classes share the encoder.
+  const double classifier_cost = classes ? static_cast<double>(request.images * request.trials) *
+                                               0.6 * static_cast<double>(classifier.classes())
+                                         : 0;
   double total = classifier_cost, done = 0;
   for (const SampleSetting& setting : request.settings) {
     total += cost(setting, classes) * static_cast<double>(request.samples);

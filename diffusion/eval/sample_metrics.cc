@@ -55,7 +55,7 @@ ReportTable samples_table(bool classes, double near, int64_t samples,
     }
     table.rows.push_back(std::move(row));
   }
-  const double share = 1.0 / kDigits;
+  const double share = 1.0 / static_cast<double>(rows.front().read.size());
   const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(samples));
   const auto percent = [](double value) { return std::round(1000 * value) / 10; };
   table.notes = {
@@ -65,10 +65,15 @@ ReportTable samples_table(bool classes, double near, int64_t samples,
       "images,",
       "  so compare with the row of test images, the floor, and of noise, the ceiling",
       cat("rarest, commonest: shares of a digit as read; chance alone leaves ",
-          percent(share - 3 * deviation), "..", percent(share + 3 * deviation), " (3 sigma)"),
+          percent(std::max(share - 3 * deviation, 0.0)), "..",
+          percent(std::min(share + 3 * deviation, 1.0)), " (3 sigma)"),
       cat("nearest: median distance to the nearest training image; near: nearer than ",
           std::round(1000 * near) / 1000, ","),
       "  as 1 % of the test images are. Many near ones mean copied training images"};
+  if (std::any_of(rows.begin(), rows.end(),
+                  [](const Metrics& f) { return std::isnan(f.frechet); })) {
+    table.notes.emplace_back("Frechet is left out: it takes two images of every set at least");
+  }
   return table;
 }
 
@@ -79,7 +84,7 @@ ReportTable digits_table(const std::vector<Metrics>& rows) {
       .columns = {{"images", "images"}, {"steps", "steps"}, {"guidance", "guidance", 1}},
       .rows = {},
       .notes = {}};
-  for (int64_t k = 0; k < kDigits; ++k) {
+  for (size_t k = 0; k < rows.front().read.size(); ++k) {
     table.columns.push_back({cat("digit_", k), std::to_string(k)});
   }
   for (const Metrics& f : rows) {

@@ -179,6 +179,88 @@ TEST_CASE("a state dict with batch counters, as PyTorch writes it, loads") {
   CHECK(loaded.params.size() == model.params.size());
 }
 
+TEST_CASE("the prefixes of PyTorch's wrappers are taken off when every name has them") {
+  for (const char* prefix : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."}) {
+    Saved model;
+    model.save();
+    const int64_t averaged = 3;
+    model.rewrite([&](Metadata&, std::vector<TensorToSave>& tensors) {
+      for (TensorToSave& tensor : tensors) tensor.name.insert(0, prefix);
+      tensors.push_back({"n_averaged", StDType::kI64, {}, &averaged});  // AveragedModel
+    });
+    const LoadedModel loaded = load_model(*model.context, model.path);
+    for (const auto& [name, value] : model.params) {
+      CHECK(test::compare_bits(loaded.params.at(name), value) == "");
+    }
+  }
+  Saved model;
+  model.save();
+  model.rewrite([](Metadata&, std::vector<TensorToSave>& tensors) {
+    tensors.front().name.insert(0, "module.");
+  });
+  CHECK_THAT(model.load_error(), Contains("unexpected: \"module."));
+}
+
+TEST_CASE("a training checkpoint is the model that it would become") {
+  for (const bool averages : {false, true}) {
+    Saved model;
+    model.objective = {.type = ObjectiveType::kFlow};
+    model.save();
+    std::vector<std::vector<float>> others;
+    model.rewrite([&](Metadata& metadata, std::vector<TensorToSave>& tensors) {
+      const std::vector<TensorToSave> params = tensors;
+      for (const TensorToSave& param : params) {
+        size_t elements = 1;
+        for (const uint64_t dim : param.shape) elements *= dim;
+        others.emplace_back(elements, 7.0f);
+        if (averages) {
+          tensors.push_back(param);
+          tensors.back().name.insert(0, "ema.");
+        }
+        for (const char* moment : {"adam_m.", "adam_v."}) {
+          tensors.push_back({moment + param.name, param.dtype, param.shape, others.back().data()});
+        }
+        if (!averages) continue;
+        const auto weights = std::find_if(tensors.begin(), tensors.end(), [&](const auto& tensor) {
+          return tensor.name == param.name;
+        });
+        weights->data = others.back().data();
+      }
+      metadata["ebb.kind"] = "training checkpoint";
+      metadata["ebb.config"] = R"({"objective": {"type": "flow"}, "hidden": 4})";
+      metadata["ebb.progress"] = R"({"step": 12})";
+      metadata.erase("ebb.objective");
+    });
+    const LoadedModel loaded = load_model(*model.context, model.path);
+    CHECK(loaded.objective == model.objective);
+    CHECK(loaded.metadata.at("ebb.note") == "checkpoint of step 12");
+    CHECK_FALSE(loaded.metadata.contains("ebb.kind"));
+    REQUIRE(loaded.params.size() == model.params.size());
+    for (const auto& [name, value] : model.params) {
+      CHECK(test::compare_bits(loaded.params.at(name), value) == "");
+    }
+    model.rewrite([](Metadata& metadata, std::vector<TensorToSave>&) {
+      metadata["ebb.config"] = R"({"objective": [[]]})";
+    });
+    CHECK_THAT(model.load_error(), Contains("training checkpoint whose config"));
+  }
+}
+
+TEST_CASE("a directory of a run is its model, else its newest checkpoint") {
+  const test::TempDir dir;
+  const std::string run = dir / "run";
+  std::filesystem::create_directory(run);
+  CHECK_THAT(test::message_of<IoError>([&] { find_model(run); }),
+             Contains("is a directory without model.safetensors"));
+  for (const char* name : {"checkpoint-00000009.safetensors", "checkpoint-00000100.safetensors",
+                           "checkpoint-best.safetensors"}) {
+    test::put_file(run + "/" + name, "x");
+  }
+  CHECK(find_model(run) == run + "/checkpoint-00000100.safetensors");
+  test::put_file(run + "/model.safetensors", "x");
+  CHECK(find_model(run) == run + "/model.safetensors");
+}
+
 TEST_CASE("values that are no numbers load with a warning") {
   Saved model;
   model.params.at("out.bias").data<float>()[0] = std::numeric_limits<float>::quiet_NaN();

@@ -86,6 +86,10 @@ class ReportTest(EbbTest):
         self.report("-o", "out", "--sections", "photos", "--force")
         self.report("-o", "out", "--sections", "photos", "--force")
         self.assertEqual((self.dir / "out" / "mine.txt").read_text(), "mine")
+        (self.dir / "site").mkdir()
+        (self.dir / "site" / "index.html").write_text("<html>mine</html>")
+        self.assertIn("is no report", self.report("-o", "site", "--force", rc=4).stderr)
+        self.assertEqual((self.dir / "site" / "index.html").read_text(), "<html>mine</html>")
         (self.dir / "file").write_text("")
         self.assertIn("is a file", self.report("-o", "file", rc=4).stderr)
 
