@@ -75,14 +75,27 @@ std::string model_of_run(const std::string& directory) {
   return newest;
 }
 
-// The file of this name in one of the model directories; empty when there is none.
-std::string find_by_name(const std::string& name) {
+// The file of one of these names, the first name first, in the first model directory that has one;
+// empty when there is none.
+std::string find_by_name(const std::vector<std::string>& names) {
   for (const fs::path& directory : model_directories()) {
-    const std::string path = (directory / (name + kEnding)).string();
-    std::error_code error;
-    if (fs::exists(path, error)) return path;
+    for (const std::string& name : names) {
+      const std::string path = (directory / (name + kEnding)).string();
+      std::error_code error;
+      if (fs::exists(path, error)) return path;
+    }
   }
   return "";
+}
+
+// The name, and what else the model is or was called.
+std::vector<std::string> names_of(const std::string& name) {
+  std::vector<std::string> names = {name};
+  for (const auto& [former, current] : kRenamed) {
+    if (name == former) names.emplace_back(current);
+    if (name == current) names.emplace_back(former);
+  }
+  return names;
 }
 
 }  // namespace
@@ -93,12 +106,7 @@ std::string find_model(const std::string& name) {
       name == "..") {
     return is_directory(name) ? model_of_run(name) : name;
   }
-  if (const std::string path = find_by_name(name); !path.empty()) return path;
-  for (const auto& [former, current] : kRenamed) {
-    const bool is_either = name == former || name == current;
-    const std::string path = is_either ? find_by_name(name == former ? current : former) : "";
-    if (!path.empty()) return path;
-  }
+  if (const std::string path = find_by_name(names_of(name)); !path.empty()) return path;
   std::string places;
   for (const fs::path& directory : model_directories()) {
     places += (places.empty() ? "" : ", ") + path_label((directory / (name + kEnding)).string());

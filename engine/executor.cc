@@ -249,7 +249,7 @@ const Tensor& Executor::mark_output(const std::string& name) const {
   const auto found = graph_.module_outputs.find(name);
   EBB_CHECK(found != graph_.module_outputs.end(), Error, "executor: no module named ", name);
   EBB_CHECK(keep_module_outputs_, Error,
-            "executor: module outputs are not kept. Set Options::keep_marks");
+            "executor: module outputs are not kept. Set Options::keep_module_outputs");
   return tensors_[found->second];
 }
 

@@ -328,7 +328,7 @@ TEST_CASE("wrong inputs, parameters and marks are named", "[engine]") {
           executor.set_input("t", Tensor::zeros(*context, {4, 1}, DType::kI32));
         }) == "executor: input t is i32, expected f32");
   CHECK(message_of<Error>([&] { executor.mark_output("encoder"); }) ==
-        "executor: module outputs are not kept. Set Options::keep_marks");
+        "executor: module outputs are not kept. Set Options::keep_module_outputs");
   CHECK(message_of<Error>([&] { executor.mark_output("decoder"); }) ==
         "executor: no module named decoder");
 

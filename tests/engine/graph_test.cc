@@ -46,7 +46,7 @@ TEST_CASE("an operation that does not fit is refused when it is added", "[engine
   GraphWriter writer(*context, 1);
   const ValueId x = writer.input("x", {2, 4, 4, 3}), t = writer.input("t", {2, 4});
   CHECK(test::message_of<ShapeError>([&] { writer.add(x, t); }) ==
-        "add: operand [2, 4] for input [2, 4, 4, 3], expected [N, 3]");
+        "add: operand [2, 4] for input [2, 4, 4, 3], expected [N, 3] or [2, 4, 4, 3]");
   CHECK(writer.graph.nodes.empty());
 }
 

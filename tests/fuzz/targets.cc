@@ -105,12 +105,12 @@ void fuzz_safetensors(std::span<const uint8_t> bytes) {
 void fuzz_idx(std::span<const uint8_t> bytes) {
   const MemoryFile memory(bytes);
   read_or_refuse([&] {
-    const IdxImages images = read_idx_images(memory.path());
+    const IdxImages images = read_idx_images(memory.path(), ImageSize{});
     expect(images.count >= 1 && images.rows == 28 && images.cols == 28, "a wrong size passed");
     expect(images.pixels.size() == static_cast<uint64_t>(images.count) * 784, "pixels are missing");
   });
   read_or_refuse([&] {
-    const IdxLabels labels = read_idx_labels(memory.path());
+    const IdxLabels labels = read_idx_labels(memory.path(), 10);
     expect(!labels.values.empty(), "no labels passed");
     expect(*std::max_element(labels.values.begin(), labels.values.end()) <= 9, "a wrong label");
   });

@@ -35,7 +35,7 @@ TEST_CASE("a report's text has aligned columns, rounded figures and its notes") 
         "  name     MSE       %\n"
         "  a      0.123    50.0\n"
         "  long       -   100.0\n"
-        "  nan      nan       3\n"
+        "  nan        -       3\n"
         "  a note\n");
 }
 
