@@ -56,10 +56,13 @@ def idx_labels(values) -> bytes:
     return struct.pack(">2I", 0x801, len(values)) + bytes(values)
 
 
+FAST_ONE = [*FAST, "--class", "3"]  # one image
+
+
 class Replaced(EbbTest):
     def test_a_replaced_file_keeps_its_mode_in_every_command_that_replaces(self) -> None:
         commands = [
-            ("p.png", ["sample", "--model", "m.safetensors", *FAST]),
+            ("p.png", ["sample", "--model", "m.safetensors", *FAST_ONE]),
             ("d.png", ["test-image", "tower"]),
             ("c.safetensors", ["convert", "m.safetensors"]),
         ]
@@ -72,16 +75,16 @@ class Replaced(EbbTest):
     def test_links_are_followed_and_stay(self) -> None:
         (self.dir / "sub").mkdir()
         (self.dir / "link.png").symlink_to("sub/new.png")
-        self.sample("-o", "link.png", rc=4)
-        self.sample("-o", "link.png", "--force")
+        self.sample("--class", "3", "-o", "link.png", rc=4)
+        self.sample("--class", "3", "-o", "link.png", "--force")
         self.assertTrue((self.dir / "link.png").is_symlink())
         self.assertTrue((self.dir / "sub" / "new.png").is_file())
 
     def test_the_longest_name_works_and_a_longer_one_is_refused_before_drawing(self) -> None:
         longest = "a" * 251 + ".png"
-        self.sample("-o", longest)
+        self.sample("--class", "3", "-o", longest)
         self.assertTrue((self.dir / longest).is_file())
-        done = self.sample("-o", "a" + longest, rc=4)
+        done = self.sample("--class", "3", "-o", "a" + longest, rc=4)
         self.assertIn("File name too long. Use a shorter name.", done.stderr)
 
     def test_a_file_that_appears_while_it_is_drawn_is_kept(self) -> None:
@@ -160,7 +163,7 @@ class Signals(EbbTest):
 
 class Models(EbbTest):
     def draw_with(self, model: str) -> list:
-        self.ebb("sample", "--model", model, *FAST, "-o", "drawn.png", "--force")
+        self.ebb("sample", "--model", model, *FAST_ONE, "-o", "drawn.png", "--force")
         return pixels(self.dir / "drawn.png")
 
     def test_a_checkpoint_and_a_run_s_directory_are_models(self) -> None:
@@ -188,7 +191,7 @@ class Models(EbbTest):
         self.assertEqual(converted["ebb.note"], "checkpoint of step 7")
         self.assertEqual(self.draw_with("run"), expected)
         (self.dir / "empty").mkdir()
-        done = self.ebb("sample", "--model", "empty", *FAST, "-o", "x.png", rc=4)
+        done = self.ebb("sample", "--model", "empty", *FAST_ONE, "-o", "x.png", rc=4)
         self.assertIn("is a directory without model.safetensors", done.stderr)
 
     def test_prefixes_of_pytorch_are_taken_off(self) -> None:
@@ -222,7 +225,7 @@ class Models(EbbTest):
         name = "a\x1b[2J\u009b\u202e.safetensors"
         shutil.copy(self.dir / "m.safetensors", self.dir / name)
         for command in (["convert", name, "-o", "o\x1b.safetensors"], ["inspect", name],
-                        ["inspect", name, "--json"], ["sample", "--model", name, *FAST, "-o", "x\x1b.png"]):  # fmt: skip
+                        ["inspect", name, "--json"], ["sample", "--model", name, *FAST_ONE, "-o", "x\x1b.png"]):  # fmt: skip
             done = self.ebb(*command)
             for character in "\x1b\u009b\u202e":
                 self.assertNotIn(character, done.stdout + done.stderr)
@@ -234,7 +237,7 @@ class Models(EbbTest):
 
     def test_an_unknown_key_of_the_objective_is_refused(self) -> None:
         write_model(self.dir / "o.safetensors", objective={"type": "flow", "step": 3})
-        done = self.ebb("sample", "--model", "o.safetensors", *FAST, "-o", "x.png", rc=3)
+        done = self.ebb("sample", "--model", "o.safetensors", *FAST_ONE, "-o", "x.png", rc=3)
         self.assertIn('key "step" is none of type flow', done.stderr)
 
 
