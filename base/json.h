@@ -15,7 +15,7 @@
 namespace ebb {
 
 // JSON as files and reports hold it. nlohmann's library reads and writes the text and shows in no
-// header: a file that includes it takes ten seconds longer to compile. Names and meaning are its
+// header: parsing it takes longer than most sources do. Names and meaning are its
 // nlohmann::ordered_json's.
 
 // Text that is no JSON, or a value of another type than was asked for.

@@ -30,9 +30,8 @@ void sort_and_check(std::vector<TensorToSave>& tensors, const std::string& label
   std::vector<std::string_view> names;
   for (const TensorToSave& tensor : tensors) names.push_back(tensor.name);
   std::sort(names.begin(), names.end());
-  const auto reference_module = std::adjacent_find(names.begin(), names.end());
-  EBB_CHECK(reference_module == names.end(), Error, label, ": two tensors named ",
-            quoted(*reference_module));
+  const auto duplicate = std::adjacent_find(names.begin(), names.end());
+  EBB_CHECK(duplicate == names.end(), Error, label, ": two tensors named ", quoted(*duplicate));
   EBB_CHECK(!std::binary_search(names.begin(), names.end(), kSafetensorsMetadataKey), Error, label,
             ": a tensor cannot be named ", kSafetensorsMetadataKey);
 }

@@ -77,8 +77,8 @@ std::string flip(const Figure& figure, const MadeFigure& made) {
   const std::string turn = cat(" data-turn=\"", rotate ? "rotate_180" : "flip", "\"");
   Figure bare = figure;
   bare.labels.clear();
-  Figure reference_module = bare;
-  reference_module.alt = cat(figure.alt, ", turned");
+  Figure turned_copy = bare;
+  turned_copy.alt = cat(figure.alt, ", turned");
   const std::string upright = escape_html(label_of(figure, 0)),
                     turned = escape_html(label_of(figure, 1));
   return cat(tiles(bare, made, "turning", turn),
@@ -86,17 +86,17 @@ std::string flip(const Figure& figure, const MadeFigure& made) {
              "data-flip aria-pressed=\"false\">",
              rotate ? "Turn by 180\u00b0" : "Flip upside down", "</button><output data-upright=\"",
              upright, "\" data-turned=\"", turned, "\">", upright, "</output></p>",
-             tiles(reference_module, made, "twin", turn));
+             tiles(turned_copy, made, "twin", turn));
 }
 
 std::string distance(const Figure& figure, const MadeFigure& made) {
-  Figure reference_module = figure;
-  reference_module.labels.clear();
-  reference_module.alt = cat(figure.alt, ", from afar");
+  Figure distant = figure;
+  distant.labels.clear();
+  distant.alt = cat(figure.alt, ", from afar");
   return cat(tiles(figure, made, "distance"),
              "<p class=\"controls\"><label>Step back <input type=\"range\" data-distance min=\"1\" "
              "max=\"8\" step=\"0.1\" value=\"1\"></label><output>1.0 \u00d7 as far</output></p>",
-             tiles(reference_module, made, "twin far"));
+             tiles(distant, made, "twin far"));
 }
 
 std::string image(const Figure& figure, const MadeFigure& made) {
