@@ -10,12 +10,14 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/stream.h"
 #include "base/text.h"
 
 namespace ebb {
 
 void check_output_file(const std::string& path, Overwrite overwrite) {
   namespace fs = std::filesystem;
+  if (is_output_stream(path)) return check_output_stream(path);
   const std::string label = path_label(path);
   const fs::path file(path);
   EBB_CHECK(file.has_filename(), UsageError, label,
@@ -54,6 +56,7 @@ void check_image_name(const std::string& flag, const std::string& path, const st
 void write_output_file(const std::string& path, std::span<const uint8_t> bytes,
                        Overwrite overwrite) {
   check_output_file(path, overwrite);
+  if (is_output_stream(path)) return write_output_stream(path, bytes);
   AtomicFile file(path, bytes.size());
   file.write(bytes.data(), bytes.size());
   file.commit();

@@ -55,6 +55,9 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   GenerateRequest request = job.request(images, job.full_schedule());
   request.guidance = mean_of_views(parts);
   const OutputFiles files = job.files(images, std::min<int64_t>(images, 10));
+  check_figure(files, job.image(), files.columns,
+               (images + files.columns - 1) / files.columns * static_cast<int64_t>(views.size()),
+               {"", {}, names});
 
   const std::vector<float> values = job.generate(request, files);
   const int64_t channels = job.image()[2];

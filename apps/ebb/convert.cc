@@ -5,6 +5,7 @@
 
 #include "apps/cli/cli.h"
 #include "base/output_file.h"
+#include "base/stream.h"
 #include "diffusion/model_file.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
@@ -22,6 +23,8 @@ struct ConvertFlags {
 bool is_generated(const std::string& key) { return key == kDigestKey || key == kDigestScopeKey; }
 
 void convert(const ConvertFlags& flags) {
+  EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
+            ": a model is written to a file, which this is not. Name a file.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   const auto context = make_context("cpu", 1);
   const LoadedModel model = load_model(*context, flags.model);

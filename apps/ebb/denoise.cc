@@ -129,7 +129,9 @@ void run_one_step(const Flags& flags, SampleJob& job) {
   const auto levels = levels_of(flags, job.objective());
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
-  const OutputFiles files = job.files(images * static_cast<int64_t>(levels.size()), 1);
+  const auto count = static_cast<int64_t>(levels.size());
+  const OutputFiles files = job.files(images * count, 1);
+  check_figure(files, job.image(), count, 3 * images, {"", {levels.front().first}, {"denoised"}});
   NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
                            job.guided_to(labels));
   std::vector<OneStep> steps;
@@ -172,6 +174,13 @@ void run_iterative(const Flags& flags, SampleJob& job) {
   request.guidance = job.guided_to(labels);
   request.start = start.tensor;
   const OutputFiles files = job.files(images, square_columns(images));
+  if (flags.show_every > 0) {
+    // The states, the result, one step, blur and the original.
+    const int64_t count = step_count(request.schedule) / flags.show_every + 5;
+    check_figure(files, job.image(), count, images, {"", {"one step", "original"}, {}});
+  } else {
+    check_grid(files, images, job.image());
+  }
 
   std::vector<Column> columns;
   const auto keep = [&](int64_t first, int64_t done, const Tensor& x) {

@@ -141,6 +141,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   }
   request.guidance = sum_of_parts(guidances);
   const OutputFiles files = job.files(images, square_columns(images));
+  check_grid(files, images, job.image());
 
   const std::vector<float> values = job.generate(request, files);
   const std::vector<Image> results = to_images(values, job.image(), job.range());

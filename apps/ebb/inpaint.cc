@@ -81,6 +81,10 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
       job.context(), mask_tensor(job, mask.inpaint), start.tensor);
   constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid
   const OutputFiles files = job.files(images, kBefore + images);
+  const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
+  const uint64_t last_seed = request.first_seed + static_cast<uint64_t>(images) - 1;
+  check_figure(files, image, columns, (kBefore + images + columns - 1) / columns,
+               {"", {flags.job.columns > 0 ? "" : cat("seed ", last_seed)}, {}});
 
   const std::vector<Image> results = images_of(job, job.generate(request, files));
   Provenance provenance = job.provenance(&request, class_text(labels.front()));
@@ -103,7 +107,6 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
       provenance.seeds.push_back(generated[k].seed);
     }
     if (flags.job.columns > 0) grid.columns.clear();  // rows mix what they would name
-    const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
     write_figure(files, make_labeled_grid(cells, static_cast<int>(columns), grid, kFigureScale),
                  provenance);
   } else {

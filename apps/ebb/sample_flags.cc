@@ -64,7 +64,8 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
       .needs(grid);
   Flag gif = command
                  .add_option("--gif", flags.gif_file,
-                             "Also animate the denoising (the image's name with .gif)")
+                             "Also animate the denoising, as GIF or lossless WebP by its ending (the "
+                             "image's name with .gif)")
                  .value_optional();
   add_device_flags(command, flags.device);
   add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Images computed at once (64)");
