@@ -88,8 +88,8 @@ void check_output_stream(const std::string& path) {
   const std::string label = path_label(path);
   const std::optional<int> named = descriptor_of(path, STDOUT_FILENO);
   if (!named) {
-    EBB_CHECK(::access(path.c_str(), W_OK) == 0, IoError, label, ": cannot be written: ",
-              system_error(errno), ".");
+    EBB_CHECK(::access(path.c_str(), W_OK) == 0, IoError, label,
+              ": cannot be written: ", system_error(errno), ".");
     return;
   }
   const int flags = ::fcntl(*named, F_GETFL);

@@ -1,4 +1,5 @@
 // BMP: the header is read here, into one form that stb_image reads without a doubt.
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <vector>

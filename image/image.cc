@@ -74,7 +74,7 @@ std::vector<float> image_to_floats(const Image& image, PixelRange range) {
   return values;
 }
 
-ImageSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns) {
+PixelSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns) {
   if (count == 1) return {width, height};
   const uint64_t used_columns = std::min(columns, count);
   const uint64_t rows = (count + used_columns - 1) / used_columns;

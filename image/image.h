@@ -54,12 +54,12 @@ inline constexpr int kGridPadding = 2;
 Image make_grid(std::span<const Image> images, int columns);
 
 // Pixels of an image to be made, too large for an int until it is checked.
-struct ImageSize {
+struct PixelSize {
   uint64_t width = 0;
   uint64_t height = 0;
 };
 // Of the grid of `count` images of width x height.
-ImageSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns);
+PixelSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns);
 
 // Every pixel becomes a factor x factor block.
 Image upscale_nearest(const Image& image, int factor);

@@ -30,7 +30,7 @@ struct Layout {
   double title_y, labels_y;
 };
 
-Layout lay_out(ImageSize image, int64_t columns, int64_t rows, const GridLabels& labels,
+Layout lay_out(PixelSize image, int64_t columns, int64_t rows, const GridLabels& labels,
                int scale) {
   Canvas ruler(1, 1);
   ruler.set_font(kTitleSize, true);
@@ -40,8 +40,8 @@ Layout lay_out(ImageSize image, int64_t columns, int64_t rows, const GridLabels&
   const int column_label_width = widest(ruler, labels.columns);
 
   Layout layout = {};
-  layout.cell_width = std::max(static_cast<int64_t>(image.width) * scale,
-                               int64_t{column_label_width} + kMargin);
+  layout.cell_width =
+      std::max(static_cast<int64_t>(image.width) * scale, int64_t{column_label_width} + kMargin);
   layout.cell_height = static_cast<int64_t>(image.height) * scale;
   layout.left = kMargin + (row_label_width > 0 ? row_label_width + kMargin : 0);
   layout.top = kMargin;
@@ -67,19 +67,19 @@ void draw_framed(Canvas& canvas, const Image& image, int left, int top) {
   canvas.draw_image(image, left, top);
 }
 
-ImageSize size_of(const Layout& layout) {
+PixelSize size_of(const Layout& layout) {
   return {static_cast<uint64_t>(layout.width), static_cast<uint64_t>(layout.height)};
 }
 
 }  // namespace
 
-ImageSize labeled_grid_size(ImageSize image, uint64_t columns, uint64_t rows,
+PixelSize labeled_grid_size(PixelSize image, uint64_t columns, uint64_t rows,
                             const GridLabels& labels, int scale) {
-  return size_of(lay_out(image, static_cast<int64_t>(columns), static_cast<int64_t>(rows), labels,
-                         scale));
+  return size_of(
+      lay_out(image, static_cast<int64_t>(columns), static_cast<int64_t>(rows), labels, scale));
 }
 
-void check_figure_size(const std::string& what, ImageSize size) {
+void check_figure_size(const std::string& what, PixelSize size) {
   EBB_CHECK(is_readable_size(size.width, size.height), UsageError, what, ": makes an image of ",
             size.width, " x ", size.height, " pixels, expected ", readable_sizes(),
             ". Draw fewer images or change --grid-cols.");
@@ -92,7 +92,7 @@ Image make_labeled_grid(std::span<const Image> images, int columns, const GridLa
   const Image& first = images.front();
   const int count = static_cast<int>(images.size());
   const int rows = (count + columns - 1) / columns;
-  const ImageSize cell = {static_cast<uint64_t>(first.width), static_cast<uint64_t>(first.height)};
+  const PixelSize cell = {static_cast<uint64_t>(first.width), static_cast<uint64_t>(first.height)};
   const Layout layout = lay_out(cell, columns, rows, labels, scale);
   check_figure_size("grid", size_of(layout));
   Canvas canvas(static_cast<int>(layout.width), static_cast<int>(layout.height));
@@ -107,18 +107,19 @@ Image make_labeled_grid(std::span<const Image> images, int columns, const GridLa
     return static_cast<int>(layout.top + row * (layout.cell_height + kGap));
   };
   for (int c = 0; c < std::min<int>(columns, labels.columns.size()); ++c) {
-    canvas.draw_text(labels.columns[c], cell_x(c) + static_cast<double>(layout.cell_width) / 2, layout.labels_y,
-                     Anchor::kCenter);
+    canvas.draw_text(labels.columns[c], cell_x(c) + static_cast<double>(layout.cell_width) / 2,
+                     layout.labels_y, Anchor::kCenter);
   }
   for (int r = 0; r < std::min<int>(rows, labels.rows.size()); ++r) {
-    canvas.draw_text(labels.rows[r], static_cast<double>(layout.left - kMargin), cell_y(r) + static_cast<double>(layout.cell_height) / 2,
-                     Anchor::kRight);
+    canvas.draw_text(labels.rows[r], static_cast<double>(layout.left - kMargin),
+                     cell_y(r) + static_cast<double>(layout.cell_height) / 2, Anchor::kRight);
   }
   for (int i = 0; i < count; ++i) {
     EBB_CHECK(images[i].width == first.width && images[i].height == first.height, ShapeError,
               "grid: image ", i, " is ", images[i].width, " x ", images[i].height, ", image 0 is ",
               first.width, " x ", first.height);
-    const int left = cell_x(i % columns) + static_cast<int>(layout.cell_width - first.width * scale) / 2;
+    const int left =
+        cell_x(i % columns) + static_cast<int>(layout.cell_width - first.width * scale) / 2;
     draw_framed(canvas, upscale_nearest(images[i], scale), left, cell_y(i / columns));
   }
   return canvas.image();

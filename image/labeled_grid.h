@@ -23,11 +23,11 @@ Image make_labeled_grid(std::span<const Image> images, int columns, const GridLa
 
 // The size of that figure for images of `image`, known before they are: of the labels only the
 // widest of the rows and of the columns matter.
-ImageSize labeled_grid_size(ImageSize image, uint64_t columns, uint64_t rows,
+PixelSize labeled_grid_size(PixelSize image, uint64_t columns, uint64_t rows,
                             const GridLabels& labels, int scale);
 
 // UsageError that says what to do unless ebb could read an image of this size again. `what`:
 // "--grid".
-void check_figure_size(const std::string& what, ImageSize size);
+void check_figure_size(const std::string& what, PixelSize size);
 
 }  // namespace ebb

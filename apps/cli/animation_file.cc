@@ -19,15 +19,15 @@ bool is_webp_name(const std::string& path) {
   return ending == ".webp";
 }
 
-void check_animation(const std::string& flag, const std::string& path, ImageSize frame) {
+void check_animation(const std::string& flag, const std::string& path, PixelSize frame) {
   const bool webp = is_webp_name(path);
   if (!webp) check_image_name(flag, path, ".gif");
   const uint64_t side = webp ? kMaxWebpSide : kMaxImageSide;
-  EBB_CHECK(frame.width <= side && frame.height <= side &&
-                is_readable_size(frame.width, frame.height),
-            UsageError, flag, " ", path_label(path), ": frames of ", frame.width, " x ",
-            frame.height, " pixels, expected sides of at most ", side, " and at most ",
-            kMaxImagePixels, " pixels. Draw fewer images or change --grid-cols.");
+  EBB_CHECK(
+      frame.width <= side && frame.height <= side && is_readable_size(frame.width, frame.height),
+      UsageError, flag, " ", path_label(path), ": frames of ", frame.width, " x ", frame.height,
+      " pixels, expected sides of at most ", side, " and at most ", kMaxImagePixels,
+      " pixels. Draw fewer images or change --grid-cols.");
 }
 
 void write_animation(const std::string& path, std::span<const Image> frames,

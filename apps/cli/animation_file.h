@@ -15,7 +15,7 @@ bool is_webp_name(const std::string& path);
 
 // UsageError, naming `flag`, when a file of this name cannot hold an animation of frames of this
 // size, or ebb could not read it again.
-void check_animation(const std::string& flag, const std::string& path, ImageSize frame);
+void check_animation(const std::string& flag, const std::string& path, PixelSize frame);
 
 // Writes the frames with what made them; IoError as for write_png().
 void write_animation(const std::string& path, std::span<const Image> frames,

@@ -7,6 +7,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/error_json.h"
 #include "apps/cli/kernels_flag.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -42,12 +43,15 @@ const char* kind_of(ExitCode code) {
   return "internal";
 }
 
+nlohmann::ordered_json error_object(ExitCode code, const std::string& message) {
+  return {{"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", message}};
+}
+
 int report(ExitCode code, const std::string& message, bool as_json) {
   std::cout.flush();
   std::cerr << "error: " << message << std::endl;
   if (as_json) {
-    const nlohmann::ordered_json error = {
-        {"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", message}};
+    const nlohmann::ordered_json error = error_object(code, message);
     std::cout << nlohmann::ordered_json{{"error", error}}.dump(
                      2, ' ', false, nlohmann::json::error_handler_t::replace)
               << std::endl;
@@ -138,6 +142,10 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
+
+nlohmann::ordered_json error_json(const Error& error) {
+  return error_object(error.code(), error.what());
+}
 
 int run_program(Command program, const std::vector<std::string>& arguments) {
   CLI::App& app = program.app();

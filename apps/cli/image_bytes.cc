@@ -24,9 +24,10 @@ std::string_view text_of(const std::vector<std::byte>& content) {
 
 // Of one of the formats of raster_formats.h.
 std::string raster_summary(const ImageBytes& file) {
-  const RasterInfo info = file.kind() == FileKind::kBmp   ? read_bmp_info(file.bytes(), file.label())
-                          : file.kind() == FileKind::kPnm ? read_pnm_info(file.bytes(), file.label())
-                                                          : read_tga_info(file.bytes(), file.label());
+  const RasterInfo info = file.kind() == FileKind::kBmp ? read_bmp_info(file.bytes(), file.label())
+                          : file.kind() == FileKind::kPnm
+                              ? read_pnm_info(file.bytes(), file.label())
+                              : read_tga_info(file.bytes(), file.label());
   return cat(image_kind_name(file.kind()), " image, ", info.width, " x ", info.height, " pixels, ",
              info.pixels, ", ", format_bytes(file.bytes().size()));
 }
@@ -73,8 +74,8 @@ std::string ImageBytes::sha256() const { return sha256_hex(content_.data(), cont
 void ImageBytes::check_image(const std::string& wanted) const {
   if (is_image(kind_)) return;
   refuse_other_kinds(text_of(content_).substr(0, kKindBytes), content_.size(), label_, wanted, {});
-  throw FormatError(
-      cat(label_, ": unknown kind of file, expected ", wanted, ". Convert it or name another file."));
+  throw FormatError(cat(label_, ": unknown kind of file, expected ", wanted,
+                        ". Convert it or name another file."));
 }
 
 Image decode_image(const ImageBytes& file) {

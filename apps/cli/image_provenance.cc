@@ -19,8 +19,7 @@ constexpr std::string_view kPacketStart =
     "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF "
     "xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description rdf:about=\"\" "
     "xmlns:ebb=\"urn:ebb:provenance\"><ebb:provenance>";
-constexpr std::string_view kPacketEnd =
-    "</ebb:provenance></rdf:Description></rdf:RDF></x:xmpmeta>";
+constexpr std::string_view kPacketEnd = "</ebb:provenance></rdf:Description></rdf:RDF></x:xmpmeta>";
 
 // & first when writing, last when reading.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kEntities = {

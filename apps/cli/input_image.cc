@@ -140,8 +140,8 @@ double border_level(const Image& gray) {
 // a thin stroke covers some of the pixels: the paper is the border, and the strokes are whichever
 // of the darkest and the lightest pixels stand out more from it.
 bool is_dark_on_light(const Image& gray) {
-  constexpr size_t kStrokeShare = 50;      // strokes cover at least a fiftieth
-  constexpr double kLeastContrast = 12;    // levels; below it is the grain of the paper
+  constexpr size_t kStrokeShare = 50;    // strokes cover at least a fiftieth
+  constexpr double kLeastContrast = 12;  // levels; below it is the grain of the paper
   const double paper = border_level(gray);
   std::vector<uint8_t> levels = gray.pixels;
   std::sort(levels.begin(), levels.end());

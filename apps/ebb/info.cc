@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/cli/image_bytes.h"
 #include "apps/cli/image_provenance.h"
 #include "apps/cli/provenance.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "weights/file_kind.h"
 
 namespace ebb {
 namespace {
@@ -89,9 +89,9 @@ void print_json(const std::string& path, const PngInfo& info, bool made_by_ebb) 
   std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
-// A GIF, whose only text is ebb's, or a JPEG.
-void show_other(const Options& options) {
-  const ImageFile file = read_image_file(options.image);
+// Any kind but PNG; the only text shown is ebb's.
+void show_other(const Options& options, const ImageBytes& bytes) {
+  const ImageFile file = read_image_file(bytes);
   if (options.json) {
     nlohmann::ordered_json result = {{"file", options.image}, {"description", file.description}};
     if (file.provenance) {
@@ -105,11 +105,13 @@ void show_other(const Options& options) {
 }
 
 void run(const Options& options) {
-  const FileKind kind = file_kind(FileReader(options.image));
-  if (kind == FileKind::kGif || kind == FileKind::kJpeg) return show_other(options);
-  const PngInfo info = read_png_info(options.image);
-  const std::optional<Provenance> provenance =
-      parse_provenance(info.text, path_label(options.image));
+  const ImageBytes file(options.image);
+  if (file.kind() != FileKind::kPng) return show_other(options, file);
+  const PngInfo info = read_png_info(file.bytes(), file.label());
+  for (const std::string& warning : info.warnings) {
+    std::cerr << "warning: " << file.label() << ": ignored: " << terminal_safe(warning) << ".\n";
+  }
+  const std::optional<Provenance> provenance = parse_provenance(info.text, file.label());
   if (options.json) {
     print_json(options.image, info, provenance.has_value());
   } else {
@@ -122,7 +124,7 @@ void run(const Options& options) {
 void add_info_command(Command program) {
   auto options = std::make_shared<Options>();
   Command command = program.add_subcommand("info", "Show how an image was made");
-  command.add_option("picture", options->image, "PNG, GIF or JPEG file").required();
+  command.add_option("picture", options->image, "Image file, or - for standard input").required();
   command.add_flag("--json", options->json, "Print one JSON object");
   command.callback([options] { run(*options); });
 }

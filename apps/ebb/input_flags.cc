@@ -5,14 +5,17 @@
 namespace ebb {
 
 Flag add_input_flags(Command command, InputFlags& flags, bool required) {
-  Flag image = command
-                   .add_option("-i,--init-img", flags.image,
-                               "Image to start from: PNG, JPEG, or FILE#N, image N of an IDX file")
-                   .type_name("FILE")
-                   .required(required);
-  add_choice(command, "--invert", flags.invert, {"auto", "yes", "no"},
-             "Make dark strokes on light light on dark (auto: by the border, for models of such "
-             "drawings)");
+  Flag image =
+      command
+          .add_option("-i,--init-img", flags.image,
+                      "Image to start from: PNG, JPEG, WebP, GIF, BMP, PNM or TGA, - for standard "
+                      "input, or FILE#N, image N of an IDX file")
+          .type_name("FILE")
+          .required(required);
+  add_choice(
+      command, "--invert", flags.invert, {"auto", "yes", "no"},
+      "Make dark strokes on light light on dark (auto: by what stands out from the border, for "
+      "models of such drawings)");
   add_choice(command, "--fit", flags.fit, {"stretch", "crop"},
              "How another size becomes the model's (stretch); crop keeps the middle");
   return image;

@@ -22,9 +22,9 @@ InspectReport inspect_idx_images(const std::string& path, const std::string& lab
 // kind, bytes, sha256, gzip, idx_sha256 (uncompressed), count, histogram[10].
 InspectReport inspect_idx_labels(const std::string& path);
 
-// kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image.
-InspectReport inspect_png(const std::string& path);
-InspectReport inspect_jpeg(const std::string& path);
+// kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image, of
+// any kind, from a file or a stream.
+InspectReport inspect_image(const std::string& path);
 
 // The label file that belongs to an image file by MNIST's naming and exists beside it
 // ("train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte.gz", or the same without .gz); empty

@@ -1,10 +1,10 @@
 #include "apps/ebb/plot.h"
 
-#include <filesystem>
 #include <iostream>
 #include <memory>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/distinct_names.h"
 #include "apps/cli/provenance.h"
 #include "apps/ebb/rerun_flags.h"
 #include "base/error.h"
@@ -29,11 +29,11 @@ struct Flags {
 };
 
 // Each point stands in the middle of the steps it is the mean of.
-PlotSeries loss_series(const ModelHistory& record) {
+PlotSeries loss_series(const ModelHistory& record, const std::string& label) {
   EBB_CHECK(!record.losses.empty(), FormatError, path_label(record.path),
             ": carries no loss curve. Use a model that train_mnist wrote.");
   PlotSeries series;
-  series.label = std::filesystem::path(record.path).stem().string();
+  series.label = label;
   const auto group = static_cast<double>(std::max<int64_t>(record.steps_per_point, 1));
   for (size_t i = 0; i < record.losses.size(); ++i) {
     series.x.push_back((static_cast<double>(i) + 0.5) * group);
@@ -57,11 +57,18 @@ void name_models(const std::vector<std::string>& names, Provenance& provenance) 
 }
 
 void run(const Flags& flags, const std::vector<std::string>& arguments) {
-  if (!flags.rerun.active()) check_image_name("-o", flags.output, ".png");
+  const Overwrite overwrite =
+      flags.force || flags.rerun.active() ? Overwrite::kReplace : Overwrite::kRefuse;
+  const std::string& path = flags.rerun.active() ? flags.rerun.output : flags.output;
+  if (!flags.rerun.active()) check_image_name("-o", path, ".png");
+  check_output_file(path, overwrite);
   LossPlot plot;
   plot.title = "training loss";
-  for (const std::string& name : flags.models) {
-    plot.series.push_back(loss_series(read_model_history(find_model(name))));
+  std::vector<std::string> paths;
+  for (const std::string& name : flags.models) paths.push_back(find_model(name));
+  const std::vector<std::string> labels = distinct_names(paths);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    plot.series.push_back(loss_series(read_model_history(paths[i]), labels[i]));
   }
   const Image image =
       draw_loss_plot(plot, static_cast<int>(flags.width), static_cast<int>(flags.height));
@@ -71,9 +78,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   provenance.width = image.width;
   provenance.height = image.height;
   name_models(flags.models, provenance);
-  const std::string& path = flags.rerun.active() ? flags.rerun.output : flags.output;
-  write_png(path, image, to_text_chunks(provenance),
-            flags.force || flags.rerun.active() ? Overwrite::kReplace : Overwrite::kRefuse);
+  write_png(path, image, to_text_chunks(provenance), overwrite);
   std::cout << path_label(path) << '\n';
 }
 

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "apps/cli/animation_file.h"
 #include "apps/cli/cli.h"
 #include "apps/cli/image_provenance.h"
 #include "apps/cli/input_image.h"
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output_file.h"
+#include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/find_model.h"
 #include "image/png.h"
@@ -62,6 +64,8 @@ void check(const Flags& flags, const Provenance& provenance) {
     check_digest(flags, "model", find_model(provenance.model), provenance.model_sha256);
   }
   for (const InputFile& input : provenance.inputs) {
+    EBB_CHECK(!is_input_stream(input.path), FormatError, label, ": its input came through ",
+              path_label(input.path), ", which does not come again. Its command line: ebb info.");
     check_digest(flags, "input", find_input_file(input.path), input.sha256);
   }
 }
@@ -86,11 +90,18 @@ bool compare_files(const Flags& flags, const std::vector<std::byte>& before, boo
 }
 
 void run(const Flags& flags) {
-  const ImageFile file = read_image_file(flags.image);
+  const ImageBytes bytes(flags.image);
+  const ImageFile file = read_image_file(bytes);
   EBB_CHECK(file.provenance, FormatError, path_label(flags.image),
             ": does not say which ebb command made it. Only images that ebb wrote can be made "
             "again.");
   check(flags, *file.provenance);
+  EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
+            ": is compared with the image, so it must be a file. Name one.");
+  const bool is_webp = bytes.kind() == FileKind::kWebp;
+  EBB_CHECK(!file.animation || is_webp_name(flags.output) == is_webp, UsageError, "-o ",
+            path_label(flags.output), ": the animation is ", is_webp ? "WebP" : "GIF",
+            ". Use a name that ", is_webp ? "ends" : "does not end", " in .webp.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   const std::vector<std::byte> before = read_file(flags.image, kMaxFileBytes);
   const RerunFlags rerun{
@@ -106,7 +117,7 @@ void add_rerun_command(Command program) {
   auto flags = std::make_shared<Flags>();
   Command command =
       program.add_subcommand("rerun", "Make an image again from what it says about itself");
-  command.add_option("picture", flags->image, "PNG or GIF that ebb wrote").required();
+  command.add_option("picture", flags->image, "PNG, GIF or WebP that ebb wrote").required();
   command.add_option("-o,--output", flags->output, "Where the new image goes").required();
   command.add_flag("--force", flags->force,
                    "Replace an existing file, and go on when version, model or input differ");

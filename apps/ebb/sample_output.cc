@@ -38,7 +38,7 @@ void write_grid(const OutputFiles& files, const std::vector<GeneratedImage>& ima
   write_figure(files, make_grid(cells, files.columns), provenance);
 }
 
-ImageSize size_of_grid(const OutputFiles& files, int64_t images, const Shape& image) {
+PixelSize size_of_grid(const OutputFiles& files, int64_t images, const Shape& image) {
   return grid_size(static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0]),
                    static_cast<uint64_t>(images), static_cast<uint64_t>(files.columns));
 }
@@ -47,7 +47,7 @@ ImageSize size_of_grid(const OutputFiles& files, int64_t images, const Shape& im
 
 void check_files(const OutputFiles& files, int64_t images, const Shape& image) {
   if (files.gif) {
-    const ImageSize grid = size_of_grid(files, images, image);
+    const PixelSize grid = size_of_grid(files, images, image);
     check_animation("--gif", *files.gif, {grid.width * kGifScale, grid.height * kGifScale});
   }
   if (files.rerun.active()) {
@@ -71,7 +71,7 @@ void check_grid(const OutputFiles& files, int64_t images, const Shape& image) {
 void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
                   const GridLabels& labels) {
   if (!files.grid) return;
-  const ImageSize cell = {static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0])};
+  const PixelSize cell = {static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0])};
   check_figure_size("--grid", labeled_grid_size(cell, static_cast<uint64_t>(columns),
                                                 static_cast<uint64_t>(rows), labels, kFigureScale));
 }
