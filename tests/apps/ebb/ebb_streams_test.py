@@ -36,7 +36,7 @@ class Streams(EbbTest):
     def test_every_command_with_an_output_takes_a_pipe_or_says_why_not(self) -> None:
         self.ebb(*QUICK, "-o", "in.png")
         draws = (
-            ["draw", "face"],
+            ["draw", "cat"],
             ["forward", *MODEL, "-i", "in.png", "-t", "250", "--grid"],
             ["edit", *MODEL, "-i", "in.png", "--i-start", "20", "--grid"],
             ["plot", "m.safetensors"],
