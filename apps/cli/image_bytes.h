@@ -26,6 +26,11 @@ class ImageBytes {
   explicit ImageBytes(const std::string& path);
 
   FileKind kind() const { return kind_; }
+  // Lets the reader of `kind` say what is wrong with bytes that are of no kind, or empty.
+  void assume(FileKind kind) {
+    const bool is_open = kind_ == FileKind::kUnknown || kind_ == FileKind::kEmpty;
+    if (is_open && kind != FileKind::kUnknown) kind_ = kind;
+  }
   const std::string& label() const { return label_; }  // the path as messages show it
   std::span<const uint8_t> bytes() const {
     return {reinterpret_cast<const uint8_t*>(content_.data()), content_.size()};

@@ -143,6 +143,7 @@ bool is_dark_on_light(const Image& gray) {
   constexpr size_t kStrokeShare = 50;    // strokes cover at least a fiftieth
   constexpr double kLeastContrast = 12;  // levels; below it is the grain of the paper
   const double paper = border_level(gray);
+  if (gray.width < 3 || gray.height < 3) return paper > kMiddle;  // nothing but border
   std::vector<uint8_t> levels = gray.pixels;
   std::sort(levels.begin(), levels.end());
   const size_t count = std::max<size_t>(1, levels.size() / kStrokeShare);

@@ -77,18 +77,20 @@ bool is_listed(FileKind kind) {
 // What the contents say; the name only where they say nothing that could be listed. TGA is told by
 // its name as well: it has no mark of its own.
 FileKind kind_of(const std::string& path) {
-  if (is_input_stream(path)) return ImageBytes(path).kind();
   const FileKind promised = kind_by_name(path);
   FileKind found = file_kind(FileReader(path));
   if (found == FileKind::kGzip) found = kind_inside_gzip(path);
   if (!is_listed(found) || (found == FileKind::kTga && promised != FileKind::kUnknown)) {
     return promised != FileKind::kUnknown ? promised : found;
   }
-  if (promised != FileKind::kUnknown && promised != found) {
-    std::cerr << "warning: " << path_label(path) << ": this is " << describe(found)
-              << ", its name is that of " << describe(promised) << ".\n";
-  }
   return found;
+}
+
+void warn_of_name(const std::string& path, FileKind kind) {
+  const FileKind promised = kind_by_name(path);
+  if (promised == FileKind::kUnknown || promised == kind) return;
+  std::cerr << "warning: " << path_label(path) << ": this is " << describe(kind)
+            << ", its name is that of " << describe(promised) << ".\n";
 }
 
 // The labels to check `images` against: the only label file of the command line if it names one of
@@ -97,7 +99,7 @@ std::string labels_for(const std::string& images, const Options& options) {
   if (options.files.size() == 2) {
     const std::string& other = options.files[options.files[0] == images ? 1 : 0];
     try {
-      if (kind_of(other) == FileKind::kIdxLabels) return other;
+      if (!is_input_stream(other) && kind_of(other) == FileKind::kIdxLabels) return other;
     } catch (const Error&) {
       // It is reported in its turn.
     }
@@ -106,8 +108,9 @@ std::string labels_for(const std::string& images, const Options& options) {
 }
 
 InspectReport inspect_file(const std::string& path, const Options& options) {
-  if (is_input_stream(path)) return inspect_image(path);
+  if (is_input_stream(path)) return inspect_image(path, FileKind::kUnknown);
   const FileKind kind = kind_of(path);
+  warn_of_name(path, kind);
   switch (kind) {
     case FileKind::kSafetensors:
       return inspect_safetensors(path, options.limits);
@@ -118,7 +121,7 @@ InspectReport inspect_file(const std::string& path, const Options& options) {
     default:
       break;
   }
-  if (is_image(kind)) return inspect_image(path);
+  if (is_image(kind)) return inspect_image(path, kind);
   refuse_other_kinds(FileReader(path), kWanted, {});
   throw FormatError(
       cat(path_label(path), ": unknown kind of file, expected ", kWanted, ". Name another file."));

@@ -157,8 +157,9 @@ InspectReport inspect_idx_labels(const std::string& path) {
   return report;
 }
 
-InspectReport inspect_image(const std::string& path) {
-  const ImageBytes file(path);
+InspectReport inspect_image(const std::string& path, FileKind promised) {
+  ImageBytes file(path);
+  file.assume(promised);
   const std::string text = describe_image(file);
   return {{"file", path},
           {"kind", image_kind_key(file.kind())},

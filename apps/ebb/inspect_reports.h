@@ -4,6 +4,7 @@
 #include <ostream>
 #include <string>
 
+#include "weights/file_kind.h"
 #include "weights/safetensors_header.h"
 
 namespace ebb {
@@ -23,8 +24,8 @@ InspectReport inspect_idx_images(const std::string& path, const std::string& lab
 InspectReport inspect_idx_labels(const std::string& path);
 
 // kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image, of
-// any kind, from a file or a stream.
-InspectReport inspect_image(const std::string& path);
+// any kind, from a file or a stream. `promised`: what it should be when its contents do not say.
+InspectReport inspect_image(const std::string& path, FileKind promised);
 
 // The label file that belongs to an image file by MNIST's naming and exists beside it
 // ("train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte.gz", or the same without .gz); empty
