@@ -6,6 +6,7 @@
 #include "apps/cli/cli.h"
 #include "base/output_file.h"
 #include "base/stream.h"
+#include "base/text.h"
 #include "diffusion/model_file.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
