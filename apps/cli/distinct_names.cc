@@ -15,8 +15,9 @@ namespace fs = std::filesystem;
 using Parts = std::vector<std::string>;  // of a path, its ending left out
 
 Parts parts_of(const std::string& path) {
+  const fs::path whole = fs::path(path).lexically_normal().replace_extension();
   Parts parts;
-  for (const fs::path& part : fs::path(path).lexically_normal().replace_extension()) {
+  for (const fs::path& part : whole) {
     parts.push_back(part.string());
   }
   return parts;

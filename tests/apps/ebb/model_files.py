@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Dict, NamedTuple, Tuple
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
 DDPM = {"type": "ddpm", "timesteps": 300, "beta_start": 1e-4, "beta_end": 0.02}
 
