@@ -1,17 +1,19 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <system_error>
 
+#include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/file_attributes.h"
+#include "base/temporary_file.h"
 #include "base/text.h"
 
 namespace ebb {
@@ -20,34 +22,37 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxChunk = uint64_t{1} << 30;  // Linux moves at most 2^31 - 4096 bytes per call
-constexpr const char* kTempSuffix = ".tmp";
+constexpr int kMaxLinks = 40;                      // as in Linux
+constexpr mode_t kNewFile = 0666, kPrivate = 0600;
 
-std::string temp_prefix(const std::string& target) {
-  return cat(".", fs::path(target).filename().string(), ".");
-}
-
-// The file to replace: what a symbolic link points to, otherwise the path itself.
-std::string resolve_target(const std::string& path, const std::string& label) {
+void check_replaceable(const std::string& path, const std::string& label) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   EBB_CHECK(!fs::exists(status) || fs::is_regular_file(status), IoError, label,
             fs::is_directory(status) ? ": is a directory" : ": is a device or pipe",
             ", cannot be replaced by a file. Choose another output name.");
   EBB_CHECK(fs::path(path).has_filename(), IoError, label, ": is no file name. Add one.");
-  if (!fs::is_symlink(fs::symlink_status(path, error))) return path;
-  const fs::path resolved = fs::weakly_canonical(path, error);
-  EBB_CHECK(!error, IoError, label, ": cannot follow the link: ", error.message(), ".");
-  return resolved.string();
+}
+
+FileDescriptor open_directory(const fs::path& path, const std::string& label) {
+  // O_PATH: a directory that may be written but not read holds files, too.
+  FileDescriptor directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const int error = errno;
+  if (directory.is_open()) return directory;
+  const bool missing = error == ENOENT || error == ENOTDIR;
+  throw IoError(cat(label, ": directory ", path_label(path.string()),
+                    missing ? " does not exist. Create it first."
+                            : " cannot be opened: " + describe_errno(error)));
 }
 
 // Bytes that the file system still takes from this user; nothing where it does not say.
-std::optional<uint64_t> free_bytes(const std::string& directory) {
+std::optional<uint64_t> free_bytes(int directory) {
   struct statvfs status {};
-  if (::statvfs(directory.c_str(), &status) != 0 || status.f_blocks == 0) return std::nullopt;
+  if (::fstatvfs(directory, &status) != 0 || status.f_blocks == 0) return std::nullopt;
   return uint64_t{status.f_bavail} * status.f_frsize;
 }
 
-void check_free_space(const std::string& directory, const std::string& label, uint64_t bytes) {
+void check_free_space(int directory, const std::string& label, uint64_t bytes) {
   const std::optional<uint64_t> available = free_bytes(directory);
   const uint64_t needed = bytes + bytes / 20;
   EBB_CHECK(!available || needed <= *available, IoError, label, ": disk full: needs ",
@@ -55,35 +60,10 @@ void check_free_space(const std::string& directory, const std::string& label, ui
             " free. Nothing was changed. Free space or choose another directory.");
 }
 
-bool is_temp_of(const std::string& name, const std::string& prefix) {
-  if (!name.starts_with(prefix) || !name.ends_with(kTempSuffix)) return false;
-  const std::string_view suffix(kTempSuffix);
-  if (name.size() <= prefix.size() + suffix.size()) return false;
-  const std::string pid = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-  return pid.find_first_not_of("0123456789") == std::string::npos;
-}
-
-// A temporary file whose lock can be taken belongs to a process that is gone.
-void remove_stale_temps(const std::string& directory, const std::string& prefix) {
-  std::error_code error;
-  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    if (!is_temp_of(it->path().filename().string(), prefix)) continue;
-    const FileDescriptor fd(::open(it->path().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-    if (fd.is_open() && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(it->path().c_str());
-  }
-}
-
-// Creates and locks the temporary file. Another process may take the new file for a stale one
-// before it is locked, and remove it; then it is made again.
-FileDescriptor create_locked(const std::string& temp) {
-  for (;;) {
-    FileDescriptor fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (!fd.is_open()) return fd;
-    while (::flock(fd.get(), LOCK_EX) != 0 && errno == EINTR) {
-    }
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0 || status.st_nlink > 0) return fd;
-  }
+std::optional<struct stat> status_of(int directory, const std::string& name) {
+  struct stat status {};
+  if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  return status;
 }
 
 bool sync(int fd) {
@@ -94,41 +74,58 @@ bool sync(int fd) {
   return result == 0;
 }
 
+// Anything else says that directories cannot be synced here: many network and FUSE file systems.
+bool is_disk_error(int error) { return error == EIO || error == ENOSPC || error == EDQUOT; }
+
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path, uint64_t expected_bytes)
-    : label_(path_label(path)), target_(resolve_target(path, label_)) {
-  const fs::path parent = fs::path(target_).parent_path();
-  directory_ = parent.empty() ? "." : parent.string();
-  std::error_code ignored;
-  EBB_CHECK(fs::is_directory(directory_, ignored), IoError, label_, ": directory ",
-            path_label(directory_), " does not exist. Create it first.");
-  check_free_space(directory_, label_, expected_bytes);
-  const std::string prefix = temp_prefix(target_);
-  remove_stale_temps(directory_, prefix);
-  const std::string temp = (parent / (prefix + std::to_string(::getpid()) + kTempSuffix)).string();
-  unlink_on_signal_.emplace(temp);
-  fd_ = create_locked(temp);
-  if (!fd_.is_open()) fail("create the file", errno);
-  temp_ = temp;
+std::string follow_links(const std::string& path) {
+  fs::path file(path);
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    std::error_code no_link;
+    const fs::path target = fs::read_symlink(file, no_link);
+    if (no_link) return file.string();
+    file = target.is_absolute() ? target : file.parent_path() / target;
+  }
+  throw IoError(cat(path_label(path), ": ", describe_errno(ELOOP)));
+}
+
+AtomicFile::AtomicFile(const std::string& path, uint64_t expected_bytes, Overwrite overwrite)
+    : label_(path_label(path)), overwrite_(overwrite) {
+  check_replaceable(path, label_);
+  const fs::path target(follow_links(path));
+  const fs::path parent = target.parent_path();
+  name_ = target.filename().string();
+  directory_ = open_directory(parent.empty() ? "." : parent, label_);
+  check_free_space(directory_.get(), label_, expected_bytes);
+  replaced_ = status_of(directory_.get(), name_);
+  if (overwrite_ == Overwrite::kRefuse && replaced_) fail("create the file", EEXIST);
+  remove_stale_temporary_files(directory_.get());
+  TemporaryFile temporary =
+      create_temporary_file(directory_.get(), replaced_ ? kPrivate : kNewFile);
+  if (!temporary.fd.is_open()) fail("create the file", errno);
+  unlink_on_signal_.emplace(directory_.get(), temporary.name);
+  fd_ = std::move(temporary.fd);
+  temp_ = temporary.name;
 }
 
 AtomicFile::~AtomicFile() {
-  if (!temp_.empty()) ::unlink(temp_.c_str());
+  if (!temp_.empty()) ::unlinkat(directory_.get(), temp_.c_str(), 0);
 }
 
 void AtomicFile::fail(const char* action, int error) const {
-  std::string message =
-      cat(label_, ": cannot ", action, ": ", std::generic_category().message(error));
+  EBB_CHECK(error != EEXIST, IoError, label_,
+            ": the file exists and is kept. Use --force to replace it or choose another output.");
+  std::string found = std::generic_category().message(error);
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    message += cat(" after ", format_bytes(written_));
-    if (const auto available = free_bytes(directory_)) {
-      message += cat(", ", format_bytes(*available), " free");
+    found += cat(" after ", format_bytes(written_));
+    if (const auto available = free_bytes(directory_.get())) {
+      found += cat(", ", format_bytes(*available), " free");
     }
   }
-  throw IoError(message +
-                ". The file was not written; an older one is unchanged. Check the disk and the "
-                "permissions of the directory.");
+  throw IoError(cat(label_, ": cannot ", action, ": ", found,
+                    ". The file was not written; an older one is unchanged. ",
+                    errno_advice(error)));
 }
 
 void AtomicFile::write(const void* data, uint64_t bytes) {
@@ -143,22 +140,45 @@ void AtomicFile::write(const void* data, uint64_t bytes) {
   }
 }
 
+bool AtomicFile::move_into_place() const {
+  const int directory = directory_.get();
+  const char *from = temp_.c_str(), *to = name_.c_str();
+  if (overwrite_ == Overwrite::kRefuse) {
+    if (::renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0) return true;
+    // File systems that cannot do this may know hard links, which never replace either.
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return false;
+    if (::linkat(directory, from, directory, to, 0) == 0) {
+      ::unlinkat(directory, from, 0);
+      return true;
+    }
+    if (errno == EEXIST) return false;
+    if (status_of(directory, name_)) return errno = EEXIST, false;
+  }
+  return ::renameat(directory, from, directory, to) == 0;
+}
+
+void AtomicFile::sync_directory() const {
+  const FileDescriptor directory(
+      ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const bool synced = directory.is_open() && sync(directory.get());
+  EBB_CHECK(synced || !is_disk_error(errno), IoError, label_,
+            ": the new file is in place, but its directory cannot be synced: ",
+            std::generic_category().message(errno),
+            ". It may be lost if the power fails. Check the disk.");
+}
+
 void AtomicFile::commit() {
+  if (replaced_) keep_attributes(fd_.get(), directory_.get(), name_.c_str(), *replaced_);
   // The data must be on disk before the new name is, or a power failure leaves a named file of
   // zeros. A failed fsync is not repeated: the kernel may have dropped the pages it could not
   // write.
   if (!sync(fd_.get())) fail("sync", errno);
   const FileDescriptor lock(::dup(fd_.get()));  // close() reports errors, the lock stays
   if (fd_.close() != 0) fail("close", errno);
-  if (::rename(temp_.c_str(), target_.c_str()) != 0) fail("rename", errno);
+  if (!move_into_place()) fail("rename", errno);
   temp_.clear();
   unlink_on_signal_.reset();
-  const FileDescriptor directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const bool synced = directory.is_open() && (sync(directory.get()) || errno == EINVAL);
-  EBB_CHECK(synced, IoError, label_,
-            ": the new file is in place, but its directory cannot be synced: ",
-            std::generic_category().message(errno),
-            ". It may be lost if the power fails. Check the disk.");
+  sync_directory();
 }
 
 void write_file(const std::string& path, std::string_view content) {

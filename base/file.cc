@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -33,7 +34,7 @@ const char* describe_mode(mode_t mode) {
     case ENXIO:
       throw FormatError(cat(label, ": is a socket or device, expected a regular file."));
     default:
-      throw IoError(cat(label, ": cannot open: ", std::generic_category().message(error), "."));
+      throw IoError(cat(label, ": cannot open: ", describe_errno(error)));
   }
 }
 

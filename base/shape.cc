@@ -1,6 +1,7 @@
 #include "base/shape.h"
 
 #include <algorithm>
+#include <ostream>
 
 #include "base/error.h"
 
@@ -29,12 +30,12 @@ bool operator==(const Shape& a, const Shape& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
-std::ostream& operator<<(std::ostream& out, const Shape& shape) {
-  out << '[';
-  for (int i = 0; i < shape.rank(); ++i) out << (i == 0 ? "" : ", ") << shape[i];
-  return out << ']';
+std::string to_string(const Shape& shape) {
+  std::string text = "[";
+  for (int i = 0; i < shape.rank(); ++i) text += cat(i == 0 ? "" : ", ", shape[i]);
+  return text + "]";
 }
 
-std::string to_string(const Shape& shape) { return cat(shape); }
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
 
 }  // namespace ebb

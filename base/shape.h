@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
-#include <ostream>
+#include <iosfwd>
 #include <string>
 
 namespace ebb {

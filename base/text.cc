@@ -59,6 +59,16 @@ std::string terminal_safe(std::string_view text, size_t max_characters) {
   return out;
 }
 
+std::string safe_message(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const CodePoint c = decode_utf8(text);
+    out += c.value == '\\' ? "\\" : show(c, text);
+    text.remove_prefix(c.bytes == 0 ? 1 : c.bytes);
+  }
+  return out;
+}
+
 std::string path_label(std::string_view path) {
   return path.empty() ? "(empty file name)" : terminal_safe(path, kMaxPath);
 }

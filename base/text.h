@@ -11,6 +11,10 @@ namespace ebb {
 // \u{202e}). Text beyond `max_characters` is cut and marked with "...".
 std::string terminal_safe(std::string_view text, size_t max_characters = 200);
 
+// A whole message for a terminal: as above, uncut, and backslashes as they are. For text whose
+// parts should be safe already.
+std::string safe_message(std::string_view text);
+
 // A path as messages show it: escaped like any text, but long enough to keep the file's name.
 std::string path_label(std::string_view path);
 

@@ -1,5 +1,6 @@
 #include "base/unlink_on_signal.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,16 +15,15 @@ enum State : int { kFree, kTaken, kArmed };
 // Read by the handler, which may neither wait nor use what might be freed.
 struct Slot {
   std::atomic<int> state = kFree;
-  char path[PATH_MAX];
+  int directory = -1;
+  char name[NAME_MAX + 1];
 };
 constexpr int kSlots = 8;
 Slot slots[kSlots];
 static_assert(std::atomic<int>::is_always_lock_free);
 
 void unlink_and_end(int signal) {
-  for (const Slot& slot : slots) {
-    if (slot.state.load() == kArmed) ::unlink(slot.path);
-  }
+  unlink_files_of_signals();
   ::raise(signal);  // the default action again, once this returns (SA_RESETHAND)
 }
 
@@ -37,12 +37,13 @@ void install_handlers() {
   }
 }
 
-int take_slot(const std::string& path) {
-  if (path.size() >= sizeof(Slot::path)) return -1;
+int take_slot(int directory, const std::string& name) {
+  if (name.size() >= sizeof(Slot::name)) return -1;
   for (int i = 0; i < kSlots; ++i) {
     int free = kFree;
     if (!slots[i].state.compare_exchange_strong(free, kTaken)) continue;
-    slots[i].path[path.copy(slots[i].path, path.size())] = '\0';
+    slots[i].directory = directory;
+    slots[i].name[name.copy(slots[i].name, name.size())] = '\0';
     slots[i].state = kArmed;
     return i;
   }
@@ -51,13 +52,19 @@ int take_slot(const std::string& path) {
 
 }  // namespace
 
-UnlinkOnSignal::UnlinkOnSignal(const std::string& path) {
+UnlinkOnSignal::UnlinkOnSignal(int directory, const std::string& name) {
   install_handlers();
-  slot_ = take_slot(path);
+  slot_ = take_slot(directory, name);
 }
 
 UnlinkOnSignal::~UnlinkOnSignal() {
   if (slot_ >= 0) slots[slot_].state = kFree;
+}
+
+void unlink_files_of_signals() {
+  for (const Slot& slot : slots) {
+    if (slot.state.load() == kArmed) ::unlinkat(slot.directory, slot.name, 0);
+  }
 }
 
 }  // namespace ebb

@@ -8,8 +8,9 @@ namespace ebb {
 // as it would have. Signals that the program handles or ignores stay with the program.
 class UnlinkOnSignal {
  public:
-  // Does nothing for an absurdly long path and beyond a few files at a time.
-  explicit UnlinkOnSignal(const std::string& path);
+  // The entry `name` of the open directory, which must stay open. Does nothing beyond a few files
+  // at a time.
+  UnlinkOnSignal(int directory, const std::string& name);
   UnlinkOnSignal(const UnlinkOnSignal&) = delete;
   UnlinkOnSignal& operator=(const UnlinkOnSignal&) = delete;
   ~UnlinkOnSignal();
@@ -17,5 +18,8 @@ class UnlinkOnSignal {
  private:
   int slot_;  // -1: none
 };
+
+// Removes these files now. For signal handlers of programs, before they end the process.
+void unlink_files_of_signals();
 
 }  // namespace ebb

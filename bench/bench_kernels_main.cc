@@ -31,9 +31,9 @@ bool is_chosen(const KernelFlags& flags, const OpCase& c) {
 // The emulator needs a second for 10 million multiply-adds, and its times mean nothing: there the
 // program shows that it runs.
 bool is_too_large(const Context& context, const OpRoofline& roofline) {
-  constexpr double kMostFlops = 4e6, kMostBytes = 4e5;
+  constexpr double kMaxFlops = 4e6, kMaxBytes = 4e5;
   return context.device().type == DeviceType::kEmu &&
-         (roofline.flops > kMostFlops || roofline.bytes > kMostBytes);
+         (roofline.flops > kMaxFlops || roofline.bytes > kMaxBytes);
 }
 
 std::vector<Measurement> plan_measurements(const Context& context, const KernelFlags& flags,

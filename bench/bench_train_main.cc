@@ -49,9 +49,9 @@ void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t st
   for (int64_t round = 0; round < flags.rounds; ++round) {
     for (int64_t i = 0; i < kWarmup + steps; ++i, ++step) {
       const double ms = time_ms([&] {
-        const Batch& batch = source.place(step % source.steps_per_epoch());
-        trainer.repeat(
-            batch.inputs, batch.target, [&] { source.draw(batch); }, config.lr);
+        const Batch& batch = source.stage_batch(step % source.steps_per_epoch());
+        trainer.captured_step(
+            batch.inputs, batch.target, [&] { source.make_batch(batch); }, config.lr);
       });
       if (i >= kWarmup) ebb.push_back(ms);
     }

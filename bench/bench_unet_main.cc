@@ -69,9 +69,12 @@ void measure(const Setup& setup, BenchReport& report, BenchRow row,
 }
 
 void measure_guided_step(const Setup& setup, BenchReport& report, int64_t images) {
-  NetworkDenoiser denoiser(
-      setup.context, setup.model.network, setup.model.params, images,
-      guided(one_hot(setup.context, images, true), one_hot(setup.context, images, false), 5));
+  const auto classes = [&](bool with_class) -> TensorMap {
+    return {{setup.model.network.input(InputRole::kCondition)->name,
+             one_hot(setup.context, images, with_class)}};
+  };
+  NetworkDenoiser denoiser(setup.context, setup.model.network, setup.model.params, images,
+                           guided(classes(true), classes(false), 5));
   const Tensor x = random_tensor(setup.context, {images, 28, 28, 1});
   const Tensor t = Tensor::zeros(setup.context, {1, 1});
   const std::string batch = std::to_string(images);

@@ -25,4 +25,6 @@ CudaFacts cuda_facts(int device) {
   return facts;
 }
 
+void select_gpu(int device) { EBB_CHECK_CUDA(cudaSetDevice(device)); }
+
 }  // namespace ebb

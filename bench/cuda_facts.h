@@ -48,4 +48,7 @@ struct CudaFacts {
 
 CudaFacts cuda_facts(int device);
 
+// Makes a GPU the current one of this thread: the vendor's libraries work there.
+void select_gpu(int device);
+
 }  // namespace ebb

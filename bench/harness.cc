@@ -13,6 +13,7 @@
 #include "apps/cli/kernels_flag.h"
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "bench/cuda_facts.h"
 #include "bench/vendor/kernels.h"
 #include "engine/backend.h"
 #include "kernels/cpu/simd_name.h"
@@ -74,7 +75,7 @@ BenchFlags::BenchFlags(Command command, bool names_precision) : one_precision(na
   add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");
   command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
   if (names_precision) add_precision_flag(command, device);
-  add_kernels_flag(command, {"cudnn"}, &kernels);
+  add_kernels_flag(command, device.kernels, {"cudnn"});
   add_choice(
       command, "--peer", baseline, {"none", "torch"},
       "what to measure in the same run, alternating: torch runs bench/baseline_mnist.py, on cuda "
@@ -111,19 +112,21 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
             "--device auto: a measurement names what it measures. Use cpu, cuda or emu");
   std::unique_ptr<Context> context = make_context(flags.device);
   const bool on_cuda = context->device().type == DeviceType::kCuda;
+  if (on_cuda) select_gpu(context->device().index);
   EBB_CHECK(!flags.has_baseline() || context->device().type != DeviceType::kEmu, UsageError,
             "--peer ", flags.baseline,
             " --device emu: the emulator's times mean nothing. Use cpu or "
             "cuda");
-  const std::string& kernels = flags.kernels;
-  if (kernels.empty()) return context;
+  const std::string& kernels = flags.device.kernels;
+  if (kernels != "cudnn") return context;
   EBB_CHECK(on_cuda, UsageError, "--kernels ", kernels, " --device ", flags.device.device,
             ": needs a GPU. Use --device cuda");
   const bool tf32 = context->precision() == Precision::kTf32;
   const KernelTable* table = vendor_kernels(tf32 ? VendorMath::kTf32 : VendorMath::kF32);
   EBB_CHECK(table != nullptr, DeviceError, "--kernels ", kernels, ": ", vendor_version());
   return std::make_unique<Context>(context->device(), context->stream(), context->allocator(),
-                                   *table, context->precision());
+                                   *table, context->precision(), context->conv_math(),
+                                   context->properties());
 }
 
 BenchReport::BenchReport(std::string program, const BenchFlags& flags, Context& context)
@@ -136,7 +139,7 @@ BenchReport::BenchReport(std::string program, const BenchFlags& flags, Context& 
   header_["simd"] = cpu::simd_name();
   header_["threads"] = flags.threads();
   if (flags.one_precision) header_["precision"] = to_string(context.precision());
-  header_["kernels"] = flags.kernels.empty() ? kernels_in_use() : flags.kernels;
+  header_["kernels"] = flags.device.kernels;
   if (context.device().type == DeviceType::kCuda) header_["vendor"] = vendor_version();
   header_["rounds"] = flags.rounds;
   header_["version"] = program_version();

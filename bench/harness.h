@@ -19,7 +19,6 @@ struct BenchFlags {
   std::string python = "python3";
   std::string scripts = EBB_BENCH_SOURCE_DIR;
   std::string json;
-  std::string kernels;  // --kernels, where it is none of the product's own
   int64_t rounds = 3;
   bool one_precision;  // that of --precision, else the program measures all
 

@@ -22,9 +22,9 @@ double measure_ms(Context& context, const Measurement& m) {
     return context.stream()->time_seconds([&] { op.run(); }) * 1e3;
   }
   constexpr double kCacheBytes = 150e6, kWantedMs = 20;
-  constexpr int kMostCopies = 16, kRuns = 20;
+  constexpr int kMaxCopies = 16, kRuns = 20;
   const double copies =
-      std::clamp(std::ceil(kCacheBytes / m.roofline.bytes), 1.0, 1.0 * kMostCopies);
+      std::clamp(std::ceil(kCacheBytes / m.roofline.bytes), 1.0, 1.0 * kMaxCopies);
   std::vector<std::unique_ptr<PreparedOp>> ops;
   for (int i = 0; i < static_cast<int>(copies); ++i) {
     ops.push_back(std::make_unique<PreparedOp>(context, m.op_case, m.pass, m.variant.dtype));
@@ -33,11 +33,11 @@ double measure_ms(Context& context, const Measurement& m) {
   const auto run_all = [&] {
     for (int i = 0; i < kRuns; ++i) ops[static_cast<size_t>(i) % ops.size()]->run();
   };
-  const std::unique_ptr<CapturedGraph> graph = context.stream()->record(run_all);
+  const std::unique_ptr<CapturedGraph> graph = context.stream()->capture(run_all);
   const auto repeat = [&](int times) {
     return context.stream()->time_seconds([&] {
       for (int i = 0; i < times; ++i) {
-        graph != nullptr ? graph->replay() : run_all();
+        graph != nullptr ? graph->launch() : run_all();
       }
     });
   };
@@ -50,18 +50,14 @@ double measure_ms(Context& context, const Measurement& m) {
 }  // namespace
 
 void measure(Context& context, Measurement& m, bool with_error) {
-  const ChosenVariant chosen(m.variant);
-  std::unique_ptr<Context> vendor;
-  if (m.variant.table != nullptr) {
-    vendor = std::make_unique<Context>(context.device(), context.stream(), context.allocator(),
-                                       *m.variant.table);
-  }
-  Context& where = vendor ? *vendor : context;
-  constexpr double kMostFlops = 5e8;  // of two images: the reference is a plain loop
+  const KernelTable& kernels = m.variant.table != nullptr ? *m.variant.table : context.kernels();
+  Context where(context.device(), context.stream(), context.allocator(), kernels,
+                context.precision(), m.variant.conv_math, context.properties());
+  constexpr double kMaxFlops = 5e8;  // of two images: the reference is a plain loop
   const auto* conv = std::get_if<ConvShape>(&m.op_case.shape);
   try {
     if (with_error && conv != nullptr &&
-        2 * m.roofline.flops / static_cast<double>(conv->n) < kMostFlops) {
+        2 * m.roofline.flops / static_cast<double>(conv->n) < kMaxFlops) {
       m.was_compared = true;
       m.error = conv_error(where, *conv, conv_pass_of(m.pass), m.variant.dtype);
     }

@@ -6,4 +6,6 @@ namespace ebb {
 
 CudaFacts cuda_facts(int) { return {}; }
 
+void select_gpu(int) {}
+
 }  // namespace ebb

@@ -23,19 +23,18 @@ struct ConvOperands {
 
 void launch_conv(Context& context, const ConvOperands& c) {
   if (c.pass == ConvPass::kForward) {
-    context.launch(&KernelTable::conv_forward, "conv_forward",
-                   ConvForwardArgs{.geometry = c.g,
-                                   .dtype = c.dtype,
-                                   .x = c.x,
-                                   .packed = c.packed,
-                                   .bias = c.bias,
-                                   .residual = nullptr,
-                                   .residual_n = 0,
-                                   .activation = Activation::kNone,
-                                   .y = c.out,
-                                   .workspace = c.workspace});
+    context.launch(&KernelTable::conv_forward, ConvForwardArgs{.geometry = c.g,
+                                                               .dtype = c.dtype,
+                                                               .x = c.x,
+                                                               .packed = c.packed,
+                                                               .bias = c.bias,
+                                                               .residual = nullptr,
+                                                               .residual_n = 0,
+                                                               .activation = Activation::kNone,
+                                                               .y = c.out,
+                                                               .workspace = c.workspace});
   } else if (c.pass == ConvPass::kBackwardInput) {
-    context.launch(&KernelTable::conv_backward_input, "conv_backward_input",
+    context.launch(&KernelTable::conv_backward_input,
                    ConvBackwardInputArgs{.geometry = c.g,
                                          .dtype = c.dtype,
                                          .dy = c.dy,
@@ -43,7 +42,7 @@ void launch_conv(Context& context, const ConvOperands& c) {
                                          .dx = c.out,
                                          .workspace = c.workspace});
   } else {
-    context.launch(&KernelTable::conv_backward_weight, "conv_backward_weight",
+    context.launch(&KernelTable::conv_backward_weight,
                    ConvBackwardWeightArgs{.geometry = c.g,
                                           .dtype = c.dtype,
                                           .x = c.x,
@@ -56,18 +55,17 @@ void launch_conv(Context& context, const ConvOperands& c) {
 
 // Packs the weights and makes room for the result, so that launch_conv() can run.
 void complete(Context& context, Operands& on, ConvOperands& c, const float* w) {
-  const auto bytes_of = [&](auto entry, const char* name, auto... args) {
-    return context.kernel(entry, name)(c.g, c.pass, c.dtype, args...);
+  const auto bytes_of = [&](auto entry, auto... args) {
+    return context.kernel(entry)(c.g, c.pass, c.dtype, context.conv_math(), args...);
   };
-  c.workspace = on.bytes(bytes_of(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes",
-                                  context.kernel_stream().threads));
+  c.workspace =
+      on.bytes(bytes_of(&KernelTable::conv_workspace_bytes, context.kernel_stream().threads));
   if (c.pass == ConvPass::kBackwardWeight) {
     c.out = on.space(c.g.o * c.g.kh * c.g.kw * c.g.c);
     return;
   }
-  void* packed = on.bytes(bytes_of(&KernelTable::conv_packed_bytes, "conv_packed_bytes"));
-  context.launch(&KernelTable::conv_pack, "conv_pack",
-                 ConvPackArgs{c.g, c.pass, c.dtype, w, packed});
+  void* packed = on.bytes(bytes_of(&KernelTable::conv_packed_bytes));
+  context.launch(&KernelTable::conv_pack, ConvPackArgs{c.g, c.pass, c.dtype, w, packed});
   c.packed = packed;
   const bool forward = c.pass == ConvPass::kForward;
   c.out = forward ? on.space(extent(c.g.n * c.g.ho * c.g.wo, c.g.o, c.g.y_pitch), c.dtype)

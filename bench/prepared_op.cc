@@ -32,11 +32,10 @@ std::function<void()> prepare(Context& context, const GroupNormCase& c, CasePass
                                      .mean = on->floats(groups),
                                      .rstd = on->floats(groups)};
   const auto run_forward = [&context, on, forward] {
-    context.launch(&KernelTable::group_norm_forward, "group_norm_forward", forward);
+    context.launch(&KernelTable::group_norm_forward, forward);
   };
   if (pass == CasePass::kForward) return run_forward;
-  const int64_t scratch =
-      context.kernel(&KernelTable::group_norm_workspace_bytes, "group_norm_workspace_bytes")(s);
+  const int64_t scratch = context.kernel(&KernelTable::group_norm_workspace_bytes)(s);
   const GroupNormBackwardArgs backward{.size = s,
                                        .dtype = dtype,
                                        .activation = Activation::kSilu,
@@ -56,7 +55,7 @@ std::function<void()> prepare(Context& context, const GroupNormCase& c, CasePass
                                        .workspace = on->bytes(scratch)};
   return [&context, run_forward, backward] {
     run_forward();
-    context.launch(&KernelTable::group_norm_backward, "group_norm_backward", backward);
+    context.launch(&KernelTable::group_norm_backward, backward);
   };
 }
 
@@ -64,8 +63,7 @@ std::function<void()> prepare(Context& context, const BatchNormCase& c, CasePass
                               DType dtype) {
   auto on = std::make_shared<Operands>(context);
   const int64_t count = c.rows * c.c;
-  const int64_t scratch = context.kernel(&KernelTable::batch_norm_workspace_bytes,
-                                         "batch_norm_workspace_bytes")(c.rows, c.c);
+  const int64_t scratch = context.kernel(&KernelTable::batch_norm_workspace_bytes)(c.rows, c.c);
   const BatchNormTrainArgs forward{.rows = c.rows,
                                    .c = c.c,
                                    .dtype = dtype,
@@ -96,9 +94,46 @@ std::function<void()> prepare(Context& context, const BatchNormCase& c, CasePass
                                        .dbeta = on->floats(c.c),
                                        .workspace = forward.workspace};
   return [&context, on, forward, backward, pass] {
-    context.launch(&KernelTable::batch_norm_train, "batch_norm_train", forward);
+    context.launch(&KernelTable::batch_norm_train, forward);
     if (pass == CasePass::kForward) return;
-    context.launch(&KernelTable::batch_norm_backward, "batch_norm_backward", backward);
+    context.launch(&KernelTable::batch_norm_backward, backward);
+  };
+}
+
+std::function<void()> prepare(Context& context, const LayerNormCase& c, CasePass pass,
+                              DType dtype) {
+  auto on = std::make_shared<Operands>(context);
+  const int64_t count = c.rows * c.c;
+  const LayerNormForwardArgs forward{.rows = c.rows,
+                                     .c = c.c,
+                                     .dtype = dtype,
+                                     .eps = 1e-5f,
+                                     .x = on->random(count, dtype),
+                                     .gamma = on->random_floats(c.c),
+                                     .beta = on->random_floats(c.c),
+                                     .y = on->space(count, dtype),
+                                     .mean = on->floats(c.rows),
+                                     .rstd = on->floats(c.rows)};
+  const auto run_forward = [&context, on, forward] {
+    context.launch(&KernelTable::layer_norm_forward, forward);
+  };
+  if (pass == CasePass::kForward) return run_forward;
+  const int64_t scratch = context.kernel(&KernelTable::layer_norm_workspace_bytes)(c.rows, c.c);
+  const LayerNormBackwardArgs backward{.rows = c.rows,
+                                       .c = c.c,
+                                       .dtype = dtype,
+                                       .x = forward.x,
+                                       .gamma = forward.gamma,
+                                       .mean = forward.mean,
+                                       .rstd = forward.rstd,
+                                       .dy = on->random(count, dtype),
+                                       .dx = on->space(count, dtype),
+                                       .dgamma = on->floats(c.c),
+                                       .dbeta = on->floats(c.c),
+                                       .workspace = on->bytes(scratch)};
+  return [&context, run_forward, backward] {
+    run_forward();
+    context.launch(&KernelTable::layer_norm_backward, backward);
   };
 }
 
@@ -126,7 +161,7 @@ std::function<void()> prepare(Context& context, const AttentionCase& c, CasePass
                                      .o = on->space(q, dtype),
                                      .lse = on->floats(s.b * s.heads * s.queries)};
   const auto run_forward = [&context, on, forward] {
-    context.launch(&KernelTable::attention_forward, "attention_forward", forward);
+    context.launch(&KernelTable::attention_forward, forward);
   };
   if (pass == CasePass::kForward) return run_forward;
   const AttentionBackwardArgs backward{.size = s,
@@ -149,7 +184,7 @@ std::function<void()> prepare(Context& context, const AttentionCase& c, CasePass
                                        .workspace = on->bytes(attention_workspace_bytes(s))};
   return [&context, run_forward, backward] {
     run_forward();
-    context.launch(&KernelTable::attention_backward, "attention_backward", backward);
+    context.launch(&KernelTable::attention_backward, backward);
   };
 }
 
@@ -160,68 +195,68 @@ std::function<void()> prepare(Context& context, const UpsampleCase& c, CasePass 
   if (pass == CasePass::kForward) {
     const UpsampleForwardArgs args{c.interpolation, s, dtype, on->random(small, dtype),
                                    on->space(large, dtype)};
-    return [&context, on, args] {
-      context.launch(&KernelTable::upsample_forward, "upsample_forward", args);
-    };
+    return [&context, on, args] { context.launch(&KernelTable::upsample_forward, args); };
   }
   const UpsampleBackwardArgs args{c.interpolation, s, dtype, on->random(large, dtype),
                                   on->space(small, dtype)};
-  return [&context, on, args] {
-    context.launch(&KernelTable::upsample_backward, "upsample_backward", args);
-  };
+  return [&context, on, args] { context.launch(&KernelTable::upsample_backward, args); };
 }
 
 std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, DType dtype) {
   auto on = std::make_shared<Operands>(context);
   const int64_t count = c.rows * c.c;
-  // launches(entry, name, args) keeps the operands alive.
-  const auto launches = [&context, on](auto entry, const char* name, const auto& args) {
-    return [&context, on, entry, name, args] { context.launch(entry, name, args); };
+  // launches(entry, args) keeps the operands alive.
+  const auto launches = [&context, on](auto entry, const auto& args) {
+    return [&context, on, entry, args] { context.launch(entry, args); };
   };
   switch (c.op) {
     case StreamOp::kGelu:
-      return launches(&KernelTable::activation_forward, "activation_forward",
+      return launches(&KernelTable::activation_forward,
                       ActivationArgs{Activation::kGelu, dtype, count, on->random(count, dtype),
                                      on->space(count, dtype)});
     case StreamOp::kAdd: {
       constexpr int64_t kPixels = 49;
       const int64_t n = c.rows / kPixels;
-      return launches(&KernelTable::broadcast_forward, "broadcast_forward",
+      return launches(&KernelTable::broadcast_forward,
                       BroadcastForwardArgs{BroadcastOp::kAdd, n, kPixels, c.c, n, n, dtype,
                                            on->random(count, dtype), on->random(n * c.c, dtype),
                                            on->space(count, dtype)});
     }
+    case StreamOp::kResidual:
+      return launches(&KernelTable::broadcast_forward,
+                      BroadcastForwardArgs{BroadcastOp::kAdd, c.rows, 1, c.c, c.rows, c.rows, dtype,
+                                           on->random(count, dtype), on->random(count, dtype),
+                                           on->space(count, dtype)});
     case StreamOp::kCopyRows:
-      return launches(&KernelTable::copy_rows, "copy_rows",
+      return launches(&KernelTable::copy_rows,
                       CopyRowsArgs{c.rows, c.rows, c.c, c.c, 2 * c.c, dtype,
                                    on->random(count, dtype), on->space(2 * count, dtype)});
     case StreamOp::kAvgPool7:
-      return launches(&KernelTable::avg_pool_forward, "avg_pool_forward",
+      return launches(&KernelTable::avg_pool_forward,
                       AvgPoolForwardArgs{c.rows / 49, 7, 7, c.c, 7, dtype, on->random(count, dtype),
                                          on->space(count / 49, dtype)});
     case StreamOp::kSoftmax:
-      return launches(&KernelTable::softmax_forward, "softmax_forward",
+      return launches(&KernelTable::softmax_forward,
                       SoftmaxForwardArgs{c.rows, c.c, dtype, on->random(count, dtype),
                                          on->space(count, dtype)});
     case StreamOp::kRmsNorm:
-      return launches(&KernelTable::rms_norm_forward, "rms_norm_forward",
+      return launches(&KernelTable::rms_norm_forward,
                       RmsNormForwardArgs{c.rows, c.c, dtype, 1e-6f, on->random(count, dtype),
                                          on->random_floats(c.c), on->space(count, dtype), nullptr});
     case StreamOp::kMseLoss: {
-      const int64_t scratch =
-          context.kernel(&KernelTable::mse_loss_workspace_bytes, "mse_loss_workspace_bytes")(count);
-      return launches(&KernelTable::mse_loss_forward, "mse_loss_forward",
+      const int64_t scratch = context.kernel(&KernelTable::mse_loss_workspace_bytes)(count);
+      return launches(&KernelTable::mse_loss_forward,
                       MseLossArgs{count, dtype, on->random(count, dtype), on->random(count, dtype),
                                   on->floats(1), on->bytes(scratch)});
     }
     case StreamOp::kAdam:
-      return launches(&KernelTable::adam, "adam",
+      return launches(&KernelTable::adam,
                       AdamArgs{count, 0.9, 0.999, 1e-8,
                                reinterpret_cast<const AdamRates*>(on->random_floats(2, 0.5, 1)),
                                nullptr, on->random_floats(count), on->random_floats(count),
                                on->random_floats(count), on->random_floats(count, 0, 1), nullptr});
     case StreamOp::kConvert:
-      return launches(&KernelTable::convert, "convert",
+      return launches(&KernelTable::convert,
                       ConvertArgs{count, DType::kF32, dtype, on->random_floats(count),
                                   on->space(count, dtype)});
     case StreamOp::kEmbeddingGradient: {
@@ -230,14 +265,13 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
         ids.push_back(static_cast<int32_t>(i * 37 % kEmbeddingEntries));
       }
       return launches(
-          &KernelTable::embedding_backward, "embedding_backward",
+          &KernelTable::embedding_backward,
           EmbeddingBackwardArgs{c.rows, kEmbeddingEntries, c.c, dtype, on->numbers(ids),
                                 on->random(count, dtype), on->floats(kEmbeddingEntries * c.c)});
     }
     case StreamOp::kRandomNormal:
-      return launches(
-          &KernelTable::random_normal, "random_normal",
-          RandomFillArgs{1, RandomStream::kNoise, 0, 0, c.rows, c.c, on->floats(count)});
+      return launches(&KernelTable::random_normal, RandomFillArgs{1, RandomStream::kNoise, 0, 0,
+                                                                  c.rows, c.c, on->floats(count)});
   }
   throw Error(cat("op cases: no kernel for ", c.name));
 }

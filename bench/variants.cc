@@ -32,35 +32,29 @@ double saving(const ConvGeometry& g, ConvPass pass, cpu::ConvAlgorithm algorithm
 }
 
 // What the plan chooses under --kernels, and direct where that is something else.
-std::vector<Variant> cpu_conv_variants(const ConvGeometry& g, ConvPass pass) {
-  const cpu::ConvAlgorithms allowed = cpu::conv_algorithms();
+std::vector<Variant> cpu_conv_variants(const Context& context, const ConvGeometry& g,
+                                       ConvPass pass) {
   std::vector<Variant> variants;
-  const auto add = [&](cpu::ConvAlgorithms algorithms) {
-    cpu::set_conv_algorithms(algorithms);
-    const cpu::ConvAlgorithm algorithm = cpu::conv_algorithm(g, pass);
-    cpu::set_conv_algorithms(allowed);
+  const auto add = [&](const ConvMath& math) {
+    const cpu::ConvAlgorithm algorithm = cpu::conv_algorithm(g, pass, math);
     if (!variants.empty() && variants.front().kernel == to_string(algorithm)) return;
     variants.push_back({.kernel = to_string(algorithm),
                         .dtype = DType::kF32,
                         .unit = MathUnit::kF32,
                         .saving = saving(g, pass, algorithm),
-                        .choose = [algorithms] { cpu::set_conv_algorithms(algorithms); },
-                        .restore = [allowed] { cpu::set_conv_algorithms(allowed); }});
+                        .conv_math = math});
   };
-  add(allowed);
-  add(cpu::ConvAlgorithms::kDirectOnly);
+  add(context.conv_math());
+  add({.winograd = false});
   return variants;
 }
 
 std::vector<Variant> gpu_conv_variants(const Context& context, bool hopper, const ConvGeometry& g,
                                        ConvPass pass) {
-  auto* choose = context.kernel(&KernelTable::choose_conv_units, "choose_conv_units");
-  auto* kernel_name = context.kernel(&KernelTable::conv_kernel_name, "conv_kernel_name");
+  auto* kernel_name = context.kernel(&KernelTable::conv_kernel_name);
   std::vector<Variant> variants;
-  const auto add = [&](DType dtype, const ConvUnits& units) {
-    choose(units);
-    const std::string name = kernel_name(g, pass, dtype);
-    choose({});
+  const auto add = [&](DType dtype, const ConvMath& math) {
+    const std::string name = kernel_name(g, pass, dtype, math);
     const bool is_f32 = dtype == DType::kF32;
     const bool tensor_cores = name == "mma.sync" || name == "wgmma";
     const std::string type = is_f32 && tensor_cores ? "tf32" : ebb::to_string(dtype);
@@ -72,13 +66,12 @@ std::vector<Variant> gpu_conv_variants(const Context& context, bool hopper, cons
                         .unit = !is_f32        ? MathUnit::kHalf
                                 : tensor_cores ? MathUnit::kTf32
                                                : MathUnit::kF32,
-                        .choose = [choose, units] { choose(units); },
-                        .restore = [choose] { choose({}); }});
+                        .conv_math = math});
   };
   add(DType::kF32, {});
   add(DType::kF32, {.tf32 = true});
   for (const DType dtype : {DType::kBF16, DType::kF16}) {
-    if (hopper) add(dtype, {.hopper = true});
+    if (hopper) add(dtype, {.wgmma = true});
     add(dtype, {});
   }
   return variants;
@@ -124,13 +117,13 @@ std::vector<Variant> variants_of(const Context& context, const OpCase& c, CasePa
   const ConvPass conv_pass = conv_pass_of(pass);
   switch (device) {
     case DeviceType::kCpu:
-      return cpu_conv_variants(g, conv_pass);
+      return cpu_conv_variants(context, g, conv_pass);
     case DeviceType::kEmu:
       return gpu_conv_variants(context, /*hopper=*/true, g, conv_pass);
     case DeviceType::kCuda:
       break;
   }
-  const bool hopper = cuda_facts(context.device().index).capability == 90;
+  const bool hopper = context.properties().capability == 90;
   std::vector<Variant> variants = gpu_conv_variants(context, hopper, g, conv_pass);
   add_vendor_variants(g, variants);
   return variants;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,24 +17,7 @@ struct Variant {
   MathUnit unit;
   double saving = 1;  // multiply-adds of a direct convolution per one that is executed
   const KernelTable* table = nullptr;  // null: the context's
-  // Around everything that prepares and runs the kernels; may be empty.
-  std::function<void()> choose = {}, restore = {};
-};
-
-// Makes a variant's choice for its lifetime.
-class ChosenVariant {
- public:
-  explicit ChosenVariant(const Variant& variant) : restore_(variant.restore) {
-    if (variant.choose) variant.choose();
-  }
-  ~ChosenVariant() {
-    if (restore_) restore_();
-  }
-  ChosenVariant(const ChosenVariant&) = delete;
-  ChosenVariant& operator=(const ChosenVariant&) = delete;
-
- private:
-  std::function<void()> restore_;
+  ConvMath conv_math = {};
 };
 
 // What the product would run comes first, the vendor's kernels last, where the build has them.

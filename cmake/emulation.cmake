@@ -34,5 +34,6 @@ function(ebb_emulate)
     -fno-store-merging -ffp-contract=off -Wno-unused-function
     -fsanitize=thread --param=tsan-instrument-func-entry-exit=0
     -fsanitize=alignment -fno-sanitize-recover=alignment)
-  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}")
+  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}"
+    SKIP_PRECOMPILE_HEADERS ON)
 endfunction()

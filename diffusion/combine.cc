@@ -27,7 +27,7 @@ void combine_some(Context& context, std::span<const Tensor> x, const Tensor& coe
               "combine: term of shape ", x[k].shape(), ", expected ", y.shape());
     args.term[args.terms++] = {x[k].data<float>(), coefficients.data<float>() + k};
   }
-  context.launch(&KernelTable::linear_combination, "linear_combination", args);
+  context.launch(&KernelTable::linear_combination, args);
 }
 
 }  // namespace
@@ -64,16 +64,21 @@ Tensor select_images(Context& context, const Tensor& all, int64_t first, int64_t
               images);
     return all.range(start * elements, shape);
   }
-  const Tensor repeated = Tensor::empty(context, shape);
-  context.launch(&KernelTable::copy_rows, "copy_rows",
-                 CopyRowsArgs{.rows = count,
-                              .x_rows = 1,
-                              .c = elements,
-                              .x_pitch = elements,
-                              .y_pitch = elements,
-                              .dtype = all.dtype(),
-                              .x = all.raw(),
-                              .y = repeated.raw()});
+  const Tensor repeated = Tensor::empty(context, shape, all.dtype());
+  if (all.dtype() != DType::kF32) {  // the kernel copies floats
+    for (int64_t i = 0; i < count; ++i) {
+      repeated.range(i * elements, all.shape()).copy_from(all);
+    }
+    return repeated;
+  }
+  context.launch(&KernelTable::copy_rows, CopyRowsArgs{.rows = count,
+                                                       .x_rows = 1,
+                                                       .c = elements,
+                                                       .x_pitch = elements,
+                                                       .y_pitch = elements,
+                                                       .dtype = all.dtype(),
+                                                       .x = all.raw(),
+                                                       .y = repeated.raw()});
   return repeated;
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/graph_builder.h"
 #include "nn/param_collector.h"
 #include "weights/safetensors.h"
@@ -58,12 +58,13 @@ std::vector<float> read_values(const SafetensorsFile& file, const TensorEntry& e
   return values;
 }
 
-int64_t batch_of(const SafetensorsFile& file) {
-  const TensorEntry* x = file.find("input.x");
+int64_t batch_of(const SafetensorsFile& file, const Network& network) {
+  const std::string name = std::string(kInputPrefix) + network.sample().name;
+  const TensorEntry* x = file.find(name);
   EBB_CHECK(x != nullptr && !x->shape.empty() && x->shape[0] >= 1 && x->shape[0] <= kMaxBatch,
             FormatError, file.label(),
-            x == nullptr ? ": no tensor \"input.x\""
-                         : cat(": tensor \"input.x\" is ", dims_text(x->shape)),
+            x == nullptr ? cat(": no tensor \"", name, "\"")
+                         : cat(": tensor \"", name, "\" is ", dims_text(x->shape)),
             ", expected the network's input [N, C, H, W] with N in 1..", kMaxBatch,
             ". weights/README.md describes references.");
   return static_cast<int64_t>(x->shape[0]);
@@ -133,7 +134,7 @@ LayerComparison compare_layer(const std::string& name, const Tensor& actual,
 std::vector<LayerComparison> compare_with_reference(Context& context, const LoadedModel& model,
                                                     const std::string& reference, bool passes) {
   const SafetensorsFile file = SafetensorsFile::open(reference);
-  const int64_t batch = batch_of(file);
+  const int64_t batch = batch_of(file, model.network);
   Graph graph = build_graph(model.network, batch, activation_dtype(context.precision()));
   if (passes) graph = optimize(graph, context);
   const auto outputs = outputs_in_order(file, model.network, graph);

@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "base/text.h"
+
 namespace ebb {
 namespace {
 
@@ -24,8 +26,14 @@ int64_t number_of(const std::string& word) {
 }  // namespace
 
 int64_t class_count(const Network& network) {
-  const NetworkInput* input = condition_input(network);
-  return input != nullptr && input->shape.rank() == 1 ? input->shape[0] : 0;
+  const auto is_condition = [](const NetworkInput& input) {
+    return input.role == InputRole::kCondition || input.role == InputRole::kLowRes;
+  };
+  const auto conditions = std::count_if(network.inputs.begin(), network.inputs.end(), is_condition);
+  const NetworkInput* input = network.input(InputRole::kCondition);
+  const bool is_class = conditions == 1 && input != nullptr && input->shape.rank() == 1 &&
+                        input->dtype == DType::kF32;
+  return is_class ? input->shape[0] : 0;
 }
 
 Tensor one_hot(Context& context, std::span<const int64_t> labels, int64_t classes) {
@@ -35,17 +43,6 @@ Tensor one_hot(Context& context, std::span<const int64_t> labels, int64_t classe
   }
   return Tensor::from_host(context, {static_cast<int64_t>(labels.size()), classes},
                            std::span<const float>(rows));
-}
-
-Guidance class_guidance(Context& context, const Network& network, std::span<const int64_t> labels,
-                        double cfg_scale) {
-  const int64_t classes = class_count(network);
-  if (classes == 0) return {GuidanceTerm{}};
-  const std::array none = {kNoClass};
-  const bool any =
-      std::any_of(labels.begin(), labels.end(), [](int64_t l) { return l != kNoClass; });
-  if (!any) return conditioned(one_hot(context, none, classes));  // nothing to guide to
-  return guided(one_hot(context, labels, classes), one_hot(context, none, classes), cfg_scale);
 }
 
 std::optional<int64_t> class_of_prompt(const std::string& prompt) {
@@ -63,6 +60,53 @@ std::optional<int64_t> class_of_prompt(const std::string& prompt) {
     found = number;
   }
   return found;
+}
+
+std::unique_ptr<Conditioner> make_conditioner(Context& context, const Network& network,
+                                              const std::string& model) {
+  const NetworkInput* input = network.input(InputRole::kCondition);
+  if (input == nullptr) return nullptr;
+  EBB_CHECK(class_count(network) > 0, UsageError, model, ": is conditioned on ", input->shape,
+            ", expected a class. This version turns prompts into classes only.");
+  return std::make_unique<DigitConditioner>(context, network, model);
+}
+
+DigitConditioner::DigitConditioner(Context& context, const Network& network,
+                                   const std::string& model)
+    : context_(context), model_(model), classes_(class_count(network)) {
+  EBB_CHECK(classes_ > 0, Error, "DigitConditioner: ", model, " takes no class");
+  input_ = network.input(InputRole::kCondition)->name;
+}
+
+TensorMap DigitConditioner::encode(std::span<const std::string> prompts) const {
+  std::vector<int64_t> labels;
+  for (const std::string& prompt : prompts) {
+    labels.push_back(prompt.empty() ? kNoClass : class_of(prompt, "prompt"));
+  }
+  return encode(labels);
+}
+
+TensorMap DigitConditioner::encode(std::span<const int64_t> labels) const {
+  return {{input_, one_hot(context_, labels, classes_)}};
+}
+
+int64_t DigitConditioner::class_of(const std::string& prompt, const std::string& flag) const {
+  const std::optional<int64_t> found = class_of_prompt(prompt);
+  EBB_CHECK(found && *found < classes_, UsageError, flag, " ", terminal_safe(prompt),
+            ": must name one of the classes 0..", classes_ - 1, " of ", model_,
+            ", such as 7, seven or 'a photo of a seven'");
+  return *found;
+}
+
+Guidance class_guidance(Context& context, const Network& network, std::span<const int64_t> labels,
+                        double cfg_scale) {
+  if (class_count(network) == 0) return {GuidanceTerm{}};
+  const DigitConditioner conditioner(context, network, "the network");
+  const std::array none = {kNoClass};
+  const bool any =
+      std::any_of(labels.begin(), labels.end(), [](int64_t l) { return l != kNoClass; });
+  if (!any) return conditioned(conditioner.encode(none));  // nothing to guide to
+  return guided(conditioner.encode(labels), conditioner.encode(none), cfg_scale);
 }
 
 }  // namespace ebb

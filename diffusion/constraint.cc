@@ -9,11 +9,11 @@ namespace ebb {
 namespace {
 
 // The known images at the level, with noise of their own.
-Tensor noisy(Context& context, const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+Tensor noisy(Context& context, const NoiseLevel& level, int64_t step, const ImageNoise& noise,
              const Tensor& known) {
   if (level.one_minus_alpha_bar == 0) return known;
   const Tensor eps = Tensor::empty(context, known.shape());
-  noise.reference(move, eps);
+  noise.reference(step, eps);
   return add_noise(context, level, known, eps);
 }
 
@@ -27,9 +27,9 @@ void InpaintConstraint::begin(int64_t first, int64_t count) {
   original_ = select_images(context_, all_originals_, first, count);
 }
 
-void InpaintConstraint::after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+void InpaintConstraint::after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                                    const Tensor& x) {
-  keep(noisy(context_, level, move, noise, original_), x);
+  keep(noisy(context_, level, step, noise, original_), x);
 }
 
 void InpaintConstraint::at_end(const Tensor& x) { keep(original_, x); }
@@ -38,12 +38,11 @@ void InpaintConstraint::keep(const Tensor& known, const Tensor& x) const {
   EBB_CHECK(known.shape() == x.shape() && mask_.shape() == x.shape(), ShapeError,
             "known pixels: mask ", mask_.shape(), " and original ", known.shape(), " for images ",
             x.shape());
-  context_.launch(&KernelTable::blend, "blend",
-                  BlendArgs{.count = x.elements(),
-                            .mask = mask_.data<float>(),
-                            .x = x.data<float>(),
-                            .known = known.data<float>(),
-                            .y = x.data<float>()});
+  context_.launch(&KernelTable::blend, BlendArgs{.count = x.elements(),
+                                                 .mask = mask_.data<float>(),
+                                                 .x = x.data<float>(),
+                                                 .known = known.data<float>(),
+                                                 .y = x.data<float>()});
 }
 
 BandConstraint::BandConstraint(Context& context, const Filter& part, const Tensor& reference)
@@ -53,9 +52,9 @@ void BandConstraint::begin(int64_t first, int64_t count) {
   reference_ = select_images(context_, all_references_, first, count);
 }
 
-void BandConstraint::after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+void BandConstraint::after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                                 const Tensor& x) {
-  const Tensor known = noisy(context_, level, move, noise, reference_);
+  const Tensor known = noisy(context_, level, step, noise, reference_);
   const Tensor difference = Tensor::empty(context_, x.shape());
   combine(context_, std::array{known, x}, coefficients(context_, std::array{1.0, -1.0}),
           difference);

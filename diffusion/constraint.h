@@ -12,21 +12,21 @@ class Constraint {
   virtual ~Constraint() = default;
   // The next calls are about images [first, first + count).
   virtual void begin(int64_t first, int64_t count) = 0;
-  // x [N, H, W, C] has arrived at `level`; `move` numbers the noise drawn here.
-  virtual void after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+  // x [N, H, W, C] is at `level`; `step` numbers the noise drawn here.
+  virtual void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                           const Tensor& x) = 0;
   // The images are done.
   virtual void at_end(const Tensor& x) = 0;
 };
 
 // Inpainting: x <- mask * x + (1 - mask) * original noised to the level; at the end the known
-// pixels are the original's to the last bit. mask 1: make new, 0: known.
+// pixels are the original's to the last bit. mask 1: inpaint, 0: known.
 class InpaintConstraint final : public Constraint {
  public:
   // mask, original: [images, H, W, C], or [1, H, W, C] for the same in all images.
   InpaintConstraint(Context& context, const Tensor& mask, const Tensor& original);
   void begin(int64_t first, int64_t count) override;
-  void after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+  void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                   const Tensor& x) override;
   void at_end(const Tensor& x) override;
 
@@ -45,7 +45,7 @@ class BandConstraint final : public Constraint {
   // reference: [images, H, W, C] or [1, H, W, C].
   BandConstraint(Context& context, const Filter& part, const Tensor& reference);
   void begin(int64_t first, int64_t count) override;
-  void after_step(const NoiseLevel& level, int64_t move, const ImageNoise& noise,
+  void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                   const Tensor& x) override;
   void at_end(const Tensor&) override {}
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 
 #include "kernels/kernel_table.h"
 #include "nn/graph_builder.h"
@@ -10,11 +11,19 @@
 namespace ebb {
 namespace {
 
+std::vector<std::byte> bytes_of(const Context& context, const Tensor& tensor) {
+  std::vector<std::byte> bytes(static_cast<size_t>(tensor.bytes()));
+  context.stream()->copy_to_host(bytes.data(), tensor.raw(), 1, tensor.bytes(), tensor.bytes());
+  return bytes;
+}
+
 // The same question, whether the condition is shared or was made twice.
-bool same_condition(const Tensor& a, const Tensor& b) {
-  if (a.defined() != b.defined()) return false;
-  if (!a.defined() || (a.raw() == b.raw() && a.shape() == b.shape())) return true;
-  return a.shape() == b.shape() && a.to_host() == b.to_host();
+bool same_condition(const Context& context, const TensorMap& a, const TensorMap& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const auto& x, const auto& y) {
+    const Tensor &p = x.second, &q = y.second;
+    if (x.first != y.first || p.shape() != q.shape() || p.dtype() != q.dtype()) return false;
+    return p.raw() == q.raw() || bytes_of(context, p) == bytes_of(context, q);
+  });
 }
 
 std::vector<double> nonzero(const std::vector<double>& weights, std::vector<size_t>& places) {
@@ -34,31 +43,23 @@ uint64_t next_id() {
 
 }  // namespace
 
-const NetworkInput* condition_input(const Network& network) {
-  for (const NetworkInput& input : network.inputs) {
-    if (input.name != "x" && input.name != "t") return &input;
-  }
-  return nullptr;
-}
-
 bool predicts_variance(const Network& network) {
   ParamCollector shapes;
   std::vector<Value> inputs;
   for (const NetworkInput& input : network.inputs) inputs.push_back(shapes.input(input.shape));
-  return shapes.shape(network.forward(shapes, inputs)).back() == 2 * network.inputs[0].shape[2];
+  return shapes.shape(network.forward(shapes, inputs)).back() == 2 * network.sample().shape[2];
 }
 
-NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, const TensorMap& params,
+NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, TensorMap params,
                                  int64_t images, const Guidance& guidance)
     : context_(context),
       id_(next_id()),
       images_(images),
-      image_(network.inputs[0].shape),
-      takes_time_(network.has_input("t")) {
+      image_(network.sample().shape),
+      inputs_(network.inputs) {
   EBB_CHECK(!guidance.empty(), Error, "denoiser: the recipe is empty");
-  if (const NetworkInput* input = condition_input(network)) condition_name_ = input->name;
   plan_queries(guidance);
-  build(network, params);
+  build(network, std::move(params));
   plan_views();
   plan_sums(guidance);
   predictions_.resize(queries_.size());
@@ -70,19 +71,19 @@ NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, const
 // many: question (slot s, view v) is at s * views + v, and reads images at its index modulo
 // N * views. Otherwise every question brings its own look at x.
 void NetworkDenoiser::plan_queries(const Guidance& guidance) {
-  std::vector<std::vector<Tensor>> conditions;  // by view
+  std::vector<std::vector<TensorMap>> conditions;  // by view
   for (const GuidanceTerm& term : guidance) {
     auto view = std::find_if(views_.begin(), views_.end(),
-                             [&](const ViewPlan& v) { return v.view.looks_like(term.view); });
+                             [&](const ViewPlan& v) { return v.view.is_same_as(term.view); });
     if (view == views_.end()) {
       views_.push_back(
           {.view = term.view, .apply_view = {}, .inverse_indices = {}, .inverse_code_indices = {}});
       conditions.emplace_back();
       view = views_.end() - 1;
     }
-    std::vector<Tensor>& asked = conditions[view - views_.begin()];
-    const bool is_new = std::none_of(asked.begin(), asked.end(), [&](const Tensor& condition) {
-      return same_condition(condition, term.condition);
+    std::vector<TensorMap>& asked = conditions[view - views_.begin()];
+    const bool is_new = std::none_of(asked.begin(), asked.end(), [&](const TensorMap& condition) {
+      return same_condition(context_, condition, term.condition);
     });
     if (is_new) asked.push_back(term.condition);
   }
@@ -103,11 +104,13 @@ void NetworkDenoiser::plan_queries(const Guidance& guidance) {
   }
 }
 
-void NetworkDenoiser::build(const Network& network, const TensorMap& params) {
+void NetworkDenoiser::build(const Network& network, TensorMap params) {
   std::map<std::string, int64_t> batch;
-  for (const NetworkInput& input : network.inputs) batch[input.name] = images_ * queries();
-  batch["x"] = images_ * static_cast<int64_t>(input_views_.size());
-  batch["t"] = 1;
+  for (const NetworkInput& input : network.inputs) {
+    const int64_t copies =
+        input.role == InputRole::kSample ? static_cast<int64_t>(input_views_.size()) : queries();
+    batch[input.name] = input.role == InputRole::kTime ? 1 : images_ * copies;
+  }
   Graph graph = inference_graph(network, batch, context_);
   const Shape& output = graph.values[graph.output].shape;
   const int64_t channels = image_[2];
@@ -115,7 +118,7 @@ void NetworkDenoiser::build(const Network& network, const TensorMap& params) {
   EBB_CHECK(output.rank() == 4 && (out_channels_ == channels || out_channels_ == 2 * channels),
             ShapeError, "denoiser: the network makes ", output, " of images ", image_,
             ", expected as many or twice as many channels");
-  executor_.emplace(context_, std::move(graph), params);
+  executor_.emplace(context_, std::move(graph), std::move(params));
 }
 
 void NetworkDenoiser::plan_views() {
@@ -147,8 +150,8 @@ void NetworkDenoiser::plan_views() {
 
 size_t NetworkDenoiser::query_of(const GuidanceTerm& term) const {
   for (size_t q = 0; q < queries_.size(); ++q) {
-    if (views_[queries_[q].view].view.looks_like(term.view) &&
-        same_condition(queries_[q].condition, term.condition)) {
+    if (views_[queries_[q].view].view.is_same_as(term.view) &&
+        same_condition(context_, queries_[q].condition, term.condition)) {
       return q;
     }
   }
@@ -163,7 +166,7 @@ void NetworkDenoiser::plan_sums(const Guidance& guidance) {
   for (const GuidanceTerm& term : guidance) {
     const size_t query = query_of(term);
     variance_weights[query] += term.variance_weight;
-    for (const Filter::GuidanceTerm& part : term.filter.terms) {
+    for (const Filter::Term& part : term.filter.terms) {
       size_t b = std::find(bases.begin(), bases.end(), part.base) - bases.begin();
       if (b == bases.size()) {
         bases.push_back(part.base);
@@ -189,22 +192,30 @@ void NetworkDenoiser::plan_sums(const Guidance& guidance) {
   }
 }
 
-void NetworkDenoiser::select(int64_t first) {
-  if (condition_name_.empty()) return;
+// One condition of all queries, for images [first, first + N): [N * queries, ...].
+Tensor NetworkDenoiser::condition_of_queries(const std::string& name, int64_t first) const {
   Tensor all;
   for (int64_t q = 0; q < queries(); ++q) {
-    const Tensor& condition = queries_[q].condition;
-    EBB_CHECK(condition.defined(), Error, "denoiser: a question without a condition");
-    const Tensor selected = select_images(context_, condition, first, images_);
+    const auto condition = queries_[q].condition.find(name);
+    EBB_CHECK(condition != queries_[q].condition.end(), Error,
+              "denoiser: a term without the input ", name, " of the network");
+    const Tensor selected = select_images(context_, condition->second, first, images_);
     if (!all.defined()) {
       Shape shape = selected.shape();
       shape[0] *= queries();
-      all = Tensor::empty(context_, shape);
+      all = Tensor::empty(context_, shape, selected.dtype());
     }
     all.range(q * selected.elements(), selected.shape()).copy_from(selected);
   }
-  executor_->set_input(condition_name_, all);
-  condition_is_new_ = true;
+  return all;
+}
+
+void NetworkDenoiser::select(int64_t first) {
+  for (const NetworkInput& input : inputs_) {
+    if (input.role == InputRole::kSample || input.role == InputRole::kTime) continue;
+    executor_->set_input(input.name, condition_of_queries(input.name, first));
+    condition_is_new_ = true;
+  }
 }
 
 // A filtered sum has temporaries, a sum of many terms brings a coefficient of its own.
@@ -215,7 +226,7 @@ uint64_t NetworkDenoiser::capture_key() const {
 }
 
 void NetworkDenoiser::gather(const Tensor& x, const Tensor& index, const Tensor& y) const {
-  context_.launch(&KernelTable::signed_gather, "signed_gather",
+  context_.launch(&KernelTable::signed_gather,
                   SignedGatherArgs{.n = images_,
                                    .x_elements = x.elements() / images_,
                                    .elements = index.elements(),
@@ -270,8 +281,10 @@ Tensor NetworkDenoiser::total() {
 }
 
 Prediction NetworkDenoiser::predict(const Tensor& x, const Tensor& t) {
-  executor_->set_input("x", seen(x));
-  if (takes_time_) executor_->set_input("t", t);
+  for (const NetworkInput& input : inputs_) {
+    if (input.role == InputRole::kSample) executor_->set_input(input.name, seen(x));
+    if (input.role == InputRole::kTime) executor_->set_input(input.name, t);
+  }
   read_answers(executor_->run());
   condition_is_new_ = false;
   Prediction prediction;

@@ -35,8 +35,9 @@ class Denoiser {
 //   value    += weight * filter( view^-1( answer( view x, condition ) ) )
 //   variance += variance_weight * view^-1( variance code ),  without the view's sign.
 struct GuidanceTerm {
-  Tensor condition;  // [N, ...] or, the same for all images, [1, ...]; undefined for a network that
-                     // takes none
+  // By input name, [N, ...] or, the same for all images, [1, ...]: all that the network takes
+  // besides images and time.
+  TensorMap condition;
   double weight = 1;
   double variance_weight = 1;
   View view;
@@ -47,11 +48,11 @@ struct GuidanceTerm {
 using Guidance = std::vector<GuidanceTerm>;
 
 // The answer to one condition.
-Guidance conditioned(const Tensor& condition);
+Guidance conditioned(const TensorMap& condition);
 
 // Classifier-free guidance (Ho & Salimans 2022): uncond + scale * (cond - uncond), the variance
 // from the condition alone. Scale 1 is the condition alone and asks once.
-Guidance guided(const Tensor& cond, const Tensor& uncond, double scale);
+Guidance guided(const TensorMap& cond, const TensorMap& uncond, double scale);
 
 // Anagrams: the mean of recipes, each asked about, and answering for, its own view of the images.
 // Every view so has its own unconditional estimate. Error when a recipe has views already.
@@ -69,9 +70,6 @@ struct FilteredGuidance {
 };
 Guidance sum_of_parts(const std::vector<FilteredGuidance>& parts);
 
-// The input of a network that is neither the image "x" nor the time "t"; nullptr when it has none.
-const NetworkInput* condition_input(const Network& network);
-
 // True when the network has twice as many output channels as x has.
 bool predicts_variance(const Network& network);
 
@@ -81,8 +79,9 @@ bool predicts_variance(const Network& network);
 // the variance in the upper half.
 class NetworkDenoiser final : public Denoiser {
  public:
-  // For batches of `images`; the conditions of the recipe may hold more, see select().
-  NetworkDenoiser(Context& context, const Network& network, const TensorMap& params, int64_t images,
+  // For batches of `images`; the conditions of the recipe may hold more, see select(). params: as
+  // of Executor.
+  NetworkDenoiser(Context& context, const Network& network, TensorMap params, int64_t images,
                   const Guidance& guidance);
 
   int64_t images() const { return images_; }
@@ -103,10 +102,10 @@ class NetworkDenoiser final : public Denoiser {
   };
   // One question: N images of the executor's output.
   struct Query {
-    size_t view = 0;   // of views_
-    Tensor condition;  // as in its term
-    Tensor value;      // [N, H, W, C], moved out of the output; undefined when it is read there
-    Tensor variance;   // [N, H, W, C]; undefined when nobody asks for it
+    size_t view = 0;      // of views_
+    TensorMap condition;  // as in its term
+    Tensor value;         // [N, H, W, C], moved out of the output; undefined when it is read there
+    Tensor variance;      // [N, H, W, C]; undefined when nobody asks for it
   };
   // A weighted sum of some answers, through one base filter.
   struct FilteredSum {
@@ -117,10 +116,11 @@ class NetworkDenoiser final : public Denoiser {
   };
 
   void plan_queries(const Guidance& guidance);
-  void build(const Network& network, const TensorMap& params);
+  void build(const Network& network, TensorMap params);
   void plan_views();
   void plan_sums(const Guidance& guidance);
   size_t query_of(const GuidanceTerm& term) const;
+  Tensor condition_of_queries(const std::string& name, int64_t first) const;
 
   void gather(const Tensor& x, const Tensor& index, const Tensor& y) const;
   const Tensor& seen(const Tensor& x);
@@ -133,8 +133,7 @@ class NetworkDenoiser final : public Denoiser {
   int64_t images_;
   Shape image_;  // [H, W, C]
   int64_t out_channels_ = 0;
-  std::string condition_name_;  // empty: the network takes none
-  bool takes_time_;
+  std::vector<NetworkInput> inputs_;  // of the network
 
   std::vector<ViewPlan> views_;
   std::vector<size_t> input_views_;  // views of the executor's x, N images each

@@ -39,9 +39,9 @@ std::vector<Filter> three_bands(int64_t taps, double sigma_near, double sigma_fa
 }
 
 bool sum_to_identity(std::span<const Filter> parts) {
-  std::vector<Filter::GuidanceTerm> total;
+  std::vector<Filter::Term> total;
   for (const Filter& part : parts) {
-    for (const Filter::GuidanceTerm& term : part.terms) {
+    for (const Filter::Term& term : part.terms) {
       const auto same = std::find_if(total.begin(), total.end(),
                                      [&](const auto& t) { return t.base == term.base; });
       if (same == total.end()) {
@@ -51,7 +51,7 @@ bool sum_to_identity(std::span<const Filter> parts) {
       }
     }
   }
-  return std::all_of(total.begin(), total.end(), [](const Filter::GuidanceTerm& term) {
+  return std::all_of(total.begin(), total.end(), [](const Filter::Term& term) {
     return term.weight == (term.base == BaseFilter{} ? 1 : 0);
   });
 }
@@ -100,17 +100,16 @@ void BaseFilterRunner::run(const Tensor& x, const Tensor& y) const {
 
 void BaseFilterRunner::run_line(const Tensor& x, int64_t dy, int64_t dx, const Tensor& y) const {
   const Shape& s = x.shape();
-  context_.launch(&KernelTable::line_filter, "line_filter",
-                  LineFilterArgs{.n = s[0],
-                                 .h = s[1],
-                                 .w = s[2],
-                                 .c = s[3],
-                                 .dy = dy,
-                                 .dx = dx,
-                                 .taps = base_.taps,
-                                 .weights = weights_.data<float>(),
-                                 .x = x.data<float>(),
-                                 .y = y.data<float>()});
+  context_.launch(&KernelTable::line_filter, LineFilterArgs{.n = s[0],
+                                                            .h = s[1],
+                                                            .w = s[2],
+                                                            .c = s[3],
+                                                            .dy = dy,
+                                                            .dx = dx,
+                                                            .taps = base_.taps,
+                                                            .weights = weights_.data<float>(),
+                                                            .x = x.data<float>(),
+                                                            .y = y.data<float>()});
 }
 
 // The mean as a sum over the C ways to rotate the channels of a pixel.
@@ -126,7 +125,7 @@ void BaseFilterRunner::run_gray(const Tensor& x, const Tensor& y) const {
     const Tensor on_device =
         Tensor::from_host(context_, {elements}, std::span<const int32_t>(index));
     rotated.push_back(Tensor::empty(context_, s));
-    context_.launch(&KernelTable::signed_gather, "signed_gather",
+    context_.launch(&KernelTable::signed_gather,
                     SignedGatherArgs{.n = s[0],
                                      .x_elements = elements,
                                      .elements = elements,
@@ -141,7 +140,7 @@ void BaseFilterRunner::run_gray(const Tensor& x, const Tensor& y) const {
 
 FilterRunner::FilterRunner(Context& context, const Filter& filter) : context_(context) {
   std::vector<double> weights;
-  for (const Filter::GuidanceTerm& term : filter.terms) {
+  for (const Filter::Term& term : filter.terms) {
     bases_.emplace_back(context, term.base);
     weights.push_back(term.weight);
   }

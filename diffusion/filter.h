@@ -29,11 +29,11 @@ struct BaseFilter {
 
 // A weighted sum of base filters.
 struct Filter {
-  struct GuidanceTerm {
+  struct Term {
     double weight = 1;
     BaseFilter base;
   };
-  std::vector<GuidanceTerm> terms{GuidanceTerm{}};  // the identity
+  std::vector<Term> terms{Term{}};  // the identity
 
   bool is_identity() const;
 };

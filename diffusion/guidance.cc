@@ -2,13 +2,13 @@
 
 namespace ebb {
 
-Guidance conditioned(const Tensor& condition) {
+Guidance conditioned(const TensorMap& condition) {
   GuidanceTerm term;
   term.condition = condition;
   return {term};
 }
 
-Guidance guided(const Tensor& cond, const Tensor& uncond, double scale) {
+Guidance guided(const TensorMap& cond, const TensorMap& uncond, double scale) {
   Guidance guidance = conditioned(cond);
   if (scale == 1) return guidance;
   guidance.front().weight = scale;

@@ -16,7 +16,7 @@ void ImageNoise::reference(int64_t index, const Tensor& z) const {
 
 void ImageNoise::fill(RandomStream stream, int64_t step, const Tensor& y) const {
   // The image's seed is its number under one key: seed s + 1 is the second image of seed s.
-  context_.launch(&KernelTable::random_normal, "random_normal",
+  context_.launch(&KernelTable::random_normal,
                   RandomFillArgs{.seed = 0,
                                  .stream = stream,
                                  .image0 = first_seed_,

@@ -1,73 +1,12 @@
 #include "diffusion/model_file.h"
 
 #include <cmath>
-#include <cstring>
 
 #include "base/text.h"
-#include "nn/bind.h"
-#include "weights/digest.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
 namespace {
-
-constexpr const char* kFormatKey = "ebb.format";
-constexpr const char* kFormatVersion = "1";
-constexpr const char* kModelKey = "ebb.model";
-constexpr const char* kObjectiveKey = "ebb.objective";
-
-const std::string& required(const SafetensorsFile& file, const char* key) {
-  const auto found = file.metadata().find(key);
-  EBB_CHECK(found != file.metadata().end(), FormatError, file.label(), ": no \"", key,
-            "\" in its metadata, so it is not a model file of ebb. weights/README.md says how to "
-            "make one.");
-  return found->second;
-}
-
-void check_format_version(const SafetensorsFile& file) {
-  const std::string& version = required(file, kFormatKey);
-  EBB_CHECK(version == kFormatVersion, FormatError, file.label(), ": model format ",
-            quoted(version), ", this program reads \"", kFormatVersion,
-            "\". Use a newer version of ebb.");
-}
-
-void widen(DType dtype, const std::vector<char>& bytes, std::span<float> values) {
-  if (dtype == DType::kF32) {
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return;
-  }
-  for (size_t i = 0; i < values.size(); ++i) {
-    uint16_t bits = 0;
-    std::memcpy(&bits, bytes.data() + 2 * i, 2);
-    values[i] = dtype == DType::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
-  }
-}
-
-void read_tensor(const SafetensorsFile& file, const TensorEntry& entry, std::span<float> values,
-                 std::vector<std::string>& warnings) {
-  const DType dtype = file.dtype_of(entry);
-  EBB_CHECK(dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16, FormatError,
-            file.label(), ": tensor ", quoted(entry.name), " is ", to_string(entry.dtype),
-            ", expected F32, F16 or BF16. Save the model in one of these.");
-  std::vector<char> bytes(entry.bytes());
-  const NonFinite found = file.read(entry, bytes.data());
-  if (found.any()) warnings.push_back(non_finite_warning(file.label(), entry.name, found));
-  widen(dtype, bytes, values);
-}
-
-void check_inputs(const LoadedModel& model, const std::string& label) {
-  const bool timed = model.network.has_input("t");
-  EBB_CHECK(timed == takes_time(model.objective), FormatError, label, ": the objective ",
-            to_string(model.objective.type), " goes with a network that takes ",
-            timed ? "no time" : "the time", ", but this one takes ", timed ? "it" : "none",
-            ". Correct \"ebb.objective\" or \"ebb.model\" in the file's metadata.");
-  const Shape output = output_shape(model.network);
-  const bool classifies = model.objective.type == ObjectiveType::kClassify;
-  EBB_CHECK(classifies == (output.rank() == 1), FormatError, label, ": the objective ",
-            to_string(model.objective.type), " goes with a network that answers with ",
-            classifies ? "one number per class" : "an image", ", but this one's output is ", output,
-            ". Correct \"ebb.objective\" or \"ebb.model\" in the file's metadata.");
-}
 
 std::vector<uint16_t> to_f16(const std::string& label, const std::string& name,
                              std::span<const float> values) {
@@ -84,29 +23,8 @@ std::vector<uint16_t> to_f16(const std::string& label, const std::string& name,
 
 }  // namespace
 
-LoadedModel load_model(Context& context, const std::string& path) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
-  file.verify_digest();
-  check_format_version(file);
-  const std::string& config = required(file, kModelKey);
-  const std::string& objective = required(file, kObjectiveKey);
-
-  LoadedModel model{.path = path,
-                    .sha256 = sha256_hex(file.file()),
-                    .network = make_network(config, file.label()),
-                    .objective = parse_objective(objective, file.label()),
-                    .params = {},
-                    .metadata = file.metadata(),
-                    .warnings = {}};
-  check_inputs(model, file.label());
-  std::map<std::string, TorchTensor> tensors;
-  for (const TensorEntry& entry : file.entries()) {
-    tensors[entry.name] = {entry.shape, [&](std::span<float> values) {
-                             read_tensor(file, entry, values, model.warnings);
-                           }};
-  }
-  model.params = bind_params(context, list_params(model.network), tensors, file.label());
-  return model;
+Model load_model(Context& context, const std::string& path) {
+  return Model::load(context, *open_weights(path));
 }
 
 void save_model(const std::string& path, const Network& network, const Objective& objective,

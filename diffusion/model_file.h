@@ -2,30 +2,24 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
-#include "diffusion/objective.h"
-#include "engine/tensor.h"
-#include "nn/network.h"
+#include "diffusion/model.h"
 
 namespace ebb {
 
-// A trained network as one file: safetensors with tensors in PyTorch's layout and names, and in the
-// metadata the network's config, its objective and how it was made. Format: weights/README.md.
-struct LoadedModel {
-  std::string path;
-  std::string sha256;  // of the file
-  Network network;
-  Objective objective;
-  TensorMap params;  // the engine's layout
-  std::map<std::string, std::string> metadata;
-  std::vector<std::string> warnings;  // values that are no numbers
-};
+// Keys of a model file's metadata, and the version of the format (weights/README.md).
+inline constexpr const char* kFormatKey = "ebb.format";
+inline constexpr const char* kFormatVersion = "1";
+inline constexpr const char* kModelKey = "ebb.model";
+inline constexpr const char* kObjectiveKey = "ebb.objective";
 
-// FormatError when the file is damaged, is no model of ebb or its parts do not fit each other;
-// IoError when it cannot be read.
-LoadedModel load_model(Context& context, const std::string& path);
+using LoadedModel = Model;
 
+// The model in this file, which is not looked for; errors as of Model::load().
+Model load_model(Context& context, const std::string& path);
+
+// Writes a trained network as one file: safetensors with tensors in PyTorch's layout and names, and
+// in the metadata the network's config, its objective and how it was made.
 // params: the engine's layout, every parameter of the network. storage: kF32, or kF16 for the
 // weights (vectors, such as biases and running statistics, stay f32). extra_metadata:
 // "ebb.command", "ebb.seed" and the like. The file appears complete or not at all; IoError as of

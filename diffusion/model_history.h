@@ -7,7 +7,7 @@
 namespace ebb {
 
 // How a model file was trained, from its metadata alone ("ebb.command", "ebb.training" and so on).
-// What the file does not say is empty.
+// Fields that the file lacks are empty.
 struct ModelHistory {
   std::string path;
   std::string network;  // "time", "class" or "none": what the network is conditioned on
@@ -21,7 +21,7 @@ struct ModelHistory {
   std::vector<double> losses;   // means of so many steps
 };
 
-// FormatError for a damaged file or a record that is no such JSON, IoError when it cannot be read.
+// FormatError for a damaged file or metadata that is not such JSON, IoError when it cannot be read.
 ModelHistory read_model_history(const std::string& path);
 
 }  // namespace ebb

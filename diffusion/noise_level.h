@@ -14,7 +14,7 @@ namespace ebb {
 struct NoiseLevel {
   double alpha_bar = 1;            // signal^2; alpha_bar of kDdpm, t^2 of kFlow
   double one_minus_alpha_bar = 0;  // noise^2
-  double time = 0;                 // what the network is told
+  double time = 0;                 // time input of the network
   int64_t timestep = -1;           // k of kDdpm, -1 for the clean image and for kFlow
 
   double signal() const { return std::sqrt(alpha_bar); }
@@ -60,7 +60,7 @@ std::string scale_text(const Objective& objective, const NoiseLevel& level);
 // signal * image + noise * eps; all [N, H, W, C].
 Tensor add_noise(Context& context, const NoiseLevel& level, const Tensor& image, const Tensor& eps);
 
-// What a network's prediction says about the clean image: kDdpm (x - noise * eps) / signal, kFlow
+// The clean image that a network's prediction implies: kDdpm (x - noise * eps) / signal, kFlow
 // x + (1 - t) * velocity, kDenoise and kPureNoise the prediction itself.
 Tensor clean_estimate(Context& context, const Objective& objective, const NoiseLevel& level,
                       const Tensor& x, const Tensor& prediction);

@@ -1,16 +1,15 @@
 #include "diffusion/objective.h"
 
 #include <array>
-#include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
                                ObjectiveType::kPureNoise, ObjectiveType::kClassify};
@@ -27,7 +26,19 @@ class Reader {
  public:
   Reader(const Json& json, const std::string& where) : json_(json), where_(where) {}
 
+  // A key that nothing read is of another objective or misspelled.
+  void refuse_other_keys() const {
+    std::string expected;
+    for (const std::string& key : read_) expected += (expected.empty() ? "" : ", ") + key;
+    for (const auto& [key, value] : json_.items()) {
+      EBB_CHECK(read_.contains(key), FormatError, where_, ": metadata \"ebb.objective\": key ",
+                quoted(key), " is none of type ", json_["type"].get<std::string>(), ", expected ",
+                expected, ". Correct the file's metadata.");
+    }
+  }
+
   ObjectiveType type() const {
+    read_.insert("type");
     std::string expected;
     for (const ObjectiveType type : kTypes) {
       if (json_.contains("type") && json_["type"] == to_string(type)) return type;
@@ -38,7 +49,8 @@ class Reader {
 
   int64_t integer(const char* key, int64_t low, int64_t high) const {
     const Json& value = value_of(key);
-    const bool valid = value.is_number_integer() && value >= low && value <= high;
+    const bool valid =
+        value.is_number_integer() && value.get<int64_t>() >= low && value.get<int64_t>() <= high;
     if (!valid) fail(key, cat("expected ", low, "..", high));
     return value.get<int64_t>();
   }
@@ -46,7 +58,8 @@ class Reader {
   // A number in (low, high].
   double number(const char* key, double low, double high) const {
     const Json& value = value_of(key);
-    const bool valid = value.is_number() && value > low && value <= high;
+    const bool valid =
+        value.is_number() && value.get<double>() > low && value.get<double>() <= high;
     if (!valid) fail(key, cat("expected a number above ", low, " and up to ", high));
     return value.get<double>();
   }
@@ -54,6 +67,7 @@ class Reader {
   // One of the names; the first where the file leaves the key out.
   template <typename T, size_t kCount>
   T choice(const char* key, const std::array<std::pair<const char*, T>, kCount>& names) const {
+    read_.insert(key);
     std::string expected;
     for (const auto& [name, value] : names) {
       if (!json_.contains(key) || json_[key] == name) return value;
@@ -70,6 +84,7 @@ class Reader {
 
   // Not a copy: a file may nest deeper than the stack, and the JSON library copies by recursion.
   const Json& value_of(const char* key) const {
+    read_.insert(key);
     static const Json kNull;
     return json_.contains(key) ? json_[key] : kNull;
   }
@@ -83,6 +98,7 @@ class Reader {
 
   const Json& json_;
   const std::string& where_;
+  mutable std::set<std::string> read_;  // keys
 };
 
 }  // namespace
@@ -139,6 +155,7 @@ Objective parse_objective(const std::string& text, const std::string& where) {
   }
   objective.data_range = reader.choice("data_range", kDataRanges);
   if (objective.type == ObjectiveType::kDenoise) objective.sigma = reader.number("sigma", 0, 1000);
+  reader.refuse_other_keys();
   return objective;
 }
 

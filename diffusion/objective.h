@@ -19,7 +19,7 @@ const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_
 // How beta grows with the timestep k = 0..T-1 of kDdpm (diffusion/schedule.h).
 enum class BetaSchedule { kLinear, kSquaredCosine };
 
-// What kDdpm tells the network of timestep k.
+// The time input of the network at timestep k of kDdpm.
 enum class TimeInput {
   kFraction,  // (k + 1) / T
   kIndex,     // k
@@ -45,10 +45,11 @@ struct Objective {
 // The JSON object that a model file stores under "ebb.objective".
 std::string to_json(const Objective& objective);
 
-// Reads it back. FormatError names `where` (a file), the key and its value.
+// Reads it back. FormatError names `where` (a file), the key and its value; a key that the type
+// does not have is one, too.
 Objective parse_objective(const std::string& json, const std::string& where);
 
-// True when the objective tells the network the time.
+// True when the network takes the time as an input.
 bool takes_time(const Objective& objective);
 
 }  // namespace ebb

@@ -1,33 +1,20 @@
 #include "diffusion/sampler.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/text.h"
 #include "diffusion/combine.h"
 #include "diffusion/schedule.h"
-#include "diffusion/solvers.h"
 
 namespace ebb {
 namespace {
 
-constexpr std::array kKinds = {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp,
-                               SamplerKind::kEuler, SamplerKind::kHeun};
 constexpr std::array kVariances = {DdpmVariance::kFixedLarge, DdpmVariance::kFixedSmall,
                                    DdpmVariance::kLearnedRange};
 
-template <typename T, size_t kCount>
-T parse_name(const std::array<T, kCount>& values, const std::string& name,
-             const std::string& flag) {
-  std::string expected;
-  for (const T value : values) {
-    if (name == to_string(value)) return value;
-    expected += (expected.empty() ? "" : ", ") + std::string(to_string(value));
-  }
-  throw UsageError(cat(flag, " ", terminal_safe(name), ": must be one of ", expected));
-}
-
-// Calls make(level, next level) for each step of the walk.
+// Calls make(level, next level) for each step of the schedule.
 template <typename Make>
 std::vector<LinearStep> steps_of(const SamplingSchedule& schedule, const Make& make) {
   std::vector<LinearStep> steps;
@@ -38,35 +25,51 @@ std::vector<LinearStep> steps_of(const SamplingSchedule& schedule, const Make& m
 
 // Back from `level` to the noisier `before`, as the forward process goes there.
 void add_noise_again(Context& context, const NoiseLevel& level, const NoiseLevel& before,
-                     const ImageNoise& noise, int64_t move, const Tensor& x) {
+                     const ImageNoise& noise, int64_t number, const Tensor& x) {
   const double ratio = before.signal() / level.signal();
   const double variance = before.one_minus_alpha_bar - ratio * ratio * level.one_minus_alpha_bar;
   const Tensor eps = Tensor::empty(context, x.shape());
-  noise.step(move, eps);
+  noise.step(number, eps);
   combine(context, std::array{x, eps},
           coefficients(context, std::array{ratio, std::sqrt(std::max(variance, 0.0))}), x);
 }
 
 }  // namespace
 
-const char* to_string(SamplerKind kind) {
-  switch (kind) {
-    case SamplerKind::kDdpm:
-      return "ddpm";
-    case SamplerKind::kDdim:
-      return "ddim";
-    case SamplerKind::kDpmpp:
-      return "dpm++";
-    case SamplerKind::kEuler:
-      return "euler";
-    case SamplerKind::kHeun:
-      return "heun";
+const SamplerInfo& sampler_info(SamplerKind kind) {
+  for (const SamplerInfo& info : samplers()) {
+    if (info.kind == kind) return info;
   }
-  return "unknown";
+  throw Error("sampler_info: a sampler that is not in the table");
 }
 
+const char* to_string(SamplerKind kind) { return sampler_info(kind).name; }
+
 SamplerKind parse_sampler(const std::string& name, const std::string& flag) {
-  return parse_name(kKinds, name, flag);
+  std::string expected;
+  for (const SamplerInfo& info : samplers()) {
+    if (name == info.name) return info.kind;
+    expected += (expected.empty() ? "" : ", ") + std::string(info.name);
+  }
+  throw UsageError(cat(flag, " ", terminal_safe(name), ": must be one of ", expected));
+}
+
+std::vector<std::string> sampler_names() {
+  std::vector<std::string> names;
+  for (const SamplerInfo& info : samplers()) names.emplace_back(info.name);
+  return names;
+}
+
+std::string fitting_samplers(const Objective& objective) {
+  std::vector<std::string> names;
+  for (const SamplerInfo& info : samplers()) {
+    if (info.objective == objective.type) names.emplace_back(info.name);
+  }
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) {
+    text += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+  }
+  return text;
 }
 
 const char* to_string(DdpmVariance variance) {
@@ -82,20 +85,36 @@ const char* to_string(DdpmVariance variance) {
 }
 
 DdpmVariance parse_variance(const std::string& name, const std::string& flag) {
-  return parse_name(kVariances, name, flag);
+  std::string expected;
+  for (const DdpmVariance variance : kVariances) {
+    if (name == to_string(variance)) return variance;
+    expected += (expected.empty() ? "" : ", ") + std::string(to_string(variance));
+  }
+  throw UsageError(cat(flag, " ", terminal_safe(name), ": must be one of ", expected));
 }
 
 bool fits(SamplerKind kind, const Objective& objective) {
-  const bool is_flow = kind == SamplerKind::kEuler || kind == SamplerKind::kHeun;
-  return objective.type == (is_flow ? ObjectiveType::kFlow : ObjectiveType::kDdpm);
+  return sampler_info(kind).objective == objective.type;
 }
 
 SamplerKind default_sampler(const Objective& objective, const std::string& where) {
-  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kEuler}) {
-    if (fits(kind, objective)) return kind;
+  for (const SamplerInfo& info : samplers()) {
+    if (info.objective == objective.type) return info.kind;
   }
   throw UsageError(cat(where, ": was trained as ", to_string(objective.type),
                        ", which cannot sample. Use a model trained as ddpm or flow."));
+}
+
+int64_t default_steps(SamplerKind kind, const Objective& objective, bool has_classes) {
+  const SamplerInfo& info = sampler_info(kind);
+  const int64_t steps = has_classes ? info.class_steps : info.steps;
+  if (objective.type != ObjectiveType::kDdpm) return steps;
+  return steps == 0 ? objective.timesteps : std::min(steps, objective.timesteps);
+}
+
+SamplingSchedule sampler_schedule(SamplerKind kind, const Objective& objective, int64_t steps) {
+  return sampler_info(kind).clips_schedule ? clipped_schedule(objective, steps)
+                                           : full_schedule(objective, steps);
 }
 
 // In terms of x and the predicted noise eps, with x0 = (x - sqrt(1 - ab) eps) / sqrt(ab).
@@ -153,58 +172,48 @@ std::vector<LinearStep> euler_steps(const SamplingSchedule& schedule) {
 
 std::unique_ptr<Sampler> make_sampler(Context& context, const SamplerSettings& settings,
                                       const SamplingSchedule& schedule) {
-  EBB_CHECK(step_count(schedule) >= 1, Error, "make_sampler: a walk of ", schedule.size(),
+  EBB_CHECK(step_count(schedule) >= 1, Error, "make_sampler: a schedule of ", schedule.size(),
             " levels");
-  switch (settings.kind) {
-    case SamplerKind::kDdpm:
-      return make_linear_sampler(context, ddpm_steps(schedule, settings.variance));
-    case SamplerKind::kDdim:
-      return make_linear_sampler(context, ddim_steps(schedule, settings.eta));
-    case SamplerKind::kDpmpp:
-      return make_dpmpp_sampler(context, schedule);
-    case SamplerKind::kEuler:
-      return make_linear_sampler(context, euler_steps(schedule));
-    case SamplerKind::kHeun:
-      return make_heun_sampler(context, schedule);
-  }
-  throw Error("make_sampler: unknown sampler");
+  return sampler_info(settings.kind).make(context, settings, schedule);
 }
 
-std::vector<Move> plan_moves(int64_t steps, const Resampling& resampling) {
+std::vector<Step> plan_steps(int64_t steps, const Resampling& resampling) {
   // Stretches end where a multiple of `jump` steps, and one, are left: the paper's time 0, jump,
   // ... The last of them is too close to the start to go back from.
   std::vector<int64_t> jumps_left(static_cast<size_t>(steps) + 1, 0);
   for (int64_t left = 0; left < steps - resampling.jump; left += resampling.jump) {
     jumps_left[steps - 1 - left] = resampling.times - 1;
   }
-  std::vector<Move> moves;
+  std::vector<Step> plan;
   for (int64_t done = 0; done < steps;) {
-    moves.push_back({.index = done++, .is_back = false});
+    plan.push_back({.index = done++, .is_jump_back = false});
     if (jumps_left[done] == 0) continue;
     --jumps_left[done];
     for (int64_t k = 0; k < resampling.jump; ++k) {
-      moves.push_back({.index = --done, .is_back = true});
+      plan.push_back({.index = --done, .is_jump_back = true});
     }
   }
-  return moves;
+  return plan;
 }
 
-void run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
+bool run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
                  const Resampling& resampling, Denoiser& denoiser, Constraint* constraint,
-                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_move) {
-  after_move(0, x);
+                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_step) {
+  if (!after_step(0, x)) return false;
+  const std::vector<Step> plan = plan_steps(sampler.steps(), resampling);
   int64_t number = 0;
-  for (const Move& move : plan_moves(sampler.steps(), resampling)) {
-    const NoiseLevel &before = schedule[move.index], &after = schedule[move.index + 1];
-    if (move.is_back) {
+  for (const Step& step : plan) {
+    const NoiseLevel &before = schedule[step.index], &after = schedule[step.index + 1];
+    if (step.is_jump_back) {
       add_noise_again(context, after, before, noise, number, x);
     } else {
-      sampler.step(move.index, number, denoiser, noise, x);
+      sampler.step(step.index, number, denoiser, noise, x);
       if (constraint != nullptr) constraint->after_step(after, number, noise, x);
     }
-    after_move(++number, x);
+    if (!after_step(++number, x)) return false;
   }
   if (constraint != nullptr) constraint->at_end(x);
+  return true;
 }
 
 }  // namespace ebb

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,6 @@
 namespace ebb {
 
 enum class SamplerKind { kDdpm, kDdim, kDpmpp, kEuler, kHeun };
-
-const char* to_string(SamplerKind kind);  // "ddpm", "ddim", "dpm++", "euler", "heun"
-// UsageError names `flag`.
-SamplerKind parse_sampler(const std::string& name, const std::string& flag);
-
-// True when the sampler walks the path that the objective trained.
-bool fits(SamplerKind kind, const Objective& objective);
-// kDdpm or kEuler; UsageError for an objective that cannot sample, naming `where`.
-SamplerKind default_sampler(const Objective& objective, const std::string& where);
 
 // The variance of the noise that a DDPM step from alpha_bar to alpha_bar' adds, with
 // beta = 1 - alpha_bar / alpha_bar'. The last step to the clean image adds none.
@@ -41,11 +33,46 @@ struct SamplerSettings {
   double eta = 0;  // kDdim: 0 adds no noise, 1 as much as DDPM's fixed small
 };
 
+class Sampler;
+
+// A row of the table of samplers, in solvers.cc: all that the rest of ebb knows of one.
+struct SamplerInfo {
+  SamplerKind kind;
+  const char* name;
+  ObjectiveType objective;  // it follows the path from noise to data of models trained as this
+  int64_t steps;            // that give good images; 0: every timestep of the objective
+  int64_t class_steps;      // the same for models with classes
+  int64_t evaluations;      // of the model per step
+  bool clips_schedule;      // runs on clipped_schedule(), not full_schedule()
+  std::unique_ptr<Sampler> (*make)(Context& context, const SamplerSettings& settings,
+                                   const SamplingSchedule& schedule);
+};
+
+// All samplers. Of those with one objective the first is its default.
+std::span<const SamplerInfo> samplers();
+const SamplerInfo& sampler_info(SamplerKind kind);
+
+const char* to_string(SamplerKind kind);  // "ddpm", "ddim", "dpm++", "euler", "heun"
+// UsageError names `flag`.
+SamplerKind parse_sampler(const std::string& name, const std::string& flag);
+std::vector<std::string> sampler_names();
+// "ddpm, ddim or dpm++": the samplers that fit an objective, for messages.
+std::string fitting_samplers(const Objective& objective);
+
+// True when the sampler follows the path that the objective trained.
+bool fits(SamplerKind kind, const Objective& objective);
+// The first sampler that fits; UsageError for an objective that cannot sample, naming `where`.
+SamplerKind default_sampler(const Objective& objective, const std::string& where);
+// The sampler's own number of steps, at most the timesteps of the objective.
+int64_t default_steps(SamplerKind kind, const Objective& objective, bool has_classes);
+// From pure noise to the clean image on the sampler's kind of schedule.
+SamplingSchedule sampler_schedule(SamplerKind kind, const Objective& objective, int64_t steps);
+
 // One update of the images by a prediction at time t:
 //   x <- x_factor * x + prediction_factor * prediction + noise_factor * z,  z ~ N(0, 1),
 // or with a learned variance, noise exp(log_deviation[0] + log_deviation[1] * code) * z.
 struct LinearStep {
-  double t = 0;  // what the network is told
+  double t = 0;  // time input of the network
   double x_factor = 1;
   double prediction_factor = 0;
   double noise_factor = 0;
@@ -53,25 +80,24 @@ struct LinearStep {
   double log_deviation[2] = {0, 0};
 };
 
-// The assignment's ancestral sampling: its algorithm B.2 on a full walk with fixed large variance,
-// its strided loop on the course walk with learned variance.
+// The assignment's ancestral sampling: its algorithm B.2 on a full schedule with fixed large
+// variance, its strided loop on the assignment's schedule with learned variance.
 std::vector<LinearStep> ddpm_steps(const SamplingSchedule& schedule, DdpmVariance variance);
 // DDIM (Song et al. 2021, eq. 12 and 16).
 std::vector<LinearStep> ddim_steps(const SamplingSchedule& schedule, double eta);
 // x += u(x, t) (t' - t).
 std::vector<LinearStep> euler_steps(const SamplingSchedule& schedule);
 
-// Walks images from noise to data.
+// Takes images from noise to data, step by step.
 class Sampler {
  public:
   virtual ~Sampler() = default;
   virtual int64_t steps() const = 0;
-  // Advances x [N, H, W, C] in place by step `index` of 0..steps()-1. `move` numbers the noise that
-  // the step draws.
-  virtual void step(int64_t index, int64_t move, Denoiser& denoiser, const ImageNoise& noise,
+  // Advances x [N, H, W, C] in place by step `index` of 0..steps()-1. `number` is that of the noise
+  // that the step draws.
+  virtual void step(int64_t index, int64_t number, Denoiser& denoiser, const ImageNoise& noise,
                     const Tensor& x) = 0;
-  // How many kinds of steps are replayed from recordings; steps of one kind on one x and by one
-  // denoiser are recorded once, where the device can record.
+  // Number of captured graphs: one per kind of step, x and denoiser, where the device captures.
   virtual int captured_graphs() const = 0;
 };
 
@@ -81,29 +107,30 @@ class Sampler {
 std::unique_ptr<Sampler> make_sampler(Context& context, const SamplerSettings& settings,
                                       const SamplingSchedule& schedule);
 
-// RePaint's resampling (Lugmayr et al. 2022): after every `jump` steps the images are noised again
-// by as many steps, until each stretch was walked `times` times. times 1: never.
+// RePaint's resampling (Lugmayr et al. 2022): after every `jump` steps the images get the noise of
+// as many steps back, until each stretch was denoised `times` times. times 1: never.
 struct Resampling {
   int64_t jump = 10;
   int64_t times = 1;
 };
 
-// What the loop does next: a sampler's step, or back to the noise level before step `index`.
-struct Move {
+// What the loop does next: the sampler's step `index`, or a jump back to the noise level before it.
+struct Step {
   int64_t index = 0;
-  bool is_back = false;
+  bool is_jump_back = false;
 
-  friend bool operator==(const Move&, const Move&) = default;
+  friend bool operator==(const Step&, const Step&) = default;
 };
-std::vector<Move> plan_moves(int64_t steps, const Resampling& resampling);
+std::vector<Step> plan_steps(int64_t steps, const Resampling& resampling);
 
-// Called with the number of moves done, from 0 (x as it was at the start) to all.
-using StepCallback = std::function<void(int64_t moves_done, const Tensor& x)>;
+// Called with the number of steps done, from 0 (x as it was at the start) to all. Returns false to
+// stop before the next step.
+using StepCallback = std::function<bool(int64_t steps_done, const Tensor& x)>;
 
-// Every sampling in ebb is this loop: all moves on x [N, H, W, C], in place. The constraint, if
-// any, acts after each step.
-void run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
+// Every sampling in ebb is this loop: all steps of plan_steps() on x [N, H, W, C], in place. The
+// constraint, if any, acts after each step. Returns false when the callback stopped it.
+bool run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
                  const Resampling& resampling, Denoiser& denoiser, Constraint* constraint,
-                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_move);
+                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_step);
 
 }  // namespace ebb

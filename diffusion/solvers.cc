@@ -1,9 +1,10 @@
-#include "diffusion/solvers.h"
+// The samplers: how each takes a step, and the table of all.
 
 #include <array>
 #include <cmath>
 
 #include "diffusion/combine.h"
+#include "diffusion/sampler.h"
 #include "diffusion/step_graphs.h"
 #include "kernels/kernel_table.h"
 
@@ -19,18 +20,18 @@ void fit(Context& context, const Tensor& x, Tensor& scratch) {
 class LinearSampler final : public Sampler {
  public:
   LinearSampler(Context& context, const std::vector<LinearStep>& steps)
-      : context_(context), steps_(steps), recorder_(context, 6) {}
+      : context_(context), steps_(steps), graphs_(context, 6) {}
 
   int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
-  int captured_graphs() const override { return recorder_.captured_graphs(); }
+  int captured_graphs() const override { return graphs_.captured_graphs(); }
 
-  void step(int64_t index, int64_t move, Denoiser& denoiser, const ImageNoise& noise,
+  void step(int64_t index, int64_t number, Denoiser& denoiser, const ImageNoise& noise,
             const Tensor& x) override {
     const LinearStep& step = steps_[index];
     const bool is_noisy = step.noise_factor != 0;
     if (is_noisy || step.is_learned) {
       fit(context_, x, noise_);
-      noise.step(move, noise_);
+      noise.step(number, noise_);
     }
     const std::array numbers{step.t,
                              step.x_factor,
@@ -38,11 +39,11 @@ class LinearSampler final : public Sampler {
                              step.noise_factor,
                              step.log_deviation[0],
                              step.log_deviation[1]};
-    recorder_.run(denoiser, x, (is_noisy ? 1 : 0) + (step.is_learned ? 2 : 0), numbers, [&] {
-      const Prediction prediction = denoiser.predict(x, recorder_.numbers(0, {1, 1}));
+    graphs_.run(denoiser, x, (is_noisy ? 1 : 0) + (step.is_learned ? 2 : 0), numbers, [&] {
+      const Prediction prediction = denoiser.predict(x, graphs_.numbers(0, {1, 1}));
       std::vector<Tensor> terms{x, prediction.value};
       if (is_noisy) terms.push_back(noise_);
-      combine(context_, terms, recorder_.numbers(1, {static_cast<int64_t>(terms.size())}), x);
+      combine(context_, terms, graphs_.numbers(1, {static_cast<int64_t>(terms.size())}), x);
       if (step.is_learned) add_learned_noise(prediction, x);
     });
   }
@@ -51,8 +52,8 @@ class LinearSampler final : public Sampler {
   void add_learned_noise(const Prediction& prediction, const Tensor& x) {
     EBB_CHECK(prediction.variance.defined(), Error,
               "sampler: a learned variance, but the model has none");
-    const Tensor log_deviation = recorder_.numbers(4, {2});
-    context_.launch(&KernelTable::learned_noise, "learned_noise",
+    const Tensor log_deviation = graphs_.numbers(4, {2});
+    context_.launch(&KernelTable::learned_noise,
                     LearnedNoiseArgs{.count = x.elements(),
                                      .log_deviation = log_deviation.data<float>(),
                                      .x = x.data<float>(),
@@ -64,19 +65,19 @@ class LinearSampler final : public Sampler {
   Context& context_;
   std::vector<LinearStep> steps_;
   // t; the factors of x, prediction and noise; log_deviation
-  StepGraphs recorder_;
+  StepGraphs graphs_;
   Tensor noise_;  // like x
 };
 
-// Heun's method for dx/dt = u(x, t): the mean of the slopes at both ends of an Euler step. The last
-// step asks for t = 1, the limit of the times in training.
+// Heun's method for dx/dt = u(x, t): the mean of the velocities at both ends of an Euler step. The
+// last step evaluates t = 1, the limit of the times in training.
 class HeunSampler final : public Sampler {
  public:
   HeunSampler(Context& context, const SamplingSchedule& schedule)
-      : context_(context), schedule_(schedule), recorder_(context, 7) {}
+      : context_(context), schedule_(schedule), graphs_(context, 7) {}
 
   int64_t steps() const override { return step_count(schedule_); }
-  int captured_graphs() const override { return recorder_.captured_graphs(); }
+  int captured_graphs() const override { return graphs_.captured_graphs(); }
 
   void step(int64_t index, int64_t, Denoiser& denoiser, const ImageNoise&,
             const Tensor& x) override {
@@ -84,18 +85,18 @@ class HeunSampler final : public Sampler {
     fit(context_, x, ahead_);
     const double t = schedule_[index].time, t_next = schedule_[index + 1].time, h = t_next - t;
     const std::array numbers{t, t_next, 1.0, h, 1.0, h / 2, h / 2};
-    recorder_.run(denoiser, x, 0, numbers, [&] {
-      drift_.copy_from(denoiser.predict(x, recorder_.numbers(0, {1, 1})).value);
-      combine(context_, std::array{x, drift_}, recorder_.numbers(2, {2}), ahead_);
-      const Tensor drift_ahead = denoiser.predict(ahead_, recorder_.numbers(1, {1, 1})).value;
-      combine(context_, std::array{x, drift_, drift_ahead}, recorder_.numbers(4, {3}), x);
+    graphs_.run(denoiser, x, 0, numbers, [&] {
+      drift_.copy_from(denoiser.predict(x, graphs_.numbers(0, {1, 1})).value);
+      combine(context_, std::array{x, drift_}, graphs_.numbers(2, {2}), ahead_);
+      const Tensor drift_ahead = denoiser.predict(ahead_, graphs_.numbers(1, {1, 1})).value;
+      combine(context_, std::array{x, drift_, drift_ahead}, graphs_.numbers(4, {3}), x);
     });
   }
 
  private:
   Context& context_;
   SamplingSchedule schedule_;
-  StepGraphs recorder_;   // both times; 1, h; 1, h / 2, h / 2
+  StepGraphs graphs_;     // both times; 1, h; 1, h / 2, h / 2
   Tensor drift_, ahead_;  // like x
 };
 
@@ -106,13 +107,14 @@ class HeunSampler final : public Sampler {
 class DpmppSampler final : public Sampler {
  public:
   DpmppSampler(Context& context, const SamplingSchedule& schedule)
-      : context_(context), recorder_(context, 6) {
+      : context_(context), graphs_(context, 6) {
     const auto lambda = [](const NoiseLevel& level) {
       return 0.5 * std::log(level.alpha_bar / level.one_minus_alpha_bar);  // infinite without noise
     };
     const int64_t steps = step_count(schedule);
-    constexpr int64_t kFew = 15;
-    const bool ends_first_order = schedule.back().one_minus_alpha_bar == 0 || steps < kFew;
+    constexpr int64_t kMinSecondOrder = 15;
+    const bool ends_first_order =
+        schedule.back().one_minus_alpha_bar == 0 || steps < kMinSecondOrder;
     for (int64_t i = 0; i < steps; ++i) {
       const NoiseLevel &level = schedule[i], &next = schedule[i + 1];
       const double h = lambda(next) - lambda(level);
@@ -129,14 +131,15 @@ class DpmppSampler final : public Sampler {
   }
 
   int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
-  int captured_graphs() const override { return recorder_.captured_graphs(); }
+  int captured_graphs() const override { return graphs_.captured_graphs(); }
 
   void step(int64_t index, int64_t, Denoiser& denoiser, const ImageNoise&,
             const Tensor& x) override {
     const Step& step = steps_[index];
     fit(context_, x, data_);
     fit(context_, x, before_);
-    // What came before counts only if it was the step before: not after a jump or another batch.
+    // The previous estimate counts only when it is of the step before: not after a jump back or in
+    // another batch.
     const bool is_second = step.is_second && before_index_ + 1 == index;
     const double half = is_second ? step.half : 0;
     const std::array numbers{step.t,
@@ -145,12 +148,12 @@ class DpmppSampler final : public Sampler {
                              step.x_factor,
                              step.data_factor * (1 + half),
                              -step.data_factor * half};
-    recorder_.run(denoiser, x, is_second ? 1 : 0, numbers, [&] {
-      const Tensor prediction = denoiser.predict(x, recorder_.numbers(0, {1, 1})).value;
-      combine(context_, std::array{x, prediction}, recorder_.numbers(1, {2}), data_);
+    graphs_.run(denoiser, x, is_second ? 1 : 0, numbers, [&] {
+      const Tensor prediction = denoiser.predict(x, graphs_.numbers(0, {1, 1})).value;
+      combine(context_, std::array{x, prediction}, graphs_.numbers(1, {2}), data_);
       std::vector<Tensor> terms{x, data_};
       if (is_second) terms.push_back(before_);
-      combine(context_, terms, recorder_.numbers(3, {static_cast<int64_t>(terms.size())}), x);
+      combine(context_, terms, graphs_.numbers(3, {static_cast<int64_t>(terms.size())}), x);
       before_.copy_from(data_);
     });
     before_index_ = index;
@@ -167,24 +170,82 @@ class DpmppSampler final : public Sampler {
 
   Context& context_;
   std::vector<Step> steps_;
-  StepGraphs recorder_;   // t; to_data; the factors of x, data and the data before
+  StepGraphs graphs_;     // t; to_data; the factors of x, data and the data before
   Tensor data_, before_;  // like x
   int64_t before_index_ = -2;
 };
 
-}  // namespace
-
-std::unique_ptr<Sampler> make_linear_sampler(Context& context,
-                                             const std::vector<LinearStep>& steps) {
-  return std::make_unique<LinearSampler>(context, steps);
+std::unique_ptr<Sampler> make_ddpm(Context& context, const SamplerSettings& settings,
+                                   const SamplingSchedule& schedule) {
+  return std::make_unique<LinearSampler>(context, ddpm_steps(schedule, settings.variance));
 }
 
-std::unique_ptr<Sampler> make_heun_sampler(Context& context, const SamplingSchedule& schedule) {
+std::unique_ptr<Sampler> make_ddim(Context& context, const SamplerSettings& settings,
+                                   const SamplingSchedule& schedule) {
+  return std::make_unique<LinearSampler>(context, ddim_steps(schedule, settings.eta));
+}
+
+std::unique_ptr<Sampler> make_dpmpp(Context& context, const SamplerSettings&,
+                                    const SamplingSchedule& schedule) {
+  return std::make_unique<DpmppSampler>(context, schedule);
+}
+
+std::unique_ptr<Sampler> make_euler(Context& context, const SamplerSettings&,
+                                    const SamplingSchedule& schedule) {
+  return std::make_unique<LinearSampler>(context, euler_steps(schedule));
+}
+
+std::unique_ptr<Sampler> make_heun(Context& context, const SamplerSettings&,
+                                   const SamplingSchedule& schedule) {
   return std::make_unique<HeunSampler>(context, schedule);
 }
 
-std::unique_ptr<Sampler> make_dpmpp_sampler(Context& context, const SamplingSchedule& schedule) {
-  return std::make_unique<DpmppSampler>(context, schedule);
-}
+// The step counts of ddpm and euler are the assignment's.
+constexpr std::array kSamplers = {
+    SamplerInfo{.kind = SamplerKind::kDdpm,
+                .name = "ddpm",
+                .objective = ObjectiveType::kDdpm,
+                .steps = 0,
+                .class_steps = 0,
+                .evaluations = 1,
+                .clips_schedule = false,
+                .make = make_ddpm},
+    SamplerInfo{.kind = SamplerKind::kDdim,
+                .name = "ddim",
+                .objective = ObjectiveType::kDdpm,
+                .steps = 50,
+                .class_steps = 50,
+                .evaluations = 1,
+                .clips_schedule = false,
+                .make = make_ddim},
+    SamplerInfo{.kind = SamplerKind::kDpmpp,
+                .name = "dpm++",
+                .objective = ObjectiveType::kDdpm,
+                .steps = 20,
+                .class_steps = 20,
+                .evaluations = 1,
+                .clips_schedule = true,
+                .make = make_dpmpp},
+    SamplerInfo{.kind = SamplerKind::kEuler,
+                .name = "euler",
+                .objective = ObjectiveType::kFlow,
+                .steps = 50,
+                .class_steps = 300,
+                .evaluations = 1,
+                .clips_schedule = false,
+                .make = make_euler},
+    SamplerInfo{.kind = SamplerKind::kHeun,
+                .name = "heun",
+                .objective = ObjectiveType::kFlow,
+                .steps = 50,
+                .class_steps = 50,
+                .evaluations = 2,
+                .clips_schedule = false,
+                .make = make_heun},
+};
+
+}  // namespace
+
+std::span<const SamplerInfo> samplers() { return kSamplers; }
 
 }  // namespace ebb

@@ -11,8 +11,8 @@
 
 namespace ebb {
 
-// What a sampler's step does, as work that is recorded once and replayed for every step of its
-// kind: the numbers that change from step to step lie in device memory and are brought there first.
+// A sampler's step as a CUDA graph, captured once and launched for every step of its kind. The
+// numbers that change from step to step lie in device memory and are uploaded before each launch.
 class StepGraphs {
  public:
   StepGraphs(Context& context, int64_t numbers);
@@ -32,7 +32,7 @@ class StepGraphs {
 
   Context& context_;
   Tensor numbers_;
-  std::map<const void*, Tensor> kept_;  // every x of a recording: its address stays its own
+  std::map<const void*, Tensor> kept_;  // every captured x: keeps its address
   GraphCache<Key> graphs_;
 };
 

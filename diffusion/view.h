@@ -8,7 +8,7 @@
 
 namespace ebb {
 
-// Another way to look at an image: its pixels in another order and all values times `sign`. A view
+// A transformed view of an image: its pixels in another order and all values times `sign`. A view
 // is orthogonal, so it turns white noise into white noise, and it does the same to signal and noise
 // (Geng, Park, Owens, "Visual Anagrams", 2024).
 struct View {
@@ -18,8 +18,8 @@ struct View {
   int sign = 1;                 // or -1, of values; never of variances
 
   bool is_identity() const { return source.empty() && sign == 1; }
-  // The same look, whatever the name.
-  bool looks_like(const View& other) const { return source == other.source && sign == other.sign; }
+  // The same transformation, whatever the name.
+  bool is_same_as(const View& other) const { return source == other.source && sign == other.sign; }
 };
 
 // identity, flip (upside down), rotate_180, rotate_cw, rotate_ccw (a quarter turn), negate, skew
@@ -39,11 +39,11 @@ View make_view(const std::string& name, int64_t height, int64_t width, const std
 View inverse(const View& view);
 
 // For KernelTable::signed_gather: takes `channels` channels from channel `first` on out of pixels
-// of `x_channels`, seen through the view. [pixels * channels]
+// of `x_channels`, transformed by the view. [pixels * channels]
 std::vector<int32_t> gather_index(const View& view, int64_t pixels, int64_t channels, int64_t first,
                                   int64_t x_channels, bool with_sign);
 
-// values [N, H * W, C] as the view shows them.
+// values [N, H * W, C] transformed by the view.
 std::vector<float> apply_view(const View& view, const std::vector<float>& values, int64_t channels);
 
 }  // namespace ebb

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 #include <type_traits>
 
 #include "emulator/checker.h"

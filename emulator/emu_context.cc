@@ -140,14 +140,15 @@ class EmuAllocator final : public Allocator {
 
 }  // namespace
 
-std::unique_ptr<Context> make_emu_context(Precision precision) {
+std::unique_ptr<Context> make_emu_context(const ContextOptions& options) {
   emulator::options().check = true;
-  const KernelTable& kernels = emu_kernels();
-  kernels.choose_conv_units({.tf32 = precision == Precision::kTf32, .hopper = false});
+  const ConvMath conv_math{.tf32 = options.precision == Precision::kTf32,
+                           .wgmma = options.emulated.capability == 90};
   auto stream = std::make_shared<EmuStream>();
   auto allocator = std::make_shared<EmuAllocator>(stream, /*is_pool=*/false);
   return std::make_unique<Context>(Device{DeviceType::kEmu, 0}, std::move(stream),
-                                   std::move(allocator), kernels, precision);
+                                   std::move(allocator), emu_kernels(), options.precision,
+                                   conv_math, options.emulated);
 }
 
 }  // namespace ebb

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 #include <numeric>
+#include <sstream>
 
 #include "emulator/checker.h"
 #include "emulator/engine.h"

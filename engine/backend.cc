@@ -29,7 +29,7 @@ std::vector<std::string> list_cuda_devices() {
   return {cat("cuda    not available: ", why_no_cuda_device(0).reason)};
 }
 
-std::unique_ptr<Context> make_cuda_context(int device, int, Precision) {
+std::unique_ptr<Context> make_cuda_context(int device, const ContextOptions&) {
   const NoCuda why = why_no_cuda_device(device);
   throw DeviceError(cat("--device cuda: ", why.reason, ". ", why.advice));
 }
@@ -40,45 +40,48 @@ constexpr const char* kEmuStatus = "the CUDA kernels, run and checked on the hos
 #else
 constexpr const char* kEmuStatus = "not available: this build has no kernel emulator";
 
-std::unique_ptr<Context> make_emu_context(Precision) {
+std::unique_ptr<Context> make_emu_context(const ContextOptions&) {
   throw DeviceError("--device emu: this build has no kernel emulator. Use --device cpu");
 }
 #endif
 
-std::unique_ptr<Context> make_cpu_context(int threads, Precision precision) {
-  EBB_CHECK(precision == Precision::kF32, UsageError, "--precision ", to_string(precision),
+std::unique_ptr<Context> make_cpu_context(const ContextOptions& options) {
+  EBB_CHECK(options.precision == Precision::kF32, UsageError, "--precision ",
+            to_string(options.precision),
             ": the kernels of the CPU compute in f32. Use --device cuda, or leave --precision out");
   auto allocator = std::make_shared<CachingAllocator>(host_memory_source());
-  return std::make_unique<Context>(Device{DeviceType::kCpu, 0}, host_stream(threads),
-                                   std::move(allocator), cpu_kernels());
+  const ConvMath conv_math{.winograd = options.kernels == KernelChoice::kDefault};
+  return std::make_unique<Context>(Device{DeviceType::kCpu, 0}, host_stream(options.threads),
+                                   std::move(allocator), cpu_kernels(), Precision::kF32, conv_math);
 }
 
-std::unique_ptr<Context> make_auto_context(int threads, Precision precision) {
+std::unique_ptr<Context> make_auto_context(const ContextOptions& options) {
   const std::string why = why_no_cuda_device(0).reason;
-  if (why.empty()) return make_cuda_context(0, threads, precision);
+  if (why.empty()) return make_cuda_context(0, options);
   if (kHasCuda) std::cerr << "no CUDA device (" << why << "); using CPU\n";
-  return make_cpu_context(threads, precision);
+  return make_cpu_context(options);
 }
 
 }  // namespace
 
 int available_threads() { return omp_get_max_threads(); }
 
-std::unique_ptr<Context> make_context(const std::string& device, int threads, Precision precision) {
-  EBB_CHECK(threads >= 0 && threads <= 1024, UsageError, "--threads ", threads,
+std::unique_ptr<Context> make_context(const ContextOptions& wanted) {
+  EBB_CHECK(wanted.threads >= 0 && wanted.threads <= 1024, UsageError, "--threads ", wanted.threads,
             ": must be 0..1024 (0 = all)");
-  const int used_threads = threads == 0 ? available_threads() : threads;
-  if (device == "auto") return make_auto_context(used_threads, precision);
-  const Device parsed = parse_device(device);
+  ContextOptions options = wanted;
+  if (options.threads == 0) options.threads = available_threads();
+  if (options.device == "auto") return make_auto_context(options);
+  const Device parsed = parse_device(options.device);
   switch (parsed.type) {
     case DeviceType::kCpu:
-      return make_cpu_context(used_threads, precision);
+      return make_cpu_context(options);
     case DeviceType::kCuda:
-      return make_cuda_context(parsed.index, used_threads, precision);
+      return make_cuda_context(parsed.index, options);
     case DeviceType::kEmu:
-      return make_emu_context(precision);
+      return make_emu_context(options);
   }
-  throw UsageError(cat("--device ", device, ": unknown device"));
+  throw UsageError(cat("--device ", options.device, ": unknown device"));
 }
 
 std::vector<std::string> list_devices() {

@@ -4,7 +4,7 @@
 
 namespace ebb {
 
-void Context::refuse_missing(const char* kernel_name) const {
+void Context::reject_missing(const char* kernel_name) const {
   throw DeviceError(cat("--device ", kernels_.name, ": kernel ", kernel_name,
                         " is not available on this backend. Use --device cpu"));
 }

@@ -2,30 +2,29 @@
 
 #include <algorithm>
 
-#include "engine/memory_plan.h"
-
 namespace ebb {
 
-Executor::Executor(Context& context, Graph graph, const TensorMap& params, const Options& options)
+namespace {
+
+// While weights are prepared, this much of what they leave behind may stay with the allocator.
+constexpr int64_t kMaxFreedBytes = int64_t{64} << 20;
+
+void trim_freed(const Context& context) {
+  const AllocatorStats stats = context.allocator()->stats();
+  if (stats.bytes_reserved - stats.bytes_in_use > kMaxFreedBytes) context.allocator()->trim();
+}
+
+}  // namespace
+
+Executor::Executor(Context& context, Graph graph, TensorMap params, const Options& options)
     : context_(context),
       graph_(std::move(graph)),
       keep_module_outputs_(options.keep_module_outputs),
       tensors_(graph_.values.size()) {
   find_dependencies();
-  bind_params(params);
+  bind_params(std::move(params));
   plan();
-  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-    if (node_masks_[n] == 0) run_node(graph_.nodes[n]);
-  }
-  // Parameters that only fed constant nodes (unfolded, unpacked weights) are no longer needed.
-  const auto consumers = graph_.consumers();
-  for (size_t v = 0; v < graph_.values.size(); ++v) {
-    const auto feeds_run = [&](int n) { return node_masks_[n] != 0; };
-    if (value_masks_[v] == 0 && !graph_.is_visible(static_cast<ValueId>(v)) &&
-        std::none_of(consumers[v].begin(), consumers[v].end(), feeds_run)) {
-      tensors_[v] = Tensor();
-    }
-  }
+  compute_constants();
 }
 
 void Executor::find_dependencies() {
@@ -45,7 +44,7 @@ void Executor::find_dependencies() {
   }
 }
 
-void Executor::bind_params(const TensorMap& params) {
+void Executor::bind_params(TensorMap params) {
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const GraphValue& value = graph_.values[v];
     if (value.kind != ValueKind::kParam) continue;
@@ -55,6 +54,24 @@ void Executor::bind_params(const TensorMap& params) {
               " has shape ", found->second.shape(), ", expected ", value.shape);
     tensors_[v] = found->second;
   }
+}
+
+void Executor::plan() {
+  const MemoryPlan memory = plan_memory(memory_requests());
+  arena_bytes_ = memory.total_bytes;
+  bind_values(memory);
+  workspace_ = Tensor::empty(context_, {workspace_bytes()}, DType::kU8);
+}
+
+// What run() computes lives in the arena.
+bool Executor::is_in_arena(ValueId value) const {
+  return graph_.values[value].kind == ValueKind::kComputed && value_masks_[value] != 0;
+}
+
+// A placed value lives in its concatenation, which therefore lives as long as both.
+ValueId Executor::home(ValueId value) const {
+  const ValueId placed_in = graph_.values[value].placed_in;
+  return placed_in >= 0 ? placed_in : value;
 }
 
 // A value outlives the nodes that compute it when somebody reads it without it being recomputed.
@@ -68,45 +85,13 @@ bool Executor::is_persistent(ValueId value) const {
   return false;
 }
 
-void Executor::plan() {
+// The first and the last node that touch each value of the arena, at its home.
+std::vector<MemoryRequest> Executor::lifetimes() const {
   const int steps = static_cast<int>(graph_.nodes.size());
   std::vector<MemoryRequest> requests(graph_.values.size(), {0, steps, -1});
-  std::vector<bool> in_arena(graph_.values.size(), false);
-  int64_t workspace_bytes = 0;
-  for (int n = 0; n < steps; ++n) {
-    const GraphNode& node = graph_.nodes[n];
-    const OpDef& def = op_def(node.kind);
-    if (def.workspace_bytes != nullptr) {
-      workspace_bytes = std::max(
-          workspace_bytes, def.workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs),
-                                               graph_.values[node.inputs[0]].dtype));
-    }
-    for (ValueId v : node.outputs) {
-      if (node_masks_[n] == 0) {
-        tensors_[v] = Tensor::empty(context_, graph_.values[v].shape, graph_.values[v].dtype);
-      } else {
-        in_arena[v] = true;
-      }
-    }
-  }
-  // A placed value lives in its concatenation, which therefore lives as long as both.
-  const auto home = [&](ValueId v) {
-    return graph_.values[v].placed_in >= 0 ? graph_.values[v].placed_in : v;
-  };
-  for (size_t v = 0; v < graph_.values.size(); ++v) {
-    const ValueId id = static_cast<ValueId>(v);
-    if (!in_arena[home(id)]) continue;  // a constant may be placed in a value that is not one
-    if (home(id) == id) {
-      requests[v].bytes = graph_.values[v].shape.elements() * size_of(graph_.values[v].dtype);
-    }
-    if (is_persistent(id)) {
-      requests[home(id)].first = 0;
-      requests[home(id)].last = steps;
-    }
-  }
   for (int n = 0; n < steps; ++n) {
     const auto touch = [&](ValueId v) {
-      if (!in_arena[v]) return;
+      if (!is_in_arena(v)) return;
       MemoryRequest& request = requests[home(v)];
       request.first = std::min(request.first, n);
       request.last = std::max(request.last, n);
@@ -114,25 +99,104 @@ void Executor::plan() {
     for (ValueId v : graph_.nodes[n].inputs) touch(v);
     for (ValueId v : graph_.nodes[n].outputs) touch(v);
   }
+  return requests;
+}
 
-  const MemoryPlan memory = plan_memory(requests);
-  arena_bytes_ = memory.total_bytes;
-  const Tensor arena = Tensor::empty(context_, {arena_bytes_}, DType::kU8);
+// One request per value; of no bytes where the value has no memory of its own in the arena.
+std::vector<MemoryRequest> Executor::memory_requests() const {
+  std::vector<MemoryRequest> requests = lifetimes();
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    const GraphValue& value = graph_.values[v];
+    const ValueId id = static_cast<ValueId>(v);
+    if (!is_in_arena(home(id))) continue;  // a constant may be placed in a value that is not one
+    if (home(id) == id) requests[v].bytes = value.shape.elements() * size_of(value.dtype);
+    if (is_persistent(id)) {
+      requests[home(id)].first = 0;
+      requests[home(id)].last = static_cast<int>(graph_.nodes.size());
+    }
+  }
+  return requests;
+}
+
+// Inputs and what the arena holds get their tensors: of their own, in the arena, or in the tensor
+// of the concatenation that they are placed in.
+void Executor::bind_values(const MemoryPlan& memory) {
+  const Tensor arena = Tensor::empty(context_, {memory.total_bytes}, DType::kU8);
   for (ValueId input : input_ids_) {
-    tensors_[input] = Tensor::empty(context_, graph_.values[input].shape);
+    tensors_[input] =
+        Tensor::empty(context_, graph_.values[input].shape, graph_.values[input].dtype);
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {
-    if (in_arena[v] && graph_.values[v].placed_in < 0) {
-      tensors_[v] = arena.view(memory.offsets[v], graph_.values[v].shape, graph_.values[v].dtype);
+    const GraphValue& value = graph_.values[v];
+    if (is_in_arena(static_cast<ValueId>(v)) && value.placed_in < 0) {
+      tensors_[v] = arena.view(memory.offsets[v], value.shape, value.dtype);
     }
   }
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const GraphValue& value = graph_.values[v];
-    if (value.placed_in >= 0) {
+    if (value.placed_in >= 0 && is_in_arena(value.placed_in)) {
       tensors_[v] = tensors_[value.placed_in].channels(value.placed_channel, value.shape.back());
     }
   }
-  workspace_ = Tensor::empty(context_, {workspace_bytes}, DType::kU8);
+}
+
+// The most that one node needs.
+int64_t Executor::workspace_bytes() const {
+  int64_t bytes = 0;
+  for (const GraphNode& node : graph_.nodes) {
+    if (node.op->workspace_bytes == nullptr) continue;
+    const DType dtype = graph_.values[node.inputs[0]].dtype;
+    bytes = std::max(
+        bytes, node.op->workspace_bytes(context_, node.attrs, graph_.shapes(node.inputs), dtype));
+  }
+  return bytes;
+}
+
+// The block of a constant is allocated when its turn comes, unless it lies in the arena.
+void Executor::allocate_constant(ValueId v) {
+  if (tensors_[v].defined()) return;
+  const GraphValue& value = graph_.values[v];
+  if (value.placed_in < 0) {
+    tensors_[v] = Tensor::empty(context_, value.shape, value.dtype);
+    return;
+  }
+  allocate_constant(value.placed_in);
+  tensors_[v] = tensors_[value.placed_in].channels(value.placed_channel, value.shape.back());
+}
+
+void Executor::convert_param(ValueId v) {
+  if (graph_.values[v].kind != ValueKind::kParam) return;
+  tensors_[v] = to_dtype(context_, tensors_[v], graph_.values[v].dtype);
+}
+
+void Executor::compute_constants() {
+  const auto consumers = graph_.consumers();
+  const auto feeds_run = [&](size_t v) {
+    return graph_.is_visible(static_cast<ValueId>(v)) ||
+           std::any_of(consumers[v].begin(), consumers[v].end(),
+                       [&](int n) { return node_masks_[n] != 0; });
+  };
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const GraphNode& node = graph_.nodes[n];
+    if (node_masks_[n] != 0) continue;
+    for (ValueId v : node.inputs) convert_param(v);
+    for (ValueId v : node.outputs) allocate_constant(v);
+    run_node(node);
+    for (ValueId v : node.inputs) {
+      const bool is_last = consumers[v].back() == static_cast<int>(n);
+      if (is_last && !feeds_run(v)) tensors_[v] = Tensor();
+    }
+    trim_freed(context_);
+  }
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    if (value_masks_[v] != 0) continue;
+    if (feeds_run(v)) {
+      convert_param(static_cast<ValueId>(v));
+    } else {
+      tensors_[v] = Tensor();
+    }
+  }
+  trim_freed(context_);
 }
 
 void Executor::set_input(const std::string& name, const Tensor& value) {
@@ -141,6 +205,8 @@ void Executor::set_input(const std::string& name, const Tensor& value) {
     if (graph_.values[id].name != name) continue;
     EBB_CHECK(value.shape() == graph_.values[id].shape, ShapeError, "executor: input ", name,
               " has shape ", value.shape(), ", expected ", graph_.values[id].shape);
+    EBB_CHECK(value.dtype() == graph_.values[id].dtype, ShapeError, "executor: input ", name,
+              " is ", to_string(value.dtype()), ", expected ", to_string(graph_.values[id].dtype));
     tensors_[id].copy_from(value);
     dirty_ |= value_masks_[id];
     missing_ &= ~value_masks_[id];
@@ -154,7 +220,7 @@ void Executor::run_node(const GraphNode& node) {
   std::vector<Tensor> inputs, outputs;
   for (ValueId v : node.inputs) inputs.push_back(tensors_[v]);
   for (ValueId v : node.outputs) outputs.push_back(tensors_[v]);
-  op_def(node.kind).run(context_, {node.attrs, inputs, outputs, workspace_.raw()});
+  node.op->run(context_, {node.attrs, inputs, outputs, workspace_.raw()});
 }
 
 // Everything that depends on one of these inputs.

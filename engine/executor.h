@@ -7,6 +7,7 @@
 
 #include "engine/graph.h"
 #include "engine/graph_cache.h"
+#include "engine/memory_plan.h"
 
 namespace ebb {
 
@@ -20,10 +21,13 @@ class Executor {
     bool keep_module_outputs = false;  // module outputs stay readable after run()
   };
 
-  // params holds every parameter of the graph in the engine's layout, on the context's device.
-  Executor(Context& context, Graph graph, const TensorMap& params, const Options& options);
-  Executor(Context& context, Graph graph, const TensorMap& params)
-      : Executor(context, std::move(graph), params, Options{}) {}
+  // params holds every parameter of the graph in the engine's layout, on the context's device, in
+  // the type in which it is stored: what the graph wants in another type is converted, just before
+  // it is read. Give them away (std::move) where nobody else needs them: then the original of a
+  // weight is freed as soon as it is packed.
+  Executor(Context& context, Graph graph, TensorMap params, const Options& options);
+  Executor(Context& context, Graph graph, TensorMap params)
+      : Executor(context, std::move(graph), std::move(params), Options{}) {}
 
   void set_input(const std::string& name, const Tensor& value);  // copied
   const Tensor& run();  // the output; overwritten by the next run
@@ -39,9 +43,20 @@ class Executor {
   using InputMask = uint32_t;  // bit i: depends on input i of input_ids_
 
   void find_dependencies();
-  void bind_params(const TensorMap& params);
+  void bind_params(TensorMap params);
   void plan();
+  // Runs what depends on parameters alone. Each parameter and each intermediate result is kept
+  // only until the last node that reads it.
+  void compute_constants();
+  void allocate_constant(ValueId value);
+  void convert_param(ValueId value);
+  bool is_in_arena(ValueId value) const;
+  ValueId home(ValueId value) const;
   bool is_persistent(ValueId value) const;
+  std::vector<MemoryRequest> lifetimes() const;
+  std::vector<MemoryRequest> memory_requests() const;
+  void bind_values(const MemoryPlan& memory);
+  int64_t workspace_bytes() const;
   void run_node(const GraphNode& node);
   void run_nodes(InputMask inputs);
 

@@ -4,20 +4,18 @@
 
 namespace ebb {
 
-ValueId Graph::add_value(ValueKind kind, const std::string& name, const Shape& shape) {
-  values.push_back({.kind = kind, .name = name, .shape = shape});
+ValueId Graph::add_value(ValueKind kind, const std::string& name, const Shape& shape, DType dtype) {
+  values.push_back({.kind = kind, .name = name, .shape = shape, .dtype = dtype});
   return static_cast<ValueId>(values.size()) - 1;
 }
 
-std::vector<ValueId> Graph::add_node(OpKind kind, const OpAttrs& attrs, std::vector<ValueId> inputs,
-                                     const std::string& layer) {
-  GraphNode node{kind, attrs, std::move(inputs), {}, layer};
-  const OpDef& def = op_def(kind);
-  const DType first = first_output_dtype(def, attrs, values[node.inputs[0]].dtype);
-  for (const Shape& shape : def.infer(attrs, shapes(node.inputs))) {
+std::vector<ValueId> Graph::add_node(const OpDef& op, const OpAttrs& attrs,
+                                     std::vector<ValueId> inputs, const std::string& layer) {
+  GraphNode node{&op, attrs, std::move(inputs), {}, layer};
+  const DType first = first_output_dtype(op, attrs, values[node.inputs[0]].dtype);
+  for (const Shape& shape : op.infer(attrs, shapes(node.inputs))) {
     const DType dtype = node.outputs.empty() ? first : DType::kF32;
-    node.outputs.push_back(add_value(ValueKind::kComputed, "", shape));
-    values.back().dtype = dtype;
+    node.outputs.push_back(add_value(ValueKind::kComputed, "", shape, dtype));
   }
   nodes.push_back(node);
   return node.outputs;

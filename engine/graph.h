@@ -23,7 +23,7 @@ struct GraphValue {
 };
 
 struct GraphNode {
-  OpKind kind;
+  const OpDef* op;
   OpAttrs attrs;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
@@ -37,9 +37,10 @@ struct Graph {
   ValueId output = -1;
   std::map<std::string, ValueId> module_outputs;  // module name -> its output
 
-  ValueId add_value(ValueKind kind, const std::string& name, const Shape& shape);
+  ValueId add_value(ValueKind kind, const std::string& name, const Shape& shape,
+                    DType dtype = DType::kF32);
   // Appends a node, with the shapes and types of its outputs inferred.
-  std::vector<ValueId> add_node(OpKind kind, const OpAttrs& attrs, std::vector<ValueId> inputs,
+  std::vector<ValueId> add_node(const OpDef& op, const OpAttrs& attrs, std::vector<ValueId> inputs,
                                 const std::string& layer);
 
   std::vector<Shape> shapes(const std::vector<ValueId>& ids) const;

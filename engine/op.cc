@@ -2,65 +2,31 @@
 
 #include <algorithm>
 
-#include "engine/ops/ops.h"
-
 namespace ebb {
-
-const OpDef& op_def(OpKind kind) {
-  switch (kind) {
-    case OpKind::kConv:
-      return ops::kConv;
-    case OpKind::kConvPack:
-      return ops::kConvPack;
-    case OpKind::kBatchNorm:
-      return ops::kBatchNorm;
-    case OpKind::kBatchNormTrain:
-      return ops::kBatchNormTrain;
-    case OpKind::kFoldBatchNorm:
-      return ops::kFoldBatchNorm;
-    case OpKind::kActivation:
-      return ops::kActivation;
-    case OpKind::kAvgPool:
-      return ops::kAvgPool;
-    case OpKind::kConcat:
-      return ops::kConcat;
-    case OpKind::kSliceChannels:
-      return ops::kSliceChannels;
-    case OpKind::kAdd:
-      return ops::kAdd;
-    case OpKind::kMultiply:
-      return ops::kMultiply;
-    case OpKind::kConvert:
-      return ops::kConvert;
-    case OpKind::kEmbedding:
-      return ops::kEmbedding;
-    case OpKind::kMseLoss:
-      return ops::kMseLoss;
-    case OpKind::kSoftmaxCrossEntropy:
-      return ops::kSoftmaxCrossEntropy;
-  }
-  throw Error("op_def: unknown operation");
-}
 
 DType first_output_dtype(const OpDef& def, const OpAttrs& attrs, DType input) {
   return def.output_dtype == nullptr ? input : def.output_dtype(attrs, input);
 }
 
-std::vector<Tensor> run_op(Context& context, OpKind kind, const OpAttrs& attrs,
+std::vector<Tensor> run_op(Context& context, const OpDef& op, const OpAttrs& attrs,
                            std::span<const Tensor> inputs) {
-  const OpDef& def = op_def(kind);
   std::vector<Shape> shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   std::vector<Tensor> outputs;
-  const DType dtype = inputs[0].dtype(), first = first_output_dtype(def, attrs, dtype);
-  for (const Shape& shape : def.infer(attrs, shapes)) {
+  const DType dtype = inputs[0].dtype(), first = first_output_dtype(op, attrs, dtype);
+  for (const Shape& shape : op.infer(attrs, shapes)) {
     outputs.push_back(Tensor::empty(context, shape, outputs.empty() ? first : DType::kF32));
   }
   const int64_t bytes =
-      def.workspace_bytes == nullptr ? 0 : def.workspace_bytes(context, attrs, shapes, dtype);
+      op.workspace_bytes == nullptr ? 0 : op.workspace_bytes(context, attrs, shapes, dtype);
   const Tensor workspace = Tensor::empty(context, {bytes}, DType::kU8);
-  def.run(context, {attrs, inputs, outputs, workspace.raw()});
+  op.run(context, {attrs, inputs, outputs, workspace.raw()});
   return outputs;
+}
+
+Tensor to_dtype(Context& context, const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  return run_op(context, ops::kConvert, ConvertAttrs{dtype}, {&x, 1}).front();
 }
 
 void check_input_count(const char* op, size_t got, size_t expected) {

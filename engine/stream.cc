@@ -12,7 +12,7 @@ class HostStream final : public Stream {
  public:
   explicit HostStream(int threads) : threads_(threads) {}
 
-  KernelStream handle() const override { return {nullptr, threads_}; }
+  KernelStream handle() const override { return {.native = nullptr, .threads = threads_}; }
 
   void copy_to_device(void* to, const void* from, int64_t bytes) override { copy(to, from, bytes); }
 

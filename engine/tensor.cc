@@ -52,6 +52,16 @@ Tensor Tensor::from_host(const Context& context, const Shape& shape,
   return copy_to_device(context, shape, DType::kU8, values);
 }
 
+Tensor Tensor::from_host(const Context& context, const Shape& shape, DType dtype,
+                         std::span<const std::byte> elements) {
+  Tensor tensor = empty(context, shape, dtype);
+  EBB_CHECK(tensor.bytes() == static_cast<int64_t>(elements.size()), ShapeError, "tensor ", shape,
+            " ", to_string(dtype), ": ", elements.size(), " bytes given, expected ",
+            tensor.bytes());
+  context.stream()->copy_to_device(tensor.raw(), elements.data(), tensor.bytes());
+  return tensor;
+}
+
 void Tensor::check_type(DType requested) const {
   EBB_CHECK(dtype_ == requested, ShapeError, "tensor ", shape_, ": stored as ", to_string(dtype_),
             ", read as ", to_string(requested));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <span>
@@ -27,6 +28,9 @@ class Tensor {
                           std::span<const int32_t> values);
   static Tensor from_host(const Context& context, const Shape& shape,
                           std::span<const uint8_t> values);
+  // Elements of any type as they lie in memory.
+  static Tensor from_host(const Context& context, const Shape& shape, DType dtype,
+                          std::span<const std::byte> elements);
 
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }

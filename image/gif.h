@@ -22,7 +22,7 @@ void write_gif(const std::string& path, std::span<const Image> frames,
                const AnimationTiming& timing = {}, Overwrite overwrite = Overwrite::kRefuse,
                const std::string& comment = {});
 
-// What a GIF says about itself.
+// Metadata of a GIF.
 struct GifInfo {
   int width = 0;
   int height = 0;
@@ -31,8 +31,8 @@ struct GifInfo {
   std::vector<std::string> comments;  // as stored: any bytes
 };
 
-// Walks through all blocks without decoding pixels; `label` is a path as messages show it.
-// FormatError when the file is cut or damaged, but for a missing end marker.
+// Reads all blocks without decoding pixels; `label` is a path as messages show it. FormatError when
+// the file is cut or damaged, but for a missing end marker.
 GifInfo read_gif_info(std::span<const uint8_t> file, const std::string& label);
 
 // The first frame on its canvas, what it leaves free transparent: gray as 1 channel, color as 3,

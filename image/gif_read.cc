@@ -1,4 +1,4 @@
-// A GIF block by block (GIF89a specification).
+// Reads a GIF, block by block (GIF89a specification).
 #include <string_view>
 
 #include "base/error.h"

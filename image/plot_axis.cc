@@ -23,7 +23,7 @@ double round_step(double step) {
 
 std::string with_thousands(std::string digits) {
   const size_t first = digits.front() == '-' ? 1 : 0;
-  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
+  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, 1, ',');
   return digits;
 }
 

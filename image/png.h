@@ -41,7 +41,7 @@ Image read_png(const std::string& path);
 // The same from the bytes of a file; messages start with `label` (a path as messages show it).
 Image decode_png(std::span<const uint8_t> file, const std::string& label);
 
-// What a PNG says about itself. Reading it checks every chunk but does not decode the image.
+// Metadata of a PNG. Reading it checks every chunk but does not decode the image.
 struct PngInfo {
   int width = 0;
   int height = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -16,6 +17,12 @@ constexpr std::array<uint8_t, 8> kSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 
 constexpr size_t kChunkOverhead = 12;  // length, type, CRC
 constexpr uint32_t kMaxChunkBytes = 0x7FFFFFFF;
 constexpr size_t kMaxChunks = 1 << 18;
+
+std::string hex(uint32_t value) {
+  std::array<char, 8> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+  return {digits.data(), end};
+}
 
 uint32_t big_endian32(const uint8_t* bytes) {
   return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
@@ -82,8 +89,8 @@ std::string crc_error(const PngChunk& chunk, size_t offset) {
   const auto computed =
       static_cast<uint32_t>(crc32(0, chunk.raw.data() + 4, static_cast<uInt>(length + 4)));
   if (stored == computed) return "";
-  return cat("chunk ", chunk.type, " at byte ", offset, " has the CRC ", std::hex, stored,
-             ", its data gives ", computed);
+  return cat("chunk ", chunk.type, " at byte ", offset, " has the CRC ", hex(stored),
+             ", its data gives ", hex(computed));
 }
 
 bool is_valid_depth(PngColor color, int depth) {

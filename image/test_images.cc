@@ -33,7 +33,7 @@ Point spline(Point a, Point b, Point c, Point d, double t) {
   return {blend(a.x, b.x, c.x, d.x), blend(a.y, b.y, c.y, d.y)};
 }
 
-// A line through the points as a hand draws it: it trembles, and presses harder here than there.
+// A hand-drawn line through the points: unsteady, with varying pressure.
 void pencil(Canvas& canvas, const std::vector<Point>& points, double width) {
   constexpr int kPieces = 24;  // per pair of points
   cairo_t* c = canvas.context();
@@ -94,7 +94,7 @@ void draw_house(Canvas& canvas) {
   pencil(canvas, {{116, 212}, {117, 164}, {144, 163}, {145, 211}}, 8);
 }
 
-// A filled cartoon with outlines: a cat that looks at us.
+// A filled cartoon with outlines: a cat, facing the viewer.
 void draw_cat(Canvas& canvas) {
   cairo_t* c = canvas.context();
   canvas.set_color({0.80, 0.90, 0.95});
@@ -120,7 +120,7 @@ void draw_cat(Canvas& canvas) {
   pencil(canvas, {{112, 168}, {121, 176}, {129, 166}, {137, 176}, {147, 168}}, 6);
 }
 
-// White: what inpainting makes new.
+// White: the part to inpaint.
 void draw_mask(Canvas& canvas) {
   cairo_t* c = canvas.context();
   canvas.set_color({0, 0, 0});
@@ -130,13 +130,13 @@ void draw_mask(Canvas& canvas) {
   cairo_fill(c);
 }
 
-struct SampleJob {
+struct TestImage {
   const char* name;
   void (*draw)(Canvas&);
   bool photo;
 };
 
-constexpr SampleJob kTestImages[] = {
+constexpr TestImage kTestImages[] = {
     {"tower", draw_tower, true},  {"snowman", draw_snowman, true},  {"swan", draw_swan, true},
     {"snake", draw_snake, false}, {"balloon", draw_balloon, false}, {"house", draw_house, false},
     {"cat", draw_cat, false},     {"mask", draw_mask, false},
@@ -146,15 +146,15 @@ constexpr SampleJob kTestImages[] = {
 
 std::vector<std::string> test_image_names() {
   std::vector<std::string> names;
-  for (const SampleJob& drawing : kTestImages) names.emplace_back(drawing.name);
+  for (const TestImage& image : kTestImages) names.emplace_back(image.name);
   return names;
 }
 
 Image draw_test_image(const std::string& name) {
   const auto* found = std::find_if(std::begin(kTestImages), std::end(kTestImages),
-                                   [&](const SampleJob& drawing) { return name == drawing.name; });
-  EBB_CHECK(found != std::end(kTestImages), UsageError, "drawing ", terminal_safe(name),
-            ": no such drawing.");
+                                   [&](const TestImage& image) { return name == image.name; });
+  EBB_CHECK(found != std::end(kTestImages), UsageError, "test image ", terminal_safe(name),
+            ": no such test image.");
   Canvas canvas(kTestImageSide, kTestImageSide);
   found->draw(canvas);
   return found->photo ? develop(canvas.image()) : canvas.image();

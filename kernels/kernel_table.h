@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/kernel_stream.h"
 #include "kernels/attention/attention.h"
 #include "kernels/attention/softmax.h"
 #include "kernels/conv/conv.h"
@@ -9,6 +10,7 @@
 #include "kernels/norm/batch_norm.h"
 #include "kernels/norm/fold_batch_norm.h"
 #include "kernels/norm/group_norm.h"
+#include "kernels/norm/layer_norm.h"
 #include "kernels/norm/rms_norm.h"
 #include "kernels/optimizer/adam.h"
 #include "kernels/pointwise/activation.h"
@@ -28,68 +30,21 @@
 
 namespace ebb {
 
-// A backend is a table of functions. A null entry is an operation the backend does not have; the
-// caller turns it into one uniform error (engine/context.h, require_kernel).
+// One kernel of a backend. Null: the backend does not have it, and Context::kernel() says so.
+template <typename Fn>
+struct KernelEntry {
+  Fn* fn = nullptr;
+  const char* name = "";  // in messages and profiles
+};
+
+// A backend is a table of functions, by the lines of kernels.def.
 struct KernelTable {
   const char* name = "";
 
-  ActivationForwardFn* activation_forward = nullptr;
-  ActivationBackwardFn* activation_backward = nullptr;
-  AttentionForwardFn* attention_forward = nullptr;
-  AttentionBackwardFn* attention_backward = nullptr;
-  AvgPoolForwardFn* avg_pool_forward = nullptr;
-  AvgPoolBackwardFn* avg_pool_backward = nullptr;
-  BatchNormTrainFn* batch_norm_train = nullptr;
-  BatchNormInferFn* batch_norm_infer = nullptr;
-  BatchNormBackwardFn* batch_norm_backward = nullptr;
-  BatchNormWorkspaceBytesFn* batch_norm_workspace_bytes = nullptr;
-  BlendFn* blend = nullptr;
-  BroadcastForwardFn* broadcast_forward = nullptr;
-  BroadcastBackwardFn* broadcast_backward = nullptr;
-  ChooseConvUnitsFn* choose_conv_units = nullptr;
-  ConvKernelNameFn* conv_kernel_name = nullptr;
-  ConvPackedBytesFn* conv_packed_bytes = nullptr;
-  ConvPackFn* conv_pack = nullptr;
-  ConvWorkspaceBytesFn* conv_workspace_bytes = nullptr;
-  ConvForwardFn* conv_forward = nullptr;
-  ConvMomentChunksFn* conv_moment_chunks = nullptr;
-  ConvBackwardInputFn* conv_backward_input = nullptr;
-  ConvBackwardWeightFn* conv_backward_weight = nullptr;
-  ConvertFn* convert = nullptr;
-  CopyRowsFn* copy_rows = nullptr;
-  DiffusionBatchFn* diffusion_batch = nullptr;
-  DigitBatchFn* digit_batch = nullptr;
-  FoldBatchNormFn* fold_batch_norm = nullptr;
-  LearnedNoiseFn* learned_noise = nullptr;
-  LineFilterFn* line_filter = nullptr;
-  GroupNormForwardFn* group_norm_forward = nullptr;
-  GroupNormBackwardFn* group_norm_backward = nullptr;
-  GroupNormWorkspaceBytesFn* group_norm_workspace_bytes = nullptr;
-  LinearCombinationFn* linear_combination = nullptr;
-  MseLossForwardFn* mse_loss_forward = nullptr;
-  MseLossWorkspaceBytesFn* mse_loss_workspace_bytes = nullptr;
-  MseLossBackwardFn* mse_loss_backward = nullptr;
-  UpdateGuardFn* update_guard = nullptr;
-  AdamFn* adam = nullptr;
-  EmaFn* ema = nullptr;
-  SumSquaresFn* sum_squares = nullptr;
-  SumSquaresWorkspaceBytesFn* sum_squares_workspace_bytes = nullptr;
-  RandomNormalFn* random_normal = nullptr;
-  RandomUniformFn* random_uniform = nullptr;
-  SignedGatherFn* signed_gather = nullptr;
-  SoftmaxCrossEntropyForwardFn* softmax_cross_entropy_forward = nullptr;
-  SoftmaxCrossEntropyWorkspaceBytesFn* softmax_cross_entropy_workspace_bytes = nullptr;
-  SoftmaxCrossEntropyBackwardFn* softmax_cross_entropy_backward = nullptr;
-  EmbeddingFn* embedding = nullptr;
-  EmbeddingBackwardFn* embedding_backward = nullptr;
-  TimestepEmbeddingFn* timestep_embedding = nullptr;
-  RmsNormForwardFn* rms_norm_forward = nullptr;
-  RmsNormBackwardFn* rms_norm_backward = nullptr;
-  RmsNormWorkspaceBytesFn* rms_norm_workspace_bytes = nullptr;
-  SoftmaxForwardFn* softmax_forward = nullptr;
-  SoftmaxBackwardFn* softmax_backward = nullptr;
-  UpsampleForwardFn* upsample_forward = nullptr;
-  UpsampleBackwardFn* upsample_backward = nullptr;
+#define EBB_KERNEL(kernel, Args) \
+  KernelEntry<void(const Args&, KernelStream)> kernel{nullptr, #kernel};
+#define EBB_QUERY(query, Fn) KernelEntry<Fn> query{nullptr, #query};
+#include "kernels/kernels.def"
 };
 
 const KernelTable& cpu_kernels();

@@ -2,66 +2,24 @@
 
 namespace ebb {
 
+namespace cpu {
+#define EBB_KERNEL(kernel, Args) void kernel(const Args&, KernelStream);
+#define EBB_QUERY(query, Fn) Fn query;
+#define EBB_GPU_ONLY(line)
+#include "kernels/kernels.def"
+}  // namespace cpu
+
 const KernelTable& cpu_kernels() {
-  static const KernelTable table = {
-      .name = "cpu",
-      .activation_forward = cpu::activation_forward,
-      .activation_backward = cpu::activation_backward,
-      .attention_forward = cpu::attention_forward,
-      .attention_backward = cpu::attention_backward,
-      .avg_pool_forward = cpu::avg_pool_forward,
-      .avg_pool_backward = cpu::avg_pool_backward,
-      .batch_norm_train = cpu::batch_norm_train,
-      .batch_norm_infer = cpu::batch_norm_infer,
-      .batch_norm_backward = cpu::batch_norm_backward,
-      .batch_norm_workspace_bytes = cpu::batch_norm_workspace_bytes,
-      .blend = cpu::blend,
-      .broadcast_forward = cpu::broadcast_forward,
-      .broadcast_backward = cpu::broadcast_backward,
-      .conv_packed_bytes = cpu::conv_packed_bytes,
-      .conv_pack = cpu::conv_pack,
-      .conv_workspace_bytes = cpu::conv_workspace_bytes,
-      .conv_forward = cpu::conv_forward,
-      .conv_moment_chunks = cpu::conv_moment_chunks,
-      .conv_backward_input = cpu::conv_backward_input,
-      .conv_backward_weight = cpu::conv_backward_weight,
-      .convert = cpu::convert,
-      .copy_rows = cpu::copy_rows,
-      .diffusion_batch = cpu::diffusion_batch,
-      .digit_batch = cpu::digit_batch,
-      .fold_batch_norm = cpu::fold_batch_norm,
-      .learned_noise = cpu::learned_noise,
-      .line_filter = cpu::line_filter,
-      .group_norm_forward = cpu::group_norm_forward,
-      .group_norm_backward = cpu::group_norm_backward,
-      .group_norm_workspace_bytes = cpu::group_norm_workspace_bytes,
-      .linear_combination = cpu::linear_combination,
-      .mse_loss_forward = cpu::mse_loss_forward,
-      .mse_loss_workspace_bytes = cpu::mse_loss_workspace_bytes,
-      .mse_loss_backward = cpu::mse_loss_backward,
-      .update_guard = cpu::update_guard,
-      .adam = cpu::adam,
-      .ema = cpu::ema,
-      .sum_squares = cpu::sum_squares,
-      .sum_squares_workspace_bytes = cpu::sum_squares_workspace_bytes,
-      .random_normal = cpu::random_normal,
-      .random_uniform = cpu::random_uniform,
-      .signed_gather = cpu::signed_gather,
-      .softmax_cross_entropy_forward = cpu::softmax_cross_entropy_forward,
-      .softmax_cross_entropy_workspace_bytes = cpu::softmax_cross_entropy_workspace_bytes,
-      .softmax_cross_entropy_backward = cpu::softmax_cross_entropy_backward,
-      .embedding = cpu::embedding,
-      .embedding_backward = cpu::embedding_backward,
-      .timestep_embedding = cpu::timestep_embedding,
-      .rms_norm_forward = cpu::rms_norm_forward,
-      .rms_norm_backward = cpu::rms_norm_backward,
-      .rms_norm_workspace_bytes = cpu::rms_norm_workspace_bytes,
-      .softmax_forward = cpu::softmax_forward,
-      .softmax_backward = cpu::softmax_backward,
-      .upsample_forward = cpu::upsample_forward,
-      .upsample_backward = cpu::upsample_backward,
-  };
-  return table;
+  static constexpr KernelTable kTable = [] {
+    KernelTable table;
+    table.name = "cpu";
+#define EBB_KERNEL(kernel, Args) table.kernel.fn = cpu::kernel;
+#define EBB_QUERY(query, Fn) table.query.fn = cpu::query;
+#define EBB_GPU_ONLY(line)
+#include "kernels/kernels.def"
+    return table;
+  }();
+  return kTable;
 }
 
 }  // namespace ebb

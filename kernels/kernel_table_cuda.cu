@@ -1,83 +1,39 @@
-#include "kernels/cuda/kernels.h"
+#include "kernels/kernel_table.h"
+#include "kernels/simt/simt.h"
 
 namespace ebb {
 namespace EBB_GPU_NAMESPACE {
+
+#define EBB_KERNEL(kernel, Args) void kernel(const Args&, KernelStream);
+#define EBB_QUERY(query, Fn) Fn query;
+#define EBB_CPU_ONLY(line)
+#include "kernels/kernels.def"
+
 namespace {
 
-#if defined(__CUDACC__)
-constexpr const char* kName = "cuda";
-#else
-constexpr const char* kName = "emu";
-#endif
-
-constexpr KernelTable kTable = {
-    .name = kName,
-    .activation_forward = activation_forward,
-    .activation_backward = activation_backward,
-    .attention_forward = attention_forward,
-    .attention_backward = attention_backward,
-    .avg_pool_forward = avg_pool_forward,
-    .avg_pool_backward = avg_pool_backward,
-    .batch_norm_train = batch_norm_train,
-    .batch_norm_infer = batch_norm_infer,
-    .batch_norm_backward = batch_norm_backward,
-    .batch_norm_workspace_bytes = batch_norm_workspace_bytes,
-    .blend = blend,
-    .broadcast_forward = broadcast_forward,
-    .broadcast_backward = broadcast_backward,
-    .choose_conv_units = choose_conv_units,
-    .conv_kernel_name = conv_kernel_name,
-    .conv_packed_bytes = conv_packed_bytes,
-    .conv_pack = conv_pack,
-    .conv_workspace_bytes = conv_workspace_bytes,
-    .conv_forward = conv_forward,
-    .conv_moment_chunks = conv_moment_chunks,
-    .conv_backward_input = conv_backward_input,
-    .conv_backward_weight = conv_backward_weight,
-    .convert = convert,
-    .copy_rows = copy_rows,
-    .diffusion_batch = diffusion_batch,
-    .digit_batch = digit_batch,
-    .fold_batch_norm = fold_batch_norm,
-    .learned_noise = learned_noise,
-    .line_filter = line_filter,
-    .group_norm_forward = group_norm_forward,
-    .group_norm_backward = group_norm_backward,
-    .group_norm_workspace_bytes = group_norm_workspace_bytes,
-    .linear_combination = linear_combination,
-    .mse_loss_forward = mse_loss_forward,
-    .mse_loss_workspace_bytes = mse_loss_workspace_bytes,
-    .mse_loss_backward = mse_loss_backward,
-    .update_guard = update_guard,
-    .adam = adam,
-    .ema = ema,
-    .sum_squares = sum_squares,
-    .sum_squares_workspace_bytes = sum_squares_workspace_bytes,
-    .random_normal = random_normal,
-    .random_uniform = random_uniform,
-    .signed_gather = signed_gather,
-    .softmax_cross_entropy_forward = softmax_cross_entropy_forward,
-    .softmax_cross_entropy_workspace_bytes = softmax_cross_entropy_workspace_bytes,
-    .softmax_cross_entropy_backward = softmax_cross_entropy_backward,
-    .embedding = embedding,
-    .embedding_backward = embedding_backward,
-    .timestep_embedding = timestep_embedding,
-    .rms_norm_forward = rms_norm_forward,
-    .rms_norm_backward = rms_norm_backward,
-    .rms_norm_workspace_bytes = rms_norm_workspace_bytes,
-    .softmax_forward = softmax_forward,
-    .softmax_backward = softmax_backward,
-    .upsample_forward = upsample_forward,
-    .upsample_backward = upsample_backward,
-};
+constexpr KernelTable make_table(const char* name) {
+  KernelTable table;
+  table.name = name;
+#define EBB_KERNEL(kernel, Args) table.kernel.fn = kernel;
+#define EBB_QUERY(query, Fn) table.query.fn = query;
+#define EBB_CPU_ONLY(line)
+#include "kernels/kernels.def"
+  return table;
+}
 
 }  // namespace
 }  // namespace EBB_GPU_NAMESPACE
 
 #if defined(__CUDACC__)
-const KernelTable& cuda_kernels() { return cuda::kTable; }
+const KernelTable& cuda_kernels() {
+  static constexpr KernelTable kTable = cuda::make_table("cuda");
+  return kTable;
+}
 #else
-const KernelTable& emu_kernels() { return emu::kTable; }
+const KernelTable& emu_kernels() {
+  static constexpr KernelTable kTable = emu::make_table("emu");
+  return kTable;
+}
 #endif
 
 }  // namespace ebb

@@ -8,7 +8,7 @@ Value classifier_mnist(Ops& ops, const ClassifierMnistConfig& config, Value x) {
   const int64_t d = config.hidden;
   const Scope s;
   const Shape image = ops.shape(x);
-  EBB_CHECK(image == Shape({image[0], 28, 28, 1}), ShapeError, "mnist_judge: input x ", image,
+  EBB_CHECK(image == Shape({image[0], 28, 28, 1}), ShapeError, "mnist_classifier: input x ", image,
             ", expected [N, 28, 28, 1]");
   const Value a = down_conv(ops, s / "down1", x, d);       // [N, 14, 14,  d]
   const Value b = conv(ops, s / "conv1", a, 2 * d);        // [N, 14, 14, 2d]

@@ -12,15 +12,15 @@ Value EagerOps::param(const Scope& name, const Shape& shape, const ParamInfo&) {
   EBB_CHECK(found != params_.end(), Error, "parameter ", name.path(), " is missing");
   EBB_CHECK(found->second.shape() == shape, ShapeError, "parameter ", name.path(), " has shape ",
             found->second.shape(), ", expected ", shape);
-  return input(found->second);
+  return input(to_dtype(context_, found->second, DType::kF32));
 }
 
-Value EagerOps::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+Value EagerOps::emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                      const Scope& layer) {
   const LayerScope scope(context_, layer.path());
   std::vector<Tensor> tensors;
   for (Value value : inputs) tensors.push_back(tensor(value));
-  return input(run_op(context_, kind, attrs, tensors).front());
+  return input(run_op(context_, op, attrs, tensors).front());
 }
 
 }  // namespace ebb

@@ -14,9 +14,11 @@ class EagerOps final : public Ops {
   Value input(const Tensor& tensor);
 
   Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
-  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+  Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
   Shape shape(Value value) const override { return tensor(value).shape(); }
+  DType dtype(Value value) const override { return tensor(value).dtype(); }
+  DType activation_dtype() const override { return ebb::activation_dtype(context_.precision()); }
   void mark_output(const Scope& module, Value value) override {
     module_outputs_[module.path()] = tensor(value);
   }

@@ -1,23 +1,23 @@
 #include "nn/graph_builder.h"
 
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
 
-Value GraphBuilder::input(const std::string& name, const Shape& shape) {
-  return {graph_.add_value(ValueKind::kInput, name, shape)};
+Value GraphBuilder::input(const std::string& name, const Shape& shape, DType dtype) {
+  return {graph_.add_value(ValueKind::kInput, name, shape, dtype)};
 }
 
 Value GraphBuilder::param(const Scope& name, const Shape& shape, const ParamInfo&) {
   return {graph_.add_value(ValueKind::kParam, name.path(), shape)};
 }
 
-Value GraphBuilder::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+Value GraphBuilder::emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                          const Scope& layer) {
   std::vector<ValueId> ids;
   for (Value input : inputs) ids.push_back(input.id);
-  return {graph_.add_node(kind, attrs, ids, layer.path()).front()};
+  return {graph_.add_node(op, attrs, ids, layer.path()).front()};
 }
 
 void GraphBuilder::mark_output(const Scope& module, Value value) {
@@ -31,17 +31,13 @@ Graph GraphBuilder::finish(Value output) {
 
 Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch,
                   DType activations) {
-  GraphBuilder builder;
-  const auto in_type = [&](Value value, DType dtype) {
-    return builder.dtype(value) == dtype ? value
-                                         : builder.convert(Scope("precision"), value, dtype);
-  };
+  GraphBuilder builder(activations);
   std::vector<Value> inputs;
   for (const NetworkInput& input : network.inputs) {
-    const Value x = builder.input(input.name, with_batch(batch.at(input.name), input.shape));
-    inputs.push_back(in_type(x, activations));
+    const Shape shape = with_batch(batch.at(input.name), input.shape);
+    inputs.push_back(builder.input(input.name, shape, input.dtype));
   }
-  return builder.finish(in_type(network.forward(builder, inputs), DType::kF32));
+  return builder.finish(forward_in_precision(builder, network, inputs));
 }
 
 namespace {

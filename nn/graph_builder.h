@@ -10,23 +10,28 @@ namespace ebb {
 // Writes a network down as an inference graph.
 class GraphBuilder final : public Ops {
  public:
-  Value input(const std::string& name, const Shape& shape);
+  explicit GraphBuilder(DType activations = DType::kF32) : activations_(activations) {}
+
+  Value input(const std::string& name, const Shape& shape, DType dtype = DType::kF32);
 
   Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
-  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+  Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
-  DType dtype(Value value) const { return graph_.values.at(value.id).dtype; }
   Shape shape(Value value) const override { return graph_.values.at(value.id).shape; }
+  DType dtype(Value value) const override { return graph_.values.at(value.id).dtype; }
+  DType activation_dtype() const override { return activations_; }
   void mark_output(const Scope& module, Value value) override;
 
   Graph finish(Value output);
 
  private:
   Graph graph_;
+  DType activations_;
 };
 
 // The graph of `network` with these batch sizes per input, e.g. {{"x", 10}, {"t", 20}, {"c", 20}}.
-// Inputs and output are f32, whatever type the activations have in between.
+// Inputs have the types that the network names and the output is f32, whatever type the activations
+// have in between.
 Graph build_graph(const Network& network, const std::map<std::string, int64_t>& batch,
                   DType activations = DType::kF32);
 // The same batch for every input.

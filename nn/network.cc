@@ -1,8 +1,8 @@
 #include "nn/network.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "nn/classifier_mnist.h"
 #include "nn/param_collector.h"
@@ -10,8 +10,6 @@
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::json;
 
 // The value of a key as messages show it. A file may nest deeper than the stack, and the JSON
 // library prints and copies by recursion, so that is done with plain values only.
@@ -49,7 +47,7 @@ std::string keys_of(const Json& json, const std::vector<const char*>& keys) {
   for (const char* key : keys) {
     if (json.contains(key) && json[key].is_primitive()) known[key] = json[key];
   }
-  return known.dump();
+  return known.dump_sorted();
 }
 
 Network mnist_unet_network(const Json& json, const std::string& where) {
@@ -69,10 +67,12 @@ Network mnist_unet_network(const Json& json, const std::string& where) {
   }
   Network network;
   network.config = keys_of(json, {"name", "conditioning", "time_fusion", "hidden", "classes"});
-  network.inputs.push_back({"x", {28, 28, 1}});
-  if (config.conditioning != Conditioning::kNone) network.inputs.push_back({"t", {1}});
+  network.inputs.push_back({"x", {28, 28, 1}, InputRole::kSample});
+  if (config.conditioning != Conditioning::kNone) {
+    network.inputs.push_back({"t", {1}, InputRole::kTime});
+  }
   if (config.conditioning == Conditioning::kClass) {
-    network.inputs.push_back({"c", {config.classes}});
+    network.inputs.push_back({"c", {config.classes}, InputRole::kCondition});
   }
   network.forward = [config](Ops& ops, const std::vector<Value>& inputs) {
     const auto input = [&](size_t i) {
@@ -89,7 +89,7 @@ Network mnist_classifier_network(const Json& json, const std::string& where) {
   config.classes = integer(json, where, "classes", 1, 1000);
   Network network;
   network.config = keys_of(json, {"name", "hidden", "classes"});
-  network.inputs.push_back({"x", {28, 28, 1}});
+  network.inputs.push_back({"x", {28, 28, 1}, InputRole::kSample});
   network.forward = [config](Ops& ops, const std::vector<Value>& inputs) {
     return classifier_mnist(ops, config, inputs.at(0));
   };
@@ -111,13 +111,40 @@ bool Network::has_input(const std::string& name) const {
                      [&](const NetworkInput& input) { return input.name == name; });
 }
 
+const NetworkInput* Network::input(InputRole role) const {
+  const auto found = std::find_if(inputs.begin(), inputs.end(),
+                                  [&](const NetworkInput& input) { return input.role == role; });
+  return found == inputs.end() ? nullptr : &*found;
+}
+
+const NetworkInput& Network::sample() const {
+  const NetworkInput* found = input(InputRole::kSample);
+  EBB_CHECK(found != nullptr, Error, "network: takes no images");
+  return *found;
+}
+
 Network make_network(const std::string& config, const std::string& where) {
-  const Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
+  Json json = Json::parse(config, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(json.is_object(), FormatError, where, ": model config is not a JSON object");
+  if (json.contains("name") && json["name"] == "mnist_judge") {  // the classifier's former name
+    json["name"] = "mnist_classifier";
+  }
   const auto build = one_of<Builder>(
       json, where, "name",
-      {{"mnist_unet", mnist_unet_network}, {"mnist_judge", mnist_classifier_network}});
+      {{"mnist_unet", mnist_unet_network}, {"mnist_classifier", mnist_classifier_network}});
   return build(json, where);
+}
+
+Value forward_in_precision(Ops& ops, const Network& network, const std::vector<Value>& inputs) {
+  const Scope precision("precision");
+  std::vector<Value> activations;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const NetworkInput& input = network.inputs.at(i);
+    const bool converts = input.dtype == DType::kF32 && !input.exact;
+    activations.push_back(converts ? ops.in_type(precision, inputs[i], ops.activation_dtype())
+                                   : inputs[i]);
+  }
+  return ops.in_type(precision, network.forward(ops, activations), DType::kF32);
 }
 
 Shape output_shape(const Network& network) {

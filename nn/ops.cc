@@ -18,7 +18,7 @@ Value convolution(Ops& ops, const Scope& s, Value x, int64_t out_channels, const
   const Value w = ops.param(s / "weight", shape, {layout, default_init(fan_in)});
   const Value b =
       ops.param(s / "bias", {out_channels}, {ParamLayout::kPlain, default_init(fan_in)});
-  return ops.emit(OpKind::kConv, attrs, {x, w, b}, s);
+  return ops.emit(ops::kConv, attrs, {x, w, b}, s);
 }
 
 }  // namespace
@@ -37,13 +37,15 @@ Value Ops::conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64
   return convolution(*this, s, x, out_channels, attrs, out_channels * kernel * kernel);
 }
 
-Value Ops::linear(const Scope& s, Value x, int64_t out_features) {
+Value Ops::linear(const Scope& s, Value x, int64_t out_features, Bias bias) {
   const int64_t in_features = shape(x).back();
   const ParamInit init = default_init(in_features);
   const Value w = param(s / "weight", {out_features, in_features}, {ParamLayout::kPlain, init});
+  ConvAttrs attrs{.kernel = 1, .stride = 1, .pad = 0};
+  attrs.reads_bias = bias == Bias::kLearned;
+  if (!attrs.reads_bias) return emit(ops::kConv, attrs, {x, w}, s);
   const Value b = param(s / "bias", {out_features}, {ParamLayout::kPlain, init});
-  const ConvAttrs attrs{.kernel = 1, .stride = 1, .pad = 0};
-  return emit(OpKind::kConv, attrs, {x, w, b}, s);
+  return emit(ops::kConv, attrs, {x, w, b}, s);
 }
 
 Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
@@ -55,49 +57,64 @@ Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {
   const Value beta = param(s / "bias", per_channel, zeros);
   const Value mean = param(s / "running_mean", per_channel, running_zeros);
   const Value var = param(s / "running_var", per_channel, running_ones);
-  return emit(OpKind::kBatchNorm, BatchNormAttrs{.activation = activation},
+  return emit(ops::kBatchNorm, BatchNormAttrs{.activation = activation},
               {x, gamma, beta, mean, var}, s);
 }
 
-Value Ops::gelu(const Scope& s, Value x) {
-  return emit(OpKind::kActivation, ActivationAttrs{Activation::kGelu}, {x}, s);
+Value Ops::group_norm(const Scope& s, Value x, int64_t groups, const GroupNormOptions& options) {
+  const Shape per_channel{shape(x).back()};
+  std::vector<Value> inputs{x, param(s / "weight", per_channel, {.init = {.constant = 1}}),
+                            param(s / "bias", per_channel, {})};
+  if (options.scale) inputs.push_back(in_type(s, *options.scale, DType::kF32));
+  if (options.shift) inputs.push_back(in_type(s, *options.shift, DType::kF32));
+  return emit(ops::kGroupNorm,
+              GroupNormAttrs{.groups = groups,
+                             .eps = options.eps,
+                             .activation = options.activation,
+                             .scales = options.scale.has_value(),
+                             .shifts = options.shift.has_value()},
+              inputs, s);
 }
 
-Value Ops::avg_pool(const Scope& s, Value x, int64_t kernel) {
-  return emit(OpKind::kAvgPool, PoolAttrs{kernel}, {x}, s);
+Value Ops::layer_norm(const Scope& s, Value x, Affine affine, float eps) {
+  const Shape per_channel{shape(x).back()};
+  std::vector<Value> inputs{x};
+  if (affine != Affine::kNone) {
+    inputs.push_back(param(s / "weight", per_channel, {.init = {.constant = 1}}));
+  }
+  if (affine == Affine::kWeightAndBias) inputs.push_back(param(s / "bias", per_channel, {}));
+  return emit(ops::kLayerNorm, LayerNormAttrs{eps}, inputs, s);
 }
 
-Value Ops::global_avg_pool(const Scope& s, Value x) {
-  return emit(OpKind::kAvgPool, PoolAttrs{.kernel = shape(x)[1], .flat = true}, {x}, s);
+Value Ops::rms_norm(const Scope& s, Value x, float eps) {
+  const Value weight = param(s / "weight", {shape(x).back()}, {.init = {.constant = 1}});
+  return emit(ops::kRmsNorm, RmsNormAttrs{eps}, {x, weight}, s);
 }
 
-Value Ops::concat(const Scope& s, const std::vector<Value>& parts) {
-  return emit(OpKind::kConcat, {}, parts, s);
-}
-
-Value Ops::add(const Scope& s, Value x, Value per_image) {
-  return emit(OpKind::kAdd, {}, {x, per_image}, s);
-}
-
-Value Ops::multiply(const Scope& s, Value x, Value per_image) {
-  return emit(OpKind::kMultiply, {}, {x, per_image}, s);
-}
-
-Value Ops::convert(const Scope& s, Value x, DType dtype) {
-  return emit(OpKind::kConvert, ConvertAttrs{dtype}, {x}, s);
+Value Ops::attention(const Scope& s, Value q, Value k, Value v, int64_t heads,
+                     const AttentionOptions& options) {
+  EBB_CHECK(options.extra_k.has_value() == options.extra_v.has_value(), ShapeError, s.path(),
+            ": attention has one of extra_k and extra_v, expected both or none");
+  std::vector<Value> inputs{q, k, v};
+  if (options.extra_k) inputs.insert(inputs.end(), {*options.extra_k, *options.extra_v});
+  if (options.bias) inputs.push_back(in_type(s, *options.bias, DType::kF32));
+  return emit(ops::kAttention,
+              AttentionAttrs{.heads = heads,
+                             .scale = options.scale,
+                             .extra = options.extra_k.has_value(),
+                             .bias = options.bias.has_value()},
+              inputs, s);
 }
 
 Value Ops::embedding(const Scope& s, Value ids, int64_t entries, int64_t channels) {
   const Value table = param(s / "weight", {entries, channels}, {.init = {.deviation = 1}});
-  return emit(OpKind::kEmbedding, {}, {table, ids}, s);
+  return in_type(s, emit(ops::kEmbedding, {}, {table, ids}, s), activation_dtype());
 }
 
-Value Ops::mse_loss(Value prediction, Value target) {
-  return emit(OpKind::kMseLoss, {}, {prediction, target}, Scope("loss"));
-}
-
-Value Ops::softmax_cross_entropy(Value logits, Value target) {
-  return emit(OpKind::kSoftmaxCrossEntropy, {}, {logits, target}, Scope("loss"));
+Value Ops::timestep_embedding(const Scope& s, Value t, const TimestepAttrs& attrs) {
+  EBB_CHECK(dtype(t) == DType::kF32, Error, "timestep_embedding: times are ", to_string(dtype(t)),
+            ", expected f32. Make the network's input exact.");
+  return in_type(s, emit(ops::kTimestepEmbedding, attrs, {t}, s), activation_dtype());
 }
 
 }  // namespace ebb

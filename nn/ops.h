@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "engine/op.h"
@@ -13,6 +14,26 @@ struct Value {
   int id = -1;
 };
 
+// What may follow the normalization of a GroupNorm.
+struct GroupNormOptions {
+  Activation activation = Activation::kNone;
+  std::optional<Value> scale = {}, shift = {};  // [N, C]
+  float eps = 1e-5f;
+};
+
+// The parameters of a LayerNorm: PyTorch's elementwise_affine=False, bias=False, and its default.
+enum class Affine { kNone, kWeight, kWeightAndBias };
+
+// What may go into attention besides q, k and v.
+struct AttentionOptions {
+  std::optional<Value> extra_k = {}, extra_v = {};  // [N, tokens, C]: keys in front of the others
+  std::optional<Value> bias = {};  // [heads, queries, all keys], added to the scaled products
+  float scale = 0;                 // 0: 1 / sqrt(C / heads)
+};
+
+// Whether a layer adds a learned vector to its outputs.
+enum class Bias { kNone, kLearned };
+
 // What a network's text is written against. Each consumer implements the four virtuals:
 // ParamCollector lists the parameters, GraphBuilder builds the inference graph, EagerOps computes
 // layer by layer, autograd::Tape computes and records. Shapes are NHWC or [N, C].
@@ -23,9 +44,12 @@ class Ops {
   // A parameter by its full name.
   virtual Value param(const Scope& name, const Shape& shape, const ParamInfo& info) = 0;
   // One operation; its first output. `layer` is the module it belongs to.
-  virtual Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+  virtual Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                      const Scope& layer) = 0;
   virtual Shape shape(Value value) const = 0;
+  // The type of a value, and the one that activations have here.
+  virtual DType dtype(Value) const { return DType::kF32; }
+  virtual DType activation_dtype() const { return DType::kF32; }
   // Says that `value` is the output of a module.
   virtual void mark_output(const Scope&, Value) {}
 
@@ -34,21 +58,80 @@ class Ops {
                int64_t pad);
   Value conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel,
                          int64_t stride, int64_t pad);
-  Value linear(const Scope& s, Value x, int64_t out_features);
+  // [N, C] -> [N, out_features], [N, L, C] -> [N, L, out_features].
+  Value linear(const Scope& s, Value x, int64_t out_features, Bias bias = Bias::kLearned);
   // BatchNorm2d followed by an activation; a Tape in training mode uses batch statistics.
   Value batch_norm(const Scope& s, Value x, Activation activation);
 
-  Value gelu(const Scope& s, Value x);
-  Value avg_pool(const Scope& s, Value x, int64_t kernel);
-  Value global_avg_pool(const Scope& s, Value x);  // square images: [N, H, H, C] -> [N, C]
-  Value concat(const Scope& s, const std::vector<Value>& parts);  // along channels
-  Value add(const Scope& s, Value x, Value per_image);            // [N, H, W, C] + [N, C]
-  Value multiply(const Scope& s, Value x, Value per_image);       // [N, H, W, C] * [N, C]
-  Value convert(const Scope& s, Value x, DType dtype);
-  // The rows of a learned table [entries, channels] that ids [N] (i32) name.
+  // GroupNorm, then (1 + scale) and shift per image and channel where they are given, [N, C] each,
+  // then the activation.
+  Value group_norm(const Scope& s, Value x, int64_t groups, const GroupNormOptions& options = {});
+  Value layer_norm(const Scope& s, Value x, Affine affine = Affine::kWeightAndBias,
+                   float eps = 1e-5f);
+  Value rms_norm(const Scope& s, Value x, float eps = 1e-6f);
+
+  // The rows of a learned table [entries, channels] that ids (i32) name, as activations:
+  // [N] -> [N, channels], [N, L] -> [N, L, channels].
   Value embedding(const Scope& s, Value ids, int64_t entries, int64_t channels);
-  Value mse_loss(Value prediction, Value target);           // -> [1]
-  Value softmax_cross_entropy(Value logits, Value target);  // [N, K], [N, K] -> [1]
+  // Sines and cosines of times [N] or [N, 1], an exact input of the network, as activations
+  // [N, attrs.channels].
+  Value timestep_embedding(const Scope& s, Value t, const TimestepAttrs& attrs);
+
+  // Layers without parameters.
+  Value gelu(const Scope& s, Value x) {
+    return emit(ops::kActivation, ActivationAttrs{Activation::kGelu}, {x}, s);
+  }
+  Value gelu_tanh(const Scope& s, Value x) {
+    return emit(ops::kActivation, ActivationAttrs{Activation::kGeluTanh}, {x}, s);
+  }
+  Value silu(const Scope& s, Value x) {
+    return emit(ops::kActivation, ActivationAttrs{Activation::kSilu}, {x}, s);
+  }
+  // Over the last axis.
+  Value softmax(const Scope& s, Value x) { return emit(ops::kSoftmax, {}, {x}, s); }
+  // [N, H, W, C] -> [N, factor * H, factor * W, C], each pixel repeated.
+  Value upsample(const Scope& s, Value x, int64_t factor) {
+    return emit(ops::kUpsample, UpsampleAttrs{.factor = factor}, {x}, s);
+  }
+  Value avg_pool(const Scope& s, Value x, int64_t kernel) {
+    return emit(ops::kAvgPool, PoolAttrs{kernel}, {x}, s);
+  }
+  // Of square images: [N, H, H, C] -> [N, C].
+  Value global_avg_pool(const Scope& s, Value x) {
+    return emit(ops::kAvgPool, PoolAttrs{.kernel = shape(x)[1], .flat = true}, {x}, s);
+  }
+  // Along channels.
+  Value concat(const Scope& s, const std::vector<Value>& parts) {
+    return emit(ops::kConcat, {}, parts, s);
+  }
+  // Channels [first, first + count).
+  Value slice_channels(const Scope& s, Value x, int64_t first, int64_t count) {
+    return emit(ops::kSliceChannels, SliceAttrs{first, count}, {x}, s);
+  }
+  // [N, H, W, C] + [N, C], or two of the same shape.
+  Value add(const Scope& s, Value x, Value y) { return emit(ops::kAdd, {}, {x, y}, s); }
+  // [N, H, W, C] * [N, C], or two of the same shape.
+  Value multiply(const Scope& s, Value x, Value y) { return emit(ops::kMultiply, {}, {x, y}, s); }
+  // softmax(q k^T / sqrt(C / heads)) v with heads one after another in the channels:
+  // q [N, tokens, C] or [N, H, W, C], k and v [N, keys, C] or [N, H, W, C] -> as q.
+  Value attention(const Scope& s, Value q, Value k, Value v, int64_t heads,
+                  const AttentionOptions& options = {});
+  Value convert(const Scope& s, Value x, DType dtype) {
+    return emit(ops::kConvert, ConvertAttrs{dtype}, {x}, s);
+  }
+  // Converted where x has another type.
+  Value in_type(const Scope& s, Value x, DType dtype) {
+    return this->dtype(x) == dtype ? x : convert(s, x, dtype);
+  }
+
+  // Two of the same shape -> [1].
+  Value mse_loss(Value prediction, Value target) {
+    return emit(ops::kMseLoss, {}, {prediction, target}, Scope("loss"));
+  }
+  // [N, K], [N, K] -> [1].
+  Value softmax_cross_entropy(Value logits, Value target) {
+    return emit(ops::kSoftmaxCrossEntropy, {}, {logits, target}, Scope("loss"));
+  }
 };
 
 }  // namespace ebb

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/random/random.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb {
 namespace {
@@ -23,6 +23,15 @@ void for_each_weight(const ParamSpec& spec, Visit visit) {
   }
 }
 
+template <typename T>
+void to_engine(const ParamSpec& spec, std::span<const T> torch, std::span<T> engine) {
+  if (spec.info.layout == ParamLayout::kPlain) {
+    std::copy(torch.begin(), torch.end(), engine.begin());
+  } else {
+    for_each_weight(spec, [&](int64_t e, int64_t t) { engine[e] = torch[t]; });
+  }
+}
+
 }  // namespace
 
 Shape torch_shape(const ParamSpec& spec) {
@@ -39,11 +48,12 @@ Shape torch_shape(const ParamSpec& spec) {
 }
 
 void torch_to_engine(const ParamSpec& spec, std::span<const float> torch, std::span<float> engine) {
-  if (spec.info.layout == ParamLayout::kPlain) {
-    std::copy(torch.begin(), torch.end(), engine.begin());
-  } else {
-    for_each_weight(spec, [&](int64_t e, int64_t t) { engine[e] = torch[t]; });
-  }
+  to_engine(spec, torch, engine);
+}
+
+void torch_to_engine(const ParamSpec& spec, std::span<const uint16_t> torch,
+                     std::span<uint16_t> engine) {
+  to_engine(spec, torch, engine);
 }
 
 void engine_to_torch(const ParamSpec& spec, std::span<const float> engine, std::span<float> torch) {
@@ -64,10 +74,10 @@ void initialize(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<f
                              .elements = static_cast<int64_t>(values.size()),
                              .y = values.data()};
   if (init.deviation > 0) {
-    cpu::random_normal(drawn, KernelStream{});
+    cpu_kernels().random_normal.fn(drawn, KernelStream{});
     for (float& value : values) value *= init.deviation;
   } else if (init.bound > 0) {
-    cpu::random_uniform(drawn, KernelStream{});
+    cpu_kernels().random_uniform.fn(drawn, KernelStream{});
     for (float& value : values) value = init.bound * (2 * value - 1);
   } else {
     std::fill(values.begin(), values.end(), init.constant);

@@ -39,6 +39,8 @@ Shape torch_shape(const ParamSpec& spec);
 
 // Reorders the elements of one parameter; both spans hold spec.shape.elements() values.
 void torch_to_engine(const ParamSpec& spec, std::span<const float> torch, std::span<float> engine);
+void torch_to_engine(const ParamSpec& spec, std::span<const uint16_t> torch,
+                     std::span<uint16_t> engine);  // f16 or bf16
 void engine_to_torch(const ParamSpec& spec, std::span<const float> engine, std::span<float> torch);
 
 // Fills a parameter with its initial values; `index` is its position in the network's list.

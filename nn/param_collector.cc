@@ -22,11 +22,11 @@ Value ParamCollector::param(const Scope& name, const Shape& shape, const ParamIn
   return add_value(shape);
 }
 
-Value ParamCollector::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+Value ParamCollector::emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                            const Scope&) {
   std::vector<Shape> shapes;
   for (Value input : inputs) shapes.push_back(shape(input));
-  const auto outputs = op_def(kind).infer(attrs, shapes);
+  const auto outputs = op.infer(attrs, shapes);
   return add_value(outputs.front());
 }
 

@@ -13,7 +13,7 @@ class ParamCollector final : public Ops {
   Value input(const Shape& image_shape);
 
   Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
-  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+  Value emit(const OpDef& op, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
   Shape shape(Value value) const override { return shapes_.at(value.id); }
 

@@ -5,6 +5,8 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit 4
 
 # Checkouts in different places, and build/ and build-test/, share what ccache keeps.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+# What ccache has to be allowed to keep objects that were made with a precompiled header.
+export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 # step LOG LABEL COMMAND...: prints the label and the seconds it took; the output goes to LOG, and
 # its end to the terminal if the command fails.

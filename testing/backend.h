@@ -116,38 +116,39 @@ class KernelCall {
   template <typename T>
   const T* in(const std::vector<T>& values) {
     return static_cast<const T*>(
-        place(const_cast<T*>(values.data()), values.size() * sizeof(T), Use::kIn));
+        stage(const_cast<T*>(values.data()), values.size() * sizeof(T), Use::kIn));
   }
   // Everything is written.
   template <typename T>
   T* out(std::vector<T>& values) {
-    return static_cast<T*>(place(values.data(), values.size() * sizeof(T), Use::kOut));
+    return static_cast<T*>(stage(values.data(), values.size() * sizeof(T), Use::kOut));
   }
   template <typename T>
   T* out(T& value) {
-    return static_cast<T*>(place(&value, sizeof(T), Use::kOut));
+    return static_cast<T*>(stage(&value, sizeof(T), Use::kOut));
   }
   template <typename T>
   T* inout(std::vector<T>& values) {
-    return static_cast<T*>(place(values.data(), values.size() * sizeof(T), Use::kInOut));
+    return static_cast<T*>(stage(values.data(), values.size() * sizeof(T), Use::kInOut));
   }
   void* scratch(int64_t bytes) {
     scratch_.emplace_back(static_cast<size_t>(bytes), char{-1});
-    return place(scratch_.back().data(), scratch_.back().size(), Use::kScratch);
+    return stage(scratch_.back().data(), scratch_.back().size(), Use::kScratch);
   }
 
   template <typename Args>
-  void run(void (*KernelTable::*entry)(const Args&, KernelStream),
+  void run(KernelEntry<void(const Args&, KernelStream)> KernelTable::*entry,
            const std::type_identity_t<Args>& args, int threads = 1) {
-    auto* kernel = current_kernels().*entry;
-    EBB_CHECK(kernel != nullptr, Error, "kernel missing in the table of ", current_kernels().name);
+    const auto& [kernel, name] = current_kernels().*entry;
+    EBB_CHECK(kernel != nullptr, Error, "kernel ", name, " missing in the table of ",
+              current_kernels().name);
     if (memory_ == nullptr) {
-      kernel(args, {nullptr, threads});
+      kernel(args, {.threads = threads});
       return;
     }
     for (int index = 0; index < memory_->runs(); ++index) {
       for (const Block& block : blocks_) fill(block, index == 0);
-      memory_->run(index, [&] { kernel(args, {}); });
+      memory_->run(index, [&, launch = kernel] { launch(args, {}); });
       for (Block& block : blocks_) collect(block, index == 0);
     }
     for (const Block& block : blocks_) {
@@ -165,7 +166,7 @@ class KernelCall {
     std::vector<char> first_result;
   };
 
-  void* place(void* host, size_t bytes, Use use) {
+  void* stage(void* host, size_t bytes, Use use) {
     if (memory_ == nullptr || host == nullptr) return host;
     for (const Block& block : blocks_) {
       if (block.host == host) return block.device;  // the same array twice

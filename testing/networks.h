@@ -67,8 +67,9 @@ inline TensorMap random_inputs(const Context& context, const Network& network,
   for (const NetworkInput& input : network.inputs) {
     const Shape shape = with_batch(batch.at(input.name), input.shape);
     const int64_t count = shape.elements();
-    std::vector<float> values = input.name == "x" ? random.normal(count) : random.uniform(count);
-    if (input.name == "c") {
+    std::vector<float> values =
+        input.role == InputRole::kSample ? random.normal(count) : random.uniform(count);
+    if (input.role == InputRole::kCondition) {
       std::fill(values.begin(), values.end(), 0.0f);
       for (int64_t n = 0; n + 1 < shape[0]; ++n) {
         values[n * shape.back() + random.integer(0, shape.back() - 1)] = 1;
@@ -81,7 +82,9 @@ inline TensorMap random_inputs(const Context& context, const Network& network,
 
 inline TensorMap random_inputs(const Context& context, const Network& network, int64_t batch,
                                uint64_t seed) {
-  return random_inputs(context, network, {{"x", batch}, {"t", batch}, {"c", batch}}, seed);
+  std::map<std::string, int64_t> batches;
+  for (const NetworkInput& input : network.inputs) batches[input.name] = batch;
+  return random_inputs(context, network, batches, seed);
 }
 
 inline bool classifies(const Network& network) { return output_shape(network).rank() == 1; }

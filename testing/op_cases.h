@@ -167,6 +167,27 @@ inline constexpr BatchNormCase kBatchNormCases[] = {
     {CaseSet::kPublic, "P-B3 N256 7x7 C256", 256 * 49, 256},
 };
 
+struct LayerNormCase {
+  CaseSet set;
+  const char* name;
+  int64_t rows, c;
+};
+// Edges: rows around a warp and a block, chunks of 64 rows that end in the middle, more chunks of
+// rows than one, more rows than 256 chunks of 64. Public: the transformers of Stable Diffusion 1.5
+// at 64x64 and 16x16, DiT-XL/2 at 256x256.
+inline constexpr LayerNormCase kLayerNormCases[] = {
+    {CaseSet::kEdge, "1 row of 1", 1, 1},
+    {CaseSet::kEdge, "3 rows of 7", 3, 7},
+    {CaseSet::kEdge, "5 rows of 32", 5, 32},
+    {CaseSet::kEdge, "2 rows of 257", 2, 257},
+    {CaseSet::kEdge, "3 rows of 1000", 3, 1000},
+    {CaseSet::kEdge, "197 rows of 33", 197, 33},
+    {CaseSet::kEdge, "17000 rows of 3", 17000, 3},
+    {CaseSet::kPublic, "N2 64x64 C320", 2 * 4096, 320},
+    {CaseSet::kPublic, "N2 16x16 C1280", 2 * 256, 1280},
+    {CaseSet::kPublic, "N8 16x16 C1152", 8 * 256, 1152},
+};
+
 struct AttentionCase {
   CaseSet set;
   const char* name;
@@ -219,6 +240,7 @@ inline constexpr UpsampleCase kUpsampleCases[] = {
 enum class StreamOp {
   kGelu,      // y = gelu(x)
   kAdd,       // y = x + vector per image of `rows_per_image` rows
+  kResidual,  // y = x + s
   kCopyRows,  // into the first half of rows twice as wide: concatenation
   kAvgPool7,  // 7x7 images
   kSoftmax,   // over c
@@ -239,6 +261,7 @@ struct StreamCase {
 inline constexpr StreamCase kStreamCases[] = {
     {CaseSet::kEdge, "gelu of 1037", StreamOp::kGelu, 17, 61},
     {CaseSet::kEdge, "softmax of 13", StreamOp::kSoftmax, 37, 13},
+    {CaseSet::kEdge, "residual of 2073", StreamOp::kResidual, 3, 691},
     {CaseSet::kUnet, "concatenation 28x28 64+64", StreamOp::kCopyRows, 128 * 784, 64},
     {CaseSet::kUnet, "average pool 7x7 128", StreamOp::kAvgPool7, 128 * 49, 128},
     {CaseSet::kUnet, "gelu 128x128", StreamOp::kGelu, 128, 128},
@@ -250,6 +273,7 @@ inline constexpr StreamCase kStreamCases[] = {
     {CaseSet::kUnet, "Adam 2.0 M", StreamOp::kAdam, 1, 2'019'201},
     {CaseSet::kPublic, "Adam 7.9 M", StreamOp::kAdam, 1, 7'891'073},
     {CaseSet::kPublic, "gelu N2 64x64 C704", StreamOp::kGelu, 2 * 4096, 704},
+    {CaseSet::kPublic, "residual N2 64x64 C704", StreamOp::kResidual, 2, 4096 * 704},
     {CaseSet::kPublic, "softmax 45056x1101", StreamOp::kSoftmax, 2 * 22 * 1024, 1101},
     {CaseSet::kPublic, "RMSNorm 154x4096", StreamOp::kRmsNorm, 154, 4096},
     {CaseSet::kPublic, "concatenation N2 64x64 704+704", StreamOp::kCopyRows, 2 * 4096, 704},
@@ -260,7 +284,8 @@ struct OpCase {
   CaseSet set;
   std::string op;  // "conv", "group norm", ...
   const char* name;
-  std::variant<ConvShape, GroupNormCase, BatchNormCase, AttentionCase, UpsampleCase, StreamCase>
+  std::variant<ConvShape, GroupNormCase, BatchNormCase, LayerNormCase, AttentionCase, UpsampleCase,
+               StreamCase>
       shape;
 };
 
@@ -276,6 +301,7 @@ inline std::vector<OpCase> op_cases() {
   add_convs(CaseSet::kPublic, kPublicConvs);
   add("batch norm + gelu", kBatchNormCases);
   add("group norm + silu", kGroupNormCases);
+  add("layer norm", kLayerNormCases);
   add("attention", kAttentionCases);
   add("upsample", kUpsampleCases);
   add("stream", kStreamCases);

@@ -63,6 +63,12 @@ inline OpRoofline roofline_of(const BatchNormCase& c, CasePass pass, double size
   return {0, (pass == CasePass::kForward ? 3 : 8) * elements * size};
 }
 
+// x and dy come back for dx; what a row's sums read stays in a cache.
+inline OpRoofline roofline_of(const LayerNormCase& c, CasePass pass, double size) {
+  const double elements = static_cast<double>(c.rows * c.c);
+  return {0, (pass == CasePass::kForward ? 2 : 5) * elements * size};
+}
+
 // Backward multiplies five matrices where forward multiplies two, and moves eight where forward
 // moves four.
 inline OpRoofline roofline_of(const AttentionCase& c, CasePass pass, double size) {
@@ -92,6 +98,8 @@ inline OpRoofline roofline_of(const StreamCase& c, CasePass, double size) {
       return {0, (4 + size) * elements};
     case StreamOp::kEmbeddingGradient:
       return {0, size * elements + 4 * static_cast<double>(kEmbeddingEntries * c.c)};
+    case StreamOp::kResidual:
+      return {0, 3 * size * elements};
     case StreamOp::kGelu:
     case StreamOp::kAdd:
     case StreamOp::kCopyRows:

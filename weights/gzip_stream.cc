@@ -61,20 +61,28 @@ void GzipStream::refill() {
   stream_.avail_in = static_cast<uInt>(take);
 }
 
+// Behind a member: goes to the next one; false at the end of the file.
+bool GzipStream::start_member() {
+  for (;;) {
+    if (stream_.avail_in == 0) refill();
+    if (stream_.avail_in == 0) return false;
+    if (*stream_.next_in != 0) break;
+    ++stream_.next_in;
+    --stream_.avail_in;
+  }
+  inflateReset(&stream_);
+  between_members_ = false;
+  return true;
+}
+
 size_t GzipStream::inflate_into(void* dst, size_t bytes) {
   constexpr size_t kMaxOutput = size_t{1} << 30;  // zlib counts in 32 bits
   auto* out = static_cast<Bytef*>(dst);
   size_t done = 0;
   while (done < bytes) {
+    if (between_members_ && !start_member()) break;
     if (stream_.avail_in == 0) refill();
-    if (stream_.avail_in == 0) {
-      if (between_members_) break;
-      fail("it ends early");
-    }
-    if (between_members_) {
-      inflateReset(&stream_);
-      between_members_ = false;
-    }
+    if (stream_.avail_in == 0) fail("it ends early");
     stream_.next_out = out + done;
     stream_.avail_out = static_cast<uInt>(std::min(bytes - done, kMaxOutput));
     const int result = inflate(&stream_, Z_NO_FLUSH);

@@ -10,7 +10,8 @@
 namespace ebb {
 
 // A file's content from start to end, inflated on the fly when the file starts with gzip's magic
-// number. Several gzip members in a row count as one stream. Memory stays at one small buffer
+// number. Several gzip members in a row count as one stream; zeros between and behind them, with
+// which tapes and archives fill their blocks, count as nothing. Memory stays at one small buffer
 // whatever the file inflates to; the reader decides when to stop.
 class GzipStream {
  public:
@@ -32,6 +33,7 @@ class GzipStream {
  private:
   size_t read_plain(void* dst, size_t bytes);
   size_t inflate_into(void* dst, size_t bytes);
+  bool start_member();
   void refill();
   [[noreturn]] void fail(const char* what) const;
 

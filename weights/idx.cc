@@ -28,7 +28,21 @@ std::string hex(uint32_t value) {
 const char* describe_magic(uint32_t magic) {
   if (magic == kImageMagic) return " (an IDX image file)";
   if (magic == kLabelMagic) return " (an IDX label file)";
+  if (magic >> 16 == 0x1f8b) return " (a gzip file)";
+  if (magic >> 8 == 0x425a68) return " (a bzip2 file)";
+  if (magic == 0xfd377a58) return " (an xz file)";
+  if (magic == 0x28b52ffd) return " (a Zstandard file)";
+  if (magic == 0x504b0304) return " (a ZIP archive)";
   return "";
+}
+
+// "Compressed twice" happens: a browser unpacks nothing, a script packs once more.
+const char* magic_advice(uint32_t magic, bool compressed) {
+  if (magic >> 16 == 0x1f8b && compressed)
+    return "It was compressed twice: unpack it once, with gunzip.";
+  return describe_magic(magic)[0] != '\0' && magic != kImageMagic && magic != kLabelMagic
+             ? "Unpack it first."
+             : "Name the right file.";
 }
 
 // Reads the big-endian words and the payload of one IDX file and keeps its digest.
@@ -54,8 +68,8 @@ class IdxStream {
   void expect_magic(uint32_t expected) {
     const uint32_t magic = read_word();
     EBB_CHECK(magic == expected, FormatError, label(), ": magic number is ", hex(magic),
-              describe_magic(magic), ", expected ", hex(expected), " of ", wanted_,
-              ". Name the right file.");
+              describe_magic(magic), ", expected ", hex(expected), " of ", wanted_, ". ",
+              magic_advice(magic, stream_.compressed()));
   }
 
   std::vector<uint8_t> read_payload(uint64_t bytes);
@@ -109,7 +123,7 @@ std::vector<uint8_t> IdxStream::read_payload(uint64_t bytes) {
 
 }  // namespace
 
-IdxImages read_idx_images(const std::string& path, const ImageSize& expected) {
+IdxImages read_idx_images(const std::string& path, const std::optional<ImageSize>& expected) {
   IdxStream stream(path, "IDX images");
   stream.expect_magic(kImageMagic);
   IdxImages images;
@@ -119,9 +133,9 @@ IdxImages read_idx_images(const std::string& path, const ImageSize& expected) {
   EBB_CHECK(images.count >= 1 && images.rows >= 1 && images.cols >= 1, FormatError, stream.label(),
             ": header says ", images.count, " images of ", images.rows, " x ", images.cols,
             " pixels, expected at least one of each. Use another file.");
-  EBB_CHECK(images.rows == expected.rows && images.cols == expected.cols, FormatError,
-            stream.label(), ": header says ", images.count, " images of ", images.rows, " x ",
-            images.cols, " pixels, expected ", expected.rows, " x ", expected.cols,
+  EBB_CHECK(!expected || (images.rows == expected->rows && images.cols == expected->cols),
+            FormatError, stream.label(), ": header says ", images.count, " images of ", images.rows,
+            " x ", images.cols, " pixels, expected ", expected->rows, " x ", expected->cols,
             ". Use a data set of that size.");
   uint64_t pixels = static_cast<uint64_t>(images.rows) * static_cast<uint64_t>(images.cols);
   EBB_CHECK(!__builtin_mul_overflow(pixels, static_cast<uint64_t>(images.count), &pixels),
@@ -131,7 +145,7 @@ IdxImages read_idx_images(const std::string& path, const ImageSize& expected) {
   return images;
 }
 
-IdxLabels read_idx_labels(const std::string& path) {
+IdxLabels read_idx_labels(const std::string& path, int64_t classes) {
   IdxStream stream(path, "IDX labels");
   stream.expect_magic(kLabelMagic);
   const uint32_t count = stream.read_word();
@@ -141,10 +155,12 @@ IdxLabels read_idx_labels(const std::string& path) {
   labels.values = stream.read_payload(count);
   labels.sha256 = stream.digest();
   const auto bad = std::find_if(labels.values.begin(), labels.values.end(),
-                                [](uint8_t label) { return label > 9; });
-  EBB_CHECK(bad == labels.values.end(), FormatError, stream.label(), ": label ",
-            bad - labels.values.begin(), " is ", static_cast<int>(*bad),
-            ", expected 0 to 9. The file is damaged or no digit data set.");
+                                [&](uint8_t label) { return label >= classes; });
+  EBB_CHECK(
+      bad == labels.values.end(), FormatError, stream.label(), ": label ",
+      bad - labels.values.begin(), " is ", static_cast<int>(*bad), ", expected 0 to ", classes - 1,
+      ". The file is damaged, or it is a data set of more classes: train_mnist --classes says "
+      "how many.");
   return labels;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,16 +22,20 @@ struct IdxImages {
   std::string sha256;           // of the uncompressed file, the data set's fingerprint
 };
 
-// The labels of an IDX file (magic number 0x801), each 0..9.
+// The labels of an IDX file (magic number 0x801).
 struct IdxLabels {
   std::vector<uint8_t> values;  // [count]
   std::string sha256;           // as in IdxImages
 };
 
+inline constexpr int64_t kMaxLabels = 256;  // a label is a byte
+
 // Reads an IDX file, gzipped or not (told by content). FormatError when it breaks a rule: exact
-// magic number and size, at least one image of the expected size, labels 0..9, intact gzip.
-IdxImages read_idx_images(const std::string& path, const ImageSize& expected = {});
-IdxLabels read_idx_labels(const std::string& path);
+// magic number and size, at least one image, of the expected size if there is one, labels below
+// `classes`, intact gzip.
+IdxImages read_idx_images(const std::string& path,
+                          const std::optional<ImageSize>& expected = std::nullopt);
+IdxLabels read_idx_labels(const std::string& path, int64_t classes = kMaxLabels);
 
 // FormatError unless there are as many labels as images.
 void check_idx_pair(const std::string& images_path, const IdxImages& images,

@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include "base/error.h"
+#include "base/text.h"
+
 namespace ebb {
 namespace {
 
@@ -37,6 +40,12 @@ NonFinite count_non_finite(StDType dtype, const void* data, uint64_t bytes) {
     default:
       return {};
   }
+}
+
+std::string non_finite_warning(const std::string& label, const std::string& tensor,
+                               const NonFinite& found) {
+  return cat(label, ": tensor ", quoted(tensor), " holds ", found.nan, " NaN and ", found.infinite,
+             " infinite values. The model it came from may have diverged.");
 }
 
 }  // namespace ebb

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "weights/digest.h"
 #include "weights/file_kind.h"
 
 namespace ebb {
@@ -51,13 +50,28 @@ SafetensorsFile SafetensorsFile::open(const std::string& path, const LoadLimits&
   SafetensorsFile result{FileReader(path)};
   const FileReader& file = result.file_;
   refuse_other_kinds(file, "a safetensors file", {FileKind::kSafetensors});
-  std::string json(read_header_length(file), '\0');
-  file.read_at(kSafetensorsLengthBytes, json.data(), json.size());
-  result.data_start_ = kSafetensorsLengthBytes + json.size();
+  const uint64_t length = read_header_length(file);
+  result.data_start_ = kSafetensorsLengthBytes + length;
+  std::string head(result.data_start_, '\0');
+  std::memcpy(head.data(), &length, sizeof length);
+  file.read_at(kSafetensorsLengthBytes, head.data() + kSafetensorsLengthBytes, length);
+  const std::string_view json = std::string_view(head).substr(kSafetensorsLengthBytes);
   result.header_ =
       parse_safetensors_header(json, file.size() - result.data_start_, limits, file.label());
   check_digest_keys(result);
+  result.hash_head(std::move(head));
   return result;
+}
+
+void SafetensorsFile::hash_head(std::string head) {
+  head_hashes_.file.update(head.data(), head.size());
+  const auto stored = metadata().find(kDigestKey);
+  if (stored != metadata().end() && stored->second.size() == kSha256HexDigits) {
+    const size_t place = head.find('"' + stored->second + '"');
+    has_digits_ = place != std::string::npos;
+    if (has_digits_) head.replace(place + 1, kSha256HexDigits, kSha256HexDigits, '0');
+  }
+  head_hashes_.content.update(head.data(), head.size());
 }
 
 const TensorEntry* SafetensorsFile::find(std::string_view name) const {
@@ -79,20 +93,13 @@ NonFinite SafetensorsFile::read(const TensorEntry& entry, void* dst) const {
   return count_non_finite(entry.dtype, dst, entry.bytes());
 }
 
-bool SafetensorsFile::verify_digest() const {
+bool SafetensorsFile::check_digest(Sha256 content) const {
   const auto stored = metadata().find(kDigestKey);
   if (stored == metadata().end()) return false;
-  std::string head(data_start_, '\0');
-  file_.read_at(0, head.data(), head.size());
-  const size_t place = head.find('"' + stored->second + '"');
-  EBB_CHECK(stored->second.size() == kSha256HexDigits && place != std::string::npos, FormatError,
-            label(), ": metadata ", kDigestKey, " is ", quoted(stored->second),
+  EBB_CHECK(has_digits_, FormatError, label(), ": metadata ", kDigestKey, " is ",
+            quoted(stored->second),
             ", expected 64 hexadecimal digits. The file is damaged; use another copy.");
-  std::fill_n(head.begin() + static_cast<int64_t>(place) + 1, kSha256HexDigits, '0');
-  Sha256 sha;
-  sha.update(head.data(), head.size());
-  sha.update(file_, data_start_, file_.size());
-  const std::string actual = sha.finish();
+  const std::string actual = content.finish();
   EBB_CHECK(actual == stored->second, FormatError, label(), ": SHA-256 is ", actual, ", expected ",
             stored->second, " from its metadata. The file is damaged; use another ",
             "copy. If you edited it on purpose, remove ", kDigestKey, " and ", kDigestScopeKey,
@@ -100,10 +107,10 @@ bool SafetensorsFile::verify_digest() const {
   return true;
 }
 
-std::string non_finite_warning(const std::string& label, const std::string& tensor,
-                               const NonFinite& found) {
-  return cat(label, ": tensor ", quoted(tensor), " holds ", found.nan, " NaN and ", found.infinite,
-             " infinite values. The model it came from may have diverged.");
+bool SafetensorsFile::verify_digest() const {
+  Sha256 content = head_hashes_.content;
+  if (metadata().contains(kDigestKey)) content.update(file_, data_start_, file_.size());
+  return check_digest(content);
 }
 
 }  // namespace ebb

@@ -7,10 +7,17 @@
 
 #include "base/dtype.h"
 #include "base/file.h"
+#include "weights/digest.h"
 #include "weights/non_finite.h"
 #include "weights/safetensors_header.h"
 
 namespace ebb {
+
+// The two hashes of a file that is read from its start to its end.
+struct FileHashes {
+  Sha256 file;     // of the bytes as they are
+  Sha256 content;  // of the same with the digits of kDigestKey as '0'
+};
 
 // A checked safetensors file, open for reading. Opening reads only the header; a tensor's bytes are
 // read on request, so a file may be larger than memory. Rules: weights/README.md.
@@ -34,21 +41,25 @@ class SafetensorsFile {
   // are legal; warn about them with non_finite_warning().
   NonFinite read(const TensorEntry& entry, void* dst) const;
 
-  // Reads the whole file and compares it with the digest in its metadata. True when they agree,
-  // false when the file carries no digest, FormatError when a byte differs.
+  // The hashes of what is before the data.
+  const FileHashes& head_hashes() const { return head_hashes_; }
+  // Compares the digest in the metadata with `content`, the hash of the whole file. True when they
+  // agree, false when the file carries no digest, FormatError when a byte differs.
+  bool check_digest(Sha256 content) const;
+  // The same for a file of which nothing else is read.
   bool verify_digest() const;
 
  private:
   explicit SafetensorsFile(FileReader file) : file_(std::move(file)) {}
 
+  void hash_head(std::string head);
+
   FileReader file_;
+  FileHashes head_hashes_;
+  bool has_digits_ = false;  // of a digest, in the header
   SafetensorsHeader header_;
   uint64_t data_start_ = 0;
 };
-
-// "<file>: tensor "t" holds 1 NaN and 2 infinite values. ..."
-std::string non_finite_warning(const std::string& label, const std::string& tensor,
-                               const NonFinite& found);
 
 // A tensor to save: row-major little-endian elements that stay valid during the call.
 struct TensorToSave {

@@ -1,17 +1,15 @@
 #include "weights/safetensors_header.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr size_t kMaxDepth = 128;
 constexpr size_t kMaxRank = 16;
@@ -24,33 +22,28 @@ template <typename... Parts>
   throw FormatError(cat(label, ": ", parts..., ".", kAdvice));
 }
 
-// Receives the parser's events. nlohmann's parser is strict about grammar, numbers, UTF-8 and
-// surrogates and does not recurse; nesting, duplicate names and types are checked here.
-class HeaderEvents {
+// Receives the parser's events. Nesting, duplicate names and types are checked here.
+class HeaderEvents : public JsonEvents {
  public:
   explicit HeaderEvents(const std::string& label) : label_(label) {}
 
   SafetensorsHeader take() { return std::move(header_); }
 
-  bool null() {
-    if (place() == Place::kTop && key_ == kSafetensorsMetadataKey) return true;
-    return other_value("null");
+  void null() override {
+    if (place() == Place::kTop && key_ == kSafetensorsMetadataKey) return;
+    other_value("null");
   }
-  bool boolean(bool) { return other_value("a boolean"); }
-  bool number_integer(Json::number_integer_t) { return other_value("a negative number"); }
-  bool number_float(Json::number_float_t, const std::string&) {
-    return other_value("no plain integer below 2^64");
-  }
-  bool number_unsigned(Json::number_unsigned_t value);
-  bool string(std::string& value);
-  bool binary(Json::binary_t&) { return other_value("binary"); }
-  bool start_object(size_t) { return open(true); }
-  bool start_array(size_t) { return open(false); }
-  bool key(std::string& name);
-  bool end_object();
-  bool end_array();
-  [[noreturn]] bool parse_error(size_t position, const std::string& last_token,
-                                const Json::exception& error);
+  void boolean(bool) override { other_value("a boolean"); }
+  void number_integer(int64_t) override { other_value("a negative number"); }
+  void number_float(double) override { other_value("no plain integer below 2^64"); }
+  void number_unsigned(uint64_t value) override;
+  void string(std::string& value) override;
+  void start_object() override { open(true); }
+  void start_array() override { open(false); }
+  void key(std::string& name) override;
+  void end_object() override;
+  void end_array() override;
+  [[noreturn]] void parse_error(size_t position, const std::string& message) override;
 
  private:
   enum class Place { kOutside, kTop, kMetadata, kTensor, kShape, kOffsets, kIgnored };
@@ -65,12 +58,12 @@ class HeaderEvents {
     return key_ == "dtype" || key_ == "shape" || key_ == "data_offsets";
   }
 
-  bool open(bool object);
+  void open(bool object);
   Place place_inside(bool object);
   void begin_tensor();
   void finish_tensor();
   // A value that no rule asks for: an error, unless it sits in a field that readers ignore.
-  bool other_value(const char* found);
+  void other_value(const char* found);
 
   const std::string& label_;
   SafetensorsHeader header_;
@@ -82,14 +75,14 @@ class HeaderEvents {
   bool has_offsets_ = false;
 };
 
-bool HeaderEvents::number_unsigned(Json::number_unsigned_t value) {
+void HeaderEvents::number_unsigned(uint64_t value) {
   if (place() == Place::kShape) {
     if (tensor().shape.size() == kMaxRank) {
       fail(label_, "tensor ", quoted(tensor().name), ": shape has more than ", kMaxRank,
            " dimensions");
     }
     tensor().shape.push_back(value);
-    return true;
+    return;
   }
   if (place() == Place::kOffsets) {
     if (offsets_.size() == 2) {
@@ -97,15 +90,15 @@ bool HeaderEvents::number_unsigned(Json::number_unsigned_t value) {
            ": data_offsets holds more than 2 numbers, expected [begin, end]");
     }
     offsets_.push_back(value);
-    return true;
+    return;
   }
-  return other_value("a number");
+  other_value("a number");
 }
 
-bool HeaderEvents::string(std::string& value) {
+void HeaderEvents::string(std::string& value) {
   if (place() == Place::kMetadata) {
     header_.metadata[key_] = std::move(value);
-    return true;
+    return;
   }
   if (place() == Place::kTensor && key_ == "dtype") {
     const auto dtype = parse_st_dtype(value);
@@ -115,26 +108,24 @@ bool HeaderEvents::string(std::string& value) {
     }
     tensor().dtype = *dtype;
     has_dtype_ = true;
-    return true;
+    return;
   }
-  return other_value("a string");
+  other_value("a string");
 }
 
-bool HeaderEvents::key(std::string& name) {
+void HeaderEvents::key(std::string& name) {
   if (!levels_.back().keys.insert(name).second) {
     const char* where = place() == Place::kTop ? "header" : "an object of the header";
     fail(label_, where, " holds the duplicate name ", quoted(name), ", expected each name once");
   }
   key_ = std::move(name);
-  return true;
 }
 
-bool HeaderEvents::open(bool object) {
+void HeaderEvents::open(bool object) {
   if (levels_.size() == kMaxDepth) {
     fail(label_, "header nests deeper than ", kMaxDepth, " levels, expected 3");
   }
   levels_.push_back({place_inside(object), {}});
-  return true;
 }
 
 HeaderEvents::Place HeaderEvents::place_inside(bool object) {
@@ -167,19 +158,17 @@ HeaderEvents::Place HeaderEvents::place_inside(bool object) {
   return Place::kIgnored;
 }
 
-bool HeaderEvents::end_array() {
+void HeaderEvents::end_array() {
   if (place() == Place::kOffsets && offsets_.size() != 2) {
     fail(label_, "tensor ", quoted(tensor().name), ": data_offsets holds ", offsets_.size(),
          " numbers, expected [begin, end]");
   }
   levels_.pop_back();
-  return true;
 }
 
-bool HeaderEvents::end_object() {
+void HeaderEvents::end_object() {
   if (place() == Place::kTensor) finish_tensor();
   levels_.pop_back();
-  return true;
 }
 
 void HeaderEvents::begin_tensor() {
@@ -202,7 +191,7 @@ void HeaderEvents::finish_tensor() {
   tensor().end = offsets_[1];
 }
 
-bool HeaderEvents::other_value(const char* found) {
+void HeaderEvents::other_value(const char* found) {
   switch (place()) {
     case Place::kOutside:
       fail(label_, "header is ", found, ", expected a JSON object");
@@ -219,19 +208,18 @@ bool HeaderEvents::other_value(const char* found) {
         fail(label_, "tensor ", quoted(tensor().name), ": ", key_, " is ", found, ", expected ",
              key_ == "dtype" ? "a string" : "a list of integers");
       }
-      return true;
+      return;
     case Place::kShape:
     case Place::kOffsets:
       fail(label_, "tensor ", quoted(tensor().name), ": ", key_, " holds ", found,
            ", expected integers from 0 to 2^64 - 1");
     case Place::kIgnored:
-      return true;
+      return;
   }
-  return true;
 }
 
-bool HeaderEvents::parse_error(size_t position, const std::string&, const Json::exception& error) {
-  const std::string_view what = error.what();
+void HeaderEvents::parse_error(size_t position, const std::string& message) {
+  const std::string_view what = message;
   const std::string_view detail = what.substr(what.find("] ") + 2);  // behind "[json...101] "
   fail(label_, "header is not valid JSON at its byte ", position, " (", terminal_safe(detail), ")");
 }
@@ -317,7 +305,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_
                                            const LoadLimits& limits, const std::string& label) {
   check_raw_text(json, label);
   HeaderEvents events(label);
-  Json::sax_parse(json.begin(), json.end(), &events);
+  parse_json(json, events);
   SafetensorsHeader header = events.take();
   check_layout(header, data_bytes, limits, label);
   return header;

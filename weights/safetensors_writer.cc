@@ -1,17 +1,15 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "weights/digest.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
 
 uint64_t byte_count(const TensorToSave& tensor) {
   uint64_t bits = static_cast<uint64_t>(bits_of(tensor.dtype));
@@ -41,7 +39,7 @@ void sort_and_check(std::vector<TensorToSave>& tensors, const std::string& label
 
 std::string header_json(const std::vector<TensorToSave>& tensors,
                         const std::map<std::string, std::string>& metadata) {
-  OrderedJson header;
+  Json header;
   header[kSafetensorsMetadataKey] = metadata;
   uint64_t offset = 0;
   for (const TensorToSave& tensor : tensors) {
@@ -53,7 +51,7 @@ std::string header_json(const std::vector<TensorToSave>& tensors,
   }
   try {
     return header.dump();
-  } catch (const OrderedJson::type_error& error) {
+  } catch (const Json::exception& error) {
     throw Error(cat("safetensors header: a name or metadata value is not UTF-8: ", error.what()));
   }
 }

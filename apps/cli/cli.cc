@@ -5,11 +5,13 @@
 #include <csignal>
 #include <iostream>
 #include <new>
-#include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "apps/cli/error_json.h"
 #include "apps/cli/kernels_flag.h"
+#include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "engine/backend.h"
 
@@ -43,17 +45,17 @@ const char* kind_of(ExitCode code) {
   return "internal";
 }
 
-nlohmann::ordered_json error_object(ExitCode code, const std::string& message) {
-  return {{"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", message}};
+Json error_object(ExitCode code, const std::string& text) {
+  return {
+      {"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", safe_message(text)}};
 }
 
-int report(ExitCode code, const std::string& message, bool as_json) {
+int report(ExitCode code, const std::string& text, bool as_json) {
   std::cout.flush();
-  std::cerr << "error: " << message << std::endl;
+  std::cerr << "error: " << safe_message(text) << std::endl;
   if (as_json) {
-    const nlohmann::ordered_json error = error_object(code, message);
-    std::cout << nlohmann::ordered_json{{"error", error}}.dump(
-                     2, ' ', false, nlohmann::json::error_handler_t::replace)
+    const Json error = error_object(code, text);
+    std::cout << Json{{"error", error}}.dump(2, ' ', true, Json::error_handler_t::replace)
               << std::endl;
   }
   return static_cast<int>(code);
@@ -143,9 +145,7 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-nlohmann::ordered_json error_json(const Error& error) {
-  return error_object(error.code(), error.what());
-}
+Json error_json(const Error& error) { return error_object(error.code(), error.what()); }
 
 int run_program(Command program, const std::vector<std::string>& arguments) {
   CLI::App& app = program.app();
@@ -169,6 +169,9 @@ int run_program(Command program, const std::vector<std::string>& arguments) {
   } catch (const std::bad_alloc&) {
     return report(ExitCode::kDevice,
                   "out of host memory. Use a smaller --batch-size or a smaller file.", as_json);
+  } catch (const std::system_error& error) {  // of files and directories
+    return report(ExitCode::kIo, cat(error.what(), ". ", errno_advice(error.code().value())),
+                  as_json);
   } catch (const std::exception& error) {
     return report(ExitCode::kInternal,
                   cat("internal: ", error.what(), ". This is a bug of ", app.get_name(), " ",
@@ -194,20 +197,24 @@ void add_version_flag(Command program) {
 const char* program_version() { return EBB_VERSION; }
 
 void add_device_flags(Command command, DeviceFlags& flags) {
-  command.add_option("--device", flags.device, "auto, cpu, cuda or cuda:N").show_default();
-  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads; 0: all (default)");
+  command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N").show_default();
+  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads (0: all)");
   add_precision_flag(command, flags);
-  add_kernels_flag(command);
+  add_kernels_flag(command, flags.kernels);
 }
 
 void add_precision_flag(Command command, DeviceFlags& flags) {
   add_choice(command, "--precision", flags.precision_name, {"f32", "tf32", "bf16", "f16"},
-             "what a GPU computes in (default f32; tf32: f32 rounded by tensor cores; bf16, f16: "
-             "activations of 16 bits)");
+             "Precision on a GPU (f32; tf32: f32 rounded by tensor cores; bf16, f16: 16-bit "
+             "activations)");
 }
 
 std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
-  return make_context(flags.device, static_cast<int>(flags.threads), flags.precision());
+  return make_context(
+      {.device = flags.device,
+       .threads = static_cast<int>(flags.threads),
+       .precision = flags.precision(),
+       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault});
 }
 
 }  // namespace ebb

@@ -31,18 +31,19 @@ struct ExitWith {
 void add_version_flag(Command program);
 const char* program_version();  // "0.1.0"
 
-// --device, --threads and --precision.
+// --device, --threads, --precision and --kernels.
 struct DeviceFlags {
   std::string device = "auto";
   int64_t threads = 0;
   std::string precision_name = "f32";
+  std::string kernels = "default";  // add_kernels_flag()
 
   Precision precision() const { return parse_precision(precision_name); }
 };
 void add_device_flags(Command command, DeviceFlags& flags);
 void add_precision_flag(Command command, DeviceFlags& flags);  // part of the above
 
-// The device that they ask for, or the error that engine/backend.h tells of.
+// Opens the requested device; throws as make_context() of engine/backend.h.
 std::unique_ptr<Context> make_context(const DeviceFlags& flags);
 
 }  // namespace ebb

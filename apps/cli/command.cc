@@ -95,6 +95,8 @@ Command Command::add_subcommand(const std::string& name, const std::string& desc
   return Command(*app_->add_subcommand(name, description));
 }
 
+void Command::alias(const std::string& name) { app_->alias(name); }
+
 void Command::require_subcommand() { app_->require_subcommand(1); }
 
 void Command::callback(std::function<void()> run) { app_->callback(std::move(run)); }

@@ -49,6 +49,7 @@ class Command {
   explicit Command(CLI::App& app) : app_(&app) {}
 
   Command add_subcommand(const std::string& name, const std::string& description);
+  void alias(const std::string& name);  // of a subcommand
   void require_subcommand();
   void callback(std::function<void()> run);  // runs after parsing
 

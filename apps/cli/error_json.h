@@ -1,12 +1,11 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
+#include "base/json.h"
 
 namespace ebb {
 
 // {"code", "kind", "message"}: what --json says of an error.
-nlohmann::ordered_json error_json(const Error& error);
+Json error_json(const Error& error);
 
 }  // namespace ebb

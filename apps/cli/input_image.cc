@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "apps/cli/image_bytes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/stream.h"
 #include "base/text.h"
 #include "image/convert.h"
@@ -55,6 +55,9 @@ Image pick(const IdxImages& images, const std::string& index, const std::string&
   const auto [rest, error] = std::from_chars(index.data(), end, i);
   EBB_CHECK(error == std::errc() && rest == end && i < images.count, UsageError, where, ": holds ",
             images.count, " images, expected an index of 0..", images.count - 1, ".");
+  EBB_CHECK(std::max(images.rows, images.cols) <= int64_t{kMaxImageSide}, FormatError, where,
+            ": its images are ", images.cols, " x ", images.rows,
+            " pixels, expected sides of at most ", kMaxImageSide, ". Use another file.");
   Image image = make_image(static_cast<int>(images.cols), static_cast<int>(images.rows), 1);
   const auto first = images.pixels.begin() + i * images.rows * images.cols;
   std::copy_n(first, image.pixels.size(), image.pixels.begin());
@@ -198,13 +201,13 @@ std::string find_input_file(const std::string& path) {
 }
 
 ImageFormat image_format(const Network& network) {
-  const Shape x = network.inputs[0].shape;  // [H, W, C]
+  const Shape x = network.sample().shape;  // [H, W, C]
   ImageFormat format{.width = static_cast<int>(x[1]),
                      .height = static_cast<int>(x[0]),
                      .channels = static_cast<int>(x[2]),
                      .range = PixelRange::kMinusOneToOne,
                      .light_on_dark = false};
-  if (nlohmann::json::parse(network.config).value("name", "") == "mnist_unet") {
+  if (Json::parse(network.config).value("name", "") == "mnist_unet") {
     format.range = PixelRange::kZeroToOne;
     format.light_on_dark = true;
   }
@@ -242,7 +245,7 @@ Mask read_mask(const std::string& flag, const std::string& name, int width, int 
   }
   const bool any = std::find(mask.inpaint.begin(), mask.inpaint.end(), 1.0f) != mask.inpaint.end();
   EBB_CHECK(any, UsageError, flag, " ", path_label(name), ": marks no pixel of ", width, " x ",
-            height, " to make new, expected white ones. Draw what to make new in white.");
+            height, " for inpainting, expected white ones. Paint the area to inpaint white.");
   return mask;
 }
 

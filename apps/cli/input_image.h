@@ -10,7 +10,7 @@
 
 namespace ebb {
 
-// The images that a model takes and makes.
+// The format of a model's images.
 struct ImageFormat {
   int width = 0;
   int height = 0;
@@ -58,16 +58,16 @@ InputImage read_input_image(const std::string& flag, const std::string& name,
 // The file that a path of an InputFile means here; a stream is itself.
 std::string find_input_file(const std::string& path);
 
-// Which pixels to make new.
+// Which pixels to inpaint.
 struct Mask {
-  std::vector<float> inpaint;     // [height][width], 1: make new, 0: keep
+  std::vector<float> inpaint;     // [height][width], 1: inpaint, 0: keep
   std::optional<InputFile> file;  // nothing for a mask with a name
 };
 
 // left, right, top or bottom: that half (of an odd size the smaller); center: the middle half of
-// both sides. Anything else is an image file: white, from level 128, means new, transparent pixels
-// are kept, and another size is scaled with resize_nearest(). UsageError when nothing is to be made
-// new.
+// both sides. Anything else is an image file: white, from level 128, means inpaint, transparent
+// pixels are kept, and another size is scaled with resize_nearest(). UsageError when nothing is to
+// be inpainted.
 Mask read_mask(const std::string& flag, const std::string& name, int width, int height);
 
 }  // namespace ebb

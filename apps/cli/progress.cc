@@ -74,8 +74,8 @@ Terminal stderr_terminal() {
   return make_terminal(::isatty(STDERR_FILENO) == 1, std::getenv("NO_COLOR"), std::getenv("TERM"));
 }
 
-ProgressBar::ProgressBar(int64_t total)
-    : ProgressBar(total, std::cerr, stderr_terminal(), steady_seconds) {}
+ProgressBar::ProgressBar(int64_t total, bool visible)
+    : ProgressBar(total, std::cerr, visible ? stderr_terminal() : Terminal{}, steady_seconds) {}
 
 ProgressBar::ProgressBar(int64_t total, std::ostream& out, Terminal terminal, Clock clock)
     : total_(total),

@@ -34,7 +34,8 @@ class ProgressBar {
  public:
   using Clock = std::function<double()>;  // seconds, ascending
 
-  explicit ProgressBar(int64_t total);
+  // On standard error. visible false: silent even on a terminal.
+  explicit ProgressBar(int64_t total, bool visible = true);
   // For tests and other streams.
   ProgressBar(int64_t total, std::ostream& out, Terminal terminal, Clock clock);
   ProgressBar(const ProgressBar&) = delete;

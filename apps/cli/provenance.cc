@@ -4,27 +4,41 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
 namespace ebb {
 
-void to_json(nlohmann::json& json, const InputFile& file) {
-  json = {{"path", replace_invalid_utf8(file.path)}, {"sha256", file.sha256}};
-}
-void from_json(const nlohmann::json& json, InputFile& file) {
-  json.at("path").get_to(file.path);
-  json.at("sha256").get_to(file.sha256);
-}
-
 namespace {
 
-using nlohmann::json;
+template <typename T>
+Json to_json(const T& value) {
+  return value;
+}
+Json to_json(const std::vector<InputFile>& files) {
+  Json result = Json::array();
+  for (const InputFile& file : files) {
+    result.push_back({{"path", replace_invalid_utf8(file.path)}, {"sha256", file.sha256}});
+  }
+  return result;
+}
+
+template <typename T>
+void from_json(const Json& json, T& value) {
+  json.get_to(value);
+}
+void from_json(const Json& json, std::vector<InputFile>& files) {
+  files.clear();
+  for (const Json& file : json) {
+    files.push_back({file.at("path").get<std::string>(), file.at("sha256").get<std::string>()});
+  }
+}
 
 constexpr const char* kParametersKeyword = "parameters";
+constexpr const char* kLegacyImageKey = "picture";
 
 // Calls visit(name, member) for every field: the one list that writing and reading share.
 template <typename P, typename Visit>
@@ -32,7 +46,7 @@ void for_each_field(P& provenance, Visit visit) {
   visit("version", provenance.version);
   visit("argv", provenance.argv);
   visit("seeds", provenance.seeds);
-  visit("picture", provenance.image);
+  visit(provenance.legacy_key ? kLegacyImageKey : "image", provenance.image);
   visit("inputs", provenance.inputs);
   visit("model", provenance.model);
   visit("model_sha256", provenance.model_sha256);
@@ -56,7 +70,7 @@ std::string number(double value) {
 
 // A value with separators in it is written as a JSON string, as the web UI does.
 std::string quote_value(const std::string& value) {
-  return value.find_first_of(",:\"\n") == std::string::npos ? value : json(value).dump();
+  return value.find_first_of(",:\"\n") == std::string::npos ? value : Json(value).dump();
 }
 
 // prompt, optional negative prompt, then "Key: value" pairs on one line.
@@ -95,25 +109,25 @@ const char* expected_type(const std::vector<InputFile>&) { return "an array of f
 const char* expected_type(int) { return "a whole number"; }
 const char* expected_type(double) { return "a number"; }
 
-bool fits(const json& value, const std::string&) { return value.is_string(); }
-bool fits(const json& value, double) { return value.is_number(); }
-bool fits(const json& value, int) {
+bool fits(const Json& value, const std::string&) { return value.is_string(); }
+bool fits(const Json& value, double) { return value.is_number(); }
+bool fits(const Json& value, int) {
   return value.is_number_unsigned() && value.get<uint64_t>() <= 0x7FFFFFFF;
 }
-bool fits(const json& value, const std::vector<std::string>&) {
+bool fits(const Json& value, const std::vector<std::string>&) {
   return value.is_array() &&
-         std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); });
+         std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_string(); });
 }
-bool fits(const json& value, const std::vector<InputFile>&) {
-  const auto has_text = [](const json& item, const char* key) {
+bool fits(const Json& value, const std::vector<InputFile>&) {
+  const auto has_text = [](const Json& item, const char* key) {
     return item.contains(key) && item[key].is_string();
   };
-  return value.is_array() && std::all_of(value.begin(), value.end(), [&](const json& item) {
+  return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& item) {
            return item.is_object() && has_text(item, "path") && has_text(item, "sha256");
          });
 }
-bool fits(const json& value, const std::vector<uint64_t>&) {
-  return value.is_array() && std::all_of(value.begin(), value.end(), [](const json& item) {
+bool fits(const Json& value, const std::vector<uint64_t>&) {
+  return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) {
            return item.is_number_unsigned();
          });
 }
@@ -163,23 +177,25 @@ Provenance with_valid_text(const Provenance& provenance) {
 
 std::string provenance_json(const Provenance& provenance) {
   const Provenance clean = with_valid_text(provenance);
-  json fields;
-  for_each_field(clean, [&](const char* name, const auto& member) { fields[name] = member; });
-  return fields.dump(-1, ' ', /*ensure_ascii=*/true);
+  Json fields;
+  for_each_field(clean,
+                 [&](const char* name, const auto& member) { fields[name] = to_json(member); });
+  return fields.dump_sorted(/*ensure_ascii=*/true);
 }
 
 Provenance parse_provenance_json(const std::string& text, const std::string& label) {
-  const json fields = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json fields = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   EBB_CHECK(fields.is_object(), FormatError, label, ": the text \"", kProvenanceKeyword,
             "\" is not a JSON object. The image was changed after ebb wrote it.");
   Provenance provenance;
+  provenance.legacy_key = fields.contains(kLegacyImageKey);
   for_each_field(provenance, [&](const char* name, auto& member) {
-    const auto field = fields.find(name);
-    if (field == fields.end()) return;
+    const Json* field = fields.find(name);
+    if (field == nullptr) return;
     EBB_CHECK(fits(*field, member), FormatError, label, ": the text \"", kProvenanceKeyword,
               "\": ", name, " is ", field->type_name(), ", expected ", expected_type(member),
               ". The image was changed after ebb wrote it.");
-    field->get_to(member);
+    from_json(*field, member);
   });
   return provenance;
 }

@@ -17,7 +17,7 @@ struct InputFile {
   friend bool operator==(const InputFile&, const InputFile&) = default;
 };
 
-// How an image was made: all that is needed to make it again.
+// How an image was made: all that is needed to regenerate it.
 struct Provenance {
   std::string version;            // of ebb, for example "0.1.0"
   std::vector<std::string> argv;  // program name first
@@ -36,6 +36,8 @@ struct Provenance {
   std::string device;  // "cpu", "cuda:0"
   std::string dtype;
   std::string rng;
+  // The JSON object names `image` "picture", as early files do: read, and kept by `ebb rerun`.
+  bool legacy_key = false;
 
   friend bool operator==(const Provenance&, const Provenance&) = default;
 };

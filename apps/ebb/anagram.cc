@@ -1,9 +1,8 @@
-#include "apps/ebb/anagram.h"
-
 #include <array>
 #include <memory>
 
 #include "apps/ebb/class_predictions.h"
+#include "apps/ebb/commands.h"
 #include "apps/ebb/sample_job.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
@@ -40,24 +39,25 @@ std::vector<View> make_views(const SampleJob& job, const std::vector<std::string
   return views;
 }
 
-void run(const Flags& flags, const std::vector<std::string>& arguments) {
+void run(const Flags& flags, const Invocation& invocation) {
   const std::vector<std::string> names = names_of_views(flags);
-  SampleJob job(flags.job, arguments);
+  SampleJob job(flags.job, invocation);
   const std::vector<View> views =
       make_views(job, names, flags.views.empty() ? "--view" : "--views");
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   std::vector<int64_t> labels;  // by view
   std::vector<ViewedGuidance> parts;
   for (size_t v = 0; v < views.size(); ++v) {
-    labels.push_back(job.class_of(flags.prompts[v], "--prompts"));
+    labels.push_back(job.pipeline().label_of(flags.prompts[v]));
     parts.push_back({views[v], job.guided_to(std::array{labels[v]})});
   }
-  GenerateRequest request = job.request(images, job.full_schedule());
+  GenerateRequest request = job.request(images);
   request.guidance = mean_of_views(parts);
   const OutputFiles files = job.files(images, std::min<int64_t>(images, 10));
   check_figure(files, job.image(), files.columns,
                (images + files.columns - 1) / files.columns * static_cast<int64_t>(views.size()),
                {"", {}, names});
+  job.release_weights();
 
   const std::vector<float> values = job.generate(request, files);
   const int64_t channels = job.image()[2];
@@ -66,38 +66,39 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
     prompt += cat(v > 0 ? ", " : "", class_text(labels[v]), " by ", names[v]);
   }
   Provenance provenance = job.provenance(&request, prompt);
-  std::vector<std::vector<Image>> seen;  // by view
+  std::vector<std::vector<Image>> viewed;  // by view
   for (const View& view : views) {
-    seen.push_back(to_images(apply_view(view, values, channels), job.image(), job.range()));
+    viewed.push_back(to_images(apply_view(view, values, channels), job.image(), job.range()));
   }
   if (files.grid) {
-    // For each row of images, a row of what every view shows.
+    // Each row of images becomes one row per view.
     GridLabels grid{.title = "", .columns = {}, .rows = {}};
     std::vector<Image> cells;
     const Image blank = make_image(static_cast<int>(job.image()[1]),
-                                   static_cast<int>(job.image()[0]), seen[0][0].channels, 255);
+                                   static_cast<int>(job.image()[0]), viewed[0][0].channels, 255);
     for (int64_t first = 0; first < images; first += files.columns) {
       for (size_t v = 0; v < views.size(); ++v) {
         grid.rows.push_back(cat(names[v], " ", labels[v]));
         for (int64_t k = first; k < first + files.columns; ++k) {
-          cells.push_back(k < images ? seen[v][k] : blank);
+          cells.push_back(k < images ? viewed[v][k] : blank);
         }
       }
     }
     for (int64_t k = 0; k < images; ++k) {
-      provenance.seeds.push_back(request.first_seed + static_cast<uint64_t>(k));
+      provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
     }
-    write_figure(files, make_labeled_grid(cells, files.columns, grid, kFigureScale), provenance);
+    write_figure(job.out(), files, make_labeled_grid(cells, files.columns, grid, kFigureScale),
+                 provenance);
   } else {
     const std::vector<Image> images_generated = to_images(values, job.image(), job.range());
     std::vector<GeneratedImage> generated;
     for (int64_t k = 0; k < images; ++k) {
       generated.push_back({.image = images_generated[k],
-                           .seed = request.first_seed + static_cast<uint64_t>(k),
+                           .seed = request.seed + static_cast<uint64_t>(k),
                            .prompt = prompt,
                            .note = ""});
     }
-    write_images(files, generated, provenance);
+    write_images(job.out(), files, generated, provenance);
   }
   PredictionPrinter classifier(job);
   for (size_t v = 0; v < views.size(); ++v) {
@@ -108,20 +109,21 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_anagram_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb anagram`: images that show something else through each of several views (Geng, Park,
+// Owens, "Visual Anagrams", 2024).
+void add_anagram(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command = program.add_subcommand(
-      "anagram", "Draw images that show something else when turned, flipped or rearranged");
-  command.add_option("--prompts", flags->prompts, "What each view shows, such as 6 9")
+  command.add_option("--prompts", flags->prompts, "Prompt of each view, such as 6 9")
       .required()
       .type_name("PROMPT");
-  Flag view = add_choice(command, "--view", flags->view, view_names(),
-                         "How the second prompt is seen (rotate_180), the first as it is");
-  command.add_option("--views", flags->views, "A view for each prompt, instead of --view")
+  Flag view =
+      add_choice(command, "--view", flags->view, view_names(),
+                 "View that shows the second prompt (rotate_180); the first is shown upright");
+  command.add_option("--views", flags->views, "One view per prompt, instead of --view")
       .type_name("VIEW")
       .excludes(view);
   add_sample_flags(command, flags->job, {.takes_prompt = false},
-                   [flags, &arguments] { run(*flags, arguments); });
+                   [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

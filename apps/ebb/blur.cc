@@ -1,9 +1,8 @@
-#include "apps/ebb/blur.h"
-
 #include <iomanip>
-#include <iostream>
 #include <memory>
+#include <ostream>
 
+#include "apps/ebb/commands.h"
 #include "apps/ebb/noisy_images.h"
 #include "base/text.h"
 #include "diffusion/filter.h"
@@ -46,17 +45,19 @@ std::string blur_text(const BlurResult& blur) {
   return cat("k ", blur.taps, ", \u03c3 ", blur.sigma);
 }
 
-void print_row(const std::string& title, const BlurResult& blur, double noisy, size_t tried) {
-  std::cout << std::left << std::setw(9) << title << std::right << "  kernel " << std::setw(2)
-            << blur.taps << "  sigma " << std::setw(4) << blur.sigma << "  MSE " << std::fixed
-            << std::setprecision(5) << blur.mse << "  (noisy " << noisy << ", " << std::defaultfloat
-            << std::setprecision(6) << tried << (tried == 1 ? " kernel" : " kernels tried")
-            << ")\n";
+void print_row(std::ostream& out, const std::string& title, const BlurResult& blur, double noisy,
+               size_t tried) {
+  out << std::left << std::setw(9) << title << std::right << "  kernel " << std::setw(2)
+      << blur.taps << "  sigma " << std::setw(4) << blur.sigma << "  MSE " << std::fixed
+      << std::setprecision(5) << blur.mse << "  (noisy " << noisy << ", " << std::defaultfloat
+      << std::setprecision(6) << tried << (tried == 1 ? " kernel" : " kernels tried") << ")\n";
 }
 
-void run(const Flags& flags, const std::vector<std::string>& arguments) {
-  EBB_CHECK(!flags.job.gif, UsageError, "--gif: ebb blur takes no steps to animate. Leave it out.");
-  const SampleJob job(flags.job, arguments);
+void run(const Flags& flags, const Invocation& invocation) {
+  EBB_CHECK(!flags.job.gif, UsageError, "--gif: ebb blur has no steps to animate. Leave it out.");
+  refuse_step_flags(flags.job, "for ebb blur, which has no steps");
+  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb blur, which runs no network");
+  const SampleJob job(flags.job, invocation);
   const std::vector<BlurResult> candidates = candidates_for(flags, job);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
@@ -74,7 +75,8 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
     const auto results = try_blurs(job.context(), level.x, start.values, candidates);
     const BlurResult& best = best_blur(results);
     const std::vector<float> noisy_values = level.x.to_host();
-    print_row(level.title, best, mse_from_image(noisy_values, start.values), results.size());
+    print_row(invocation.out, level.title, best, mse_from_image(noisy_values, start.values),
+              results.size());
     const FilterRunner blur(job.context(), low_pass(best.taps, best.sigma));
     const std::vector<Image> noisy = images_of(job, noisy_values);
     const std::vector<Image> blurred = images_of(job, blur.run(level.x).to_host());
@@ -88,30 +90,28 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
       labels.rows.push_back(cat(level.title, ", ", blur_text(best)));
     }
   }
-  if (!files.grid) return write_images(files, generated, provenance);
+  if (!files.grid) return write_images(job.out(), files, generated, provenance);
   for (int64_t k = 0; k < images; ++k) {
     provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
   }
-  write_figure(files, make_labeled_grid(cells, 3, labels, kFigureScale), provenance);
+  write_figure(job.out(), files, make_labeled_grid(cells, 3, labels, kFigureScale), provenance);
 }
 
 }  // namespace
 
-void add_blur_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb blur -i IMG -t 250,500,750`: noised images and what Gaussian blur makes of them, the
+// classical way to denoise; the kernel that comes closest to the original, unless one is given.
+void add_blur(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command =
-      program.add_subcommand("blur", "Noise an image and blur it, the classical way to denoise");
   add_input_flags(command, flags->input);
-  command
-      .add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
+  command.add_option("-t,--timesteps", flags->timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
       .type_name("LIST");
   add_integer(command, "--kernel", flags->kernel, 1, 255,
-              "Taps of the Gaussian, odd (the best of 3 to 25 by mean squared error)");
+              "Taps of the Gaussian kernel, odd (the best of 3 to 25 by mean squared error)");
   add_number(command, "--sigma", flags->sigma, 0.05, 50,
-             "Its standard deviation in pixels (the best of 0.5 to 4)");
-  add_sample_flags(command, flags->job,
-                   {.takes_prompt = false, .count = "Seeds to draw noise with (1)"},
-                   [flags, &arguments] { run(*flags, arguments); });
+             "Standard deviation of the Gaussian in pixels (the best of 0.5 to 4)");
+  add_sample_flags(command, flags->job, {.takes_prompt = false, .count = "Noise seeds (1)"},
+                   [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

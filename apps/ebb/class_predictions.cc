@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <iostream>
+#include <ostream>
 
 #include "diffusion/conditioner.h"
 #include "diffusion/eval/digit_classifier.h"
@@ -12,22 +12,23 @@ namespace ebb {
 namespace {
 
 // The digits of MNIST, as images of this model.
-bool draws_digits(const SampleJob& job) {
+bool generates_digits(const SampleJob& job) {
   return job.image() == Shape({28, 28, 1}) && class_count(job.model().network) == 10;
 }
 
 }  // namespace
 
 struct PredictionPrinter::Impl {
+  std::ostream& out;
   DigitClassifier classifier;
 };
 
 PredictionPrinter::PredictionPrinter(const SampleJob& job) {
-  if (!draws_digits(job)) return;
+  if (!generates_digits(job)) return;
   try {
-    impl_.reset(new Impl{load_classifier(job.context())});
+    impl_.reset(new Impl{job.out(), load_classifier(job.context())});
   } catch (const IoError& error) {
-    std::cerr << "warning: not judged: " << error.what() << '\n';
+    job.err() << "warning: images not classified: " << error.what() << '\n';
   }
 }
 
@@ -41,8 +42,8 @@ void PredictionPrinter::print(const std::string& what, std::span<const float> va
   std::array<char, 32> share;
   std::snprintf(share.data(), share.size(), "%.1f",
                 100.0 * static_cast<double>(right) / static_cast<double>(predictions.images));
-  std::cout << "judged " << what << " as " << expected << ": " << share.data() << " % (" << right
-            << " of " << predictions.images << ")\n";
+  impl_->out << "classified " << what << " as " << expected << ": " << share.data() << " % ("
+             << right << " of " << predictions.images << ")\n";
 }
 
 }  // namespace ebb

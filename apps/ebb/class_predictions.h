@@ -8,9 +8,9 @@
 
 namespace ebb {
 
-// Lets the classifier network read digits and prints how many it reads as meant:
-//   "judged upright as 6: 95 % (19 of 20)"
-// Prints nothing for models that do not draw MNIST digits. values: [N, 28, 28].
+// Classifies generated digits and prints the share that agrees with the prompt:
+//   "classified upright as 6: 95.0 % (19 of 20)"
+// Prints nothing for models that do not generate MNIST digits. values: [N, 28, 28].
 class PredictionPrinter {
  public:
   explicit PredictionPrinter(const SampleJob& job);
@@ -19,7 +19,7 @@ class PredictionPrinter {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;  // null: nothing to classifier
+  std::unique_ptr<Impl> impl_;  // null: nothing to classify
 };
 
 }  // namespace ebb

@@ -1,21 +1,18 @@
-#include "apps/ebb/compare.h"
-
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
-#include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "apps/cli/cli.h"
+#include "apps/ebb/commands.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "diffusion/compare_layers.h"
 #include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Flags {
   std::string model;
@@ -31,18 +28,18 @@ bool is_within(const LayerComparison& layer, double tolerance) { return layer.nm
 
 std::string shape_text(const LayerComparison& layer) { return Json(layer.shape).dump(); }
 
-void print_table(const std::vector<LayerComparison>& layers, double tolerance) {
-  std::cout << std::left << std::setw(20) << "layer" << std::setw(20) << "shape" << std::right
-            << std::setw(10) << "NMSE" << std::setw(16) << "largest error" << '\n'
-            << std::scientific << std::setprecision(2);
+void print_table(std::ostream& out, const std::vector<LayerComparison>& layers, double tolerance) {
+  out << std::left << std::setw(20) << "layer" << std::setw(20) << "shape" << std::right
+      << std::setw(10) << "NMSE" << std::setw(16) << "largest error" << '\n'
+      << std::scientific << std::setprecision(2);
   for (const LayerComparison& layer : layers) {
-    std::cout << std::left << std::setw(20) << layer.name << std::setw(20) << shape_text(layer)
-              << std::right << std::setw(10) << layer.nmse << std::setw(16) << layer.max_abs_error
-              << (is_within(layer, tolerance) ? "" : "  differs") << '\n';
+    out << std::left << std::setw(20) << layer.name << std::setw(20) << shape_text(layer)
+        << std::right << std::setw(10) << layer.nmse << std::setw(16) << layer.max_abs_error
+        << (is_within(layer, tolerance) ? "" : "  differs") << '\n';
   }
 }
 
-void print_json(const Flags& flags, const std::vector<LayerComparison>& layers,
+void print_json(std::ostream& out, const Flags& flags, const std::vector<LayerComparison>& layers,
                 const std::string& first_diverging) {
   Json rows = Json::array();
   for (const LayerComparison& layer : layers) {  // NaN and infinity become null
@@ -59,13 +56,14 @@ void print_json(const Flags& flags, const std::vector<LayerComparison>& layers,
       {"passed", first_diverging.empty()},
       {"first_diverging", first_diverging.empty() ? Json() : Json(first_diverging)},
       {"layers", rows}};
-  std::cout << result.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  out << result.dump(2, ' ', true, Json::error_handler_t::replace) << '\n';
 }
 
-void run(const Flags& flags) {
+void run(const Flags& flags, const Invocation& invocation) {
   const auto context = make_context(flags.device);
   const LoadedModel model = load_model(*context, find_model(flags.model));
-  for (const std::string& warning : model.warnings) std::cerr << "warning: " << warning << '\n';
+  for (const std::string& warning : model.warnings)
+    invocation.err << "warning: " << warning << '\n';
   const std::vector<LayerComparison> layers =
       compare_with_reference(*context, model, flags.reference, !flags.no_passes);
   const auto first = std::find_if_not(layers.begin(), layers.end(), [&](const auto& layer) {
@@ -73,23 +71,23 @@ void run(const Flags& flags) {
   });
   const std::string first_diverging = first == layers.end() ? "" : first->name;
   if (flags.json) {
-    print_json(flags, layers, first_diverging);
+    print_json(invocation.out, flags, layers, first_diverging);
   } else {
-    print_table(layers, flags.tolerance);
-    std::cout << (first_diverging.empty()
-                      ? cat("all ", layers.size(), " layers agree within NMSE ", flags.tolerance)
-                      : cat("first diverging layer: ", first_diverging))
-              << '\n';
+    print_table(invocation.out, layers, flags.tolerance);
+    invocation.out << (first_diverging.empty() ? cat("all ", layers.size(),
+                                                     " layers agree within NMSE ", flags.tolerance)
+                                               : cat("first diverging layer: ", first_diverging))
+                   << '\n';
   }
   if (!first_diverging.empty()) throw ExitWith(1);
 }
 
 }  // namespace
 
-void add_compare_command(Command program) {
+// `ebb compare MODEL REFERENCE`: finds the first layer where the engine and another implementation
+// of the same model part. Exit code 1 when a layer is beyond the tolerance.
+void add_compare(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command = program.add_subcommand(
-      "compare", "Compare a model layer by layer with what another implementation computed");
   command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
       .required();
   command
@@ -102,7 +100,7 @@ void add_compare_command(Command program) {
                    "Run the network as written, without folding and fusing layers");
   command.add_flag("--json", flags->json, "Print one JSON object instead of a table");
   add_device_flags(command, flags->device);
-  command.callback([flags] { run(*flags); });
+  command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -1,10 +1,10 @@
-#include "apps/ebb/denoise.h"
-
 #include <array>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <sstream>
 
+#include "apps/ebb/commands.h"
 #include "apps/ebb/image_start.h"
 #include "apps/ebb/sample_job.h"
 #include "base/text.h"
@@ -14,23 +14,27 @@
 namespace ebb {
 namespace {
 
+// Those of the assignment.
+constexpr const char* kTimesteps = "250,500,750";
+constexpr const char* kSigmas = "0,.2,.4,.5,.6,.8,1";
+constexpr int64_t kStart = 10;
+
 struct Flags {
   SampleFlags job;
   InputFlags input;
   bool one_step = false, iterative = false;
-  std::string timesteps = "250,500,750";
-  std::string sigmas = "0,.2,.4,.5,.6,.8,1";  // of the assignment
-  int64_t i_start = 10;
-  int64_t show_every = 0;  // 0: only the result
+  std::string timesteps, sigmas;   // empty: kTimesteps, kSigmas
+  std::optional<int64_t> i_start;  // nothing: kStart
+  int64_t show_every = 0;          // 0: only the result
 };
 
-// Rows of a figure: what is shown of each noised image.
+// A column of a figure.
 struct Column {
   std::string title;
   std::vector<Image> images;  // one per row
 };
 
-void write_columns(const OutputFiles& files, const std::vector<Column>& columns,
+void write_columns(std::ostream& out, const OutputFiles& files, const std::vector<Column>& columns,
                    const std::vector<std::string>& rows, const Provenance& provenance) {
   GridLabels labels{.title = "", .columns = {}, .rows = rows};
   std::vector<Image> cells;
@@ -38,7 +42,7 @@ void write_columns(const OutputFiles& files, const std::vector<Column>& columns,
   for (size_t row = 0; row < columns.front().images.size(); ++row) {
     for (const Column& column : columns) cells.push_back(column.images[row]);
   }
-  write_figure(files,
+  write_figure(out, files,
                make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
                provenance);
 }
@@ -52,7 +56,7 @@ Tensor noisy(const SampleJob& job, const StartImage& start, const NoiseLevel& le
   return add_noise(context, level, select_images(context, start.tensor, 0, images), eps);
 }
 
-// The model's answer in one step: what it takes the clean images to be.
+// The model's one-step estimate of the clean images.
 Tensor estimate(const SampleJob& job, NetworkDenoiser& denoiser, const NoiseLevel& level,
                 const Tensor& x) {
   const Tensor t = coefficients(job.context(), std::array{level.time}).reshape({1, 1});
@@ -84,7 +88,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
                                      {start.image.image, step.noisy[k], step.clean[k]});
       }
     }
-    write_columns(files, columns, rows, provenance);
+    write_columns(job.out(), files, columns, rows, provenance);
     return;
   }
   std::vector<GeneratedImage> generated;
@@ -96,7 +100,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
                            .note = step.title});
     }
   }
-  write_images(files, generated, provenance);
+  write_images(job.out(), files, generated, provenance);
 }
 
 std::string shortened(double value) {
@@ -105,18 +109,23 @@ std::string shortened(double value) {
   return out.str();
 }
 
+std::string or_default(const std::string& text, const char* usual) {
+  return text.empty() ? usual : text;
+}
+
 // Levels of noise with names: sigmas for a one-step denoiser, timesteps for the others.
 std::vector<std::pair<std::string, NoiseLevel>> levels_of(const Flags& flags,
                                                           const Objective& objective) {
   std::vector<std::pair<std::string, NoiseLevel>> levels;
   if (!takes_time(objective)) {
-    for (const double sigma : parse_numbers(flags.sigmas, "--sigma", 0, 100)) {
+    for (const double sigma : parse_numbers(or_default(flags.sigmas, kSigmas), "--sigma", 0, 100)) {
       levels.emplace_back("\u03c3 " + shortened(sigma),
                           NoiseLevel{.alpha_bar = 1, .one_minus_alpha_bar = sigma * sigma});
     }
     return levels;
   }
-  for (const int64_t t : parse_integers(flags.timesteps, "-t", 0, kScale - 1)) {
+  for (const int64_t t :
+       parse_integers(or_default(flags.timesteps, kTimesteps), "-t", 0, kScale - 1)) {
     levels.emplace_back(cat("t = ", t), scale_level(objective, t));
   }
   return levels;
@@ -132,7 +141,8 @@ void run_one_step(const Flags& flags, SampleJob& job) {
   const auto count = static_cast<int64_t>(levels.size());
   const OutputFiles files = job.files(images * count, 1);
   check_figure(files, job.image(), count, 3 * images, {"", {levels.front().first}, {"denoised"}});
-  NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
+  job.release_weights();
+  NetworkDenoiser denoiser(job.context(), job.model().network, job.params(), images,
                            job.guided_to(labels));
   std::vector<OneStep> steps;
   for (const auto& [title, level] : levels) {
@@ -167,11 +177,12 @@ Column best_blur(const SampleJob& job, const StartImage& start, const Tensor& no
 }
 
 void run_iterative(const Flags& flags, SampleJob& job) {
+  const int64_t i_start = flags.i_start.value_or(kStart);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
-  GenerateRequest request = job.request(images, job.assignment_schedule(flags.i_start));
-  request.guidance = job.guided_to(labels);
+  GenerateRequest request = job.request(images, job.assignment_schedule(i_start));
+  request.labels = labels;
   request.start = start.tensor;
   const OutputFiles files = job.files(images, square_columns(images));
   if (flags.show_every > 0) {
@@ -183,22 +194,24 @@ void run_iterative(const Flags& flags, SampleJob& job) {
   }
 
   std::vector<Column> columns;
-  const auto keep = [&](int64_t first, int64_t done, const Tensor& x) {
-    if (flags.show_every == 0 || done % flags.show_every != 0) return;
-    const size_t column = static_cast<size_t>(done / flags.show_every);
+  const auto keep = [&](const GenerateStep& step) {
+    if (flags.show_every == 0 || step.step % flags.show_every != 0) return;
+    const size_t column = static_cast<size_t>(step.step / flags.show_every);
     if (columns.size() <= column) columns.resize(column + 1);
-    columns[column].title = "t = " + scale_text(job.objective(), request.schedule[done]);
+    columns[column].title = "t = " + scale_text(job.objective(), request.schedule[step.step]);
     columns[column].images.resize(static_cast<size_t>(images));
-    std::vector<Image> batch = images_of(job, x.to_host());
-    std::move(batch.begin(), batch.end(), columns[column].images.begin() + first);
+    std::vector<Image> batch = images_of(job, step.x.to_host());
+    std::move(batch.begin(), batch.end(), columns[column].images.begin() + step.first_image);
   };
+  if (flags.show_every == 0) job.release_weights();
   const std::vector<Image> results = images_of(job, job.generate(request, files, keep));
   Provenance provenance = job.provenance(&request, class_text(labels.front()));
   provenance.inputs = {start.image.file};
 
   if (flags.show_every > 0) {
-    NetworkDenoiser denoiser(job.context(), job.model().network, job.model().params, images,
-                             request.guidance);
+    job.release_weights();
+    NetworkDenoiser denoiser(job.context(), job.model().network, job.params(), images,
+                             job.guided_to(labels));
     const NoiseLevel& level = request.schedule.front();
     const Tensor noisy_x = noisy(job, start, level, images);
     if (step_count(request.schedule) % flags.show_every == 0) columns.pop_back();  // it is "final"
@@ -209,29 +222,45 @@ void run_iterative(const Flags& flags, SampleJob& job) {
     columns.push_back(
         {"original", std::vector<Image>(static_cast<size_t>(images), start.image.image)});
     for (int64_t k = 0; k < images; ++k) {
-      provenance.seeds.push_back(request.first_seed + static_cast<uint64_t>(k));
+      provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
     }
-    write_columns(files, columns, {}, provenance);
+    write_columns(job.out(), files, columns, {}, provenance);
   } else {
     std::vector<GeneratedImage> generated;
     for (int64_t k = 0; k < images; ++k) {
       generated.push_back({.image = results[k],
-                           .seed = request.first_seed + static_cast<uint64_t>(k),
+                           .seed = request.seed + static_cast<uint64_t>(k),
                            .prompt = class_text(labels[k]),
-                           .note = cat("i_start ", flags.i_start)});
+                           .note = cat("i_start ", i_start)});
     }
-    write_images(files, generated, provenance);
+    write_images(job.out(), files, generated, provenance);
   }
   job.print_summary(images, request);
 }
 
-void run(Flags flags, const std::vector<std::string>& arguments) {
+// A flag of the other way to denoise, or of another kind of model, changes nothing: a mistake.
+void refuse_useless(const Flags& flags, bool has_steps, const std::string& model) {
+  const std::string one_step_model = cat("for ", model, ", which denoises in one step");
+  const bool one_step = flags.one_step || !has_steps;
+  const std::string why = has_steps ? "with --one-step" : one_step_model;
+  refuse_flag("-t", !has_steps && !flags.timesteps.empty(),
+              one_step_model + "; --sigma says how noisy");
+  refuse_flag("--sigma", has_steps && !flags.sigmas.empty(),
+              cat("for ", model, ", a model of timesteps; -t says how noisy"));
+  refuse_flag("-t", !one_step && !flags.timesteps.empty(), "without --one-step");
+  refuse_flag("--i-start", one_step && flags.i_start.has_value(), why);
+  refuse_flag("--show-every", one_step && flags.show_every > 0, why);
+  if (one_step) refuse_step_flags(flags.job, why);
+}
+
+void run(Flags flags, const Invocation& invocation) {
   if (flags.show_every > 0) flags.job.grid = true;  // a figure is one file
-  SampleJob job(flags.job, arguments);
+  SampleJob job(flags.job, invocation);
   const bool has_steps = takes_time(job.objective());
   EBB_CHECK(has_steps || !flags.iterative, UsageError,
             "--iterative: ", path_label(job.model().path),
             " denoises in one step. Use --one-step.");
+  refuse_useless(flags, has_steps, path_label(job.model().path));
   if (flags.one_step || !has_steps) {
     run_one_step(flags, job);
   } else {
@@ -241,37 +270,38 @@ void run(Flags flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_denoise_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb denoise`: noises an image and shows what the model makes of it: its estimate in one step,
+// or the way back step by step.
+void add_denoise(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command =
-      program.add_subcommand("denoise", "Noise an image and denoise it, in one step or many");
   add_input_flags(command, flags->input);
   Flag one_step =
-      command.add_flag("--one-step", flags->one_step, "The model's estimate at each level of -t");
+      command.add_flag("--one-step", flags->one_step, "One-step estimates at the timesteps of -t");
   Flag iterative = command.add_flag("--iterative", flags->iterative,
-                                    "Step by step from --i-start (what happens without either)");
+                                    "Step by step from --i-start (the default)");
   iterative.excludes(one_step);
   command
       .add_option("-t,--timesteps", flags->timesteps,
-                  "Levels for --one-step, 0..999 of 1000 (250,500,750)")
+                  "Timesteps for --one-step, 0..999 of 1000 (250,500,750)")
       .type_name("LIST")
       .excludes(iterative);
   command
       .add_option("--sigma", flags->sigmas,
-                  "Noise for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
+                  "Noise levels for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
       .type_name("LIST")
       .excludes(iterative);
   add_integer(command, "--i-start", flags->i_start, 0, 32,
-              "Entry of the strided list 990, 960, ... to start from (10)")
+              "Entry of the strided timesteps 990, 960, ... to start from (10)")
       .excludes(one_step);
-  add_integer(command, "--show-every", flags->show_every, 1, 1000,
-              "One figure: every so many states, the result, one step, blur and the original")
+  add_integer(
+      command, "--show-every", flags->show_every, 1, 1000,
+      "Write one figure: every Nth state, the result, the one-step estimate, a blur, the original")
       .excludes(one_step);
   add_sample_flags(command, flags->job,
-                   {.count = "Seeds to denoise with (1)",
-                    .steps = "Sampling steps from the start to the clean image (those of the "
-                             "strided list)"},
-                   [flags, &arguments] { run(*flags, arguments); });
+                   {.count = "Noise seeds (1)",
+                    .steps = "Sampling steps from the start to the clean image (as in the "
+                             "strided list of timesteps)"},
+                   [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -1,20 +1,15 @@
-#include "apps/ebb/devices.h"
+#include <ostream>
 
-#include <iostream>
-
+#include "apps/ebb/commands.h"
 #include "engine/backend.h"
 
 namespace ebb {
-namespace {
 
-void run() {
-  for (const std::string& line : list_devices()) std::cout << line << '\n';
-}
-
-}  // namespace
-
-void add_devices_command(Command program) {
-  program.add_subcommand("devices", "List the devices that --device can name here").callback(run);
+// `ebb devices`: the values of --device that work here, and why the others don't.
+void add_devices(Command command, const Invocation& invocation) {
+  command.callback([&invocation] {
+    for (const std::string& line : list_devices()) invocation.out << line << '\n';
+  });
 }
 
 }  // namespace ebb

@@ -1,3 +1,3 @@
-#include "apps/ebb/ebb_app.h"
+#include "apps/ebb/commands.h"
 
 int main(int argc, char** argv) { return ebb::run_ebb({argv, argv + argc}); }

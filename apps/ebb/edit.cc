@@ -1,7 +1,6 @@
-#include "apps/ebb/edit.h"
-
 #include <memory>
 
+#include "apps/ebb/commands.h"
 #include "apps/ebb/image_start.h"
 #include "apps/ebb/sample_job.h"
 #include "image/labeled_grid.h"
@@ -15,11 +14,11 @@ struct Flags {
   std::string i_start = "1,3,5,7,10,20";  // of the assignment
 };
 
-void run(const Flags& flags, const std::vector<std::string>& arguments) {
+void run(const Flags& flags, const Invocation& invocation) {
   const std::vector<int64_t> starts = parse_integers(flags.i_start, "--i-start", 0, 32);
   EBB_CHECK(!flags.job.gif || starts.size() == 1, UsageError, "--gif: animates one start, but ",
             starts.size(), " are given by --i-start. Give one.");
-  SampleJob job(flags.job, arguments);
+  SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t each = std::max<int64_t>(flags.job.count, 1);
   const auto levels = static_cast<int64_t>(starts.size());
@@ -27,7 +26,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   std::vector<GenerateRequest> requests;
   for (const int64_t i : starts) {
     requests.push_back(job.request(each, job.assignment_schedule(i)));
-    requests.back().guidance = job.guided_to(labels);
+    requests.back().labels = labels;
     requests.back().start = start.tensor;
   }
   const OutputFiles files = job.files(each * levels, levels + 1);
@@ -49,7 +48,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   Provenance provenance = job.provenance(&requests.front(), class_text(labels.front()));
   provenance.inputs = {start.image.file};
   if (!files.grid) {
-    write_images(files, generated, provenance);
+    write_images(job.out(), files, generated, provenance);
   } else {
     // A row for each seed: from much noise to little, and the original.
     std::vector<Image> cells;
@@ -59,7 +58,8 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
       cells.push_back(start.image.image);
       provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
     }
-    write_figure(files, make_labeled_grid(cells, static_cast<int>(levels) + 1, grid, kFigureScale),
+    write_figure(job.out(), files,
+                 make_labeled_grid(cells, static_cast<int>(levels) + 1, grid, kFigureScale),
                  provenance);
   }
   job.print_summary(each * levels, requests.front());
@@ -67,21 +67,21 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_edit_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb edit`: adds chosen levels of noise to an image and denoises it (SDEdit, Meng et al. 2022):
+// sketches become digits, digits become others.
+void add_edit(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command =
-      program.add_subcommand("edit", "Noise an image to several levels and denoise it again");
   add_input_flags(command, flags->input);
   command
       .add_option("--i-start", flags->i_start,
-                  "Entries of the strided list to start from, 0 (most noise) to 32 "
+                  "Entries of the strided timesteps to start from, 0 (most noise) to 32 "
                   "(1,3,5,7,10,20)")
       .type_name("LIST");
   add_sample_flags(command, flags->job,
-                   {.count = "Images for each start (1)",
-                    .steps = "Sampling steps from the start to the clean image (those of the "
-                             "strided list)"},
-                   [flags, &arguments] { run(*flags, arguments); });
+                   {.count = "Images per start (1)",
+                    .steps = "Sampling steps from the start to the clean image (as in the "
+                             "strided list of timesteps)"},
+                   [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

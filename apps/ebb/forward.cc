@@ -1,7 +1,6 @@
-#include "apps/ebb/forward.h"
-
 #include <memory>
 
+#include "apps/ebb/commands.h"
 #include "apps/ebb/noisy_images.h"
 #include "image/labeled_grid.h"
 
@@ -14,10 +13,12 @@ struct Flags {
   std::string timesteps = "250,500,750";
 };
 
-void run(const Flags& flags, const std::vector<std::string>& arguments) {
+void run(const Flags& flags, const Invocation& invocation) {
   EBB_CHECK(!flags.job.gif, UsageError,
-            "--gif: ebb forward takes no steps to animate. Leave it out.");
-  const SampleJob job(flags.job, arguments);
+            "--gif: ebb forward has no steps to animate. Leave it out.");
+  refuse_step_flags(flags.job, "for ebb forward, which has no steps");
+  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb forward, which runs no network");
+  const SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const int64_t levels = count_levels(flags.timesteps);
@@ -40,29 +41,27 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
                            .note = level.title});
     }
   }
-  if (!files.grid) return write_images(files, generated, provenance);
+  if (!files.grid) return write_images(job.out(), files, generated, provenance);
   std::vector<Image> cells;
   for (int64_t k = 0; k < images; ++k) {
     for (const std::vector<Image>& column : columns) cells.push_back(column[k]);
     provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
   }
-  write_figure(files,
+  write_figure(job.out(), files,
                make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
                provenance);
 }
 
 }  // namespace
 
-void add_forward_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb forward -i IMG -t 250,500,750`: an image with the noise of each timestep.
+void add_forward(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command = program.add_subcommand("forward", "Add the noise of timesteps to an image");
   add_input_flags(command, flags->input);
-  command
-      .add_option("-t,--timesteps", flags->timesteps, "Noise levels, 0..999 of 1000 (250,500,750)")
+  command.add_option("-t,--timesteps", flags->timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
       .type_name("LIST");
-  add_sample_flags(command, flags->job,
-                   {.takes_prompt = false, .count = "Seeds to draw noise with (1)"},
-                   [flags, &arguments] { run(*flags, arguments); });
+  add_sample_flags(command, flags->job, {.takes_prompt = false, .count = "Noise seeds (1)"},
+                   [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -1,10 +1,9 @@
-#include "apps/ebb/hybrid.h"
-
 #include <array>
 #include <cmath>
 #include <memory>
 
 #include "apps/ebb/class_predictions.h"
+#include "apps/ebb/commands.h"
 #include "apps/ebb/image_start.h"
 #include "apps/ebb/sample_job.h"
 #include "base/text.h"
@@ -56,8 +55,8 @@ std::vector<Part> parts_of(const Flags& flags, const SampleJob& job) {
   if (flags.decomposition == "color") {
     EBB_CHECK(job.image()[2] > 1, UsageError,
               "--decomposition color: ", path_label(job.model().path),
-              " draws in gray. Use lowpass, triple or motion.");
-    return {{"grey", gray(), ""}, {"color", color_residual(), ""}};
+              " generates gray images. Use lowpass, triple or motion.");
+    return {{"gray", gray(), ""}, {"color", color_residual(), ""}};
   }
   if (flags.decomposition == "motion") {
     const int64_t taps = flags.taps > 0 ? flags.taps : 7;
@@ -91,7 +90,7 @@ void distribute_prompts(const Flags& flags, std::vector<Part>& parts) {
     return;
   }
   EBB_CHECK(flags.far.empty() && flags.near.empty(), UsageError,
-            "--prompts: stands for --far and --near. Give one or the other.");
+            "--prompts: replaces --far and --near. Give one or the other.");
   EBB_CHECK(flags.prompts.size() == needed, UsageError, "--prompts: ", flags.prompts.size(),
             " given, expected ", needed, ", for ", parts[is_inverse ? 1 : 0].name, " to ",
             parts.back().name, ".");
@@ -100,7 +99,7 @@ void distribute_prompts(const Flags& flags, std::vector<Part>& parts) {
   }
 }
 
-// What images look like from afar: their coarse part alone.
+// The images as seen from afar: their coarse part alone.
 std::vector<float> from_afar(const SampleJob& job, const Part& part,
                              const std::vector<float>& values) {
   Shape shape = job.image();
@@ -110,12 +109,12 @@ std::vector<float> from_afar(const SampleJob& job, const Part& part,
   return FilterRunner(job.context(), part.filter).run(x).to_host();
 }
 
-void run(const Flags& flags, const std::vector<std::string>& arguments) {
-  SampleJob job(flags.job, arguments);
+void run(const Flags& flags, const Invocation& invocation) {
+  SampleJob job(flags.job, invocation);
   std::vector<Part> parts = parts_of(flags, job);
   distribute_prompts(flags, parts);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
-  GenerateRequest request = job.request(images, job.full_schedule());
+  GenerateRequest request = job.request(images);
 
   std::string prompt;
   std::vector<FilteredGuidance> guidances;
@@ -126,14 +125,14 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
       known = &parts[k];
       continue;
     }
-    labels[k] =
-        job.class_of(parts[k].prompt, flags.prompts.empty() ? "--" + parts[k].name : "--prompts");
+    labels[k] = job.pipeline().label_of(parts[k].prompt,
+                                        flags.prompts.empty() ? parts[k].name.c_str() : "prompts");
     guidances.push_back({parts[k].filter, job.guided_to(std::array{labels[k]})});
     prompt += cat(prompt.empty() ? "" : ", ", class_text(labels[k]), " ", parts[k].name);
   }
   StartImage reference;
   if (known != nullptr) {
-    // The reference gives one part after every step, so what the network says of it is not asked.
+    // The reference replaces one part after every step, so that part needs no prediction.
     reference = read_start(job, flags.reference);
     request.constraint =
         std::make_shared<BandConstraint>(job.context(), known->filter, reference.tensor);
@@ -142,6 +141,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   request.guidance = sum_of_parts(guidances);
   const OutputFiles files = job.files(images, square_columns(images));
   check_grid(files, images, job.image());
+  job.release_weights();
 
   const std::vector<float> values = job.generate(request, files);
   const std::vector<Image> results = to_images(values, job.image(), job.range());
@@ -150,11 +150,11 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   std::vector<GeneratedImage> generated;
   for (int64_t k = 0; k < images; ++k) {
     generated.push_back({.image = results[k],
-                         .seed = request.first_seed + static_cast<uint64_t>(k),
+                         .seed = request.seed + static_cast<uint64_t>(k),
                          .prompt = prompt,
                          .note = ""});
   }
-  write_images(files, generated, provenance);
+  write_images(job.out(), files, generated, provenance);
 
   const bool has_distances = flags.decomposition == "lowpass" || flags.decomposition == "triple";
   PredictionPrinter classifier(job);
@@ -162,37 +162,38 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
     classifier.print("from afar", from_afar(job, parts.front(), values), labels.front());
   }
   if (has_distances && labels.back() != kNoClass) {
-    classifier.print("from near", values, labels.back());
+    classifier.print("up close", values, labels.back());
   }
   job.print_summary(images, request);
 }
 
 }  // namespace
 
-void add_hybrid_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb hybrid`: images whose parts, such as low and high frequencies, come from different prompts
+// (Geng, Park, Owens, "Factorized Diffusion", 2024).
+void add_hybrid(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command = program.add_subcommand(
-      "hybrid", "Draw images whose coarse and fine parts come from different prompts");
-  command.add_option("--far", flags->far, "What is seen from afar: the low frequencies");
-  command.add_option("--near", flags->near, "What is seen from near: the high frequencies");
+  command.add_option("--far", flags->far, "Prompt for the low frequencies, visible from afar");
+  command.add_option("--near", flags->near, "Prompt for the high frequencies, visible up close");
   command
       .add_option("--prompts", flags->prompts,
-                  "A prompt for each part of the decomposition, coarsest first")
+                  "One prompt per part of the decomposition, coarsest first")
       .type_name("PROMPT");
-  add_choice(command, "--decomposition", flags->decomposition,
-             {"lowpass", "triple", "color", "motion"},
-             "Parts (lowpass): far near; far middle near; gray color; moving still");
+  add_choice(
+      command, "--decomposition", flags->decomposition, {"lowpass", "triple", "color", "motion"},
+      "Decomposition (lowpass) into far, near; far, middle, near; gray, color; moving, still");
   add_integer(command, "--kernel", flags->taps, 1, 1023,
-              "Taps of the blur, odd (33 of 64 pixels; triple: 25; motion: 7)");
+              "Taps of the blur, odd (33 at 64 pixels; triple: 25; motion: 7)");
   add_number(command, "--sigma", flags->sigma, 0.01, 100,
-             "Width of the blur in pixels (2 of 64 pixels; triple: half of it for the finer)");
+             "Standard deviation of the blur in pixels (2 at 64 pixels; triple: half of it for the "
+             "finer)");
   add_input_flags(command, flags->reference, /*required=*/false);
   command
       .add_option("--inverse", flags->reference.image,
-                  "An image (as -i) whose coarse part is kept, or with --far its fine part")
+                  "Image (as -i) whose coarse part is kept, or with --far its fine part")
       .type_name("FILE");
   add_sample_flags(command, flags->job, {.takes_prompt = false},
-                   [flags, &arguments] { run(*flags, arguments); });
+                   [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -1,14 +1,13 @@
-#include "apps/ebb/info.h"
-
-#include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <ostream>
 #include <sstream>
 
 #include "apps/cli/image_bytes.h"
 #include "apps/cli/image_provenance.h"
 #include "apps/cli/provenance.h"
+#include "apps/ebb/commands.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
@@ -21,112 +20,112 @@ struct Options {
   bool json = false;
 };
 
-void print_field(const char* name, const std::string& value) {
+void print_field(std::ostream& out, const char* name, const std::string& value) {
   if (value.empty()) return;
-  std::cout << name << std::string(10 - std::string_view(name).size(), ' ') << value << "\n";
+  out << name << std::string(10 - std::string_view(name).size(), ' ') << value << "\n";
 }
 
-void print_provenance(const Provenance& p) {
+void print_provenance(std::ostream& out, const Provenance& p) {
   std::string seeds;
   for (const uint64_t seed : p.seeds) seeds += (seeds.empty() ? "" : " ") + std::to_string(seed);
-  print_field("made by", "ebb " + terminal_safe(p.version));
-  print_field("command", shell_command(p.argv));
-  print_field(p.seeds.size() == 1 ? "seed" : "seeds", seeds);
-  print_field("model", path_label(p.model));
-  for (const InputFile& input : p.inputs) print_field("input", path_label(input.path));
-  print_field("sha256", terminal_safe(p.model_sha256));
-  print_field("device", terminal_safe(p.device));
+  print_field(out, "made by", "ebb " + terminal_safe(p.version));
+  print_field(out, "command", shell_command(p.argv));
+  print_field(out, p.seeds.size() == 1 ? "seed" : "seeds", seeds);
+  print_field(out, "model", path_label(p.model));
+  for (const InputFile& input : p.inputs) print_field(out, "input", path_label(input.path));
+  print_field(out, "sha256", terminal_safe(p.model_sha256));
+  print_field(out, "device", terminal_safe(p.device));
 }
 
-void print_origin(const std::optional<Provenance>& provenance) {
+void print_origin(std::ostream& out, const std::optional<Provenance>& provenance) {
   if (provenance) {
-    print_provenance(*provenance);
+    print_provenance(out, *provenance);
   } else {
-    std::cout << "The image does not say which ebb command made it.\n";
+    out << "The image does not record an ebb command.\n";
   }
 }
 
 // Text may have many lines; each is shown on its own.
-void print_text(const TextChunk& chunk) {
-  std::cout << "\n" << terminal_safe(chunk.keyword) << ":\n";
+void print_text(std::ostream& out, const TextChunk& chunk) {
+  out << "\n" << terminal_safe(chunk.keyword) << ":\n";
   std::istringstream lines(chunk.text);
   for (std::string line; std::getline(lines, line);) {
-    std::cout << "  " << terminal_safe(line, kMaxShownLine) << "\n";
+    out << "  " << terminal_safe(line, kMaxShownLine) << "\n";
   }
 }
 
-void print_human(const std::string& path, const PngInfo& info,
+void print_human(std::ostream& out, const std::string& path, const PngInfo& info,
                  const std::optional<Provenance>& provenance) {
-  std::cout << path_label(path) << ": " << describe(info) << "\n";
-  print_origin(provenance);
+  out << path_label(path) << ": " << describe(info) << "\n";
+  print_origin(out, provenance);
   for (const TextChunk& chunk : info.text) {
-    if (chunk.keyword != kProvenanceKeyword) print_text(chunk);
+    if (chunk.keyword != kProvenanceKeyword) print_text(out, chunk);
   }
   for (const std::string& keyword : info.compressed_text) {
-    std::cout << "\n" << terminal_safe(keyword) << ": compressed text, not shown\n";
+    out << "\n" << terminal_safe(keyword) << ": compressed text, not shown\n";
   }
 }
 
-void print_json(const std::string& path, const PngInfo& info, bool made_by_ebb) {
-  nlohmann::ordered_json text = nlohmann::ordered_json::array();
+void print_json(std::ostream& out, const std::string& path, const PngInfo& info, bool made_by_ebb) {
+  Json text = Json::array();
   for (const TextChunk& chunk : info.text) {
     if (made_by_ebb && chunk.keyword == kProvenanceKeyword) continue;
     text.push_back({{"keyword", chunk.keyword}, {"text", chunk.text}});
   }
-  nlohmann::ordered_json result = {{"file", path},
-                                   {"width", info.width},
-                                   {"height", info.height},
-                                   {"bit_depth", info.bit_depth},
-                                   {"color", info.color},
-                                   {"interlaced", info.interlaced},
-                                   {"bytes", info.file_bytes}};
+  Json result = {{"file", path},
+                 {"width", info.width},
+                 {"height", info.height},
+                 {"bit_depth", info.bit_depth},
+                 {"color", info.color},
+                 {"interlaced", info.interlaced},
+                 {"bytes", info.file_bytes}};
   if (made_by_ebb) {
-    result[kProvenanceKeyword] =
-        nlohmann::ordered_json::parse(*find_text(info.text, kProvenanceKeyword));
+    result[kProvenanceKeyword] = Json::parse(*find_text(info.text, kProvenanceKeyword));
   }
   result["text"] = text;
   result["compressed_text"] = info.compressed_text;
-  std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  out << result.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
 }
 
 // Any kind but PNG; the only text shown is ebb's.
-void show_other(const Options& options, const ImageBytes& bytes) {
+void show_other(std::ostream& out, const Options& options, const ImageBytes& bytes) {
   const ImageFile file = read_image_file(bytes);
   if (options.json) {
-    nlohmann::ordered_json result = {{"file", options.image}, {"description", file.description}};
+    Json result = {{"file", options.image}, {"description", file.description}};
     if (file.provenance) {
-      result[kProvenanceKeyword] = nlohmann::ordered_json::parse(provenance_json(*file.provenance));
+      result[kProvenanceKeyword] = Json::parse(provenance_json(*file.provenance));
     }
-    std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    out << result.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
     return;
   }
-  std::cout << path_label(options.image) << ": " << file.description << "\n";
-  print_origin(file.provenance);
+  out << path_label(options.image) << ": " << file.description << "\n";
+  print_origin(out, file.provenance);
 }
 
-void run(const Options& options) {
+void run(const Options& options, const Invocation& invocation) {
   const ImageBytes file(options.image);
-  if (file.kind() != FileKind::kPng) return show_other(options, file);
+  if (file.kind() != FileKind::kPng) return show_other(invocation.out, options, file);
   const PngInfo info = read_png_info(file.bytes(), file.label());
   for (const std::string& warning : info.warnings) {
-    std::cerr << "warning: " << file.label() << ": ignored: " << terminal_safe(warning) << ".\n";
+    invocation.err << "warning: " << file.label() << ": ignored: " << terminal_safe(warning)
+                   << ".\n";
   }
   const std::optional<Provenance> provenance = parse_provenance(info.text, file.label());
   if (options.json) {
-    print_json(options.image, info, provenance.has_value());
+    print_json(invocation.out, options.image, info, provenance.has_value());
   } else {
-    print_human(options.image, info, provenance);
+    print_human(invocation.out, options.image, info, provenance);
   }
 }
 
 }  // namespace
 
-void add_info_command(Command program) {
+// `ebb info IMAGE [--json]`: how a PNG was made, from the text in it.
+void add_info(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  Command command = program.add_subcommand("info", "Show how an image was made");
-  command.add_option("picture", options->image, "Image file, or - for standard input").required();
+  command.add_option("image", options->image, "Image file, or - for standard input").required();
   command.add_flag("--json", options->json, "Print one JSON object");
-  command.callback([options] { run(*options); });
+  command.callback([options, &invocation] { run(*options, invocation); });
 }
 
 }  // namespace ebb

@@ -1,8 +1,6 @@
-#include "apps/ebb/inpaint.h"
-
-#include <iostream>
 #include <memory>
 
+#include "apps/ebb/commands.h"
 #include "apps/ebb/image_start.h"
 #include "apps/ebb/sample_job.h"
 #include "image/labeled_grid.h"
@@ -26,7 +24,7 @@ Tensor mask_tensor(const SampleJob& job, const std::vector<float>& mask) {
   return Tensor::from_host(job.context(), with_batch(1, image), std::span<const float>(wide));
 }
 
-// The original where the mask keeps it, mid-gray where it is to be made new.
+// The original where the mask keeps it, mid-gray where it is inpainted.
 Image with_hole(const Image& original, const std::vector<float>& mask) {
   constexpr uint8_t kGray = 128;
   Image result = original;
@@ -45,7 +43,7 @@ Image mask_image(const Image& original, const std::vector<float>& mask) {
 }
 
 // Compares the known pixels of every image with the original's, byte by byte.
-void check_known(const std::vector<Image>& images, const Image& original,
+void check_known(std::ostream& out, const std::vector<Image>& images, const Image& original,
                  const std::vector<float>& mask) {
   const auto channels = static_cast<size_t>(original.channels);
   size_t known = 0;
@@ -57,34 +55,34 @@ void check_known(const std::vector<Image>& images, const Image& original,
                 " is not the original's");
     }
   }
-  std::cout << "known pixels: " << known << " of " << mask.size() << ", byte-equal in "
-            << images.size() << " of " << images.size()
-            << (images.size() == 1 ? " image\n" : " images\n");
+  out << "known pixels: " << known << " of " << mask.size() << ", byte-equal in " << images.size()
+      << " of " << images.size() << (images.size() == 1 ? " image\n" : " images\n");
 }
 
-void run(const Flags& flags, const std::vector<std::string>& arguments) {
-  SampleJob job(flags.job, arguments);
+void run(const Flags& flags, const Invocation& invocation) {
+  SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const Shape image = job.image();
   const Mask mask =
       read_mask("--mask", flags.mask, static_cast<int>(image[1]), static_cast<int>(image[0]));
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
-  GenerateRequest request = job.request(images, job.full_schedule());
-  request.guidance = job.guided_to(labels);
+  GenerateRequest request = job.request(images);
+  request.labels = labels;
   request.resampling = flags.resampling;
   EBB_CHECK(flags.resampling.times == 1 || flags.resampling.jump < step_count(request.schedule),
             UsageError, "--jump ", flags.resampling.jump, ": must be less than the ",
             step_count(request.schedule),
-            " steps, or nothing is walked again. Lower it or raise --steps.");
+            " steps, or nothing is resampled. Lower it or raise --steps.");
   request.constraint = std::make_shared<InpaintConstraint>(
       job.context(), mask_tensor(job, mask.inpaint), start.tensor);
   constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid
   const OutputFiles files = job.files(images, kBefore + images);
   const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
-  const uint64_t last_seed = request.first_seed + static_cast<uint64_t>(images) - 1;
+  const uint64_t last_seed = request.seed + static_cast<uint64_t>(images) - 1;
   check_figure(files, image, columns, (kBefore + images + columns - 1) / columns,
                {"", {flags.job.columns > 0 ? "" : cat("seed ", last_seed)}, {}});
+  job.release_weights();
 
   const std::vector<Image> results = images_of(job, job.generate(request, files));
   Provenance provenance = job.provenance(&request, class_text(labels.front()));
@@ -93,7 +91,7 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
   std::vector<GeneratedImage> generated;
   for (int64_t k = 0; k < images; ++k) {
     generated.push_back({.image = results[k],
-                         .seed = request.first_seed + static_cast<uint64_t>(k),
+                         .seed = request.seed + static_cast<uint64_t>(k),
                          .prompt = class_text(labels[k]),
                          .note = ""});
   }
@@ -107,32 +105,35 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
       provenance.seeds.push_back(generated[k].seed);
     }
     if (flags.job.columns > 0) grid.columns.clear();  // rows mix what they would name
-    write_figure(files, make_labeled_grid(cells, static_cast<int>(columns), grid, kFigureScale),
+    write_figure(job.out(), files,
+                 make_labeled_grid(cells, static_cast<int>(columns), grid, kFigureScale),
                  provenance);
   } else {
-    write_images(files, generated, provenance);
+    write_images(job.out(), files, generated, provenance);
   }
-  check_known(results, start.image.image, mask.inpaint);
+  check_known(invocation.out, results, start.image.image, mask.inpaint);
   job.print_summary(images, request);
 }
 
 }  // namespace
 
-void add_inpaint_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb inpaint`: makes part of an image new and keeps the rest to the last bit (RePaint, Lugmayr
+// et al. 2022).
+void add_inpaint(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command = program.add_subcommand("inpaint", "Make part of an image new");
   add_input_flags(command, flags->input);
   command
       .add_option("--mask", flags->mask,
-                  "Image, white where to make new, or left, right, top, bottom, center")
+                  "Mask image, white where to inpaint; or left, right, top, bottom, center")
       .required()
       .type_name("MASK");
-  add_integer(command, "--resample", flags->resampling.times, 1, 100,
-              "Times each stretch of steps is walked, to make new and known agree (1: the "
-              "assignment's plain loop; RePaint: 10)");
+  add_integer(
+      command, "--resample", flags->resampling.times, 1, 100,
+      "RePaint resampling: how often each stretch of steps is repeated (1: the assignment's "
+      "plain loop; RePaint: 10)");
   add_integer(command, "--jump", flags->resampling.jump, 1, 1000,
-              "Steps of a stretch that --resample walks again (10)");
-  add_sample_flags(command, flags->job, {}, [flags, &arguments] { run(*flags, arguments); });
+              "Steps per stretch that --resample repeats (10)");
+  add_sample_flags(command, flags->job, {}, [flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -14,10 +14,10 @@ Flag add_input_flags(Command command, InputFlags& flags, bool required) {
           .required(required);
   add_choice(
       command, "--invert", flags.invert, {"auto", "yes", "no"},
-      "Make dark strokes on light light on dark (auto: by what stands out from the border, for "
-      "models of such drawings)");
+      "Invert the image (auto: dark on light becomes light on dark, judged by what stands out from "
+      "the border, for models of light strokes)");
   add_choice(command, "--fit", flags.fit, {"stretch", "crop"},
-             "How another size becomes the model's (stretch); crop keeps the middle");
+             "How to fit another size (stretch); crop keeps the center");
   return image;
 }
 

@@ -1,12 +1,10 @@
-#include "apps/ebb/inspect.h"
-
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,8 +12,10 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/error_json.h"
 #include "apps/cli/image_bytes.h"
+#include "apps/ebb/commands.h"
 #include "apps/ebb/inspect_reports.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/stream.h"
 #include "base/text.h"
 #include "weights/file_kind.h"
@@ -86,11 +86,11 @@ FileKind kind_of(const std::string& path) {
   return found;
 }
 
-void warn_of_name(const std::string& path, FileKind kind) {
+void warn_of_name(std::ostream& err, const std::string& path, FileKind kind) {
   const FileKind promised = kind_by_name(path);
   if (promised == FileKind::kUnknown || promised == kind) return;
-  std::cerr << "warning: " << path_label(path) << ": this is " << describe(kind)
-            << ", its name is that of " << describe(promised) << ".\n";
+  err << "warning: " << path_label(path) << ": this is " << describe(kind)
+      << ", its name is that of " << describe(promised) << ".\n";
 }
 
 // The labels to check `images` against: the only label file of the command line if it names one of
@@ -107,10 +107,10 @@ std::string labels_for(const std::string& images, const Options& options) {
   return find_labels_beside(images);
 }
 
-InspectReport inspect_file(const std::string& path, const Options& options) {
+InspectReport inspect_file(const std::string& path, const Options& options, std::ostream& err) {
   if (is_input_stream(path)) return inspect_image(path, FileKind::kUnknown);
   const FileKind kind = kind_of(path);
-  warn_of_name(path, kind);
+  warn_of_name(err, path, kind);
   switch (kind) {
     case FileKind::kSafetensors:
       return inspect_safetensors(path, options.limits);
@@ -127,31 +127,31 @@ InspectReport inspect_file(const std::string& path, const Options& options) {
       cat(path_label(path), ": unknown kind of file, expected ", kWanted, ". Name another file."));
 }
 
-void warn_of_non_finite(const InspectReport& report) {
+void warn_of_non_finite(std::ostream& err, const InspectReport& report) {
   if (!report.contains("tensors")) return;
   for (const auto& tensor : report["tensors"]) {
-    const NonFinite found{tensor["nan"], tensor["infinite"]};
+    const NonFinite found{tensor["nan"].get<uint64_t>(), tensor["infinite"].get<uint64_t>()};
     if (!found.any()) continue;
-    std::cerr << "warning: "
-              << non_finite_warning(path_label(report["file"].get<std::string>()),
-                                    tensor["name"].get<std::string>(), found)
-              << '\n';
+    err << "warning: "
+        << non_finite_warning(path_label(report["file"].get<std::string>()),
+                              tensor["name"].get<std::string>(), found)
+        << '\n';
   }
 }
 
 // Every file is reported, bad ones with their error; the first of them decides the exit code.
-void run(const Options& options) {
+void run(const Options& options, const Invocation& invocation) {
   InspectReport files = InspectReport::array();
   std::optional<InspectReport> first_error;
   for (const std::string& path : options.files) {
     try {
-      files.push_back(inspect_file(path, options));
-      warn_of_non_finite(files.back());
-      if (!options.json) print_report(std::cout, files.back());
-      std::cout.flush();
+      files.push_back(inspect_file(path, options, invocation.err));
+      warn_of_non_finite(invocation.err, files.back());
+      if (!options.json) print_report(invocation.out, files.back());
+      invocation.out.flush();
     } catch (const Error& error) {
       const InspectReport found = error_json(error);
-      std::cerr << "error: " << error.what() << std::endl;
+      invocation.err << "error: " << found.at("message").get<std::string>() << std::endl;
       files.push_back({{"file", path}, {"error", found}});
       if (!first_error) first_error = found;
     }
@@ -161,17 +161,17 @@ void run(const Options& options) {
     if (first_error) result["error"] = *first_error;
     // A path may hold any bytes; JSON holds UTF-8.
     const auto replace = InspectReport::error_handler_t::replace;
-    std::cout << result.dump(2, ' ', false, replace) << '\n';
+    invocation.out << result.dump(2, ' ', true, replace) << '\n';
   }
   if (first_error) throw ExitWith{first_error->at("code").get<int>()};
 }
 
 }  // namespace
 
-void add_inspect_command(Command program) {
+// `ebb inspect FILE... [--json]`: what a file holds, for safetensors, IDX(.gz) and image files.
+// Reads every byte and applies every rule of the loaders, so a file that passes here loads.
+void add_inspect(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  Command command = program.add_subcommand(
-      "inspect", "Check files completely and list what they hold: tensors, metadata, digests");
   command
       .add_option("files", options->files,
                   "safetensors, IDX(.gz) and image files, or - for an image from a pipe")
@@ -179,9 +179,9 @@ void add_inspect_command(Command program) {
       .type_name("FILE");
   command.add_flag("--json", options->json, "Print one JSON object instead of text");
   add_bytes(command, "--max-model-bytes", options->limits.max_model_bytes,
-            "Refuse files whose tensors take more, e.g. 32GiB")
+            "Reject files with more tensor data, e.g. 32GiB")
       .default_text("24GiB");
-  command.callback([options] { run(*options); });
+  command.callback([options, &invocation] { run(*options, invocation); });
 }
 
 }  // namespace ebb

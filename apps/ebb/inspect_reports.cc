@@ -1,7 +1,6 @@
 #include "apps/ebb/inspect_reports.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <iomanip>
 #include <vector>
@@ -21,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kShortDigest = 16;
+constexpr size_t kDigits = 10;
 
 InspectReport start_report(const FileReader& file, const char* kind) {
   return {
@@ -151,7 +151,8 @@ InspectReport inspect_idx_labels(const std::string& path) {
   report["gzip"] = is_gzip(file);
   report["idx_sha256"] = labels.sha256;
   report["count"] = labels.values.size();
-  std::array<uint64_t, 10> histogram{};
+  const uint8_t largest = *std::max_element(labels.values.begin(), labels.values.end());
+  std::vector<uint64_t> histogram(std::max<size_t>(kDigits, largest + size_t{1}));
   for (const uint8_t label : labels.values) ++histogram[label];
   report["histogram"] = histogram;
   return report;
@@ -177,7 +178,7 @@ std::string find_labels_beside(const std::string& images_path) {
   for (const std::string& candidate : {name, other}) {
     const fs::path path = fs::path(images_path).parent_path() / candidate;
     std::error_code error;
-    if (fs::exists(path, error)) return path.string();
+    if (fs::is_regular_file(path, error)) return path.string();
   }
   return "";
 }

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 
+#include "base/json.h"
 #include "weights/file_kind.h"
 #include "weights/safetensors_header.h"
 
 namespace ebb {
 
 // What `ebb inspect` finds in one file, as the object that --json prints.
-using InspectReport = nlohmann::ordered_json;
+using InspectReport = Json;
 
 // kind, bytes, sha256, digest ("verified" or "none"), metadata, tensors[name, dtype, shape, bytes,
 // sha256, nan, infinite].
@@ -20,7 +20,8 @@ InspectReport inspect_safetensors(const std::string& path, const LoadLimits& lim
 // against, or null). labels_path: the labels of these images, or empty.
 InspectReport inspect_idx_images(const std::string& path, const std::string& labels_path);
 
-// kind, bytes, sha256, gzip, idx_sha256 (uncompressed), count, histogram[10].
+// kind, bytes, sha256, gzip, idx_sha256 (uncompressed), count, histogram[10], or
+// as many as the largest label asks for.
 InspectReport inspect_idx_labels(const std::string& path);
 
 // kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image, of

@@ -1,12 +1,10 @@
-#include "apps/ebb/plot.h"
-
-#include <iostream>
 #include <memory>
+#include <ostream>
 
 #include "apps/cli/cli.h"
 #include "apps/cli/distinct_names.h"
 #include "apps/cli/provenance.h"
-#include "apps/ebb/rerun_flags.h"
+#include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output_file.h"
@@ -25,13 +23,12 @@ struct Flags {
   std::string output = "loss.png";
   int64_t width = 1200, height = 750;
   bool force = false;
-  RerunFlags rerun;
 };
 
-// Each point stands in the middle of the steps it is the mean of.
+// Each point is at the middle of the steps that it averages.
 PlotSeries loss_series(const ModelHistory& record, const std::string& label) {
   EBB_CHECK(!record.losses.empty(), FormatError, path_label(record.path),
-            ": carries no loss curve. Use a model that train_mnist wrote.");
+            ": contains no loss curve. Use a model written by train_mnist.");
   PlotSeries series;
   series.label = label;
   const auto group = static_cast<double>(std::max<int64_t>(record.steps_per_point, 1));
@@ -56,11 +53,12 @@ void name_models(const std::vector<std::string>& names, Provenance& provenance) 
   }
 }
 
-void run(const Flags& flags, const std::vector<std::string>& arguments) {
+void run(const Flags& flags, const Invocation& invocation) {
+  const RerunTarget& rerun = invocation.rerun;
   const Overwrite overwrite =
-      flags.force || flags.rerun.active() ? Overwrite::kReplace : Overwrite::kRefuse;
-  const std::string& path = flags.rerun.active() ? flags.rerun.output : flags.output;
-  if (!flags.rerun.active()) check_image_name("-o", path, ".png");
+      flags.force || rerun.active() ? Overwrite::kReplace : Overwrite::kRefuse;
+  const std::string& path = rerun.active() ? rerun.output : flags.output;
+  if (!rerun.active()) check_image_name("-o", path, ".png");
   check_output_file(path, overwrite);
   LossPlot plot;
   plot.title = "training loss";
@@ -74,27 +72,27 @@ void run(const Flags& flags, const std::vector<std::string>& arguments) {
       draw_loss_plot(plot, static_cast<int>(flags.width), static_cast<int>(flags.height));
   Provenance provenance;
   provenance.version = program_version();
-  provenance.argv = arguments;
+  provenance.argv = invocation.arguments;
+  provenance.legacy_key = rerun.legacy_key;
   provenance.width = image.width;
   provenance.height = image.height;
   name_models(flags.models, provenance);
   write_png(path, image, to_text_chunks(provenance), overwrite);
-  std::cout << path_label(path) << '\n';
+  invocation.out << path_label(path) << '\n';
 }
 
 }  // namespace
 
-void add_plot_command(Command program, const std::vector<std::string>& arguments) {
+// `ebb plot MODEL... -o FILE`: the loss curves that model files carry.
+void add_plot(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command = program.add_subcommand("plot", "Draw the loss curves that model files carry");
   command.add_option("models", flags->models, "Model files, or names of pretrained models")
       .required();
   command.add_option("-o,--output", flags->output, "PNG file").show_default();
-  add_integer(command, "--width", flags->width, 400, 8000, "Pixels (1200)");
-  add_integer(command, "--height", flags->height, 300, 8000, "Pixels (750)");
-  command.add_flag("--force", flags->force, "Replace an existing file");
-  add_rerun_flags(command, flags->rerun);
-  command.callback([flags, &arguments] { run(*flags, arguments); });
+  add_integer(command, "--width", flags->width, 400, 8000, "Width in pixels (1200)");
+  add_integer(command, "--height", flags->height, 300, 8000, "Height in pixels (750)");
+  command.add_flag("--force", flags->force, "Overwrite an existing file");
+  command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -1,9 +1,6 @@
-#include "apps/ebb/report.h"
-
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <set>
@@ -11,11 +8,14 @@
 
 #include "apps/cli/cli.h"
 #include "apps/cli/progress.h"
+#include "apps/ebb/commands.h"
 #include "apps/report/figure_maker.h"
 #include "apps/report/page.h"
 #include "apps/report/plan.h"
 #include "base/atomic_file.h"
+#include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/output_file.h"
 #include "base/text.h"
 #include "diffusion/find_model.h"
@@ -95,6 +95,18 @@ std::vector<Figure> in_order(const std::vector<Part>& plan,
   return ordered;
 }
 
+// --force replaces a report, not another page of that name.
+void check_is_report(const std::string& page) {
+  constexpr uint64_t kHeadBytes = 2048;
+  std::error_code error;
+  if (!fs::exists(page, error)) return;
+  const FileReader file(page);
+  std::string head(std::min(file.size(), kHeadBytes), '\0');
+  file.read_at(0, head.data(), head.size());
+  EBB_CHECK(head.find("<meta name=\"generator\" content=\"ebb ") != std::string::npos, IoError,
+            file.label(), ": is no report of ebb and is kept. Choose another -o.");
+}
+
 // An existing directory is refused without --force, and then loses the figures that are made anew.
 void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
   const std::string& directory = flags.settings.directory;
@@ -105,20 +117,31 @@ void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
     EBB_CHECK(flags.force || fs::is_empty(directory, error), IoError, path_label(directory),
               ": exists and is not empty. Choose another -o, or replace the report with --force.");
   }
+  check_is_report(directory + "/index.html");
   fs::create_directories(directory + "/figures", error);
-  EBB_CHECK(!error, IoError, path_label(directory), ": cannot be made: ", error.message(),
-            ". Choose another -o.");
+  EBB_CHECK(!error, IoError, path_label(directory),
+            ": cannot be made: ", describe_errno(error.value()));
   check_output_file(directory + "/index.html", Overwrite::kReplace);
   for (const Figure& figure : figures) {
     for (const std::string& file : figure_files(figure, flags.settings)) fs::remove(file, error);
   }
 }
 
-MadeFigures make_all(const std::vector<Figure>& figures, const ReportSettings& settings) {
+// Runs the command of a figure; warnings go to `invocation.err`.
+RunFigureCommand figure_command(const Invocation& invocation) {
+  return [&invocation](const std::vector<std::string>& arguments, std::ostream& out) {
+    run_command(
+        {.arguments = arguments, .out = out, .err = invocation.err, .shows_progress = false});
+  };
+}
+
+MadeFigures make_all(const std::vector<Figure>& figures, const ReportSettings& settings,
+                     const Invocation& invocation) {
   MadeFigures made;
-  ProgressBar progress(static_cast<int64_t>(figures.size()));
+  const RunFigureCommand run = figure_command(invocation);
+  ProgressBar progress(static_cast<int64_t>(figures.size()), invocation.shows_progress);
   for (const Figure& figure : figures) {
-    made[figure.id] = make_figure(figure, settings);
+    made[figure.id] = make_figure(figure, settings, run);
     progress.update(static_cast<int64_t>(made.size()));
   }
   progress.finish();
@@ -141,11 +164,11 @@ std::string what_is_missing(const std::vector<Figure>& figures, const MadeFigure
   return text;
 }
 
-void run(Flags flags) {
+void run(Flags flags, const Invocation& invocation) {
   ReportSettings& settings = flags.settings;
   while (settings.directory.size() > 1 && settings.directory.ends_with('/'))
     settings.directory.pop_back();
-  // A model that was asked for must be there; only the default may be missing.
+  // A model that was given must exist; only the default may be missing.
   if (flags.model_given) read_model_history(find_model(settings.model));
   const std::vector<Part> whole = report_plan(settings);
   const std::vector<Part> plan = keep_sections(whole, parse_sections(flags.sections, whole));
@@ -153,7 +176,7 @@ void run(Flags flags) {
   prepare_directory(flags, figures);
 
   const auto start = std::chrono::steady_clock::now();
-  const MadeFigures made = make_all(figures, settings);
+  const MadeFigures made = make_all(figures, settings, invocation);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
 
   const std::string page = render_page(plan, made,
@@ -164,37 +187,37 @@ void run(Flags flags) {
                                         {"Program", cat("ebb ", program_version())}});
   const std::string path = settings.directory + "/index.html";
   write_file(path, page);
-  std::cout << path_label(path) << "  " << figures.size() << " figures in "
-            << format_duration(elapsed.count()) << ", " << format_bytes(page.size()) << '\n';
+  invocation.out << path_label(path) << "  " << figures.size() << " figures in "
+                 << format_duration(elapsed.count()) << ", " << format_bytes(page.size()) << '\n';
   const std::string missing = what_is_missing(figures, made);
-  if (!missing.empty()) std::cout << missing << '\n';
+  if (!missing.empty()) invocation.out << missing << '\n';
 }
 
 }  // namespace
 
-void add_report_command(Command program) {
+// `ebb report -o DIR`: the whole assignment as one HTML page, each figure made by a command of ebb.
+void add_report(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command = program.add_subcommand(
-      "report", "Make one HTML page that shows everything, with the commands that made it");
-  command.add_option("-o,--output", flags->settings.directory, "Directory to make")
+  command.add_option("-o,--output", flags->settings.directory, "Output directory")
       .required()
       .type_name("DIR");
   command.add_option("--model", flags->settings.model, "Model of part A").show_default();
-  command.add_option("--sections", flags->sections, "Only these, with commas between")
+  command.add_option("--sections", flags->sections, "Only these sections, separated by commas")
       .type_name("NAMES");
   add_integer(command, "-s,--seed", flags->settings.seed, 0, ImageNoise::kMaxSeed,
-              "Seed of every figure (180, the assignment's)");
-  command.add_flag("--fast", flags->settings.fast, "A few steps only, to try the page out");
+              "Seed of every figure (180, as in the assignment)");
+  command.add_flag("--fast", flags->settings.fast,
+                   "Use only a few sampling steps, for a quick preview");
   add_device_flags(command, flags->device);
-  command.add_flag("--force", flags->force, "Replace an existing report");
-  command.callback([flags, command] {
+  command.add_flag("--force", flags->force, "Overwrite an existing report");
+  command.callback([flags, command, &invocation] {
     flags->model_given = command.option("--model").given();
     for (const char* name : {"--device", "--threads", "--precision", "--kernels"}) {
       if (!command.option(name).given()) continue;
       const std::vector<std::string> value = command.option(name).values();
       flags->settings.run_flags.insert(flags->settings.run_flags.end(), {name, value.back()});
     }
-    run(*flags);
+    run(*flags, invocation);
   });
 }
 

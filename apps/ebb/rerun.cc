@@ -1,14 +1,11 @@
-#include "apps/ebb/rerun.h"
-
-#include <iostream>
 #include <memory>
+#include <ostream>
 
 #include "apps/cli/animation_file.h"
 #include "apps/cli/cli.h"
 #include "apps/cli/image_provenance.h"
 #include "apps/cli/input_image.h"
-#include "apps/ebb/ebb_app.h"
-#include "apps/ebb/rerun_flags.h"
+#include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output_file.h"
@@ -22,7 +19,7 @@ namespace ebb {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
-constexpr const char* kGoOn = " Use --force to make it again all the same.";
+constexpr const char* kGoOn = " Use --force to regenerate it anyway.";
 
 struct Flags {
   std::string image;
@@ -30,53 +27,56 @@ struct Flags {
   bool force = false;
 };
 
-// What stands against equal bytes: an error, or with --force a warning.
-void object(const Flags& flags, const std::string& message) {
+// Reports a reason why the output may differ: an error, or with --force a warning.
+void report_difference(const Flags& flags, std::ostream& err, const std::string& message) {
   EBB_CHECK(flags.force, FormatError, message, kGoOn);
-  std::cerr << "warning: " << message << '\n';
+  err << "warning: " << message << '\n';
 }
 
 std::string shortened(const std::string& digest) { return terminal_safe(digest.substr(0, 12)); }
 
-void check_digest(const Flags& flags, const char* what, const std::string& path,
+void check_digest(const Flags& flags, std::ostream& err, const char* what, const std::string& path,
                   const std::string& expected) {
   const std::string found = sha256_hex(FileReader(path));
   if (found == expected) return;
-  object(flags,
-         cat(path_label(flags.image), ": was made with another ", what, ": ", path_label(path),
-             " has the SHA-256 ", shortened(found), "..., expected ", shortened(expected), "...."));
+  report_difference(
+      flags, err,
+      cat(path_label(flags.image), ": was made with another ", what, ": ", path_label(path),
+          " has the SHA-256 ", shortened(found), "..., expected ", shortened(expected), "...."));
 }
 
-// The command that the image records, and whether it can give the same bytes here.
-void check(const Flags& flags, const Provenance& provenance) {
+// Checks that the recorded command can be run and should give the same bytes here.
+void check(const Flags& flags, std::ostream& err, const Provenance& provenance) {
   const std::string label = path_label(flags.image);
-  // The command line comes from a file: only commands that write nothing but the image are run.
-  EBB_CHECK(
-      provenance.argv.size() >= 2 && is_sampling_command(provenance.argv[1]), FormatError, label,
-      ": was made by ",
-      provenance.argv.size() < 2 ? "no command" : cat("ebb ", terminal_safe(provenance.argv[1])),
-      ", expected one that draws. Its command line: ebb info.");
+  // The command line comes from a file: run only commands that write nothing but images.
+  const bool has_command = provenance.argv.size() >= 2;
+  const CommandInfo* command = has_command ? find_command(provenance.argv[1]) : nullptr;
+  EBB_CHECK(command != nullptr && command->replayable, FormatError, label, ": was made by ",
+            has_command ? cat("ebb ", terminal_safe(provenance.argv[1])) : "no command",
+            ", expected a command that generates images. `ebb info` shows its command line.");
   if (provenance.version != program_version()) {
-    object(flags, cat(label, ": was made by ebb ", terminal_safe(provenance.version), ", this is ",
-                      program_version(), "."));
+    report_difference(flags, err,
+                      cat(label, ": was made by ebb ", terminal_safe(provenance.version),
+                          ", this is ", program_version(), "."));
   }
   if (!provenance.model.empty()) {
-    check_digest(flags, "model", find_model(provenance.model), provenance.model_sha256);
+    check_digest(flags, err, "model", find_model(provenance.model), provenance.model_sha256);
   }
   for (const InputFile& input : provenance.inputs) {
     EBB_CHECK(!is_input_stream(input.path), FormatError, label, ": its input came through ",
-              path_label(input.path), ", which does not come again. Its command line: ebb info.");
-    check_digest(flags, "input", find_input_file(input.path), input.sha256);
+              path_label(input.path),
+              ", which cannot be read again. `ebb info` shows its command line.");
+    check_digest(flags, err, "input", find_input_file(input.path), input.sha256);
   }
 }
 
-// Says whether the bytes agree; false when not.
-bool compare_files(const Flags& flags, const std::vector<std::byte>& before, bool animation) {
+// Prints whether the bytes agree; false when not.
+bool compare_files(const Flags& flags, std::ostream& out, const std::vector<std::byte>& before,
+                   bool animation) {
   const std::vector<std::byte> after = read_file(flags.output, kMaxFileBytes);
   const std::string names = cat(path_label(flags.output), ": ");
   if (before == after) {
-    std::cout << names << "the same " << after.size() << " bytes as " << path_label(flags.image)
-              << '\n';
+    out << names << "the same " << after.size() << " bytes as " << path_label(flags.image) << '\n';
     return true;
   }
   const auto pixels = [](const std::vector<std::byte>& file, const std::string& label) {
@@ -84,18 +84,18 @@ bool compare_files(const Flags& flags, const std::vector<std::byte>& before, boo
   };
   const bool same_pixels = !animation && pixels(before, path_label(flags.image)) ==
                                              pixels(after, path_label(flags.output));
-  std::cout << names << "differs from " << path_label(flags.image)
-            << (same_pixels ? " in its text only" : " in its pixels") << '\n';
+  out << names << "differs from " << path_label(flags.image)
+      << (same_pixels ? " in its text only" : " in its pixels") << '\n';
   return false;
 }
 
-void run(const Flags& flags) {
+void run(const Flags& flags, const Invocation& invocation) {
   const ImageBytes bytes(flags.image);
   const ImageFile file = read_image_file(bytes);
   EBB_CHECK(file.provenance, FormatError, path_label(flags.image),
-            ": does not say which ebb command made it. Only images that ebb wrote can be made "
-            "again.");
-  check(flags, *file.provenance);
+            ": does not record an ebb command. Only images that ebb wrote can be "
+            "regenerated.");
+  check(flags, invocation.err, *file.provenance);
   EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
             ": is compared with the image, so it must be a file. Name one.");
   const bool is_webp = bytes.kind() == FileKind::kWebp;
@@ -104,24 +104,28 @@ void run(const Flags& flags) {
             ". Use a name that ", is_webp ? "ends" : "does not end", " in .webp.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   const std::vector<std::byte> before = read_file(flags.image, kMaxFileBytes);
-  const RerunFlags rerun{
-      .output = flags.output, .image = file.provenance->image, .animation = file.animation};
-  const std::vector<std::string>& recorded = file.provenance->argv;
-  run_recorded_ebb_or_throw(with_rerun_flags(recorded, rerun), recorded);
-  if (!compare_files(flags, before, file.animation)) throw ExitWith(1);
+  run_command({.arguments = file.provenance->argv,
+               .out = invocation.out,
+               .err = invocation.err,
+               .shows_progress = invocation.shows_progress,
+               .rerun = {.output = flags.output,
+                         .image = file.provenance->image,
+                         .animation = file.animation,
+                         .legacy_key = file.provenance->legacy_key}});
+  if (!compare_files(flags, invocation.out, before, file.animation)) throw ExitWith(1);
 }
 
 }  // namespace
 
-void add_rerun_command(Command program) {
+// `ebb rerun IMAGE -o FILE`: regenerates an image or animation from its metadata.
+void add_rerun(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  Command command =
-      program.add_subcommand("rerun", "Make an image again from what it says about itself");
-  command.add_option("picture", flags->image, "PNG, GIF or WebP that ebb wrote").required();
-  command.add_option("-o,--output", flags->output, "Where the new image goes").required();
-  command.add_flag("--force", flags->force,
-                   "Replace an existing file, and go on when version, model or input differ");
-  command.callback([flags] { run(*flags); });
+  command.add_option("image", flags->image, "PNG, GIF or WebP written by ebb").required();
+  command.add_option("-o,--output", flags->output, "Output file").required();
+  command.add_flag(
+      "--force", flags->force,
+      "Overwrite an existing file; continue if the version, model, or an input differs");
+  command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 
 }  // namespace ebb

@@ -5,11 +5,10 @@
 #include <vector>
 
 #include "apps/cli/cli.h"
-#include "apps/ebb/rerun_flags.h"
 
 namespace ebb {
 
-// The flags that every drawing command has, as the command line gave them.
+// The flags of every sampling command, as given on the command line.
 struct SampleFlags {
   std::string model = "mnist-class";
   std::string label;   // --class; empty: not given
@@ -31,22 +30,25 @@ struct SampleFlags {
   int64_t batch_size = 64;
   bool profile = false;
   bool force = false;
-  RerunFlags rerun;
 };
 
-// What differs between commands.
+// Help texts that differ between commands.
 struct SampleTexts {
-  bool takes_prompt = true;  // --class and --prompt; else the command has its own prompts
-  std::string count = "Images to draw (1)";
-  std::string steps =
-      "Sampling steps (ddpm: all timesteps; ddim, heun: 50; dpm++: 20; euler: 50, "
-      "with classes 300)";
-  std::string output = "PNG file, with %03d for the image's number (out_%03d.png)";
+  bool takes_prompt = true;  // --class and --prompt; false: the command has prompts of its own
+  std::string count = "Images to generate (1)";
+  std::string steps = "";  // empty: each sampler's own number by default
+  std::string output = "PNG file, with %03d for the image number (out_%03d.png)";
 };
 
 // Adds them to `command`, whose callback becomes `run`, called when the flags are complete.
 void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
                       const std::function<void()>& run);
+
+// UsageError when a flag of the sampler was given to a command that takes no steps: --steps,
+// --sampler, --variance, --eta. `why` goes on after "has no meaning".
+void refuse_step_flags(const SampleFlags& flags, const std::string& why);
+// The same for any flag.
+void refuse_flag(const std::string& flag, bool given, const std::string& why);
 
 // "100,500" -> numbers in low..high; UsageError names `flag`.
 std::vector<int64_t> parse_integers(const std::string& text, const std::string& flag, int64_t low,

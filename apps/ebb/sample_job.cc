@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <iostream>
+#include <ostream>
 #include <random>
 
 #include "apps/cli/output_pattern.h"
@@ -48,25 +48,37 @@ int64_t square_columns(int64_t images) {
   return static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(images))));
 }
 
-SampleJob::SampleJob(const SampleFlags& flags, const std::vector<std::string>& arguments)
+SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation)
     : flags_(checked(flags)),
-      arguments_(arguments),
+      invocation_(invocation),
+      arguments_(invocation.arguments),
       context_(open_context(flags)),
       model_(load_model(*context_, find_model(flags.model))),
       first_seed_(flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed)) {
-  for (const std::string& warning : model_.warnings) std::cerr << "warning: " << warning << '\n';
+  for (const std::string& warning : model_.warnings) err() << "warning: " << warning << '\n';
   if (flags.seed < 0) {  // the last --seed counts
     arguments_.insert(arguments_.end(), {"--seed", std::to_string(first_seed_)});
   }
 }
 
-std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& otherwise) const {
+Pipeline& SampleJob::pipeline() {
+  if (pipeline_) return *pipeline_;
+  PipelineOptions options{.sampler = flags_.sampler,
+                          .steps = flags_.steps,
+                          .variance = flags_.variance,
+                          .batch_size = flags_.batch_size,
+                          .field_prefix = "--"};
+  if (flags_.eta_given) options.eta = flags_.eta;
+  return pipeline_.emplace(*context_, model_, options);
+}
+
+std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& otherwise) {
   const int64_t known = class_count(model_.network);
   const std::string label = path_label(model_.path);
   if (known == 0) {
-    const NetworkInput* condition = condition_input(model_.network);
+    const NetworkInput* condition = model_.network.input(InputRole::kCondition);
     EBB_CHECK(condition == nullptr, UsageError, "--model ", label, ": is conditioned on ",
-              condition->shape, ", expected a class. This version draws with classes only.");
+              condition->shape, ", expected a class. This version samples with classes only.");
     EBB_CHECK(flags_.label.empty(), UsageError, "--class ", terminal_safe(flags_.label), ": ",
               label, " takes no class. Leave --class out or use another --model.");
     EBB_CHECK(flags_.prompt.empty(), UsageError, "--prompt ", terminal_safe(flags_.prompt), ": ",
@@ -79,7 +91,7 @@ std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& other
   const bool all = flags_.prompt.empty() && wanted == kAll;
   int64_t only = kNoClass;
   if (!flags_.prompt.empty()) {
-    only = class_of(flags_.prompt, "--prompt");
+    only = pipeline().label_of(flags_.prompt, "prompt");
   } else if (!all && !wanted.empty()) {
     only = parse_class(wanted);
     EBB_CHECK(only < known, UsageError, "--class ", only, ": must be 0..", known - 1,
@@ -90,18 +102,6 @@ std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& other
   return labels;
 }
 
-int64_t SampleJob::class_of(const std::string& prompt, const std::string& flag) const {
-  const int64_t known = class_count(model_.network);
-  const std::string label = path_label(model_.path);
-  EBB_CHECK(known > 0, UsageError, flag, " ", terminal_safe(prompt), ": ", label,
-            " takes no class. Use another --model.");
-  const std::optional<int64_t> found = class_of_prompt(prompt);
-  EBB_CHECK(found && *found < known, UsageError, flag, " ", terminal_safe(prompt),
-            ": must name one of the classes 0..", known - 1, " of ", label,
-            ", such as 7, seven or 'a photo of a seven'");
-  return *found;
-}
-
 double SampleJob::cfg_scale() const {
   return class_count(model_.network) > 0 ? flags_.cfg_scale : 1;
 }
@@ -110,52 +110,8 @@ Guidance SampleJob::guided_to(std::span<const int64_t> labels) const {
   return class_guidance(*context_, model_.network, labels, cfg_scale());
 }
 
-SamplerKind SampleJob::sampler() const {
-  const SamplerKind natural =
-      default_sampler(model_.objective, cat("--model ", path_label(model_.path)));
-  if (flags_.sampler.empty()) return natural;
-  const SamplerKind kind = parse_sampler(flags_.sampler, "--sampler");
-  EBB_CHECK(fits(kind, model_.objective), UsageError, "--sampler ", flags_.sampler, ": ",
-            path_label(model_.path), " was trained as ", to_string(model_.objective.type), ". Use ",
-            natural == SamplerKind::kDdpm ? "ddpm, ddim or dpm++." : "euler or heun.");
-  return kind;
-}
-
-// Steps that give good digits: the assignment's numbers for its own samplers.
-int64_t SampleJob::default_steps(SamplerKind kind) const {
-  constexpr int64_t kFewest = 20, kFew = 50, kFlowClass = 300;
-  switch (kind) {
-    case SamplerKind::kDdpm:
-      return model_.objective.timesteps;
-    case SamplerKind::kDdim:
-      return std::min(kFew, model_.objective.timesteps);
-    case SamplerKind::kDpmpp:
-      return std::min(kFewest, model_.objective.timesteps);
-    case SamplerKind::kEuler:
-      return class_count(model_.network) > 0 ? kFlowClass : kFew;
-    case SamplerKind::kHeun:
-      return kFew;
-  }
-  throw Error("drawing: unknown sampler");
-}
-
-SamplingSchedule SampleJob::full_schedule() const {
-  const SamplerKind kind = sampler();
-  const int64_t most = model_.objective.timesteps;
-  EBB_CHECK(model_.objective.type != ObjectiveType::kDdpm || flags_.steps <= most, UsageError,
-            "--steps ", flags_.steps, ": must be 1..", most, ", the timesteps of ",
-            path_label(model_.path));
-  // Models of the assignment's first half walk its strided list, the others their own samplers'.
-  if (flags_.steps == 0 && kind == SamplerKind::kDdpm && predicts_variance(model_.network)) {
-    return ebb::assignment_schedule(model_.objective);
-  }
-  const int64_t steps = flags_.steps > 0 ? flags_.steps : default_steps(kind);
-  return kind == SamplerKind::kDpmpp ? clipped_schedule(model_.objective, steps)
-                                     : ebb::full_schedule(model_.objective, steps);
-}
-
-SamplingSchedule SampleJob::assignment_schedule(int64_t start) const {
-  sampler();  // says that a one-step model cannot walk
+SamplingSchedule SampleJob::assignment_schedule(int64_t start) {
+  pipeline();  // reports a one-step model, which has no schedule
   SamplingSchedule schedule = ebb::assignment_schedule(model_.objective);
   EBB_CHECK(start + 1 < static_cast<int64_t>(schedule.size()), UsageError, "--i-start ", start,
             ": must be 0..", schedule.size() - 2, ", entries of the strided list of ",
@@ -168,35 +124,11 @@ SamplingSchedule SampleJob::assignment_schedule(int64_t start) const {
   return schedule_from(model_.objective, schedule[start], flags_.steps);
 }
 
-DdpmVariance SampleJob::variance(const SamplingSchedule& schedule) const {
-  const bool learned = predicts_variance(model_.network);
-  if (!flags_.variance.empty()) {
-    EBB_CHECK(sampler() == SamplerKind::kDdpm, UsageError, "--variance ", flags_.variance,
-              ": is of the sampler ddpm, this is ", to_string(sampler()), ". Leave it out.");
-    const DdpmVariance variance = parse_variance(flags_.variance, "--variance");
-    EBB_CHECK(learned || variance != DdpmVariance::kLearnedRange, UsageError, "--variance ",
-              flags_.variance, ": ", path_label(model_.path),
-              " predicts no variance. Use fixed_large or fixed_small.");
-    return variance;
-  }
-  if (learned) return DdpmVariance::kLearnedRange;
-  // A walk that ends in a noisy state keeps the noise of its last step: with wide strides and the
-  // large variance that is visible.
-  return schedule.back().one_minus_alpha_bar == 0 ? DdpmVariance::kFixedLarge
-                                                  : DdpmVariance::kFixedSmall;
-}
-
-GenerateRequest SampleJob::request(int64_t images, const SamplingSchedule& schedule) const {
-  GenerateRequest request;
-  request.images = images;
-  request.sampler = {.kind = sampler(), .variance = variance(schedule), .eta = flags_.eta};
-  EBB_CHECK(!flags_.eta_given || request.sampler.kind == SamplerKind::kDdim, UsageError, "--eta ",
-            flags_.eta, ": is of the sampler ddim, this is ", to_string(request.sampler.kind),
-            ". Leave it out or add --sampler ddim.");
-  request.schedule = schedule;
-  request.first_seed = first_seed_;
-  request.batch_size = flags_.batch_size;
-  return request;
+GenerateRequest SampleJob::request(int64_t images, const SamplingSchedule& schedule) {
+  return {.images = images,
+          .guidance_scale = cfg_scale(),
+          .seed = first_seed_,
+          .schedule = schedule.empty() ? pipeline().schedule() : schedule};
 }
 
 OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
@@ -207,10 +139,10 @@ OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
                     .gif = std::nullopt,
                     .overwrite = flags_.force ? Overwrite::kReplace : Overwrite::kRefuse,
                     .rerun = {}};
-  if (flags_.rerun.active()) {
-    files.rerun = flags_.rerun;
+  if (invocation_.rerun.active()) {
+    files.rerun = invocation_.rerun;
     files.overwrite = Overwrite::kReplace;
-    if (flags_.rerun.animation) files.gif = flags_.rerun.output;
+    if (invocation_.rerun.animation) files.gif = invocation_.rerun.output;
     check_files(files, images, image());
     return files;
   }
@@ -227,24 +159,33 @@ OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
   return files;
 }
 
+TensorMap SampleJob::params() {
+  if (!releases_weights_) return model_.params;
+  pipeline_.reset();  // it has them too
+  return std::move(model_.params);
+}
+
 std::vector<float> SampleJob::generate(const GenerateRequest& request, const OutputFiles& files,
-                                       const GenerateCallback& also) {
+                                       const std::function<void(const GenerateStep&)>& on_step) {
   const auto start = std::chrono::steady_clock::now();
-  const int64_t moves = move_count(request);
-  const int64_t batches = (request.images + request.batch_size - 1) / request.batch_size;
-  ProgressBar progress(batches * moves);
+  const int64_t steps = pipeline().step_count(request);
+  const int64_t batches = (request.images + flags_.batch_size - 1) / flags_.batch_size;
+  ProgressBar progress(batches * steps, invocation_.shows_progress);
   std::optional<FrameRecorder> recorder;
-  if (files.gif) recorder.emplace(request.images, moves, image(), range());
-  std::vector<float> values =
-      ebb::generate(*context_, model_.network, model_.params, request,
-                    [&](int64_t first, int64_t moves_done, const Tensor& x) {
-                      if (recorder) recorder->record(first, moves_done, x);
-                      if (also) also(first, moves_done, x);
-                      progress.update(first / request.batch_size * moves + moves_done);
-                    });
+  if (files.gif) recorder.emplace(request.images, steps, image(), range());
+  const auto after_step = [&](const GenerateStep& step) {
+    if (recorder) recorder->record(step.first_image, step.step, step.x);
+    if (on_step) on_step(step);
+    progress.update(step.first_image / flags_.batch_size * steps + step.step);
+    return true;
+  };
+  if (releases_weights_) model_.params.clear();  // the pipeline has them too
+  std::vector<float> values = releases_weights_
+                                  ? std::move(pipeline()).generate_values(request, after_step)
+                                  : pipeline().generate_values(request, after_step);
   progress.finish();
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (recorder) recorder->write(files, animation_provenance(request));
+  if (recorder) recorder->write(out(), files, animation_provenance(request));
   return values;
 }
 
@@ -252,13 +193,13 @@ Provenance SampleJob::animation_provenance(const GenerateRequest& request) const
   const std::string prompt = flags_.label.empty() ? flags_.prompt : "class " + flags_.label;
   Provenance result = provenance(&request, prompt);
   for (int64_t i = 0; i < request.images; ++i) {
-    result.seeds.push_back(request.first_seed + static_cast<uint64_t>(i));
+    result.seeds.push_back(request.seed + static_cast<uint64_t>(i));
   }
   return result;
 }
 
 std::optional<int64_t> SampleJob::only_image() const {
-  const RerunFlags& rerun = flags_.rerun;
+  const RerunTarget& rerun = invocation_.rerun;
   if (!rerun.active() || rerun.animation || flags_.grid) return std::nullopt;
   return rerun.image;
 }
@@ -267,11 +208,12 @@ Provenance SampleJob::provenance(const GenerateRequest* request, const std::stri
   Provenance provenance;
   provenance.version = program_version();
   provenance.argv = arguments_;
+  provenance.legacy_key = invocation_.rerun.legacy_key;
   provenance.model = flags_.model;
   provenance.model_sha256 = model_.sha256;
   provenance.prompt = prompt;
   if (request != nullptr) {
-    provenance.sampler = to_string(request->sampler.kind);
+    provenance.sampler = to_string(pipeline_->sampler());
     provenance.steps = static_cast<int>(step_count(request->schedule));
   }
   provenance.cfg_scale = cfg_scale();
@@ -283,14 +225,14 @@ Provenance SampleJob::provenance(const GenerateRequest* request, const std::stri
   return provenance;
 }
 
-void SampleJob::print_summary(int64_t images, const GenerateRequest& request) const {
-  std::cout << images << (images == 1 ? " image" : " images") << " in " << format_duration(seconds_)
-            << ": " << to_string(request.sampler.kind) << ", " << step_count(request.schedule)
-            << " steps, ";
-  const bool is_guided = request.guidance.size() > 1;
-  if (is_guided) std::cout << "guidance " << cfg_scale() << ", ";
-  std::cout << to_string(context_->device()) << '\n';
-  if (flags_.profile) std::cout << '\n' << context_->profiler()->table();
+void SampleJob::print_summary(int64_t images, const GenerateRequest& request) {
+  out() << images << (images == 1 ? " image" : " images") << " in " << format_duration(seconds_)
+        << ": " << to_string(pipeline().sampler()) << ", " << step_count(request.schedule)
+        << " steps, ";
+  const bool is_guided = pipeline().guidance(request).size() > 1;
+  if (is_guided) out() << "guidance " << cfg_scale() << ", ";
+  out() << to_string(context_->device()) << '\n';
+  if (flags_.profile) out() << '\n' << context_->profiler()->table();
 }
 
 }  // namespace ebb

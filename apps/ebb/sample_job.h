@@ -1,79 +1,85 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "apps/ebb/invocation.h"
 #include "apps/ebb/sample_flags.h"
 #include "apps/ebb/sample_output.h"
-#include "diffusion/generate.h"
-#include "diffusion/model_file.h"
+#include "diffusion/pipeline.h"
 
 namespace ebb {
 
-// What every drawing command does with its flags: opens device and model, chooses what was left
-// open, draws with a progress bar and writes the images with their provenance.
+// What every sampling command does with its flags: opens device and model, turns flags into a
+// request for the pipeline, shows progress, and describes the images in files and messages.
 class SampleJob {
  public:
-  // Prints the model's warnings. `arguments`: the program's command line.
-  SampleJob(const SampleFlags& flags, const std::vector<std::string>& arguments);
+  // Prints the model's warnings. `invocation` must outlive the job.
+  SampleJob(const SampleFlags& flags, const Invocation& invocation);
 
   Context& context() const { return *context_; }
+  std::ostream& out() const { return invocation_.out; }
+  std::ostream& err() const { return invocation_.err; }
   const LoadedModel& model() const { return model_; }
   const Objective& objective() const { return model_.objective; }
-  Shape image() const { return model_.network.inputs[0].shape; }  // [H, W, C]
+  Shape image() const { return model_.network.sample().shape; }  // [H, W, C]
   DataRange range() const { return model_.objective.data_range; }
   uint64_t first_seed() const { return first_seed_; }
 
+  // Made on first use: UsageError for a model that cannot sample, and for --sampler, --variance and
+  // --eta that do not fit it.
+  Pipeline& pipeline();
+
   // The class of each of `images`: --class or --prompt, else `otherwise` ("all", or "" for none).
   // UsageError when the model does not know it.
-  std::vector<int64_t> classes(int64_t images, const std::string& otherwise) const;
-  // The class that a prompt means, for commands with prompts of their own; UsageError names `flag`.
-  int64_t class_of(const std::string& prompt, const std::string& flag) const;
-
-  // The guidance scale in use: 1 for a model without classes.
-  double cfg_scale() const;
-  // The answer for a class per image, guided.
+  std::vector<int64_t> classes(int64_t images, const std::string& otherwise);
+  // The guidance to a class per image.
   Guidance guided_to(std::span<const int64_t> labels) const;
 
-  SamplerKind sampler() const;
-  // From pure noise to the clean image: --steps, or the sampler's own number of them; for ddpm with
-  // a learned variance the assignment's strided list.
-  SamplingSchedule full_schedule() const;
   // The assignment's strided list from entry `start` on; with --steps, as many steps from that
   // level to the clean image. UsageError when the list is too short, naming --i-start.
-  SamplingSchedule assignment_schedule(int64_t start) const;
-  // Sampler, seeds and batches for `images` on `walk`; the rest is the command's.
-  GenerateRequest request(int64_t images, const SamplingSchedule& schedule) const;
+  SamplingSchedule assignment_schedule(int64_t start);
+  // Seeds, guidance and schedule for `images`; the rest is the command's. An empty schedule is the
+  // pipeline's.
+  GenerateRequest request(int64_t images, const SamplingSchedule& schedule = {});
 
-  // -o, --grid, --gif; `columns` when --grid-cols does not say. Checked before the work begins.
+  // -o, --grid, --gif; `columns` when --grid-cols is not given. Checked before the work begins.
   OutputFiles files(int64_t images, int64_t columns) const;
 
-  // The number of the image in a file of its own that is drawn again, and may be drawn alone.
+  // Index of the single image that `ebb rerun` regenerates; nullopt: generate all.
   std::optional<int64_t> only_image() const;
 
-  // Runs generate() with a progress bar and keeps frames for --gif, which are written at once.
+  // Generates the values [images, H, W, C] with a progress bar and writes the frames of --gif.
   std::vector<float> generate(const GenerateRequest& request, const OutputFiles& files,
-                              const GenerateCallback& also = nullptr);
+                              const std::function<void(const GenerateStep&)>& on_step = nullptr);
 
-  // `request` may be null for commands that take no steps.
+  // What samples next is the last to need the weights: each is freed as soon as it is packed.
+  void release_weights() { releases_weights_ = true; }
+  // The parameters for an executor; with release_weights() the job keeps none.
+  TensorMap params();
+
+  // `request` is null for commands that take no steps.
   Provenance provenance(const GenerateRequest* request, const std::string& prompt) const;
 
   // "20 images in 3.1s: ddpm, 300 steps, guidance 5, cpu", and the profile with --profile.
-  void print_summary(int64_t images, const GenerateRequest& request) const;
+  void print_summary(int64_t images, const GenerateRequest& request);
 
  private:
-  int64_t default_steps(SamplerKind kind) const;
-  DdpmVariance variance(const SamplingSchedule& schedule) const;
+  double cfg_scale() const;  // 1 for a model without classes
   Provenance animation_provenance(const GenerateRequest& request) const;
 
   SampleFlags flags_;
+  const Invocation& invocation_;
   std::vector<std::string> arguments_;
   std::unique_ptr<Context> context_;
   LoadedModel model_;
+  std::optional<Pipeline> pipeline_;
   uint64_t first_seed_;
-  double seconds_ = 0;  // spent in draw()
+  bool releases_weights_ = false;
+  double seconds_ = 0;  // spent in generate()
 };
 
 // "class 3", "" for kNoClass.

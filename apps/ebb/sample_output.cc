@@ -1,11 +1,12 @@
 #include "apps/ebb/sample_output.h"
 
 #include <algorithm>
-#include <iostream>
+#include <ostream>
 
 #include "apps/cli/animation_file.h"
 #include "apps/cli/output_pattern.h"
 #include "base/text.h"
+#include "diffusion/pipeline.h"
 #include "image/png.h"
 
 namespace ebb {
@@ -14,12 +15,12 @@ namespace {
 constexpr int kGifScale = 2;  // 28 pixels are small on today's screens
 
 // "out.png  seed 42  class 3"
-void print_file(const std::string& path, const std::vector<std::string>& facts) {
-  std::cout << path_label(path);
+void print_file(std::ostream& out, const std::string& path, const std::vector<std::string>& facts) {
+  out << path_label(path);
   for (const std::string& fact : facts) {
-    if (!fact.empty()) std::cout << "  " << terminal_safe(fact);
+    if (!fact.empty()) out << "  " << terminal_safe(fact);
   }
-  std::cout << '\n';
+  out << '\n';
 }
 
 std::string seeds_text(const std::vector<uint64_t>& seeds) {
@@ -28,14 +29,14 @@ std::string seeds_text(const std::vector<uint64_t>& seeds) {
   return *first == *last ? cat("seed ", *first) : cat("seeds ", *first, "..", *last);
 }
 
-void write_grid(const OutputFiles& files, const std::vector<GeneratedImage>& images,
-                Provenance provenance) {
+void write_grid(std::ostream& out, const OutputFiles& files,
+                const std::vector<GeneratedImage>& images, Provenance provenance) {
   std::vector<Image> cells;
   for (const GeneratedImage& image : images) {
     cells.push_back(image.image);
     provenance.seeds.push_back(image.seed);
   }
-  write_figure(files, make_grid(cells, files.columns), provenance);
+  write_figure(out, files, make_grid(cells, files.columns), provenance);
 }
 
 PixelSize size_of_grid(const OutputFiles& files, int64_t images, const Shape& image) {
@@ -76,53 +77,42 @@ void check_figure(const OutputFiles& files, const Shape& image, int64_t columns,
                                                 static_cast<uint64_t>(rows), labels, kFigureScale));
 }
 
-FrameRecorder::FrameRecorder(int64_t images, int64_t moves, const Shape& image, DataRange range)
-    : moves_(moves), image_(image), range_(range) {
-  const int64_t frames = std::min(kFrames, moves + 1);
-  for (int64_t f = 0; f < frames; ++f) recorded_.push_back(f * moves / (frames - 1));
+FrameRecorder::FrameRecorder(int64_t images, int64_t steps, const Shape& image, DataRange range)
+    : steps_(steps), image_(image), range_(range) {
+  const int64_t frames = std::min(kFrames, steps + 1);
+  for (int64_t f = 0; f < frames; ++f) recorded_.push_back(f * steps / (frames - 1));
   frames_.assign(recorded_.size(), std::vector<Image>(static_cast<size_t>(images)));
 }
 
-void FrameRecorder::record(int64_t first, int64_t moves_done, const Tensor& x) {
-  const auto found = std::lower_bound(recorded_.begin(), recorded_.end(), moves_done);
-  if (found == recorded_.end() || *found != moves_done) return;
+void FrameRecorder::record(int64_t first, int64_t steps_done, const Tensor& x) {
+  const auto found = std::lower_bound(recorded_.begin(), recorded_.end(), steps_done);
+  if (found == recorded_.end() || *found != steps_done) return;
   std::vector<Image> images = to_images(x.to_host(), image_, range_);
   std::move(images.begin(), images.end(), frames_[found - recorded_.begin()].begin() + first);
 }
 
-void FrameRecorder::write(const OutputFiles& files, const Provenance& provenance) const {
+void FrameRecorder::write(std::ostream& out, const OutputFiles& files,
+                          const Provenance& provenance) const {
   std::vector<Image> frames;
   for (const std::vector<Image>& images : frames_) {
     frames.push_back(upscale_nearest(make_grid(images, files.columns), kGifScale));
   }
   write_animation(*files.gif, frames, provenance, files.overwrite);
-  print_file(*files.gif, {cat(frames.size(), " frames of ", moves_, " steps")});
+  print_file(out, *files.gif, {cat(frames.size(), " frames of ", steps_, " steps")});
 }
 
-std::vector<Image> to_images(std::span<const float> values, const Shape& image, DataRange range) {
-  const auto elements = static_cast<size_t>(image.elements());
-  const PixelRange pixels =
-      range == DataRange::kZeroToOne ? PixelRange::kZeroToOne : PixelRange::kMinusOneToOne;
-  std::vector<Image> images;
-  for (size_t first = 0; first < values.size(); first += elements) {
-    images.push_back(image_from_floats(values.subspan(first, elements), static_cast<int>(image[1]),
-                                       static_cast<int>(image[0]), static_cast<int>(image[2]),
-                                       pixels));
-  }
-  return images;
-}
-
-void write_figure(const OutputFiles& files, const Image& figure, const Provenance& common) {
+void write_figure(std::ostream& out, const OutputFiles& files, const Image& figure,
+                  const Provenance& common) {
   if (files.rerun.animation) return;
   const std::string& path = files.rerun.active() ? files.rerun.output : files.output;
   write_png(path, figure, to_text_chunks(common), files.overwrite);
-  print_file(path, {seeds_text(common.seeds), common.prompt});
+  print_file(out, path, {seeds_text(common.seeds), common.prompt});
 }
 
-void write_images(const OutputFiles& files, const std::vector<GeneratedImage>& images,
-                  const Provenance& common) {
+void write_images(std::ostream& out, const OutputFiles& files,
+                  const std::vector<GeneratedImage>& images, const Provenance& common) {
   if (files.grid) {
-    write_grid(files, images, common);
+    write_grid(out, files, images, common);
     return;
   }
   if (files.rerun.animation) return;
@@ -132,7 +122,7 @@ void write_images(const OutputFiles& files, const std::vector<GeneratedImage>& i
     provenance.seeds = {image.seed};
     provenance.prompt = image.prompt;
     write_png(path, image.image, to_text_chunks(provenance), files.overwrite);
-    print_file(path, {seeds_text(provenance.seeds), provenance.prompt, image.note});
+    print_file(out, path, {seeds_text(provenance.seeds), provenance.prompt, image.note});
   };
   if (files.rerun.active()) {
     const int64_t number = files.rerun.image;

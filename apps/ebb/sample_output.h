@@ -1,12 +1,13 @@
 #pragma once
 
+#include <iosfwd>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "apps/cli/provenance.h"
-#include "apps/ebb/rerun_flags.h"
+#include "apps/ebb/invocation.h"
 #include "base/output_file.h"
 #include "diffusion/objective.h"
 #include "engine/tensor.h"
@@ -15,14 +16,14 @@
 
 namespace ebb {
 
-// Where the images of a drawing command go.
+// Where the images of a sampling command go.
 struct OutputFiles {
   std::string output;              // pattern, or one file when `grid`
   bool grid = false;               // all images in one
   int columns = 1;                 // of grid and animation
   std::optional<std::string> gif;  // animation of the denoising, GIF or WebP
   Overwrite overwrite = Overwrite::kRefuse;
-  RerunFlags rerun;  // when active, where its image goes and nothing else
+  RerunTarget rerun;  // when active: the only file to write
 };
 
 // IoError or UsageError when one of the files could not be written. `image`: [H, W, C].
@@ -43,21 +44,18 @@ class FrameRecorder {
  public:
   static constexpr int64_t kFrames = 50;
 
-  FrameRecorder(int64_t images, int64_t moves, const Shape& image, DataRange range);
-  // The state of images [first, first + N) after `moves_done` moves of the sampler.
-  void record(int64_t first, int64_t moves_done, const Tensor& x);
-  void write(const OutputFiles& files, const Provenance& provenance) const;
+  FrameRecorder(int64_t images, int64_t steps, const Shape& image, DataRange range);
+  // The state of images [first, first + N) after `steps_done` steps.
+  void record(int64_t first, int64_t steps_done, const Tensor& x);
+  void write(std::ostream& out, const OutputFiles& files, const Provenance& provenance) const;
 
  private:
-  int64_t moves_;
+  int64_t steps_;
   Shape image_;  // [H, W, C]
   DataRange range_;
-  std::vector<int64_t> recorded_;           // moves done, ascending
-  std::vector<std::vector<Image>> frames_;  // [recorded move][image]
+  std::vector<int64_t> recorded_;           // steps done, ascending
+  std::vector<std::vector<Image>> frames_;  // [recorded step][image]
 };
-
-// values [images, H, W, C] -> images; what lies outside the range is clamped.
-std::vector<Image> to_images(std::span<const float> values, const Shape& image, DataRange range);
 
 // An image with what is its own in the metadata and on its line.
 struct GeneratedImage {
@@ -68,14 +66,15 @@ struct GeneratedImage {
 };
 
 // Writes the images, or a grid of them, with `common` and what is their own in their metadata,
-// and prints a line for each file. To draw one image again, `images` may hold it alone.
-void write_images(const OutputFiles& files, const std::vector<GeneratedImage>& images,
-                  const Provenance& common);
+// and prints a line for each file. For a rerun of one image, `images` may hold it alone.
+void write_images(std::ostream& out, const OutputFiles& files,
+                  const std::vector<GeneratedImage>& images, const Provenance& common);
 
 // Pixels of a labeled figure per pixel of a small image.
 inline constexpr int kFigureScale = 2;
 
 // One image of many, such as a labeled grid, with the seeds in `common`.
-void write_figure(const OutputFiles& files, const Image& figure, const Provenance& common);
+void write_figure(std::ostream& out, const OutputFiles& files, const Image& figure,
+                  const Provenance& common);
 
 }  // namespace ebb

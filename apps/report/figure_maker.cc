@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <iostream>
 #include <sstream>
 
 #include "apps/cli/provenance.h"
-#include "apps/ebb/ebb_app.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "diffusion/find_model.h"
@@ -19,31 +17,7 @@ namespace ebb {
 namespace {
 
 constexpr size_t kDigestDigits = 12;
-constexpr const char* kClassifier = "mnist-judge";
-
-// Takes what is written to standard output and standard error; warnings are passed on at the end.
-class StreamCapture {
- public:
-  StreamCapture()
-      : out_(std::cout.rdbuf(out_text_.rdbuf())), err_(std::cerr.rdbuf(err_text_.rdbuf())) {}
-  StreamCapture(const StreamCapture&) = delete;
-  StreamCapture& operator=(const StreamCapture&) = delete;
-  ~StreamCapture() {
-    std::cout.rdbuf(out_);
-    std::cerr.rdbuf(err_);
-    for (std::string line; std::getline(err_text_, line);) {
-      if (line.starts_with("warning: ")) std::cerr << line << '\n';
-    }
-  }
-
-  std::string output() const { return out_text_.str(); }
-
- private:
-  std::ostringstream out_text_;
-  std::stringstream err_text_;
-  std::streambuf* out_;
-  std::streambuf* err_;
-};
+constexpr const char* kClassifier = "mnist-classifier";
 
 std::string output_path(const Figure& figure, const ReportSettings& settings) {
   return cat(settings.directory, "/figures/", figure.id, figure.images > 1 ? "-%d" : "", ".png");
@@ -60,7 +34,7 @@ std::vector<std::string> command_line(const Figure& figure, const ReportSettings
   return line;
 }
 
-// What a command printed, without what the page says anyway: the files and the time they took.
+// The output of a command without the lines that the page shows anyway: files and times.
 std::string findings(const std::string& printed, const ReportSettings& settings) {
   std::istringstream lines(printed);
   std::string kept;
@@ -119,7 +93,7 @@ void describe(const std::string& file, MadeFigure& made, std::vector<uint64_t>& 
   if (provenance->steps > 0) {
     made.schedule = cat(provenance->sampler, ", ", provenance->steps,
                         provenance->steps == 1 ? " step" : " steps");
-    // Without a wish there is nothing to guide to.
+    // Without a prompt nothing was guided.
     if (!provenance->prompt.empty()) made.schedule += cat(", guidance ", provenance->cfg_scale);
   }
   if (!provenance->model.empty()) {
@@ -139,15 +113,16 @@ std::vector<std::string> figure_files(const Figure& figure, const ReportSettings
   return files;
 }
 
-MadeFigure make_figure(const Figure& figure, const ReportSettings& settings) {
+MadeFigure make_figure(const Figure& figure, const ReportSettings& settings,
+                       const RunFigureCommand& run) {
   MadeFigure made;
   find_problem(figure, made);
   if (!made.problem.empty()) return made;
   const auto start = std::chrono::steady_clock::now();
   try {
-    const StreamCapture capture;
-    run_ebb_or_throw(command_line(figure, settings));
-    made.printed = findings(capture.output(), settings);
+    std::ostringstream out;
+    run(command_line(figure, settings), out);
+    made.printed = findings(out.str(), settings);
   } catch (const Error& error) {
     throw Error(cat("figure ", figure.id, ": ", error.what()), error.code());
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -7,8 +9,8 @@
 
 namespace ebb {
 
-// What running a figure's command gave. The command, the seeds and the model are read back from the
-// image, so that the page says what the files say.
+// The result of a figure's command. The command, the seeds and the model are read back from the
+// image, so that page and files agree.
 struct MadeFigure {
   std::vector<std::string> files;
   std::string command;   // one line for a shell
@@ -26,9 +28,14 @@ struct MadeFigure {
 // The files that the figure's command will write, in the report's directory.
 std::vector<std::string> figure_files(const Figure& figure, const ReportSettings& settings);
 
-// Runs the command in this process and measures it. Errors of the command are thrown, with the
-// figure's name in front.
-MadeFigure make_figure(const Figure& figure, const ReportSettings& settings);
+// Runs a command line, "ebb" first, and prints to `out`; throws on errors.
+using RunFigureCommand =
+    std::function<void(const std::vector<std::string>& arguments, std::ostream& out)>;
+
+// Runs the figure's command and measures it. Errors of the command are thrown, with the figure's
+// name in front.
+MadeFigure make_figure(const Figure& figure, const ReportSettings& settings,
+                       const RunFigureCommand& run);
 
 // Whether `--model name` would find a file.
 bool has_model(const std::string& name);

@@ -14,14 +14,14 @@
 namespace ebb {
 namespace {
 
-constexpr int kMostWidth = 700;  // CSS pixels of an image made of tiles
-constexpr int kMostScale = 4;    // CSS pixels per pixel of it
+constexpr int kMaxWidth = 700;   // CSS pixels of an image made of tiles
+constexpr int kMaxScale = 4;     // CSS pixels per pixel of it
 constexpr int kTileWidth = 112;  // of one 28 x 28 image
 constexpr int kSceneWidth = 176;
 
 // Whole CSS pixels per pixel keep the squares equal.
 int display_width(int width) {
-  return width * std::clamp(kMostWidth / std::max(width, 1), 1, kMostScale);
+  return width * std::clamp(kMaxWidth / std::max(width, 1), 1, kMaxScale);
 }
 
 std::string png_uri(const std::string& path) { return data_uri(path, "image/png"); }
@@ -233,8 +233,8 @@ std::string top(const std::vector<PageFact>& facts) {
          "much "
          "follows from it: new digits, edited photos, filled holes, images that read differently "
          "upside down or from afar. It re-creates the assignment of that name of Berkeley\u2019s "
-         "course CS180, both parts, with the models of ebb. Under each figure stand the command, "
-         "the seed and the time it took; <code>ebb rerun</code> makes any of them again, byte for "
+         "course CS180, both parts, with the models of ebb. Each figure is shown with the command, "
+         "the seed and the time it took; <code>ebb rerun</code> regenerates any of them, byte for "
          "byte.</p>\n<dl class=\"facts\">";
   for (const PageFact& fact : facts) {
     out << "<div><dt>" << escape_html(fact.name) << "</dt><dd>" << escape_html(fact.value)
@@ -267,7 +267,7 @@ std::string render_page(const std::vector<Part>& parts,
     }
   }
   out << "</main>\n<footer class=\"foot\"><p>Made by ebb " << program_version()
-      << ". The page holds all its images and asks the network for nothing. Photos and sketches "
+      << ". The page holds all its images and loads nothing from the network. Photos and sketches "
          "were drawn by ebb; no image is from elsewhere.</p></footer>\n</div>\n<script>\n"
       << kPageScript << "</script>\n</body>\n</html>\n";
   return out.str();

@@ -15,7 +15,7 @@ struct PageFact {
   std::string value;
 };
 
-// The whole page as one HTML document that asks the network for nothing: style, script and every
+// The whole page as one HTML document that loads nothing from the network: style, script and every
 // image are inside. `made` holds every figure of the plan by its id.
 std::string render_page(const std::vector<Part>& parts,
                         const std::map<std::string, MadeFigure>& made,

@@ -12,7 +12,7 @@ std::string training_commands(const std::string& model) {
       {"mnist-denoiser", "--model denoiser"},
       {"mnist-time", "--model time"},
       {"mnist-class", "--model class"},
-      {"mnist-judge", "--model classifier"},
+      {"mnist-classifier", "--model classifier"},
       {"mnist-class-flow", "--model class --objective flow"},
   };
   const auto flags = kFlags.find(model);

@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// How the page lays out what one command drew.
+// How the page lays out the images of one command.
 enum class Show {
   kGrid,      // one image of equal tiles in a row or in rows; labels stand above the columns
   kTiles,     // images side by side, each with its label below
@@ -30,7 +30,7 @@ struct Figure {
   std::string caption = {};              // HTML
   std::string alt = {};                  // plain text
   std::string model = {};                // the model it needs, empty: none
-  std::vector<std::string> inputs = {};  // figures that must be drawn first
+  std::vector<std::string> inputs = {};  // figures that must be made first
   bool needs_classes = false;            // the model must know classes
   bool needs_data = false;               // the files of MNIST must be there
   bool samples = true;                   // takes --seed, --device and the other sampling flags

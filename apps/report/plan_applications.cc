@@ -122,18 +122,19 @@ Section Applications::iterative() const {
       .id = "iterative",
       .number = "1.4",
       .title = "Denoising step by step",
-      .text = cat("<p>Better to go a short way towards the guess and to ask again. The times fall "
-                  "from 990 to 0 in strides of 30; each step from <i>t</i> to the next time "
-                  "<i>s</i> mixes the guess into the image and puts a little fresh noise "
-                  "back:</p>",
-                  formula::iterative()),
+      .text = cat(
+          "<p>It is better to take a small step towards the estimate and repeat. The times fall "
+          "from 990 to 0 in strides of 30; each step from <i>t</i> to the next time "
+          "<i>s</i> mixes the estimate into the image and adds a little fresh noise "
+          "back:</p>",
+          formula::iterative()),
       .figures = {{.id = "iterative",
                    .command =
                        command("denoise") + input("digit-3") +
                        Words{"--iterative", "--i-start", "10", "--show-every", "5", "--grid"},
                    .show = Show::kLabeled,
                    .caption = "From t = 690 (i_start = 10): every fifth state and the result. For "
-                              "comparison the guess in one step, the best blur of the noisy image, "
+                              "comparison the one-step estimate, the best blur of the noisy image, "
                               "and the digit.",
                    .alt = "A noisy 3 that becomes clear from left to right",
                    .model = settings_.model,
@@ -146,15 +147,15 @@ Section Applications::samples() const {
           .number = "1.5",
           .title = "Samples from nothing",
           .text =
-              "<p>Start from pure noise and the same loop dreams up an image. Without any wish "
-              "for a digit, some come out as none.</p>",
+              "<p>Starting from pure noise, the same loop generates an image. Without a prompt, "
+              "some samples are no clear digit.</p>",
           .figures = {{.id = "samples",
                        .command = steps(command("sample") + Words{"-b", "10", "--class", "all",
                                                                   "--cfg-scale", "0", "--grid",
                                                                   "--grid-cols", "10"}),
                        .labels = {},
                        .caption = "Ten samples without a class (guidance scale 0).",
-                       .alt = "Ten digits drawn without a wish, some unclear",
+                       .alt = "Ten digits sampled without a prompt, some unclear",
                        .model = settings_.model}},
           .found = {}};
 }
@@ -164,12 +165,12 @@ Section Applications::guidance() const {
       .id = "guidance",
       .number = "1.6",
       .title = "Classifier-free guidance",
-      .text =
-          cat("<p>Ask the network twice, with the wished-for class and without, and follow the "
-              "difference further than it goes:</p>",
-              formula::guidance(),
-              "<p>With <i>\u03b3</i> = 1 that is the conditional answer alone. Larger scales buy "
-              "clearer digits with less variety, and in the end caricatures.</p>"),
+      .text = cat(
+          "<p>Evaluate the network twice, with the class and without, and extrapolate along "
+          "the difference:</p>",
+          formula::guidance(),
+          "<p>With <i>\u03b3</i> = 1 that is the conditional prediction alone. Larger scales give "
+          "clearer digits with less variety, and in the end caricatures.</p>"),
       .figures = {},
       .found = {}};
   for (const char* scale : {"1", "2", "7"}) {
@@ -208,13 +209,14 @@ Section Applications::edit() const {
       .number = "1.7",
       .title = "Photos become digits",
       .text =
-          "<p>Noise a photo, then denoise it: what the noise has drowned is made up anew, in the "
-          "model\u2019s own world. A small <code>i_start</code> means much noise and much "
+          "<p>Add noise to a photo, then denoise it: what the noise has hidden is generated anew "
+          "by "
+          "the model. A small <code>i_start</code> means much noise and much "
           "freedom.</p><p>Up to 10 hardly anything of the photo is left here, and the same noise "
           "gives the same strokes whatever the photo: digits are stored as 0 to 1 and not, as "
           "the assignment\u2019s photos, as \u22121 to 1, which noise drowns sooner. So the "
           "levels 15 and 25 stand next to the assignment\u2019s. Each row has a seed of its "
-          "own; nothing says which digit to make.</p>",
+          "own; there is no prompt.</p>",
       .figures = {edit_figure("tower", {},
                               "Two rows: from made-up strokes on the left to a 1 in the shape of "
                               "the tower on the right",
@@ -236,8 +238,8 @@ Section Applications::sketches() const {
       .number = "1.7.1",
       .title = "Sketches become digits",
       .text =
-          "<p>The same with drawings. Dark strokes on light paper are inverted first, because "
-          "the model knows light strokes on black.</p>",
+          "<p>The same with sketches. Dark strokes on light paper are inverted first, because "
+          "the model was trained on light strokes on black.</p>",
       .figures =
           {edit_figure(
                "snake", {},
@@ -277,14 +279,15 @@ Section Applications::inpaint() const {
       .id = "inpaint",
       .number = "1.7.2",
       .title = "Inpainting",
-      .text = cat("<p>A mask <i>m</i> is 1 where the image is to be made new. After every step the "
-                  "known pixels are put back, noised to the level of the step, so the new ones "
-                  "grow to fit them:</p>",
-                  formula::inpainting(),
-                  "<p>The command compares the known pixels of the result with the input and says "
-                  "so.</p>"),
+      .text =
+          cat("<p>A mask <i>m</i> is 1 where the image is to be made new. After every step the "
+              "known pixels are put back, noised to the level of the step, so the new ones "
+              "grow to fit them:</p>",
+              formula::inpainting(),
+              "<p>The command compares the known pixels of the result with the input and reports "
+              "it.</p>"),
       .figures = {inpaint_figure("inpaint-half", "digit-7", {"--mask", "right", "-b", "5"},
-                                 "The right half of the 7 is made new, five times.",
+                                 "The right half of the 7 is regenerated, five times.",
                                  "Five digits that share the left half of the 7"),
                   box,
                   inpaint_figure("inpaint-class", "digit-3",
@@ -336,9 +339,9 @@ Section Applications::anagrams() const {
   return {.id = "anagrams",
           .number = "1.8",
           .title = "Visual anagrams",
-          .text = cat("<p>One image, two readings: at each step the network is asked about the "
-                      "image as it is and about the turned image <i>V\u2009x</i>, for another "
-                      "digit, and the two answers are averaged.</p>",
+          .text = cat("<p>One image, two readings: at each step the network denoises the "
+                      "image as it is and the transformed image <i>V\u2009x</i>, for another "
+                      "digit, and the two predictions are averaged.</p>",
                       formula::anagram(),
                       "<p>Press the button under the figures. Each view has its own guidance.</p>"),
           .figures = {anagram_figure("6", "9", "rotate_180"), anagram_figure("2", "5", "flip"),
@@ -365,12 +368,12 @@ Section Applications::hybrids() const {
       .number = "1.9",
       .title = "Hybrid images",
       .text = cat(
-          "<p>The low frequencies follow one wish and the high ones another. From afar the eye "
+          "<p>The low frequencies follow one prompt and the high ones another. From afar the eye "
           "loses the fine lines and reads the first.</p>",
           formula::hybrid(),
           "<p>28 \u00d7 28 pixels leave little room for two scales, and most pairs of digits fail. "
-          "The classifier reads the figures sharp and blurred; of its predictions those on 8 say "
-          "the least, because any blurred digit looks like one. Move the slider and classifier "
+          "The classifier sees the figures sharp and blurred; its predictions of 8 mean "
+          "the least, because any blurred digit looks like one. Move the slider and judge for "
           "yourself.</p>"),
       .figures = {hybrid_figure("4", "2"), hybrid_figure("2", "7"), hybrid_figure("8", "3")},
       .found = {}};
@@ -392,29 +395,29 @@ Section Applications::decompositions() const {
                          {"--inverse", figure_path(settings_, "digit-8"), "--near", "3", "--sigma",
                           "3", "--kernel", "27"},
                          "Inverse hybrid: the low frequencies are those of the 8 at the top of the "
-                         "page, the rest is drawn to make it a 3.",
+                         "page, the rest is generated to make it a 3.",
                          "Eight digits with the coarse shape of an 8 and the lines of a 3");
   inverse.inputs = {"digit-8"};
-  return {
-      .id = "decompositions",
-      .number = "2",
-      .title = "Other ways to split an image",
-      .text =
-          "<p>Any way to write an image as a sum of parts gives each part its own wish. "
-          "Three bands of frequency hold three digits; a blur along one direction holds what "
-          "the image shows in motion. A part may also come from a given image. Color "
-          "and gray are one more pair, for models of colored images.</p>",
-      .figures =
-          {parts("triple",
-                 {"--decomposition", "triple", "--prompts", "8", "2", "7", "--sigma", "3",
-                  "--kernel", "27"},
-                 "Three bands: 8 from far, 2 in between, 7 from near.",
-                 "Eight digits made of three bands of frequency"),
-           parts("motion", {"--decomposition", "motion", "--prompts", "0", "4", "--kernel", "15"},
-                 "What a blur along the rows leaves is asked to be a 0, the rest a 4: the 4 wins.",
-                 "Eight digits, one part as seen in motion"),
-           inverse},
-      .found = {}};
+  return {.id = "decompositions",
+          .number = "2",
+          .title = "Other ways to split an image",
+          .text =
+              "<p>Any way to write an image as a sum of parts gives each part its own prompt. "
+              "Three bands of frequency hold three digits; a blur along one direction holds what "
+              "the image shows in motion. A part may also come from a given image. Color "
+              "and gray are one more pair, for models of colored images.</p>",
+          .figures = {parts("triple",
+                            {"--decomposition", "triple", "--prompts", "8", "2", "7", "--sigma",
+                             "3", "--kernel", "27"},
+                            "Three bands: 8 from far, 2 in between, 7 from near.",
+                            "Eight digits made of three bands of frequency"),
+                      parts("motion",
+                            {"--decomposition", "motion", "--prompts", "0", "4", "--kernel", "15"},
+                            "The part that a blur along the rows keeps is prompted as a 0, the "
+                            "rest as a 4: the 4 wins.",
+                            "Eight digits, one part as seen in motion"),
+                      inverse},
+          .found = {}};
 }
 
 }  // namespace
@@ -428,7 +431,8 @@ Part applications_part(const ReportSettings& settings) {
               "<code>",
               settings.model,
               "</code>. Where the assignment says \u201ca high quality "
-              "photo\u201d, these say nothing; where it says \u201ca rocket ship\u201d, these say "
+              "photo\u201d, there is no prompt here; where it says \u201ca rocket ship\u201d, the "
+              "prompt here is "
               "\u201ca photo of a seven\u201d.</p>"),
           .sections = {applications.forward(), applications.blur(), applications.one_step(),
                        applications.iterative(), applications.samples(), applications.guidance(),

@@ -6,7 +6,7 @@ namespace {
 
 Figure scene(const std::string& name, const std::string& label, const std::string& alt) {
   return {.id = name,
-          .command = {"draw", name},
+          .command = {"test-image", name},
           .show = Show::kScene,
           .labels = {label},
           .caption = "",
@@ -50,8 +50,8 @@ Part images_part(const ReportSettings& settings) {
       .number = "",
       .title = "Photos and sketches",
       .text =
-          "<p>The assignment edits a photo of Berkeley\u2019s bell tower and drawings by hand. "
-          "These images play their parts. ebb draws them itself, shades the scenes like "
+          "<p>The assignment edits a photo of Berkeley\u2019s bell tower and hand-drawn sketches. "
+          "These images take their place. ebb draws them itself, shades the scenes like "
           "photos and adds grain; the models below see them shrunk to 28 \u00d7 28 gray "
           "pixels, the sketches light on dark.</p>",
       .gallery = true,

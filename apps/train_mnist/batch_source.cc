@@ -8,11 +8,10 @@
 #include "diffusion/schedule.h"
 #include "kernels/kernel_table.h"
 #include "kernels/random/philox.h"
+#include "nn/param_collector.h"
 
 namespace ebb {
 namespace {
-
-constexpr int64_t kClasses = 10;
 
 DiffusionTask task_of(const TrainConfig& config) {
   switch (config.objective.type) {
@@ -35,6 +34,7 @@ DiffusionTask task_of(const TrainConfig& config) {
 BatchSource::BatchSource(Context& context, const MnistDataset& data, const TrainConfig& config)
     : context_(context),
       config_(config),
+      network_(make_network(config)),
       count_(data.count),
       steps_per_epoch_((data.count + config.batch_size - 1) / config.batch_size),
       images_(Tensor::from_host(context, {data.count, MnistDataset::kPixels},
@@ -74,19 +74,22 @@ Batch BatchSource::empty_batch(int64_t images) const {
   batch.images = images;
   const Shape image{images, 28, 28, 1};
   const bool is_classifier = config_.model == TrainModel::kClassifier;
-  batch.inputs["x"] = Tensor::empty(context_, image);
-  batch.target = Tensor::empty(context_, is_classifier ? Shape{images, kClasses} : image);
+  for (const NetworkInput& input : network_.inputs) {
+    batch.inputs[input.name] = Tensor::empty(context_, with_batch(images, input.shape));
+  }
+  batch.target = Tensor::empty(context_, is_classifier ? Shape{images, config_.classes} : image);
   batch.indices = Tensor::empty(context_, {images}, DType::kI32);
   batch.first_example = Tensor::empty(context_, {sizeof(uint64_t)}, DType::kU8);
-  const bool classed = config_.model == TrainModel::kClass;
-  if (classed || config_.model == TrainModel::kTime) {
-    batch.inputs["t"] = Tensor::empty(context_, {images, 1});
-  }
-  if (classed) batch.inputs["c"] = Tensor::empty(context_, {images, kClasses});
   return batch;
 }
 
-void BatchSource::bring(int64_t step, const Slice& rows, const Batch& batch) {
+// Where the network's input with this role is written; null when it takes none.
+float* BatchSource::input(const Batch& batch, InputRole role) const {
+  const NetworkInput* found = network_.input(role);
+  return found == nullptr ? nullptr : batch.inputs.at(found->name).data<float>();
+}
+
+void BatchSource::upload_indices(int64_t step, const Slice& rows, const Batch& batch) {
   const std::vector<int32_t>& order = permutation(rows.epoch);
   Stream& stream = *context_.stream();
   stream.copy_to_device(batch.indices.raw(), order.data() + rows.first, batch.indices.bytes());
@@ -99,64 +102,61 @@ void BatchSource::bring(int64_t step, const Slice& rows, const Batch& batch) {
 Batch BatchSource::batch(int64_t step) {
   const Slice rows = slice(step);
   const Batch batch = empty_batch(rows.count);
-  bring(step, rows, batch);
-  draw(batch);
+  upload_indices(step, rows, batch);
+  make_batch(batch);
   return batch;
 }
 
-const Batch& BatchSource::place(int64_t step) {
+const Batch& BatchSource::stage_batch(int64_t step) {
   const Slice rows = slice(step);
-  auto placed = placed_.find(rows.count);
-  if (placed == placed_.end()) placed = placed_.emplace(rows.count, empty_batch(rows.count)).first;
-  bring(step, rows, placed->second);
-  return placed->second;
+  auto staged = staged_.find(rows.count);
+  if (staged == staged_.end()) staged = staged_.emplace(rows.count, empty_batch(rows.count)).first;
+  upload_indices(step, rows, staged->second);
+  return staged->second;
 }
 
-void BatchSource::draw(const Batch& batch) const {
-  config_.model == TrainModel::kClassifier ? draw_digits(batch) : draw_diffusion(batch);
+void BatchSource::make_batch(const Batch& batch) const {
+  config_.model == TrainModel::kClassifier ? make_digits(batch) : make_diffusion(batch);
 }
 
-void BatchSource::draw_diffusion(const Batch& batch) const {
-  const auto written = [&](const char* input) {
-    const auto found = batch.inputs.find(input);
-    return found == batch.inputs.end() ? nullptr : found->second.data<float>();
-  };
+void BatchSource::make_diffusion(const Batch& batch) const {
+  float* const classes = input(batch, InputRole::kCondition);
   context_.launch(
-      &KernelTable::diffusion_batch, "diffusion_batch",
+      &KernelTable::diffusion_batch,
       DiffusionBatchArgs{.task = task_of(config_),
                          .seed = config_.seed,
                          .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
                          .n = batch.images,
                          .pixels = MnistDataset::kPixels,
-                         .classes = kClasses,
+                         .classes = config_.classes,
                          .sigma = static_cast<float>(config_.objective.sigma),
                          .timesteps = config_.objective.timesteps,
                          .drop = static_cast<float>(config_.class_dropout),
                          .images = images_.data<uint8_t>(),
-                         .labels = written("c") != nullptr ? labels_.data<uint8_t>() : nullptr,
+                         .labels = classes != nullptr ? labels_.data<uint8_t>() : nullptr,
                          .indices = batch.indices.data<int32_t>(),
                          .alpha_bar = alpha_bar_.defined() ? alpha_bar_.data<float>() : nullptr,
-                         .input = written("x"),
+                         .input = input(batch, InputRole::kSample),
                          .target = batch.target.data<float>(),
-                         .t = written("t"),
-                         .c = written("c")});
+                         .t = input(batch, InputRole::kTime),
+                         .c = classes});
 }
 
-void BatchSource::draw_digits(const Batch& batch) const {
+void BatchSource::make_digits(const Batch& batch) const {
   const double radians = config_.max_rotation * std::numbers::pi / 180;
-  context_.launch(&KernelTable::digit_batch, "digit_batch",
+  context_.launch(&KernelTable::digit_batch,
                   DigitBatchArgs{.seed = config_.seed,
                                  .first_example = static_cast<uint64_t*>(batch.first_example.raw()),
                                  .n = batch.images,
                                  .height = 28,
                                  .width = 28,
-                                 .classes = kClasses,
+                                 .classes = config_.classes,
                                  .max_shift = static_cast<float>(config_.max_shift),
                                  .max_tangent = static_cast<float>(std::tan(radians / 2)),
                                  .images = images_.data<uint8_t>(),
                                  .labels = labels_.data<uint8_t>(),
                                  .indices = batch.indices.data<int32_t>(),
-                                 .input = batch.inputs.at("x").data<float>(),
+                                 .input = input(batch, InputRole::kSample),
                                  .target = batch.target.data<float>()});
 }
 

@@ -11,16 +11,16 @@
 namespace ebb {
 
 struct Batch {
-  TensorMap inputs;  // "x" [N, 28, 28, 1], "t" [N, 1], "c" [N, 10], those the network takes
+  TensorMap inputs;  // of the network: images [N, 28, 28, 1], times [N, 1], classes [N, 10]
   Tensor target;     // [N, 28, 28, 1]; of the classifier [N, 10], one-hot
   int64_t images = 0;
-  // What it is made from: rows of the data set [N] i32, the number of the first example (a u64).
+  // Its source: rows of the data set [N] i32, the number of the first example (a u64).
   Tensor indices, first_example;
 };
 
-// Draws training batches. Everything in a batch is a function of (seed, step): each epoch visits
+// Makes training batches. Everything in a batch is a function of (seed, step): each epoch visits
 // the data in a new order, its last batch may be smaller, and noise, t, dropped classes and the
-// classifier's small moves are keyed by the number of the example in the run. So a run resumes
+// classifier's augmentation are keyed by the index of the example in the run. So a run resumes
 // anywhere with nothing but its step.
 class BatchSource {
  public:
@@ -29,11 +29,11 @@ class BatchSource {
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
   Batch batch(int64_t step);  // from 0
 
-  // The same in two parts, for steps that are recorded. place() brings to the device what the step
-  // is made from; batches of one size share their tensors. draw() then launches the kernel that
-  // writes inputs and target, and depends on nothing but these tensors.
-  const Batch& place(int64_t step);
-  void draw(const Batch& batch) const;
+  // The same in two parts, for captured steps. stage_batch() uploads the indices of the step;
+  // batches of one size share their tensors. make_batch() then launches the kernel that writes
+  // inputs and target, and depends on these tensors alone, so it can be captured.
+  const Batch& stage_batch(int64_t step);
+  void make_batch(const Batch& batch) const;
 
  private:
   // Rows of the data set for one step: [first, first + count) of the epoch's permutation.
@@ -42,19 +42,21 @@ class BatchSource {
   };
   Slice slice(int64_t step) const;
   Batch empty_batch(int64_t images) const;
-  void bring(int64_t step, const Slice& rows, const Batch& batch);
-  void draw_diffusion(const Batch& batch) const;
-  void draw_digits(const Batch& batch) const;
+  float* input(const Batch& batch, InputRole role) const;
+  void upload_indices(int64_t step, const Slice& rows, const Batch& batch);
+  void make_diffusion(const Batch& batch) const;
+  void make_digits(const Batch& batch) const;
   const std::vector<int32_t>& permutation(int64_t epoch);
 
   Context& context_;
   TrainConfig config_;
+  Network network_;
   int64_t count_;
   int64_t steps_per_epoch_;
   Tensor images_;                    // [count, 784] u8
   Tensor labels_;                    // [count] u8
   Tensor alpha_bar_;                 // [T], DDPM only
-  std::map<int64_t, Batch> placed_;  // by size
+  std::map<int64_t, Batch> staged_;  // by size
   int64_t permutation_epoch_ = -1;
   std::vector<int32_t> permutation_;
 };

@@ -1,8 +1,8 @@
 #include "apps/train_mnist/checkpoint.h"
 
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
@@ -10,8 +10,6 @@ namespace {
 
 using autograd::ParamStore;
 using autograd::Trainer;
-using Json = nlohmann::json;
-
 constexpr const char* kKind = "training checkpoint";
 constexpr const char* kFormat = "1";
 
@@ -74,10 +72,10 @@ std::string metadata_value(const SafetensorsFile& file, const std::string& key) 
 TrainProgress parse_progress(const SafetensorsFile& file, int64_t* updates) {
   try {
     const Json json = Json::parse(metadata_value(file, "ebb.progress"));
-    *updates = json.at("updates");
-    return {.step = json.at("step"),
-            .loss_sum = json.at("loss_sum"),
-            .loss_count = json.at("loss_count"),
+    *updates = json.at("updates").get<int64_t>();
+    return {.step = json.at("step").get<int64_t>(),
+            .loss_sum = json.at("loss_sum").get<double>(),
+            .loss_count = json.at("loss_count").get<int64_t>(),
             .epoch_losses = parse_losses(json.at("epoch_losses")),
             .test_accuracies = parse_losses(json.value("test_accuracies", Json::array()))};
   } catch (const Json::exception& error) {
@@ -93,7 +91,7 @@ SafetensorsFile open_checkpoint(const std::string& path) {
   const std::string format = metadata_value(file, "ebb.format");
   EBB_CHECK(format == kFormat, FormatError, file.label(), ": checkpoint format ", format,
             ", this program reads ", kFormat, ". Use the version of ebb that wrote it");
-  EBB_CHECK(file.verify_digest(), FormatError, file.label(), ": carries no digest");
+  EBB_CHECK(file.verify_digest(), FormatError, file.label(), ": has no digest");
   return file;
 }
 
@@ -131,10 +129,18 @@ void save_checkpoint(const std::string& path, const Trainer& trainer, const Trai
                     {"ebb.model", trainer.network().config},
                     {"ebb.config", to_json(config)},
                     {"ebb.dataset", dataset_fingerprint},
-                    {"ebb.progress", progress_to_json(progress, trainer.updates()).dump()}});
+                    {"ebb.progress", progress_to_json(progress, trainer.updates()).dump_sorted()}});
 }
 
 void check_checkpoint(const std::string& path) { open_checkpoint(path); }
+
+bool is_checkpoint(const std::string& path) {
+  try {
+    return metadata_value(SafetensorsFile::open(path), "ebb.kind") == kKind;
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 TrainProgress load_checkpoint(const std::string& path, Trainer& trainer, const TrainConfig& config,
                               const std::string& dataset_fingerprint, bool force) {
@@ -144,11 +150,11 @@ TrainProgress load_checkpoint(const std::string& path, Trainer& trainer, const T
         describe_difference(to_json(config), metadata_value(file, "ebb.config"));
     EBB_CHECK(difference.empty(), FormatError, file.label(),
               ": belongs to another run: ", difference,
-              ". Repeat its flags, or give --force-resume to go on regardless");
+              ". Repeat its flags, or give --force-resume to continue anyway");
     const std::string data = metadata_value(file, "ebb.dataset");
     EBB_CHECK(data == dataset_fingerprint, FormatError, file.label(),
               ": was trained on another data set (", data, ", --data has ", dataset_fingerprint,
-              "). Give the same --data, or --force-resume to go on regardless");
+              "). Give the same --data, or --force-resume to continue anyway");
   }
   for (const SavedTensor& saved : state_of(trainer.params())) load_tensor(file, saved);
   int64_t updates = 0;

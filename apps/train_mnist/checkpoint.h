@@ -28,6 +28,9 @@ void save_checkpoint(const std::string& path, const autograd::Trainer& trainer,
 // FormatError or IoError when the file is not a complete, undamaged checkpoint.
 void check_checkpoint(const std::string& path);
 
+// True when its header says that it is one.
+bool is_checkpoint(const std::string& path);
+
 // Restores a trainer. FormatError for a damaged file, and for one of another config or data set
 // unless `force`; the message names both values.
 TrainProgress load_checkpoint(const std::string& path, autograd::Trainer& trainer,

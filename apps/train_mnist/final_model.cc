@@ -1,8 +1,8 @@
 #include "apps/train_mnist/final_model.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "diffusion/model_file.h"
 
 namespace ebb {
@@ -11,9 +11,9 @@ namespace {
 constexpr size_t kCurvePoints = 200;
 
 // Mean losses of consecutive groups of steps: {"steps_per_point": n, "loss": [...]}.
-nlohmann::json loss_curve(const std::vector<LogEntry>& log) {
+Json loss_curve(const std::vector<LogEntry>& log) {
   const size_t group = std::max<size_t>(1, (log.size() + kCurvePoints - 1) / kCurvePoints);
-  nlohmann::json points = nlohmann::json::array();
+  Json points = Json::array();
   for (size_t first = 0; first < log.size(); first += group) {
     const size_t last = std::min(first + group, log.size());
     double sum = 0;
@@ -29,15 +29,15 @@ void write_final_model(const std::string& path, const autograd::Trainer& trainer
                        const TrainConfig& config, const TrainProgress& progress,
                        const std::vector<LogEntry>& log) {
   const autograd::ParamStore& params = trainer.params();
-  nlohmann::json training{{"steps", progress.step},
-                          {"epoch_losses", progress.epoch_losses},
-                          {"loss_curve", loss_curve(log)},
-                          {"weights", params.has_ema() ? "moving average" : "last step"}};
+  Json training{{"steps", progress.step},
+                {"epoch_losses", progress.epoch_losses},
+                {"loss_curve", loss_curve(log)},
+                {"weights", params.has_ema() ? "moving average" : "last step"}};
   if (!progress.test_accuracies.empty()) training["test_accuracies"] = progress.test_accuracies;
   save_model(path, trainer.network(), config.objective, params.final_weights(),
              {{"ebb.command", command_line(config)},
               {"ebb.seed", std::to_string(config.seed)},
-              {"ebb.training", training.dump()}},
+              {"ebb.training", training.dump_sorted()}},
              DType::kF32);
 }
 

@@ -4,12 +4,11 @@
 #include <sstream>
 
 #include "diffusion/conditioner.h"
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 #include "engine/executor.h"
 #include "image/labeled_grid.h"
 #include "image/png.h"
 #include "nn/graph_builder.h"
-#include "weights/mnist_dataset.h"
 
 namespace ebb {
 namespace {
@@ -20,7 +19,6 @@ constexpr int kTestDigits = 8;
 constexpr int kSweepDigits = 3;
 constexpr int kScale = 2;
 constexpr double kGuidanceScale = 5;
-constexpr int64_t kFlowStepsTime = 50, kFlowStepsClass = 300;
 constexpr double kSweep[] = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
 
 using Pixels = std::vector<float>;  // [N, 28, 28]
@@ -54,8 +52,11 @@ struct TestDigits {
   }
 };
 
-TestDigits first_test_digits(Context& context, const TrainOptions& options, int64_t count) {
-  const MnistDataset data = load_mnist(options.data, MnistSplit::kTest);
+// Unwinds out of the network calls of a grid that nobody waits for any more.
+struct Stopped {};
+
+TestDigits first_test_digits(Context& context, const TrainOptions& options,
+                             const MnistDataset& data, int64_t count) {
   TestDigits digits{.count = std::min(count, data.count), .clean = {}, .noise = {}};
   for (int64_t i = 0; i < digits.count * MnistDataset::kPixels; ++i) {
     digits.clean.push_back(static_cast<float>(data.images[i]) / 255.0f);
@@ -68,20 +69,26 @@ TestDigits first_test_digits(Context& context, const TrainOptions& options, int6
 
 class OneStepDenoiser {
  public:
-  OneStepDenoiser(Context& context, const autograd::Trainer& trainer, int64_t count)
+  OneStepDenoiser(Context& context, const autograd::Trainer& trainer, int64_t count,
+                  const std::function<bool()>& stopped)
       : context_(context),
+        stopped_(stopped),
         shape_{count, 28, 28, 1},
+        input_(trainer.network().sample().name),
         executor_(context, inference_graph(trainer.network(), count, context),
                   trainer.params().final_weights()) {}
 
   Pixels operator()(const Pixels& input) {
-    executor_.set_input("x", Tensor::from_host(context_, shape_, std::span<const float>(input)));
+    if (stopped_()) throw Stopped();
+    executor_.set_input(input_, Tensor::from_host(context_, shape_, std::span<const float>(input)));
     return executor_.run().to_host();
   }
 
  private:
   Context& context_;
+  const std::function<bool()>& stopped_;
   Shape shape_;
+  std::string input_;
   Executor executor_;
 };
 
@@ -128,48 +135,56 @@ void save(const std::string& path, const Image& image) {
 }
 
 void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
-                          const TrainOptions& options, const std::string& path) {
+                          const TrainOptions& options, const MnistDataset& test_data,
+                          const std::string& path, const std::function<bool()>& stopped) {
   const Objective& objective = options.config.objective;
   if (objective.type == ObjectiveType::kPureNoise) {
-    const TestDigits digits = first_test_digits(context, options, kColumns);
-    OneStepDenoiser denoise(context, trainer, digits.count);
+    const TestDigits digits = first_test_digits(context, options, test_data, kColumns);
+    OneStepDenoiser denoise(context, trainer, digits.count, stopped);
     save(path, make_grid(to_images(denoise(digits.noise)), kColumns));
     return;
   }
-  const TestDigits digits = first_test_digits(context, options, kTestDigits);
-  OneStepDenoiser denoise(context, trainer, digits.count);
-  const TestDigits few = first_test_digits(context, options, kSweepDigits);
-  OneStepDenoiser denoise_few(context, trainer, few.count);
+  const TestDigits digits = first_test_digits(context, options, test_data, kTestDigits);
+  OneStepDenoiser denoise(context, trainer, digits.count, stopped);
+  const TestDigits few = first_test_digits(context, options, test_data, kSweepDigits);
+  OneStepDenoiser denoise_few(context, trainer, few.count, stopped);
   save(path.substr(0, path.rfind('.')) + "-sigma.png",
        sweep_grid(few, denoise_few, objective.sigma));
   save(path, denoiser_grid(digits, denoise, objective.sigma));
 }
 
+void write_drawn_grid(Context& context, const autograd::Trainer& trainer, const TrainConfig& config,
+                      const std::string& path, const std::function<bool()>& stopped) {
+  const bool classes = config.model == TrainModel::kClass;
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < kSamples; ++i) {
+    labels.push_back(classes ? i % config.classes : kNoClass);
+  }
+  const Pipeline pipeline(context,
+                          {.network = trainer.network(),
+                           .objective = config.objective,
+                           .params = trainer.params().final_weights()},
+                          {.batch_size = kSamples});
+  const std::vector<Image> images =
+      pipeline.generate({.labels = labels, .guidance_scale = kGuidanceScale},
+                        [&](const GenerateStep&) { return !stopped(); });
+  if (images.size() < labels.size()) throw Stopped();
+  save(path, make_grid(images, kColumns));
+}
+
 }  // namespace
 
 void write_sample_grid(Context& context, const autograd::Trainer& trainer,
-                       const TrainOptions& options, const std::string& path) {
-  const TrainConfig& config = options.config;
-  if (config.model == TrainModel::kDenoiser) {
-    write_denoiser_grids(context, trainer, options, path);
-    return;
+                       const TrainOptions& options, const MnistDataset& test_data,
+                       const std::string& path, const std::function<bool()>& stopped) {
+  try {
+    if (options.config.model == TrainModel::kDenoiser) {
+      write_denoiser_grids(context, trainer, options, test_data, path, stopped);
+    } else {
+      write_drawn_grid(context, trainer, options.config, path, stopped);
+    }
+  } catch (const Stopped&) {
   }
-  const bool classes = config.model == TrainModel::kClass;
-  const bool flow = config.objective.type == ObjectiveType::kFlow;
-  const int64_t steps = !flow     ? config.objective.timesteps
-                        : classes ? kFlowStepsClass
-                                  : kFlowStepsTime;
-  std::vector<int64_t> labels;
-  for (int i = 0; i < kSamples; ++i) labels.push_back(classes ? i % kColumns : kNoClass);
-  GenerateRequest request;
-  request.images = request.batch_size = kSamples;
-  request.guidance = class_guidance(context, trainer.network(), labels, kGuidanceScale);
-  request.sampler.kind = flow ? SamplerKind::kEuler : SamplerKind::kDdpm;
-  request.schedule = full_schedule(config.objective, steps);
-  const std::vector<float> pixels =
-      generate(context, trainer.network(), trainer.params().final_weights(), request,
-               [](int64_t, int64_t, const Tensor&) {});
-  save(path, make_grid(to_images(pixels), kColumns));
 }
 
 }  // namespace ebb

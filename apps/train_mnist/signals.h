@@ -1,18 +1,26 @@
 #pragma once
 
+#include <cstdint>
+
 #include "base/error.h"
 
 namespace ebb {
 
-// What the user or the system asked of a running training. The first SIGINT, SIGTERM or SIGHUP asks
-// to save and stop; a second one ends the process at once (the last checkpoint is intact). SIGUSR1
-// asks to save and go on. SIGPIPE and SIGXFSZ are ignored: writes report their errors.
+// Requests from the user or the system to a running training. The first SIGINT, SIGTERM, SIGHUP or
+// SIGXCPU requests to save and stop; a second one ends the process at once and says what is saved.
+// SIGUSR1 requests to save and continue. SIGPIPE and SIGXFSZ are ignored: writes report their
+// errors. A signal that was ignored when the program started (nohup, a background job of a script)
+// stays ignored.
 void install_signal_handlers();
 
 bool stop_requested();
 bool take_save_request();  // true once per SIGUSR1
 
-// kInterrupt or kTerminate, by the signal that asked to stop.
+// Where the training stands, for the message of a second signal: `step` steps are done, the newest
+// checkpoint is of step `saved`, -1: there is none.
+void note_progress(int64_t step, int64_t saved);
+
+// kInterrupt or kTerminate, by the signal that requested the stop.
 ExitCode stop_exit_code();
 
 }  // namespace ebb

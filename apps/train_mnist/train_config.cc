@@ -1,13 +1,16 @@
 #include "apps/train_mnist/train_config.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "base/json.h"
 
 namespace ebb {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr const char* kFormerClassifier = "judge";  // in the config of older runs
+
+constexpr int64_t kDigits = 10;
 
 Json to_json_object(const TrainConfig& config) {
   Json json;
@@ -15,6 +18,7 @@ Json to_json_object(const TrainConfig& config) {
   json["objective"] = Json::parse(to_json(config.objective));
   json["time_fusion"] = config.time_fusion == TimeFusion::kAdd ? "add" : "multiply";
   json["hidden"] = config.hidden;
+  if (config.classes != kDigits) json["classes"] = config.classes;
   json["batch_size"] = config.batch_size;
   json["lr"] = config.lr;
   json["lr_decay"] = config.lr_decay;
@@ -33,7 +37,7 @@ Json to_json_object(const TrainConfig& config) {
   return json;
 }
 
-// The edition whose defaults a config started from, as far as the config shows.
+// The preset whose defaults a config started from, as far as the config shows.
 Preset preset_of(const TrainConfig& config) {
   return config.objective.type == ObjectiveType::kFlow ? Preset::kFa25 : Preset::kFa24;
 }
@@ -49,7 +53,7 @@ const char* to_string(TrainModel model) {
     case TrainModel::kClass:
       return "class";
     case TrainModel::kClassifier:
-      return "judge";
+      return "classifier";
   }
   return "unknown";
 }
@@ -88,10 +92,10 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
 }
 
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs) {
-  std::vector<int64_t> shown{1, 5};
-  if (preset == Preset::kSp25) shown = {5};
-  shown.push_back(epochs);
-  return shown;
+  std::vector<int64_t> sampled{1, 5};
+  if (preset == Preset::kSp25) sampled = {5};
+  sampled.push_back(epochs);
+  return sampled;
 }
 
 double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_epoch) {
@@ -104,7 +108,8 @@ double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_
 
 Network make_network(const TrainConfig& config) {
   if (config.model == TrainModel::kClassifier) {
-    const Json classifier{{"name", "mnist_judge"}, {"hidden", config.hidden}, {"classes", 10}};
+    const Json classifier{
+        {"name", "mnist_classifier"}, {"hidden", config.hidden}, {"classes", config.classes}};
     return make_network(classifier.dump(), "train_mnist");
   }
   const char* conditioning = config.model == TrainModel::kDenoiser ? "none"
@@ -114,7 +119,7 @@ Network make_network(const TrainConfig& config) {
                   {"conditioning", conditioning},
                   {"time_fusion", config.time_fusion == TimeFusion::kAdd ? "add" : "multiply"},
                   {"hidden", config.hidden},
-                  {"classes", 10}};
+                  {"classes", config.classes}};
   return make_network(json.dump(), "train_mnist");
 }
 
@@ -123,10 +128,16 @@ std::string to_json(const TrainConfig& config) { return to_json_object(config).d
 std::string describe_difference(const std::string& json, const std::string& stored_json) {
   const Json mine = Json::parse(json);
   const Json stored = Json::parse(stored_json, nullptr, /*allow_exceptions=*/false);
+  if (stored.is_object() && stored.contains("classes") && !mine.contains("classes")) {
+    return cat("classes is ", kDigits, ", the run has ", stored["classes"].dump());
+  }
   for (const auto& [key, value] : mine.items()) {
-    // Runs from before there was a choice do not say so.
-    const Json absent = key == "precision" ? Json(to_string(Precision::kF32)) : Json();
-    const Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
+    // Older runs lack keys that had no choice then.
+    const Json absent = key == "precision" ? Json(to_string(Precision::kF32))
+                        : key == "classes" ? Json(kDigits)
+                                           : Json();
+    Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
+    if (key == "model" && other == kFormerClassifier) other = to_string(TrainModel::kClassifier);
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
   }
   return "";
@@ -137,7 +148,7 @@ std::string command_line(const TrainConfig& config) {
   const TrainConfig defaults = preset_config(config.model, preset);
   std::ostringstream out;
   out << "train_mnist --model " << to_string(config.model);
-  if (preset != Preset::kFa24) out << " --course fa25";
+  if (preset != Preset::kFa24) out << " --preset fa25";
   if (config.objective.type == ObjectiveType::kPureNoise) out << " --input noise";
   const auto flag = [&](const char* name, const auto& value, const auto& usual) {
     if (value != usual) out << ' ' << name << ' ' << Json(value).dump();
@@ -145,6 +156,7 @@ std::string command_line(const TrainConfig& config) {
   flag("--timesteps", config.objective.timesteps, defaults.objective.timesteps);
   flag("--sigma", config.objective.sigma, defaults.objective.sigma);
   flag("--hidden", config.hidden, defaults.hidden);
+  flag("--classes", config.classes, defaults.classes);
   flag("--batch-size", config.batch_size, defaults.batch_size);
   flag("--lr", config.lr, defaults.lr);
   flag("--lr-decay", config.lr_decay, defaults.lr_decay);

@@ -13,7 +13,7 @@ namespace ebb {
 
 enum class TrainModel { kDenoiser, kTime, kClass, kClassifier };
 
-// The edition of the assignment whose settings apply.
+// The course edition of the assignment whose settings apply.
 enum class Preset { kFa24, kSp25, kFa25 };
 
 // What a run computes. Two runs with equal configs on equal data are equal
@@ -23,6 +23,7 @@ struct TrainConfig {
   Objective objective;
   TimeFusion time_fusion = TimeFusion::kAdd;
   int64_t hidden = 64;
+  int64_t classes = 10;  // that the data set has, for the models that know classes
   int64_t batch_size = 128;
   double lr = 1e-3;
   double lr_decay = 0.1;  // the learning rate ends at lr * lr_decay, falling once an epoch; 1: none
@@ -32,8 +33,8 @@ struct TrainConfig {
   double class_dropout = 0.1;
   double ema_decay = 0;     // 0: no EMA
   double clip_norm = 0;     // 0: no clipping
-  double max_shift = 0;     // classifier: pixels by which images are moved at most
-  double max_rotation = 0;  // classifier: degrees by which they are turned at most
+  double max_shift = 0;     // classifier: augmentation: largest shift in pixels
+  double max_rotation = 0;  // classifier: augmentation: largest rotation in degrees
   bool overfit_batch = false;
   Precision precision = Precision::kF32;  // that of the context; not kF16
   uint64_t seed = 0;
@@ -41,11 +42,11 @@ struct TrainConfig {
   friend bool operator==(const TrainConfig&, const TrainConfig&) = default;
 };
 
-// The assignment's settings (mission editions: fa24 trains DDPM, sp25 and fa25 flow matching). The
-// classifier is not part of the assignment; its settings are ebb's own.
+// The assignment's settings: fa24 trains DDPM, sp25 and fa25 flow matching. The classifier is not
+// part of the assignment; its settings are ebb's own.
 TrainConfig preset_config(TrainModel model, Preset preset);
 
-// Epochs after which the edition shows samples.
+// Epochs after which the assignment asks for samples.
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs);
 
 // The learning rate of a step (from 0): ExponentialLR stepped per epoch, after a linear warm-up.
@@ -58,7 +59,7 @@ std::string to_json(const TrainConfig& config);
 // Where two stored configs differ: "lr is 0.001, the run had 0.0001"; empty when they agree.
 std::string describe_difference(const std::string& json, const std::string& stored_json);
 
-// The train_mnist call that makes this run: no paths, no machine settings.
+// The train_mnist call that makes this run: without paths or machine settings.
 std::string command_line(const TrainConfig& config);
 
 const char* to_string(TrainModel model);

@@ -1,18 +1,19 @@
 #include "apps/train_mnist/train_log.h"
 
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/atomic_file.h"
+#include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::json;
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -22,7 +23,7 @@ double number_of(const Json& json, const char* key) {
 }
 
 std::string to_line(const LogEntry& entry) {
-  nlohmann::ordered_json line;
+  Json line;
   line["step"] = entry.step;
   line["epoch"] = entry.epoch;
   line["loss"] = number(entry.loss);
@@ -60,21 +61,34 @@ std::vector<LogEntry> read_train_log(const std::string& path) {
   return entries;
 }
 
+bool is_train_log(const std::string& path) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (!file.eof() && !parse_line(line)) return false;
+  }
+  return true;
+}
+
 TrainLog::TrainLog(const std::string& path, int64_t last_step) : path_(path) {
-  if (std::filesystem::exists(path)) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) {
     std::string kept;
     for (const LogEntry& entry : read_train_log(path)) {
       if (entry.step <= last_step) kept += to_line(entry);
     }
     write_file(path, kept);
   }
+  errno = 0;
   file_.open(path, std::ios::app);
-  EBB_CHECK(file_.good(), IoError, path, ": cannot be opened for writing");
+  EBB_CHECK(file_.good(), IoError, path_label(path),
+            ": cannot be opened for writing: ", describe_errno(errno));
 }
 
 void TrainLog::append(const LogEntry& entry) {
+  errno = 0;
   file_ << to_line(entry) << std::flush;
-  EBB_CHECK(file_.good(), IoError, path_, ": cannot be written (disk full?)");
+  EBB_CHECK(file_.good(), IoError, path_label(path_),
+            ": cannot be written: ", describe_errno(errno != 0 ? errno : ENOSPC));
 }
 
 }  // namespace ebb

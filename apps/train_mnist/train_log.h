@@ -36,4 +36,7 @@ class TrainLog {
 // All entries of a log; lines that a crash cut short are left out.
 std::vector<LogEntry> read_train_log(const std::string& path);
 
+// False when a line but the last is no entry: then another program wrote the file.
+bool is_train_log(const std::string& path);
+
 }  // namespace ebb

@@ -7,7 +7,9 @@
 #include "apps/train_mnist/train_run.h"
 
 int main(int argc, char** argv) {
-  ebb::Program program("Trains the UNets of the diffusion assignment on MNIST.", "train_mnist");
+  ebb::Program program(
+      "Trains the UNets of the diffusion assignment, and a digit classifier, on MNIST.",
+      "train_mnist");
   ebb::add_version_flag(program);
   ebb::TrainFlags flags(program);
   program.callback([&] {

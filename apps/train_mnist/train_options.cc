@@ -1,8 +1,12 @@
 #include "apps/train_mnist/train_options.h"
 
+#include <charconv>
 #include <limits>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "weights/idx.h"
+#include "weights/mnist_dataset.h"
 
 namespace ebb {
 namespace {
@@ -18,15 +22,27 @@ Preset parse_preset(const std::string& name) {
 TrainModel parse_model(const std::string& name) {
   if (name == "denoiser") return TrainModel::kDenoiser;
   if (name == "time") return TrainModel::kTime;
-  if (name == "judge") return TrainModel::kClassifier;
+  if (name == "classifier" || name == "judge") return TrainModel::kClassifier;
   return TrainModel::kClass;
 }
 
-// Flow matching came with the spring 2025 edition, so asking for it alone means the newest one.
+// Flow matching came with spring 2025: --objective flow alone selects the newest preset.
 Preset choose_preset(const std::optional<std::string>& preset,
                      const std::optional<std::string>& objective) {
   if (preset) return parse_preset(*preset);
   return objective == "flow" ? Preset::kFa25 : Preset::kFa24;
+}
+
+// Nothing: the number that the data set's name implies. kClassesOfLabels: that of its labels.
+std::optional<int64_t> parse_classes(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  if (text == "data") return kClassesOfLabels;
+  int64_t classes = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, classes);
+  EBB_CHECK(error == std::errc() && rest == end && classes >= 2 && classes <= kMaxLabels,
+            UsageError, "--classes ", terminal_safe(text), ": must be 2..", kMaxLabels, " or data");
+  return classes;
 }
 
 template <typename T>
@@ -37,60 +53,68 @@ void set(T& field, const std::optional<T>& flag) {
 }  // namespace
 
 TrainFlags::TrainFlags(Command command) {
-  add_choice(command, "--model", model_, {"denoiser", "time", "class", "judge"},
-             "network to train (classifier: the classifier that ebb eval asks)")
-      .required();
   add_choice(
-      command, "--course", preset_, {"fa24", "sp25", "fa25"},
-      "edition whose settings apply (default fa24, with DDPM; the others with flow matching)");
-  add_choice(command, "--objective", objective_, {"ddpm", "flow"}, "for time and class");
+      command, "--model", model_, {"denoiser", "time", "class", "classifier", "judge"},
+      "Network to train (classifier: scores the samples in ebb eval; judge: its former name)")
+      .required();
+  add_choice(command, "--preset,--course", preset_, {"fa24", "sp25", "fa25"},
+             "Course edition whose settings apply (default fa24: DDPM; sp25, fa25: flow matching)");
+  add_choice(command, "--objective", objective_, {"ddpm", "flow"},
+             "Training objective, for --model time and class");
   add_choice(command, "--input", input_, {"image", "noise"},
-             "what the denoiser sees (image: a noised digit)");
+             "Input of the denoiser (image: a noisy digit)");
 
   command.add_option("--data", options_.data,
-                     "directory of the four MNIST files (default $EBB_DATA, else data/mnist)");
-  command.add_option("-o,--output", options_.output, "run directory").required();
+                     "Directory of the four MNIST files (default: $EBB_DATA, else data/mnist)");
+  command
+      .add_option("--classes", classes_,
+                  "Classes of the data: a number, or data for what the labels show (default: 10; "
+                  "of the parts of EMNIST as many as they have)")
+      .type_name("N|data");
+  command.add_option("-o,--output", options_.output, "Run directory").required();
   command.add_option(
       "--resume", options_.resume,
-      "auto: go on from the newest good checkpoint of --output, or start; or a file");
-  command.add_flag(
-      "--force-resume", options_.force_resume,
-      "resume although settings or data differ; the run is then no longer reproducible");
+      "auto: continue from the newest valid checkpoint in --output, if any; or a checkpoint file");
+  command.add_flag("--force-resume", options_.force_resume,
+                   "Resume even if settings or data differ; the run is then not reproducible");
 
-  add_integer(command, "--hidden", hidden_, 1, 1024, "width D of the network");
-  add_integer(command, "--batch-size", batch_size_, 1, 60000, "images per step");
-  add_integer(command, "--epochs", epochs_, 1, 100000, "passes over the data");
+  add_integer(command, "--hidden", hidden_, 1, 1024, "Width D of the network");
+  add_integer(command, "--batch-size", batch_size_, 1, 60000, "Images per step");
+  add_integer(command, "--epochs", epochs_, 1, 100000, "Passes over the data");
   add_integer(command, "--max-steps", max_steps_, 0, int64_t{1} << 40,
-              "stop after this many steps in all (0: no limit)");
+              "Stop after this many steps in total (0: no limit)");
   add_number(command, "--lr", lr_, 0, 10, "Adam's learning rate");
-  add_number(command, "--lr-decay", lr_decay_, 1e-6, 1,
-             "factor by which the rate falls over all epochs, in equal ratios (1: constant)");
+  add_number(
+      command, "--lr-decay", lr_decay_, 1e-6, 1,
+      "Factor by which the learning rate decays exponentially over all epochs (1: constant)");
   add_integer(command, "--lr-warmup-steps", warmup_, 0, 1000000,
-              "steps over which the rate rises from 0");
-  add_number(command, "--sigma", sigma_, 0, 10, "noise level of the denoiser");
-  add_integer(command, "--timesteps", timesteps_, 2, 10000, "T of the DDPM schedule");
-  add_number(command, "--class-dropout", class_dropout_, 0, 1, "probability of an empty class");
+              "Steps of linear warm-up of the learning rate");
+  add_number(command, "--sigma", sigma_, 0, 10, "Noise level of the denoiser");
+  add_integer(command, "--timesteps", timesteps_, 2, 10000, "Timesteps T of the DDPM schedule");
+  add_number(command, "--class-dropout", class_dropout_, 0, 1,
+             "Probability of training an example without its class");
   add_number(command, "--ema-decay", ema_decay_, 0, 0.999999,
-             "decay of the weight average that the final model uses (0: no average)");
-  add_number(command, "--clip-norm", clip_norm_, 0, kHuge, "largest gradient norm (0: no clipping)")
+             "Decay of the moving average of the weights, which the final model uses (0: none)");
+  add_number(command, "--clip-norm", clip_norm_, 0, kHuge, "Largest gradient norm (0: no clipping)")
       .type_name("NUMBER");
   add_number(command, "--max-shift", max_shift_, 0, 14,
-             "pixels by which the classifier's examples move at most");
-  add_number(command, "--max-rotation", max_rotation_, 0, 90, "degrees by which they turn at most");
+             "Augmentation of the classifier: largest shift in pixels");
+  add_number(command, "--max-rotation", max_rotation_, 0, 90,
+             "Augmentation of the classifier: largest rotation in degrees");
   command.add_flag("--overfit-batch", overfit_batch_,
-                   "train on the first batch alone, to test a setup");
+                   "Train on the first batch only, to test a setup");
   add_integer(command, "-s,--seed", seed_, 0, std::numeric_limits<int64_t>::max(),
-              "seed of initial weights, data order and noise (0)")
+              "Seed of initial weights, data order, and noise (0)")
       .type_name("INT");
 
   add_integer(command, "--save-every", options_.save_every, 1, 1000000000,
-              "steps between checkpoints (100)");
-  add_integer(command, "--keep-last", options_.keep_last, 1, 1000, "checkpoints to keep (2)");
+              "Steps between checkpoints (100)");
+  add_integer(command, "--keep-last", options_.keep_last, 1, 1000, "Checkpoints to keep (2)");
   add_integer(command, "--sample-every", options_.sample_every, 0, 100000,
-              "epochs between sample grids (0: after the first, fifth and last)");
+              "Epochs between sample grids (0: after the first, fifth, and last)");
   add_device_flags(command, options_.device);
-  command.add_flag("--profile", options_.profile, "print time by kernel and by layer at the end");
-  command.add_flag("-q,--quiet", options_.quiet, "no progress line");
+  command.add_flag("--profile", options_.profile, "Print time by kernel and by layer at the end");
+  command.add_flag("-q,--quiet", options_.quiet, "Do not show the progress line");
 }
 
 TrainOptions TrainFlags::finish() const {
@@ -99,10 +123,10 @@ TrainOptions TrainFlags::finish() const {
   const bool denoiser = model == TrainModel::kDenoiser,
              classifier = model == TrainModel::kClassifier;
   EBB_CHECK(!((denoiser || classifier) && objective_), UsageError, "--objective ",
-            objective_.value_or(""), ": the ", model_,
-            " has none. Use --model time or --model class");
-  EBB_CHECK(!(classifier && preset_), UsageError, "--course ", preset_.value_or(""),
-            ": the classifier is in no edition of the assignment. Leave --course out");
+            objective_.value_or(""), ": applies to the time and class models, not to the ", model_,
+            ". Use --model time or --model class");
+  EBB_CHECK(!(classifier && preset_), UsageError, "--preset ", preset_.value_or(""),
+            ": the classifier is not part of the assignment. Leave --preset out");
   EBB_CHECK(classifier || !max_shift_, UsageError, "--max-shift: only for --model classifier");
   EBB_CHECK(classifier || !max_rotation_, UsageError,
             "--max-rotation: only for --model classifier");
@@ -111,6 +135,11 @@ TrainOptions TrainFlags::finish() const {
   EBB_CHECK(denoiser || !sigma_, UsageError, "--sigma: only for --model denoiser");
   EBB_CHECK(model == TrainModel::kClass || !class_dropout_, UsageError,
             "--class-dropout: only for --model class");
+  options.classes = parse_classes(classes_);
+  EBB_CHECK(classifier || model == TrainModel::kClass || !options.classes, UsageError, "--classes ",
+            terminal_safe(classes_), ": the ", model_, " model knows no classes. Leave it out.");
+  EBB_CHECK(!options.force_resume || !options.resume.empty(), UsageError,
+            "--force-resume: nothing is resumed. Add --resume auto or leave it out.");
   options.preset = choose_preset(preset_, objective_);
   TrainConfig& config = options.config;
   config = preset_config(model, options.preset);

@@ -9,18 +9,19 @@
 
 namespace ebb {
 
-// What train_mnist was asked to do: the run itself, and how and where to carry it out.
+// The command line of train_mnist: the run itself, and how and where to carry it out.
 struct TrainOptions {
   TrainConfig config;
   Preset preset = Preset::kFa24;
-  std::string data;  // empty: $EBB_DATA or ./data/mnist
+  std::string data;                // empty: $EBB_DATA or ./data/mnist
+  std::optional<int64_t> classes;  // to expect in the data; kClassesOfLabels: what the labels show
   std::string output;
   DeviceFlags device;
   std::string resume;  // "", "auto" or a checkpoint
   bool force_resume = false;
   int64_t save_every = 100;  // steps
   int64_t keep_last = 2;     // checkpoints
-  int64_t sample_every = 0;  // epochs; 0: where the edition shows samples
+  int64_t sample_every = 0;  // epochs; 0: where the assignment asks for samples
   bool profile = false;
   bool quiet = false;
 };
@@ -34,8 +35,8 @@ class TrainFlags {
   TrainOptions finish() const;
 
  private:
-  TrainOptions options_;  // fields that do not depend on the edition
-  std::string model_;
+  TrainOptions options_;  // fields that do not depend on the preset
+  std::string model_, classes_;
   std::optional<std::string> preset_, objective_, input_;
   std::optional<int64_t> hidden_, batch_size_, epochs_, max_steps_, warmup_, timesteps_;
   std::optional<double> lr_, lr_decay_, sigma_, class_dropout_, ema_decay_, clip_norm_;

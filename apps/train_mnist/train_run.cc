@@ -11,6 +11,8 @@
 #include "apps/train_mnist/final_model.h"
 #include "apps/train_mnist/sample_grids.h"
 #include "apps/train_mnist/signals.h"
+#include "base/output_file.h"
+#include "base/text.h"
 #include "diffusion/eval/digit_classifier.h"
 #include "image/plot_image.h"
 #include "image/png.h"
@@ -19,9 +21,69 @@ namespace ebb {
 namespace {
 
 constexpr int64_t kMaxSkippedInARow = 10;
+constexpr int64_t kAccuracyImages = 512;  // between two looks at the signals
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+bool knows_classes(TrainModel model) {
+  return model == TrainModel::kClass || model == TrainModel::kClassifier;
+}
+
+// Also settles how many classes the run has.
+MnistDataset load_training_data(TrainOptions& options) {
+  const bool labeled = knows_classes(options.config.model);
+  MnistDataset data = load_mnist(options.data, MnistSplit::kTrain,
+                                 labeled ? options.classes : std::optional(kClassesOfLabels));
+  if (labeled) options.config.classes = data.classes;
+  return data;
+}
+
+int64_t total_steps_of(const TrainConfig& config, int64_t steps_per_epoch) {
+  const int64_t steps = config.epochs * steps_per_epoch;
+  return config.max_steps > 0 ? std::min(steps, config.max_steps) : steps;
+}
+
+bool samples_are_due(const TrainOptions& options, int64_t epoch, int64_t last_epoch) {
+  if (options.config.model == TrainModel::kClassifier) return false;  // it draws nothing
+  if (options.sample_every > 0) return epoch % options.sample_every == 0;
+  const auto shown = sample_epochs(options.preset, last_epoch);
+  return std::find(shown.begin(), shown.end(), epoch) != shown.end();
+}
+
+// Before the first step, so that a missing file shows at once.
+MnistDataset load_test_data(const TrainOptions& options, int64_t images) {
+  const TrainConfig& config = options.config;
+  if (config.model == TrainModel::kClassifier) {
+    return load_mnist(options.data, MnistSplit::kTest, config.classes);
+  }
+  if (config.model != TrainModel::kDenoiser) return {};
+  const int64_t steps_per_epoch = (images + config.batch_size - 1) / config.batch_size;
+  const int64_t last_epoch = total_steps_of(config, steps_per_epoch) / steps_per_epoch;
+  for (int64_t epoch = 1; epoch <= last_epoch; ++epoch) {
+    if (samples_are_due(options, epoch, last_epoch)) {
+      return load_mnist(options.data, MnistSplit::kTest, kClassesOfLabels);
+    }
+  }
+  return {};
+}
+
+// Images [first, first + count) of a data set.
+MnistDataset part_of(const MnistDataset& data, int64_t first, int64_t count) {
+  const auto pixels = data.images.begin() + first * MnistDataset::kPixels;
+  const auto labels = data.labels.begin() + first;
+  return {.count = count,
+          .images = {pixels, pixels + count * MnistDataset::kPixels},
+          .labels = {labels, labels + count},
+          .fingerprint = data.fingerprint,
+          .classes = data.classes};
+}
+
+void print_accuracy(int64_t epoch, double accuracy) {
+  std::cerr << "epoch " << epoch << ": test accuracy " << std::fixed << std::setprecision(2)
+            << 100 * accuracy << " %\n"
+            << std::defaultfloat << std::setprecision(6);
 }
 
 }  // namespace
@@ -29,74 +91,120 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 TrainRun::TrainRun(Context& context, const TrainOptions& options)
     : context_(context),
       options_(options),
-      data_(load_mnist(options.data, MnistSplit::kTrain)),
-      test_data_(options.config.model == TrainModel::kClassifier
-                     ? load_mnist(options.data, MnistSplit::kTest)
-                     : MnistDataset{}),
+      data_(load_training_data(options_)),
+      test_data_(load_test_data(options_, data_.count)),
       directory_(options.output),
-      batches_(context, data_, options.config),
-      trainer_(context, make_network(options.config),
+      batches_(context, data_, options_.config),
+      trainer_(context, make_network(options_.config),
                {.loss = options.config.model == TrainModel::kClassifier
                             ? autograd::Loss::kSoftmaxCrossEntropy
                             : autograd::Loss::kMse,
                 .adam = {},
                 .ema_decay = options.config.ema_decay,
                 .clip_norm = options.config.clip_norm}) {
-  total_steps_ = options_.config.epochs * batches_.steps_per_epoch();
-  if (options_.config.max_steps > 0) {
-    total_steps_ = std::min(total_steps_, options_.config.max_steps);
-  }
+  total_steps_ = total_steps_of(options_.config, batches_.steps_per_epoch());
 }
 
 void TrainRun::run() {
   directory_.remove_leftovers();
   start_or_resume();
-  log_ = std::make_unique<TrainLog>(directory_.file("log.jsonl"), progress_.step);
+  note_progress(progress_.step, saved_step_);
+  open_log();
   first_step_ = progress_.step;
   started_ = std::chrono::steady_clock::now();
-  // A run stopped between the end of an epoch and its samples makes them up.
+  // A run that stopped between the end of an epoch and its samples writes them now.
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   if (progress_.step > 0 && progress_.step % steps_per_epoch == 0) show_epoch();
+  stop_if_asked();
   while (progress_.step < total_steps_) {
     const LogEntry last = train_step();
     if (progress_.step % steps_per_epoch == 0) {
-      close_epoch(last);
+      if (last.test_accuracy || !measures_accuracy()) close_epoch(last);
       save();
       show_epoch();
     }
-    const bool stop = stop_requested();
-    if (stop || take_save_request() || progress_.step % options_.save_every == 0) save();
-    if (stop) {
-      end_progress_line();
-      throw Error(cat("stopped after step ", progress_.step, " of ", total_steps_,
-                      ". Go on from its last checkpoint with --resume auto"),
-                  stop_exit_code());
-    }
+    if (take_save_request() || progress_.step % options_.save_every == 0) save();
+    stop_if_asked();
   }
   save();
   end_progress_line();
-  draw_loss_curve();
+  write_loss_curve();
   write_model();
+}
+
+void TrainRun::stop_if_asked() {
+  if (!stop_requested()) return;
+  if (progress_.step > 0) save();
+  end_progress_line();
+  const std::string where = cat("stopped after step ", progress_.step, " of ", total_steps_);
+  if (saved_step_ == progress_.step) {
+    throw Error(where + ", which is saved. Continue with --resume auto", stop_exit_code());
+  }
+  throw Error(where + (saved_step_ < 0 ? std::string(". Nothing was saved")
+                                       : cat(". The last checkpoint is of step ", saved_step_,
+                                             ". Continue from it with --resume auto")),
+              stop_exit_code());
+}
+
+// Nothing that another program or another run wrote is replaced, and what could not be written at
+// the end is found at the start.
+void TrainRun::check_outputs(bool is_new) const {
+  if (is_new) {
+    const std::string found = directory_.first_output();
+    const std::string model = directory_.file("model.safetensors"),
+                      log = directory_.file("log.jsonl");
+    // A run that ended before its first checkpoint left a log and nothing else.
+    EBB_CHECK(found.empty() || (found == log && is_train_log(log)), UsageError, "--output ",
+              path_label(options_.output), ": holds ", path_label(found),
+              ", which a new run would replace. Choose another --output");
+  }
+  for (const char* name : {"model.safetensors", "log.jsonl", "loss.png"}) {
+    check_output_file(directory_.file(name), Overwrite::kReplace);
+  }
+}
+
+// A run that was stopped while the accuracy of an epoch was measured closes that epoch first.
+void TrainRun::open_log() {
+  const std::string path = directory_.file("log.jsonl");
+  const int64_t epochs = progress_.step / batches_.steps_per_epoch();
+  const bool is_open =
+      measures_accuracy() && static_cast<int64_t>(progress_.test_accuracies.size()) < epochs;
+  LogEntry last{.step = progress_.step, .epoch = epochs};
+  bool is_logged = false;
+  for (const LogEntry& entry : is_open ? read_train_log(path) : std::vector<LogEntry>()) {
+    if (entry.step != progress_.step) continue;
+    last = entry;
+    is_logged = true;
+  }
+  if (is_open) last.test_accuracy = test_accuracy();
+  const bool again = is_logged && last.test_accuracy.has_value();
+  log_ = std::make_unique<TrainLog>(path, again ? progress_.step - 1 : progress_.step);
+  if (again) log_->append(last);
+  if (!last.test_accuracy) return;
+  close_epoch(last);
+  saved_step_ = -1;  // the checkpoint does not know that the epoch is closed
+  save();
 }
 
 void TrainRun::start_or_resume() {
   const auto checkpoints = directory_.checkpoints();
-  if (options_.resume.empty()) {
-    EBB_CHECK(checkpoints.empty(), UsageError, "--output ", options_.output,
-              ": holds a run at step ", checkpoints.front().step,
-              ". Go on with --resume auto or choose another --output");
-  } else if (options_.resume != "auto") {
+  if (!checkpoints.empty() && options_.resume.empty()) {
+    throw UsageError(cat("--output ", path_label(options_.output), ": holds a run at step ",
+                         checkpoints.front().step,
+                         ". Continue it with --resume auto, or choose another --output"));
+  }
+  check_outputs(checkpoints.empty());
+  if (!options_.resume.empty() && options_.resume != "auto") {
     progress_ = load_checkpoint(options_.resume, trainer_, options_.config, data_.fingerprint,
                                 options_.force_resume);
     return;
-  } else {
-    for (const CheckpointFile& checkpoint : checkpoints) {
-      if (try_resume(checkpoint)) return;
-    }
-    EBB_CHECK(checkpoints.empty(), FormatError, "--output ", options_.output, ": none of its ",
-              checkpoints.size(),
-              " checkpoints can be read. Choose another --output to start afresh");
   }
+  for (const CheckpointFile& checkpoint : checkpoints) {
+    if (try_resume(checkpoint)) return;
+  }
+  EBB_CHECK(checkpoints.empty(), FormatError, "--output ", path_label(options_.output),
+            ": none of its ", checkpoints.size(),
+            " checkpoints can be read. Choose another --output to start afresh");
   trainer_.params().initialize(options_.config.seed);
 }
 
@@ -110,20 +218,22 @@ bool TrainRun::try_resume(const CheckpointFile& checkpoint) {
   }
   progress_ = load_checkpoint(checkpoint.path, trainer_, options_.config, data_.fingerprint,
                               options_.force_resume);
-  if (!options_.quiet) std::cerr << "resumed " << checkpoint.path << '\n';
+  saved_step_ = progress_.step;
+  if (!options_.quiet) std::cerr << "resumed " << path_label(checkpoint.path) << '\n';
   return true;
 }
 
 LogEntry TrainRun::train_step() {
   const auto start = std::chrono::steady_clock::now();
-  const Batch& batch = batches_.place(progress_.step);
+  const Batch& batch = batches_.stage_batch(progress_.step);
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   const double lr = learning_rate(options_.config, progress_.step, steps_per_epoch);
-  const autograd::StepResult result = trainer_.repeat(
-      batch.inputs, batch.target, [&] { batches_.draw(batch); }, lr);
+  const autograd::StepResult result = trainer_.captured_step(
+      batch.inputs, batch.target, [&] { batches_.make_batch(batch); }, lr);
 
   const int64_t epoch = progress_.step / steps_per_epoch + 1;
   ++progress_.step;
+  note_progress(progress_.step, saved_step_);
   LogEntry entry{.step = progress_.step,
                  .epoch = epoch,
                  .loss = result.loss,
@@ -132,7 +242,7 @@ LogEntry TrainRun::train_step() {
                  .images_per_second = static_cast<double>(batch.images) / seconds_since(start),
                  .updated = result.updated};
   const bool ends_epoch = progress_.step % steps_per_epoch == 0;
-  if (ends_epoch && test_data_.count > 0) entry.test_accuracy = test_accuracy();
+  if (ends_epoch && measures_accuracy()) entry.test_accuracy = test_accuracy();
   log_->append(entry);
   if (!result.updated) {
     skip_step(result);
@@ -146,9 +256,16 @@ LogEntry TrainRun::train_step() {
 }
 
 // With the weights that the final model would hold, through the inference graph.
-double TrainRun::test_accuracy() const {
+std::optional<double> TrainRun::test_accuracy() const {
   DigitClassifier classifier(context_, trainer_.network(), trainer_.params().final_weights());
-  return accuracy(classifier(test_data_).labels, test_data_.labels);
+  std::vector<int64_t> labels;
+  for (int64_t first = 0; first < test_data_.count; first += kAccuracyImages) {
+    if (stop_requested()) return std::nullopt;
+    const int64_t count = std::min(kAccuracyImages, test_data_.count - first);
+    const std::vector<int64_t> part = classifier(part_of(test_data_, first, count)).labels;
+    labels.insert(labels.end(), part.begin(), part.end());
+  }
+  return accuracy(labels, test_data_.labels);
 }
 
 void TrainRun::skip_step(const autograd::StepResult& result) {
@@ -168,13 +285,14 @@ void TrainRun::skip_step(const autograd::StepResult& result) {
                           ". Use a smaller --lr, --lr-warmup-steps or --clip-norm"));
 }
 
-// While updates are being skipped the checkpoints that led here stay as they are.
+// Keeps the last good checkpoints while updates are being skipped.
 void TrainRun::save() {
   if (saved_step_ == progress_.step || skipped_in_a_row_ > 0) return;
   save_checkpoint(directory_.checkpoint_path(progress_.step), trainer_, progress_, options_.config,
                   data_.fingerprint);
   saved_step_ = progress_.step;
-  directory_.remove_old_checkpoints(options_.keep_last);
+  note_progress(progress_.step, saved_step_);
+  directory_.remove_old_checkpoints(options_.keep_last, is_checkpoint);
 }
 
 void TrainRun::close_epoch(const LogEntry& last) {
@@ -182,9 +300,7 @@ void TrainRun::close_epoch(const LogEntry& last) {
     progress_.test_accuracies.push_back(*last.test_accuracy);
     if (!options_.quiet) {
       end_progress_line();
-      std::cerr << "epoch " << last.epoch << ": test accuracy " << std::fixed
-                << std::setprecision(2) << 100 * *last.test_accuracy << " %\n"
-                << std::defaultfloat << std::setprecision(6);
+      print_accuracy(last.epoch, *last.test_accuracy);
     }
   }
   progress_.epoch_losses.push_back(progress_.loss_sum / static_cast<double>(progress_.loss_count));
@@ -194,22 +310,20 @@ void TrainRun::close_epoch(const LogEntry& last) {
 
 void TrainRun::show_epoch() {
   const int64_t epoch = progress_.step / batches_.steps_per_epoch();
-  if (!samples_due(epoch) || std::filesystem::exists(samples_file(epoch))) return;
+  const int64_t last_epoch = total_steps_ / batches_.steps_per_epoch();
+  std::error_code ignored;
+  if (stop_requested() || !samples_are_due(options_, epoch, last_epoch) ||
+      std::filesystem::exists(samples_file(epoch), ignored)) {
+    return;
+  }
   end_progress_line();
-  draw_loss_curve();
+  write_loss_curve();
   try {
-    write_sample_grid(context_, trainer_, options_, samples_file(epoch));
+    write_sample_grid(context_, trainer_, options_, test_data_, samples_file(epoch),
+                      stop_requested);
   } catch (const DivergedError& error) {
     std::cerr << "warning: no samples of epoch " << epoch << ": " << error.what() << '\n';
   }
-}
-
-bool TrainRun::samples_due(int64_t epoch) const {
-  if (options_.config.model == TrainModel::kClassifier) return false;  // it draws nothing
-  if (options_.sample_every > 0) return epoch % options_.sample_every == 0;
-  const int64_t last_epoch = total_steps_ / batches_.steps_per_epoch();
-  const auto shown = sample_epochs(options_.preset, last_epoch);
-  return std::find(shown.begin(), shown.end(), epoch) != shown.end();
 }
 
 std::string TrainRun::samples_file(int64_t epoch) const {
@@ -238,7 +352,7 @@ void TrainRun::end_progress_line() {
   progress_width_ = 0;
 }
 
-void TrainRun::draw_loss_curve() const {
+void TrainRun::write_loss_curve() const {
   PlotSeries series{.label = "training loss", .x = {}, .y = {}};
   for (const LogEntry& entry : read_train_log(directory_.file("log.jsonl"))) {
     series.x.push_back(static_cast<double>(entry.step));
@@ -252,7 +366,7 @@ void TrainRun::write_model() const {
   const std::string path = directory_.file("model.safetensors");
   write_final_model(path, trainer_, options_.config, progress_,
                     read_train_log(directory_.file("log.jsonl")));
-  std::cout << path << '\n';
+  std::cout << path_label(path) << '\n';
 }
 
 }  // namespace ebb

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "apps/train_mnist/batch_source.h"
@@ -30,20 +31,26 @@ class TrainRun {
   LogEntry train_step();
   void skip_step(const autograd::StepResult& result);
   void save();
-  double test_accuracy() const;
-  void close_epoch(const LogEntry& last);  // its mean loss, the classifier's accuracy
-  void show_epoch();                       // its samples, where due
+  void check_outputs(bool is_new) const;
+  void open_log();
+  void stop_if_asked();
+  bool measures_accuracy() const { return options_.config.model == TrainModel::kClassifier; }
+  // Nothing when a signal asked to stop before it was known.
+  std::optional<double> test_accuracy() const;
+  // The classifier's accuracy, the mean loss. A stop leaves the epoch open, and the resumed run
+  // closes it.
+  void close_epoch(const LogEntry& last);
+  void show_epoch();  // its samples, where due
   void show_progress(const LogEntry& entry);
   void end_progress_line();
   void write_model() const;
-  void draw_loss_curve() const;
-  bool samples_due(int64_t epoch) const;
+  void write_loss_curve() const;
   std::string samples_file(int64_t epoch) const;
 
   Context& context_;
   TrainOptions options_;
   MnistDataset data_;       // read first: without data no directory is made
-  MnistDataset test_data_;  // for the classifier's accuracy; empty for other models
+  MnistDataset test_data_;  // for accuracy or grids; empty where neither is due
   RunDirectory directory_;
   BatchSource batches_;
   autograd::Trainer trainer_;

@@ -14,7 +14,7 @@ namespace ebb {
 namespace {
 
 constexpr float kOne = 1, kZero = 0;
-constexpr size_t kMostScratch = size_t{1} << 30;
+constexpr size_t kMaxScratch = size_t{1} << 30;
 
 // What cuDNN computes for a pass.
 enum class Role { kForward, kData, kFilter };
@@ -49,7 +49,7 @@ DeviceBytes device_bytes(size_t bytes) {
 template <typename Result>
 Plan best_of(const Result* results, int count, const VendorConv& c) {
   for (int i = 0; i < count; ++i) {  // in order of time
-    if (results[i].status != CUDNN_STATUS_SUCCESS || results[i].memory > kMostScratch) continue;
+    if (results[i].status != CUDNN_STATUS_SUCCESS || results[i].memory > kMaxScratch) continue;
     return {static_cast<int>(results[i].algo), results[i].mathType, results[i].memory};
   }
   throw DeviceError(cat("cuDNN: no algorithm for a convolution of ", c.g.n, "x", c.g.h, "x", c.g.w,
@@ -58,37 +58,37 @@ Plan best_of(const Result* results, int count, const VendorConv& c) {
 }
 
 Plan find_plan(const VendorConv& c, ConvPass pass) {
-  constexpr int kMost = 16;
+  constexpr int kMax = 16;
   const ConvDescriptors d(c.g, cudnn_type(c.dtype), math_of(c));
   const size_t size = static_cast<size_t>(size_of(c.dtype));
   const DeviceBytes x = device_bytes(size * static_cast<size_t>(c.x_count()));
   const DeviceBytes y = device_bytes(size * static_cast<size_t>(c.y_count()));
   const DeviceBytes w = device_bytes(size * static_cast<size_t>(c.w_count()));
-  const DeviceBytes scratch = device_bytes(kMostScratch);
+  const DeviceBytes scratch = device_bytes(kMaxScratch);
   void* const large = c.g.transposed ? y.get() : x.get();
   void* const small = c.g.transposed ? x.get() : y.get();
   const cudnnHandle_t handle = cudnn_on({});
   int count = 0;
   switch (role_of(c.g, pass)) {
     case Role::kForward: {
-      std::array<cudnnConvolutionFwdAlgoPerf_t, kMost> found;
+      std::array<cudnnConvolutionFwdAlgoPerf_t, kMax> found;
       EBB_VENDOR(cudnnFindConvolutionForwardAlgorithmEx, handle, d.large, large, d.filter, w.get(),
-                 d.conv, d.small, small, kMost, &count, found.data(), scratch.get(), kMostScratch);
+                 d.conv, d.small, small, kMax, &count, found.data(), scratch.get(), kMaxScratch);
       return best_of(found.data(), count, c);
     }
     case Role::kData: {
-      std::array<cudnnConvolutionBwdDataAlgoPerf_t, kMost> found;
+      std::array<cudnnConvolutionBwdDataAlgoPerf_t, kMax> found;
       EBB_VENDOR(cudnnFindConvolutionBackwardDataAlgorithmEx, handle, d.filter, w.get(), d.small,
-                 small, d.conv, d.large, large, kMost, &count, found.data(), scratch.get(),
-                 kMostScratch);
+                 small, d.conv, d.large, large, kMax, &count, found.data(), scratch.get(),
+                 kMaxScratch);
       return best_of(found.data(), count, c);
     }
     case Role::kFilter:
       break;
   }
-  std::array<cudnnConvolutionBwdFilterAlgoPerf_t, kMost> found;
+  std::array<cudnnConvolutionBwdFilterAlgoPerf_t, kMax> found;
   EBB_VENDOR(cudnnFindConvolutionBackwardFilterAlgorithmEx, handle, d.large, large, d.small, small,
-             d.conv, d.filter, w.get(), kMost, &count, found.data(), scratch.get(), kMostScratch);
+             d.conv, d.filter, w.get(), kMax, &count, found.data(), scratch.get(), kMaxScratch);
   return best_of(found.data(), count, c);
 }
 

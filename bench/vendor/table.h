@@ -46,7 +46,8 @@ struct Scratch {
 
   // The gradient of a transposed convolution's weights on its way from cuDNN's layout to ours.
   static int64_t packed_gradient_bytes(const VendorConv& c) {
-    return Vendor::ebb().conv_packed_bytes(ordinary(c.g), ConvPass::kBackwardInput, DType::kF32);
+    return Vendor::ebb().conv_packed_bytes.fn(ordinary(c.g), ConvPass::kBackwardInput, DType::kF32,
+                                              {});
   }
   static ConvGeometry ordinary(const ConvGeometry& g) {
     return conv_geometry(1, g.ho, g.wo, g.o, g.c, g.kh, g.kw, g.stride, g.pad, false);
@@ -71,14 +72,14 @@ class VendorCall {
   }
   void copy_rows(int64_t rows, int64_t channels, int64_t from_pitch, int64_t to_pitch,
                  const void* from, void* to) {
-    Vendor::ebb().copy_rows({rows, rows, channels, from_pitch, to_pitch, c_.dtype, from, to},
-                            stream_);
+    Vendor::ebb().copy_rows.fn({rows, rows, channels, from_pitch, to_pitch, c_.dtype, from, to},
+                               stream_);
   }
   // Packed weights without the channels that fill up copies of 16 bytes.
   void* filter(const void* packed) {
     const TapList list = tap_list(c_.g, c_.packing());
     const int64_t rows = list.out.c * list.kh * list.kw;
-    const int64_t bytes = Vendor::ebb().conv_packed_bytes(c_.g, c_.packing(), c_.dtype);
+    const int64_t bytes = Vendor::ebb().conv_packed_bytes.fn(c_.g, c_.packing(), c_.dtype, {});
     return dense(packed, rows, list.in.c, bytes / size_of(c_.dtype) / rows, layout_.filter);
   }
   void multiply(void* x, void* w, void* y) {
@@ -94,20 +95,20 @@ class VendorCall {
 };
 
 template <class Vendor>
-int64_t packed_bytes(const ConvGeometry& g, ConvPass, DType dtype) {
+int64_t packed_bytes(const ConvGeometry& g, ConvPass, DType dtype, const ConvMath&) {
   const VendorConv c{g, dtype, Vendor::kMath};
-  return Vendor::ebb().conv_packed_bytes(g, c.packing(), dtype);
+  return Vendor::ebb().conv_packed_bytes.fn(g, c.packing(), dtype, {});
 }
 
 template <class Vendor>
 void pack(const ConvPackArgs& args, KernelStream stream) {
   ConvPackArgs as_filter = args;
   as_filter.pass = VendorConv{args.geometry, args.dtype, Vendor::kMath}.packing();
-  Vendor::ebb().conv_pack(as_filter, stream);
+  Vendor::ebb().conv_pack.fn(as_filter, stream);
 }
 
 template <class Vendor>
-int64_t workspace_bytes(const ConvGeometry& g, ConvPass pass, DType dtype, int) {
+int64_t workspace_bytes(const ConvGeometry& g, ConvPass pass, DType dtype, const ConvMath&, int) {
   return Scratch<Vendor>({g, dtype, Vendor::kMath}, pass).bytes;
 }
 
@@ -124,23 +125,23 @@ void finish(const ConvForwardArgs& args, const VendorCall<Vendor>& call, void* y
     if (args.dtype != DType::kF32) {  // packing one row of weights rounds it
       const ConvGeometry row = conv_geometry(1, 1, 1, g.o, 1, 1, 1, 1, 0, false);
       bias = call.at(call.layout().bias);
-      ebb.conv_pack({row, ConvPass::kForward, args.dtype, args.bias, const_cast<void*>(bias)},
-                    stream);
+      ebb.conv_pack.fn({row, ConvPass::kForward, args.dtype, args.bias, const_cast<void*>(bias)},
+                       stream);
     }
-    ebb.broadcast_forward({BroadcastOp::kAdd, g.n, pixels, g.o, g.n, 1, args.dtype, y, bias, y},
-                          stream);
+    ebb.broadcast_forward.fn({BroadcastOp::kAdd, g.n, pixels, g.o, g.n, 1, args.dtype, y, bias, y},
+                             stream);
   }
   if (args.residual != nullptr) {
-    ebb.broadcast_forward({BroadcastOp::kAdd, g.n, 1, pixels * g.o, g.n, args.residual_n,
-                           args.dtype, y, args.residual, y},
-                          stream);
+    ebb.broadcast_forward.fn({BroadcastOp::kAdd, g.n, 1, pixels * g.o, g.n, args.residual_n,
+                              args.dtype, y, args.residual, y},
+                             stream);
   }
   if (args.activation != Activation::kNone) {
-    ebb.activation_forward({args.activation, args.dtype, g.n * pixels * g.o, y, y}, stream);
+    ebb.activation_forward.fn({args.activation, args.dtype, g.n * pixels * g.o, y, y}, stream);
   }
   const auto modulate = [&](BroadcastOp op, const void* s, int64_t s_n) {
     if (s == nullptr) return;
-    ebb.broadcast_forward({op, g.n, pixels, g.o, g.n, s_n, args.dtype, y, s, y}, stream);
+    ebb.broadcast_forward.fn({op, g.n, pixels, g.o, g.n, s_n, args.dtype, y, s, y}, stream);
   };
   modulate(BroadcastOp::kMultiply, args.scale, args.scale_n);
   modulate(BroadcastOp::kAdd, args.shift, args.shift_n);
@@ -158,7 +159,7 @@ void forward(const ConvForwardArgs& args, KernelStream stream) {
   if (y != args.y) call.copy_rows(g.n * g.ho * g.wo, g.o, g.o, g.y_pitch, y, args.y);
 }
 
-inline int64_t no_moment_chunks(const ConvGeometry&, DType) { return 0; }
+inline int64_t no_moment_chunks(const ConvGeometry&, DType, const ConvMath&) { return 0; }
 
 template <class Vendor>
 void backward_input(const ConvBackwardInputArgs& args, KernelStream stream) {
@@ -189,9 +190,9 @@ void backward_weight(const ConvBackwardWeightArgs& args, KernelStream stream) {
     const ConvGeometry ordinary = Scratch<Vendor>::ordinary(g);
     const int64_t rows = g.o * g.kh * g.kw, bytes = Scratch<Vendor>::packed_gradient_bytes(c);
     void* const packed = call.at(layout.filter);
-    Vendor::ebb().conv_pack({ordinary, ConvPass::kBackwardInput, DType::kF32, filter, packed},
-                            stream);
-    Vendor::ebb().copy_rows(
+    Vendor::ebb().conv_pack.fn({ordinary, ConvPass::kBackwardInput, DType::kF32, filter, packed},
+                               stream);
+    Vendor::ebb().copy_rows.fn(
         {rows, rows, g.c, bytes / size_of(DType::kF32) / rows, g.c, DType::kF32, packed, args.dw},
         stream);
   }
@@ -206,13 +207,13 @@ void backward_weight(const ConvBackwardWeightArgs& args, KernelStream stream) {
 template <class Vendor>
 KernelTable vendor_table() {
   KernelTable table = Vendor::ebb();
-  table.conv_packed_bytes = vendor::packed_bytes<Vendor>;
-  table.conv_pack = vendor::pack<Vendor>;
-  table.conv_workspace_bytes = vendor::workspace_bytes<Vendor>;
-  table.conv_forward = vendor::forward<Vendor>;
-  table.conv_moment_chunks = vendor::no_moment_chunks;
-  table.conv_backward_input = vendor::backward_input<Vendor>;
-  table.conv_backward_weight = vendor::backward_weight<Vendor>;
+  table.conv_packed_bytes.fn = vendor::packed_bytes<Vendor>;
+  table.conv_pack.fn = vendor::pack<Vendor>;
+  table.conv_workspace_bytes.fn = vendor::workspace_bytes<Vendor>;
+  table.conv_forward.fn = vendor::forward<Vendor>;
+  table.conv_moment_chunks.fn = vendor::no_moment_chunks;
+  table.conv_backward_input.fn = vendor::backward_input<Vendor>;
+  table.conv_backward_weight.fn = vendor::backward_weight<Vendor>;
   return table;
 }
 

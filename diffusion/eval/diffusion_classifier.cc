@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <string>
 
 #include "base/text.h"
 #include "diffusion/combine.h"
+#include "diffusion/conditioner.h"
 #include "diffusion/image_noise.h"
 #include "diffusion/schedule.h"
 #include "engine/executor.h"
@@ -15,7 +18,7 @@
 namespace ebb {
 namespace {
 
-constexpr int64_t kBatch = 8;  // images; the network answers for all classes of each at once
+constexpr int64_t kBatch = 8;  // images; the network predicts for all classes of each at once
 
 // One noise level: x_t = image * x + noise * eps, target = target_image * x + target_noise * eps.
 struct Level {
@@ -35,45 +38,43 @@ class QueryRunner {
  public:
   QueryRunner(Context& context, const LoadedModel& model)
       : context_(context),
-        classes_(model.network.inputs.back().shape[0]),
-        image_(model.network.inputs[0].shape),
-        executor_(context,
-                  inference_graph(model.network,
-                                  {{"x", kBatch}, {"t", 1}, {"c", kBatch * classes_}}, context),
-                  model.params),
+        network_(model.network),
+        classes_(class_count(network_)),
+        image_(network_.sample().shape),
+        executor_(context, inference_graph(network_, batches(), context), model.params),
         x_(Tensor::empty(context, with_batch(kBatch, image_))),
         eps_(Tensor::empty(context, x_.shape())) {
     std::vector<float> rows(static_cast<size_t>(kBatch * classes_ * classes_), 0.0f);
     for (int64_t row = 0; row < kBatch * classes_; ++row) {
-      rows[row * classes_ + row / kBatch] = 1;  // answer c * kBatch + n: class c of image n
+      rows[row * classes_ + row / kBatch] = 1;  // output c * kBatch + n: class c of image n
     }
-    executor_.set_input("c", Tensor::from_host(context, {kBatch * classes_, classes_},
-                                               std::span<const float>(rows)));
+    set_input(InputRole::kCondition, Tensor::from_host(context, {kBatch * classes_, classes_},
+                                                       std::span<const float>(rows)));
   }
 
   int64_t classes() const { return classes_; }
 
   // Adds the errors at one level to errors [count, classes]. clean: kBatch images.
-  void ask(const Level& level, const Tensor& clean, const ImageNoise& noise, int64_t trial,
-           int64_t count, double* errors) {
+  void evaluate(const Level& level, const Tensor& clean, const ImageNoise& noise, int64_t trial,
+                int64_t count, double* errors) {
     noise.step(trial, eps_);
     const std::array terms{clean, eps_};
     combine(context_, terms, coefficients(context_, std::array{level.image, level.noise}), x_);
-    executor_.set_input("x", x_);
-    executor_.set_input("t", coefficients(context_, std::array{level.t}).reshape({1, 1}));
-    const std::vector<float> answers = executor_.run().to_host();
+    set_input(InputRole::kSample, x_);
+    set_input(InputRole::kTime, coefficients(context_, std::array{level.t}).reshape({1, 1}));
+    const std::vector<float> outputs = executor_.run().to_host();
     const std::vector<float> x = clean.to_host(), eps = eps_.to_host();
     const int64_t pixels = image_.elements();
     for (int64_t n = 0; n < count; ++n) {
       for (int64_t c = 0; c < classes_; ++c) {
-        const float* answer = answers.data() + (c * kBatch + n) * pixels;
+        const float* output = outputs.data() + (c * kBatch + n) * pixels;
         double sum = 0;
         for (int64_t p = 0; p < pixels; ++p) {
           const double target =
               level.target_image * x[n * pixels + p] + level.target_noise * eps[n * pixels + p];
-          sum += (answer[p] - target) * (answer[p] - target);
+          sum += (output[p] - target) * (output[p] - target);
         }
-        EBB_CHECK(std::isfinite(sum), DivergedError, "diffusion_errors: the model answers with ",
+        EBB_CHECK(std::isfinite(sum), DivergedError, "diffusion_errors: the model outputs with ",
                   "values that are not finite at t = ", level.t, ". Its training has diverged.");
         errors[n * classes_ + c] += sum;
       }
@@ -81,7 +82,22 @@ class QueryRunner {
   }
 
  private:
+  std::map<std::string, int64_t> batches() const {
+    std::map<std::string, int64_t> batch;
+    for (const NetworkInput& input : network_.inputs) {
+      batch[input.name] = input.role == InputRole::kSample ? kBatch
+                          : input.role == InputRole::kTime ? 1
+                                                           : kBatch * classes_;
+    }
+    return batch;
+  }
+
+  void set_input(InputRole role, const Tensor& value) {
+    executor_.set_input(network_.input(role)->name, value);
+  }
+
   Context& context_;
+  const Network& network_;
   int64_t classes_;
   Shape image_;
   Executor executor_;
@@ -94,15 +110,15 @@ std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
                                      std::span<const float> images,
                                      const DiffusionClassifierRequest& request,
                                      const std::function<void(int64_t)>& on_progress) {
-  EBB_CHECK(model.network.has_input("c"), UsageError, path_label(model.path),
+  EBB_CHECK(class_count(model.network) > 0, UsageError, path_label(model.path),
             ": takes no class, so it cannot classify. Use a class-conditioned model.");
-  QueryRunner query_runner(context, model);
-  const Shape batch_shape = with_batch(kBatch, model.network.inputs[0].shape);
+  QueryRunner evaluator(context, model);
+  const Shape batch_shape = with_batch(kBatch, model.network.sample().shape);
   const int64_t pixels = batch_shape.elements() / kBatch;
   const auto count = static_cast<int64_t>(images.size()) / pixels;
   EBB_CHECK(count * pixels == static_cast<int64_t>(images.size()), ShapeError,
             "diffusion_errors: ", images.size(), " pixels, expected a multiple of ", pixels);
-  std::vector<double> errors(static_cast<size_t>(count * query_runner.classes()), 0.0);
+  std::vector<double> errors(static_cast<size_t>(count * evaluator.classes()), 0.0);
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t part = std::min(kBatch, count - first);
     std::vector<float> values(static_cast<size_t>(kBatch * pixels), 0.0f);
@@ -110,8 +126,8 @@ std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
     const Tensor clean = Tensor::from_host(context, batch_shape, std::span<const float>(values));
     const ImageNoise noise(context, request.first_seed + static_cast<uint64_t>(first));
     for (int64_t trial = 0; trial < request.trials; ++trial) {
-      query_runner.ask(level_of(model.objective, trial, request.trials), clean, noise, trial, part,
-                       errors.data() + first * query_runner.classes());
+      evaluator.evaluate(level_of(model.objective, trial, request.trials), clean, noise, trial,
+                         part, errors.data() + first * evaluator.classes());
       on_progress(first * request.trials + (trial + 1) * part);
     }
   }

@@ -21,7 +21,7 @@ struct DiffusionClassifierRequest {
 //   ddpm  k = floor((j + 1/2) T / trials), x_t = sqrt(ab_k) x + sqrt(1 - ab_k) eps, target eps
 //   flow  t = (j + 1/2) / trials,          x_t = (1 - t) eps + t x,          target x - eps
 // images: [N, 28, 28]. Returns [N, classes]. UsageError when the model takes no class. on_progress
-// is told the number of finished pairs of image and trial.
+// is called with the number of finished pairs of image and trial.
 std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
                                      std::span<const float> images,
                                      const DiffusionClassifierRequest& request,

@@ -6,20 +6,19 @@
 #include "base/text.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_file.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/graph_builder.h"
 
 namespace ebb {
 namespace {
 
 constexpr int64_t kBatch = 64;
-constexpr int64_t kDigits = 10;
 constexpr int64_t kPixels = MnistDataset::kPixels;
 constexpr const char* kFeatures = "features";  // module of nn/classifier_mnist
 
 Graph classifier_graph(const Context& context, const Network& network) {
   Graph graph = build_graph(network, kBatch);
-  // Nobody looks at the other modules, so the passes may fuse them.
+  // No other module's output is read, so the passes may fuse them.
   std::erase_if(graph.module_outputs,
                 [](const auto& mark_output) { return mark_output.first != kFeatures; });
   EBB_CHECK(graph.module_outputs.contains(kFeatures), Error,
@@ -27,9 +26,9 @@ Graph classifier_graph(const Context& context, const Network& network) {
   return optimize(graph, context);
 }
 
-float shown(float value) {
+float clamped(float value) {
   EBB_CHECK(std::isfinite(value), DivergedError, "classifier: a pixel is ", value,
-            ", expected a finite value. The model that drew it has diverged.");
+            ", expected a finite value. The model that generated it has diverged.");
   return std::clamp(value, 0.0f, 1.0f);
 }
 
@@ -49,11 +48,13 @@ double share_of_equals(std::span<const int64_t> labels, std::span<const Expected
 
 }  // namespace
 
-DigitClassifier::DigitClassifier(Context& context, const Network& network, const TensorMap& params)
+DigitClassifier::DigitClassifier(Context& context, const Network& network, TensorMap params)
     : context_(context),
       classes_(output_shape(network).back()),
       features_(0),
-      executor_(context, classifier_graph(context, network), params, {.keep_module_outputs = true}),
+      input_(network.sample().name),
+      executor_(context, classifier_graph(context, network), std::move(params),
+                {.keep_module_outputs = true}),
       batch_(static_cast<size_t>(kBatch * kPixels), 0.0f) {
   features_ = executor_.mark_output(kFeatures).shape().back();
 }
@@ -66,7 +67,7 @@ Predictions DigitClassifier::operator()(std::span<const float> images) {
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t part = std::min(kBatch, count - first);
     const auto pixels = images.subspan(first * kPixels, part * kPixels);
-    std::transform(pixels.begin(), pixels.end(), batch_.begin(), shown);
+    std::transform(pixels.begin(), pixels.end(), batch_.begin(), clamped);
     classify_batch(part, predictions);
   }
   return predictions;
@@ -86,7 +87,7 @@ Predictions DigitClassifier::operator()(const MnistDataset& data) {
 
 void DigitClassifier::classify_batch(int64_t count, Predictions& predictions) {
   executor_.set_input(
-      "x", Tensor::from_host(context_, {kBatch, 28, 28, 1}, std::span<const float>(batch_)));
+      input_, Tensor::from_host(context_, {kBatch, 28, 28, 1}, std::span<const float>(batch_)));
   const size_t first = predictions.logits.size();
   append_rows(executor_.run(), count, predictions.logits);
   append_rows(executor_.mark_output(kFeatures), count, predictions.features);
@@ -98,15 +99,12 @@ void DigitClassifier::classify_batch(int64_t count, Predictions& predictions) {
 }
 
 DigitClassifier load_classifier(Context& context, const std::string& name) {
-  const LoadedModel model = load_model(context, find_model(name));
+  Model model = Model::load(context, name);
   EBB_CHECK(model.objective.type == ObjectiveType::kClassify, FormatError, path_label(model.path),
             ": was trained as ", to_string(model.objective.type),
             ", expected a classifier, trained as classify. Train one with train_mnist --model "
             "classifier.");
-  const Shape output = output_shape(model.network);
-  EBB_CHECK(output == Shape{kDigits}, FormatError, path_label(model.path), ": tells ",
-            output.back(), " classes apart, expected ", kDigits, ", the digits.");
-  DigitClassifier classifier(context, model.network, model.params);
+  DigitClassifier classifier(context, model.network, std::move(model.params));
   classifier.path_ = model.path;
   classifier.sha256_ = model.sha256;
   return classifier;

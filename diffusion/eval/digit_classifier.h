@@ -12,7 +12,7 @@
 
 namespace ebb {
 
-// What a classifier says of N images.
+// The predictions of a classifier for N images.
 struct Predictions {
   int64_t images = 0;
   std::vector<float> logits;    // [N, classes]
@@ -20,13 +20,13 @@ struct Predictions {
   std::vector<int64_t> labels;  // [N]: the class with the largest logit, the first of equals
 };
 
-// A classifier of 28x28 digits (nn/classifier_mnist.h) in use: how well drawn digits can be read,
+// A classifier of 28x28 digits (nn/classifier_mnist.h) in use: how legible generated digits are,
 // and the features in which sets of digits are compared. An image gets the same prediction in any
 // batch.
 class DigitClassifier {
  public:
-  // network: one that classifies; params: its parameters on the context's device.
-  DigitClassifier(Context& context, const Network& network, const TensorMap& params);
+  // network: one that classifies; params: as of Executor.
+  DigitClassifier(Context& context, const Network& network, TensorMap params);
 
   // images: [N, 28, 28] as models make them, 0 black to 1 white; values beyond are clamped, as in
   // written images. DivergedError when a value is not finite.
@@ -46,14 +46,15 @@ class DigitClassifier {
 
   Context& context_;
   int64_t classes_, features_;
+  std::string input_;  // the network's name for the images
   Executor executor_;
   std::vector<float> batch_;  // [kBatch, 28, 28]
   std::string path_, sha256_;
 };
 
 // The pretrained classifier of this name, or in this file, as find_model() finds it. FormatError
-// when the file is damaged or no classifier of ten digits, IoError when there is none.
-inline constexpr const char* kDefaultClassifier = "mnist-judge";
+// when the file is damaged or no classifier, IoError when there is none.
+inline constexpr const char* kDefaultClassifier = "mnist-classifier";
 DigitClassifier load_classifier(Context& context, const std::string& name = kDefaultClassifier);
 
 // The share of images whose label is the expected one, 0..1. Both have N >= 1 entries.

@@ -11,7 +11,7 @@
 
 namespace ebb {
 
-// One way to draw: a row of the table of samples.
+// How to sample: a row of the table of samples.
 struct SampleSetting {
   SamplerKind sampler = SamplerKind::kDdpm;
   int64_t steps = 300;
@@ -21,7 +21,7 @@ struct SampleSetting {
 struct EvaluateRequest {
   std::string data;            // the directory of the MNIST files; empty: the default one
   int64_t images = 0;          // test images, spread evenly over the test set
-  int64_t samples = 0;         // drawn images per setting
+  int64_t samples = 0;         // generated images per setting
   int64_t trials = 0;          // noise levels per image of the diffusion classifier
   std::vector<double> sigmas;  // of a denoiser
   std::vector<SampleSetting> settings;
@@ -29,16 +29,16 @@ struct EvaluateRequest {
   int64_t batch_size = 50;
 };
 
-// Told the share of the work that is done, 0..1, ascending.
+// Called with the share of the work that is done, 0..1, ascending.
 using EvaluateProgress = std::function<void(double)>;
 
 // Each adds its tables and plots to `report`.
 
-// Objectives kDenoise and kPureNoise: MSE, PSNR and SSIM of the answers on noised test images.
+// Objectives kDenoise and kPureNoise: MSE, PSNR and SSIM of the outputs on noisy test images.
 void evaluate_denoiser(Context& context, const LoadedModel& model, const EvaluateRequest& request,
                        const EvaluateProgress& progress, Report& report);
 
-// Objectives kDdpm and kFlow: what the classifier says of samples, their Frechet distance from the
+// Objectives kDdpm and kFlow: the classifier's accuracy on samples, their Frechet distance from the
 // training set, class balance, nearest neighbors; of models with classes also the accuracy of the
 // diffusion classifier.
 void evaluate_samples(Context& context, const LoadedModel& model, DigitClassifier& classifier,

@@ -19,17 +19,19 @@ constexpr int64_t kSide = 28, kPixels = MnistDataset::kPixels;
 // Sums over images.
 struct Quality {
   double mse = 0, ssim = 0, noisy_mse = 0, noisy_ssim = 0;
-  double mean_mse = 0;  // between answers and the mean training image
+  double mean_mse = 0;  // between outputs and the mean training image
 };
 
-// Answers of a denoiser to images plus sigma times noise that is fixed by the image's number.
+// Outputs of a denoiser for images plus sigma times noise that is fixed by the image's number.
 class NoisyTest {
  public:
   NoisyTest(Context& context, const LoadedModel& model, const EvaluateRequest& request)
       : context_(context),
+        input_(model.network.sample().name),
         executor_(context, inference_graph(model.network, kBatch, context), model.params),
         seed_(request.seed),
-        data_(spread(load_mnist(request.data, MnistSplit::kTest), request.images)),
+        data_(
+            spread(load_mnist(request.data, MnistSplit::kTest, kClassesOfLabels), request.images)),
         noise_(Tensor::empty(context, {kBatch, kSide, kSide, 1})),
         noisy_(Tensor::empty(context, noise_.shape())) {}
 
@@ -50,17 +52,17 @@ class NoisyTest {
       const std::array terms{
           Tensor::from_host(context_, noise_.shape(), std::span<const float>(clean)), noise_};
       combine(context_, terms, factors, noisy_);
-      executor_.set_input("x", noisy_);
-      const std::vector<float> answers = executor_.run().to_host(), noisy = noisy_.to_host();
+      executor_.set_input(input_, noisy_);
+      const std::vector<float> outputs = executor_.run().to_host(), noisy = noisy_.to_host();
       for (int64_t i = 0; i < part; ++i) {
         const auto image = [&](const std::vector<float>& batch) {
           return std::span(batch).subspan(i * kPixels, kPixels);
         };
-        sums.mse += mean_squared_error(image(answers), image(clean));
-        sums.ssim += structural_similarity(image(answers), image(clean), kSide, kSide);
+        sums.mse += mean_squared_error(image(outputs), image(clean));
+        sums.ssim += structural_similarity(image(outputs), image(clean), kSide, kSide);
         sums.noisy_mse += mean_squared_error(image(noisy), image(clean));
         sums.noisy_ssim += structural_similarity(image(noisy), image(clean), kSide, kSide);
-        if (!mean.empty()) sums.mean_mse += mean_squared_error(image(answers), mean);
+        if (!mean.empty()) sums.mean_mse += mean_squared_error(image(outputs), mean);
       }
       on_images(first + part);
     }
@@ -71,6 +73,7 @@ class NoisyTest {
 
  private:
   Context& context_;
+  std::string input_;  // the network's name for the images
   Executor executor_;
   uint64_t seed_;
   MnistDataset data_;
@@ -129,10 +132,10 @@ std::vector<float> mean_image(const MnistDataset& data) {
   return mean;
 }
 
-// Given nothing but noise, the best answer is the mean image; what is left is the variance.
+// Given nothing but noise, the best output is the mean image; what is left is the variance.
 void pure_noise(NoisyTest& test, const EvaluateRequest& request, const EvaluateProgress& progress,
                 Report& report) {
-  const MnistDataset train = load_mnist(request.data, MnistSplit::kTrain);
+  const MnistDataset train = load_mnist(request.data, MnistSplit::kTrain, kClassesOfLabels);
   const std::vector<float> mean = mean_image(train);
   const Quality q = test.run(0, 1, mean, [&](int64_t images) {
     progress(static_cast<double>(images) / static_cast<double>(test.images()));
@@ -144,7 +147,7 @@ void pure_noise(NoisyTest& test, const EvaluateRequest& request, const EvaluateP
     variance += mean_squared_error(image, mean) / static_cast<double>(train.count);
   }
   report.tables.push_back({.key = "pure_noise",
-                           .title = "Answers to pure noise",
+                           .title = "Outputs for pure noise",
                            .columns = {{"figure", "", 0}, {"mse", "MSE", 5}},
                            .rows = {{"from the mean training image", q.mean_mse},
                                     {"from the test images", q.mse},

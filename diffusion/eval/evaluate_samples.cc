@@ -1,13 +1,16 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
+#include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/eval/diffusion_classifier.h"
 #include "diffusion/eval/evaluate.h"
 #include "diffusion/eval/frechet.h"
 #include "diffusion/eval/nearest.h"
 #include "diffusion/eval/sample_metrics.h"
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 
 namespace ebb {
 namespace {
@@ -16,26 +19,33 @@ constexpr int64_t kPixels = MnistDataset::kPixels;
 // A sample nearer to the training set than all but this share of the test images looks copied.
 constexpr double kNearShare = 0.01;
 
-bool takes_class(const LoadedModel& model) { return model.network.has_input("c"); }
+bool takes_class(const LoadedModel& model) { return class_count(model.network) > 0; }
 
 // What a set of images is measured against.
 struct Real {
-  MnistDataset train, test;  // test: as many images as are drawn
+  MnistDataset train, test;  // test: as many images as samples
   Predictions test_predictions;
-  FeatureStatistics train_statistics;
+  std::optional<FeatureStatistics> train_statistics;
   std::vector<double> test_nearest;
   double near = 0;  // the kNearShare quantile of test_nearest
 };
 
+// Nothing for fewer than two images, which have no covariance.
+std::optional<FeatureStatistics> statistics_of(const Predictions& predictions,
+                                               const DigitClassifier& classifier) {
+  if (predictions.images < 2) return std::nullopt;
+  return feature_statistics(predictions.features, classifier.features());
+}
+
 Real measure_real(const Context& context, DigitClassifier& classifier,
                   const EvaluateRequest& request) {
-  Real real{.train = load_mnist(request.data, MnistSplit::kTrain),
-            .test = spread(load_mnist(request.data, MnistSplit::kTest), request.samples),
+  const int64_t classes = classifier.classes();
+  Real real{.train = load_mnist(request.data, MnistSplit::kTrain, classes),
+            .test = spread(load_mnist(request.data, MnistSplit::kTest, classes), request.samples),
             .test_predictions = {},
             .train_statistics = {},
             .test_nearest = {}};
-  real.train_statistics =
-      feature_statistics(classifier(real.train).features, classifier.features());
+  real.train_statistics = statistics_of(classifier(real.train), classifier);
   real.test_predictions = classifier(real.test);
   real.test_nearest = nearest_distances(real.test.images, real.train.images, kPixels,
                                         context.kernel_stream().threads);
@@ -46,8 +56,11 @@ Real measure_real(const Context& context, DigitClassifier& classifier,
 Metrics measure(const Real& real, DigitClassifier& classifier, const Predictions& predictions,
                 const std::vector<double>& nearest) {
   Metrics metrics;
-  metrics.frechet = frechet_distance(
-      feature_statistics(predictions.features, classifier.features()), real.train_statistics);
+  const auto statistics = statistics_of(predictions, classifier);
+  metrics.frechet = statistics && real.train_statistics
+                        ? frechet_distance(*statistics, *real.train_statistics)
+                        : std::numeric_limits<double>::quiet_NaN();
+  metrics.read.resize(static_cast<size_t>(classifier.classes()));
   for (const int64_t label : predictions.labels) ++metrics.read[label];
   metrics.nearest = quantile(nearest, 0.5);
   const auto near = std::count_if(nearest.begin(), nearest.end(),
@@ -74,52 +87,57 @@ Metrics measure_noise(Context& context, const Real& real, DigitClassifier& class
   return metrics;
 }
 
-// Runs of the network per image; guidance 0 and 1 ask one question, others two.
+// Runs of the network per image; one for guidance 0 and 1, else two.
 double cost(const SampleSetting& setting, bool classes) {
   const bool one = !classes || setting.guidance == 0 || setting.guidance == 1;
-  const double runs = setting.sampler == SamplerKind::kHeun ? 2 : 1;
-  return static_cast<double>(setting.steps) * runs * (one ? 1 : 2);
+  const int64_t runs = setting.steps * sampler_info(setting.sampler).evaluations;
+  return static_cast<double>(one ? runs : 2 * runs);
 }
 
 Metrics measure_setting(Context& context, const LoadedModel& model, const Real& real,
                         DigitClassifier& classifier, const EvaluateRequest& request,
                         const SampleSetting& setting, const EvaluateProgress& progress) {
   const bool classes = takes_class(model);
-  const bool asks = classes && setting.guidance != 0;
+  const bool conditioned = classes && setting.guidance != 0;
   std::vector<int64_t> digits;
-  for (int64_t i = 0; i < request.samples; ++i) digits.push_back(asks ? i % kDigits : kNoClass);
+  for (int64_t i = 0; i < request.samples; ++i) {
+    digits.push_back(conditioned ? i % classifier.classes() : kNoClass);
+  }
   const double total = static_cast<double>(request.samples * setting.steps);
-  GenerateRequest drawing;
-  drawing.images = request.samples;
-  drawing.guidance = class_guidance(context, model.network, digits, asks ? setting.guidance : 1);
-  drawing.sampler.kind = setting.sampler;
-  drawing.schedule = full_schedule(model.objective, setting.steps);
-  drawing.first_seed = request.seed;
-  drawing.batch_size = request.batch_size;
-  const std::vector<float> images = generate(
-      context, model.network, model.params, drawing,
-      [&](int64_t first, int64_t steps_done, const Tensor& x) {
-        progress(static_cast<double>(first * setting.steps + x.shape()[0] * steps_done) / total);
-      });
+  const Pipeline pipeline(context, model,
+                          {.sampler = to_string(setting.sampler),
+                           .steps = setting.steps,
+                           .batch_size = request.batch_size});
+  const std::vector<float> images =
+      pipeline.generate_values({.labels = digits,
+                                .guidance_scale = conditioned ? setting.guidance : 1,
+                                .seed = request.seed},
+                               [&](const GenerateStep& step) {
+                                 progress(static_cast<double>(step.first_image * setting.steps +
+                                                              step.x.shape()[0] * step.step) /
+                                          total);
+                                 return true;
+                               });
   const Predictions predictions = classifier(images);
   Metrics metrics = measure_images(context, real, classifier, images, predictions);
-  if (asks) metrics.accuracy = accuracy(predictions.labels, digits);
+  if (conditioned) metrics.accuracy = accuracy(predictions.labels, digits);
   metrics.name = to_string(setting.sampler);
   metrics.setting = setting;
-  metrics.drawn = true;
+  metrics.generated = true;
   return metrics;
 }
 
 ReportTable classifier_table(Context& context, const LoadedModel& model,
                              DigitClassifier& classifier, const EvaluateRequest& request,
                              const EvaluateProgress& progress) {
-  const MnistDataset test = spread(load_mnist(request.data, MnistSplit::kTest), request.images);
+  const MnistDataset test =
+      spread(load_mnist(request.data, MnistSplit::kTest, classifier.classes()), request.images);
   const auto total = static_cast<double>(test.count * request.trials);
   const std::vector<double> errors =
       diffusion_errors(context, model, to_floats(test.images),
                        {.trials = request.trials, .first_seed = request.seed},
                        [&](int64_t done) { progress(static_cast<double>(done) / total); });
-  const std::vector<int64_t> labels = least_error(errors, kDigits);
+  const std::vector<int64_t> labels = least_error(errors, classifier.classes());
   return {.key = "classifier",
           .title = cat("Test images classified, ", test.count, " of them"),
           .columns = {{"by", "by"}, {"trials", "noise levels"}, {"accuracy", "right %", 2, true}},
@@ -135,9 +153,14 @@ void evaluate_samples(Context& context, const LoadedModel& model, DigitClassifie
                       const EvaluateRequest& request, const EvaluateProgress& progress,
                       Report& report) {
   const bool classes = takes_class(model);
-  // One answer of the classifier is about 0.6 of a run: the encoder is shared by the ten classes.
-  const double classifier_cost =
-      classes ? static_cast<double>(request.images * request.trials) * 0.6 * kDigits : 0;
+  EBB_CHECK(!classes || class_count(model.network) == classifier.classes(), UsageError,
+            "--classifier ", path_label(classifier.path()), ": has ", classifier.classes(),
+            " classes, the model has ", class_count(model.network),
+            ". Name a classifier that was trained on the same data.");
+  // One prediction of the classifier costs about 0.6 of a run: the classes share the encoder.
+  const double classifier_cost = classes ? static_cast<double>(request.images * request.trials) *
+                                               0.6 * static_cast<double>(classifier.classes())
+                                         : 0;
   double total = classifier_cost, done = 0;
   for (const SampleSetting& setting : request.settings) {
     total += cost(setting, classes) * static_cast<double>(request.samples);

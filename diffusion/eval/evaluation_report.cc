@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ebb {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct ToJson {
   Json operator()(std::monostate) const { return nullptr; }
@@ -29,6 +27,7 @@ struct ToText {
   std::string operator()(const std::string& text) const { return terminal_safe(text); }
   std::string operator()(int64_t count) const { return std::to_string(count); }
   std::string operator()(double value) const {
+    if (std::isnan(value)) return "-";
     std::ostringstream out;
     out << std::fixed << std::setprecision(column.decimals)
         << (column.percent ? 100 * value : value);
@@ -85,7 +84,9 @@ void print_text(std::ostream& out, const Report& report) {
   for (const auto& [name, value] : report.facts) {
     const double* number = std::get_if<double>(&value);
     out << std::left << std::setw(static_cast<int>(width)) << name << "  "
-        << (number != nullptr ? cat(*number) : text_of(value, {.key = name, .title = name}))
+        << (number != nullptr && !std::isnan(*number)
+                ? cat(*number)
+                : text_of(value, {.key = name, .title = name}))
         << '\n';
   }
   for (const ReportTable& table : report.tables) print_table(out, table);
@@ -106,7 +107,7 @@ void print_json(std::ostream& out, const Report& report) {
     json[table.key] = std::move(rows);
   }
   // A path may hold any bytes; JSON holds UTF-8.
-  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  out << json.dump(2, ' ', true, Json::error_handler_t::replace) << '\n';
 }
 
 Image draw_plots(const Report& report) {

@@ -11,7 +11,8 @@
 
 namespace ebb {
 
-// A figure of a report: nothing, a text, a count or a number.
+// A figure of a report: nothing, a text, a count or a number. NaN is a figure that there is none of
+// and shows as "-".
 using Cell = std::variant<std::monostate, std::string, int64_t, double>;
 
 struct ReportColumn {

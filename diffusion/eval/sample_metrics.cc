@@ -16,12 +16,12 @@ void add_if(std::vector<Cell>& row, bool known, const T& value) {
   if (known) row.back() = value;
 }
 
-// What was drawn: the cells that identify a row.
+// The cells that identify a row.
 std::vector<Cell> row_head(const Metrics& f, bool guidance) {
   std::vector<Cell> row;
   row.emplace_back(f.name);
-  add_if(row, f.drawn, f.setting.steps);
-  if (guidance) add_if(row, f.drawn, f.setting.guidance);
+  add_if(row, f.generated, f.setting.steps);
+  if (guidance) add_if(row, f.generated, f.setting.guidance);
   return row;
 }
 
@@ -30,7 +30,7 @@ std::vector<Cell> row_head(const Metrics& f, bool guidance) {
 ReportTable samples_table(bool classes, double near, int64_t samples,
                           const std::vector<Metrics>& rows) {
   ReportTable table{.key = "samples",
-                    .title = "Drawn digits, read by the classifier",
+                    .title = "Generated digits, read by the classifier",
                     .columns = {{"images", "images"}, {"steps", "steps"}},
                     .rows = {},
                     .notes = {}};
@@ -55,20 +55,25 @@ ReportTable samples_table(bool classes, double near, int64_t samples,
     }
     table.rows.push_back(std::move(row));
   }
-  const double share = 1.0 / kDigits;
+  const double share = 1.0 / static_cast<double>(rows.front().read.size());
   const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(samples));
   const auto percent = [](double value) { return std::round(1000 * value) / 10; };
   table.notes = {
-      "right: read as the digit that was asked for",
+      "right: classified as the digit of the prompt",
       "Frechet: distance from the training set in the classifier's features; depends on the number "
       "of "
       "images,",
       "  so compare with the row of test images, the floor, and of noise, the ceiling",
       cat("rarest, commonest: shares of a digit as read; chance alone leaves ",
-          percent(share - 3 * deviation), "..", percent(share + 3 * deviation), " (3 sigma)"),
+          percent(std::max(share - 3 * deviation, 0.0)), "..",
+          percent(std::min(share + 3 * deviation, 1.0)), " (3 sigma)"),
       cat("nearest: median distance to the nearest training image; near: nearer than ",
           std::round(1000 * near) / 1000, ","),
       "  as 1 % of the test images are. Many near ones mean copied training images"};
+  if (std::any_of(rows.begin(), rows.end(),
+                  [](const Metrics& f) { return std::isnan(f.frechet); })) {
+    table.notes.emplace_back("Frechet is left out: it takes two images of every set at least");
+  }
   return table;
 }
 
@@ -79,7 +84,7 @@ ReportTable digits_table(const std::vector<Metrics>& rows) {
       .columns = {{"images", "images"}, {"steps", "steps"}, {"guidance", "guidance", 1}},
       .rows = {},
       .notes = {}};
-  for (int64_t k = 0; k < kDigits; ++k) {
+  for (size_t k = 0; k < rows.front().read.size(); ++k) {
     table.columns.push_back({cat("digit_", k), std::to_string(k)});
   }
   for (const Metrics& f : rows) {
@@ -93,7 +98,7 @@ ReportTable digits_table(const std::vector<Metrics>& rows) {
 std::vector<LossPlot> sample_plots(bool classes, const std::vector<Metrics>& rows) {
   std::map<std::string, std::vector<const Metrics*>> curves;
   for (const Metrics& f : rows) {
-    if (!f.drawn) continue;
+    if (!f.generated) continue;
     curves[classes ? cat(f.name, ", ", f.setting.steps, " steps") : f.name].push_back(&f);
   }
   LossPlot errors{.title = "Digits that the classifier reads as another",
@@ -127,7 +132,7 @@ std::vector<LossPlot> sample_plots(bool classes, const std::vector<Metrics>& row
     if (!misread.x.empty()) errors.series.push_back(std::move(misread));
   }
   for (const Metrics& f : rows) {
-    if (!f.drawn) frechet.series.push_back({f.name, {low, high}, {f.frechet, f.frechet}});
+    if (!f.generated) frechet.series.push_back({f.name, {low, high}, {f.frechet, f.frechet}});
   }
   std::vector<LossPlot> plots;
   if (!errors.series.empty()) plots.push_back(std::move(errors));

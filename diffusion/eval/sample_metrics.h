@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <limits>
 #include <string>
 #include <vector>
@@ -9,17 +8,15 @@
 
 namespace ebb {
 
-inline constexpr int64_t kDigits = 10;
-
 // The figures of one set of images.
 struct Metrics {
   std::string name;
   SampleSetting setting;
-  bool drawn = false;  // by the model; false for the rows to compare with
-  double accuracy = std::numeric_limits<double>::quiet_NaN();  // NaN: no class was asked for
-  double frechet = 0;
-  std::array<int64_t, kDigits> read{};  // images that the classifier reads as each digit
-  double nearest = 0;                   // median distance to the training set
+  bool generated = false;  // by the model; false for the rows to compare with
+  double accuracy = std::numeric_limits<double>::quiet_NaN();  // NaN: sampled without classes
+  double frechet = 0;                                          // NaN: of fewer than two images
+  std::vector<int64_t> read;  // [classes]: images that the classifier reads as each
+  double nearest = 0;         // median distance to the training set
   double near_share = 0;
 };
 
@@ -30,7 +27,7 @@ ReportTable samples_table(bool classes, double near, int64_t samples,
 
 ReportTable digits_table(const std::vector<Metrics>& rows);
 
-// Curves over guidance, one per sampler and number of steps that was drawn at several scales, or
+// Curves over guidance, one per sampler and number of steps that has several scales, or
 // over steps where there is no guidance to vary.
 std::vector<LossPlot> sample_plots(bool classes, const std::vector<Metrics>& rows);
 

@@ -19,6 +19,7 @@ struct CudaProbe {
   int wanted = 0;
   int use_error = 0;   // of creating its context and finding a kernel for it
   int capability = 0;  // 90 is 9.0
+  int sm_count = 0;    // streaming multiprocessors
   std::string name;    // "NVIDIA H100 80GB HBM3"
 };
 

@@ -12,6 +12,7 @@
 #include "engine/cuda/cuda_stream.h"
 #include "engine/cuda/probe.h"
 #include "kernels/kernel_table.h"
+#include "kernels/simt/scoped_device.h"
 
 namespace ebb {
 namespace {
@@ -33,17 +34,19 @@ std::string error_text(cudaError_t error) {
   return cat(cudaGetErrorName(error), ", ", cudaGetErrorString(error));
 }
 
-// Selects the device, which creates its context, and looks for a kernel that fits it.
+// Creates the device's context and looks for a kernel that fits it.
 void probe_device(CudaProbe& probe) {
   cudaDeviceProp properties{};
   cudaError_t error = cudaGetDeviceProperties(&properties, probe.wanted);
   if (error == cudaSuccess) {
     probe.name = properties.name;
     probe.capability = properties.major * 10 + properties.minor;
-    error = cudaSetDevice(probe.wanted);
+    probe.sm_count = properties.multiProcessorCount;
+    const simt::ScopedDevice scope(probe.wanted);
+    error = scope.error();
+    if (error == cudaSuccess) error = cudaFree(nullptr);
+    if (error == cudaSuccess) error = find_kernel_image();
   }
-  if (error == cudaSuccess) error = cudaFree(nullptr);
-  if (error == cudaSuccess) error = find_kernel_image();
   if (error == cudaSuccess) return;
   probe.use_error = static_cast<int>(error);
   probe.error_text = error_text(error);
@@ -76,6 +79,7 @@ std::string device_line(int index) {
   const CudaProbe probe = probe_cuda(index);
   const NoCuda why = why_no_cuda(probe, EBB_CUDA_ARCHITECTURES);
   if (!why.reason.empty()) return cat("cuda:", index, "  not available: ", why.reason);
+  const simt::ScopedDevice scope(index);
   size_t free = 0, total = 0;
   EBB_CHECK_CUDA(cudaMemGetInfo(&free, &total));
   return cat("cuda:", index, "  ", probe.name, ", sm_", probe.capability, ", ", format_bytes(free),
@@ -100,18 +104,20 @@ std::vector<std::string> list_cuda_devices() {
   return lines;
 }
 
-std::unique_ptr<Context> make_cuda_context(int device, int threads, Precision precision) {
+std::unique_ptr<Context> make_cuda_context(int device, const ContextOptions& options) {
   const CudaProbe probe = probe_cuda(device);
   const NoCuda why = why_no_cuda(probe, EBB_CUDA_ARCHITECTURES);
   EBB_CHECK(why.reason.empty(), DeviceError, "--device cuda:", device, ": ", why.reason, ". ",
             why.advice, ", or use --device cpu");
-  const KernelTable& kernels = cuda_kernels();
-  kernels.choose_conv_units(
-      {.tf32 = precision == Precision::kTf32, .hopper = probe.capability == 90});
-  auto stream = cuda_stream(device, threads);
+  const ConvMath conv_math{.tf32 = options.precision == Precision::kTf32,
+                           .wgmma = probe.capability == 90};
+  const DeviceProperties properties{
+      .index = device, .sm_count = probe.sm_count, .capability = probe.capability};
+  auto stream = cuda_stream(device, options.threads);
   auto allocator = std::make_shared<CachingAllocator>(cuda_memory_source(device));
   return std::make_unique<Context>(Device{DeviceType::kCuda, device}, std::move(stream),
-                                   std::move(allocator), kernels, precision);
+                                   std::move(allocator), cuda_kernels(), options.precision,
+                                   conv_math, properties);
 }
 
 }  // namespace ebb

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/context.h"
+#include "engine/backend.h"
 #include "engine/cuda/availability.h"
 
 namespace ebb {
@@ -17,6 +17,6 @@ NoCuda why_no_cuda_device(int device);
 std::vector<std::string> list_cuda_devices();
 
 // A context on GPU `device`; DeviceError with the reason when it cannot be used.
-std::unique_ptr<Context> make_cuda_context(int device, int threads, Precision precision);
+std::unique_ptr<Context> make_cuda_context(int device, const ContextOptions& options);
 
 }  // namespace ebb

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/cuda/cuda_error.h"
+#include "kernels/simt/scoped_device.h"
 
 namespace ebb {
 namespace {
@@ -22,14 +23,20 @@ class CudaMemorySource final : public MemorySource {
   explicit CudaMemorySource(int device) : device_(device) {}
 
   void* acquire(int64_t bytes) override {
+    const simt::ScopedDevice scope(device_);
+    EBB_CHECK_CUDA(scope.error());
     void* data = nullptr;
     const cudaError_t error = cudaMalloc(&data, static_cast<size_t>(bytes));
     return checked(error, data, "cudaMalloc");
   }
 
-  void give_back(void* data, int64_t) noexcept override { EBB_CUDA_QUIETLY(cudaFree(data)); }
+  void give_back(void* data, int64_t) noexcept override {
+    const simt::ScopedDevice scope(device_);
+    EBB_CUDA_QUIETLY(cudaFree(data));
+  }
 
   std::string describe() const override {
+    const simt::ScopedDevice scope(device_);
     size_t free = 0, total = 0;
     if (cuda_is_lost() || cudaMemGetInfo(&free, &total) != cudaSuccess) {
       return cat("memory of cuda:", device_);

@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// Memory of GPU `device`, which is the current one.
+// Memory of GPU `device`.
 std::unique_ptr<MemorySource> cuda_memory_source(int device);
 
 // Host memory that the GPU copies from and to without a detour.

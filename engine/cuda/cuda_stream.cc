@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "engine/cuda/cuda_error.h"
 #include "engine/cuda/staging.h"
+#include "kernels/simt/scoped_device.h"
 
 namespace ebb {
 namespace {
@@ -35,18 +36,23 @@ class Event {
 // An instantiated graph.
 class CudaCapturedGraph final : public CapturedGraph {
  public:
-  CudaCapturedGraph(cudaGraph_t graph, cudaStream_t stream) : stream_(stream) {
+  CudaCapturedGraph(cudaGraph_t graph, cudaStream_t stream, int device)
+      : stream_(stream), device_(device) {
     EBB_CHECK_CUDA(cudaGraphInstantiate(&executable_, graph, 0));
   }
   ~CudaCapturedGraph() override { EBB_CUDA_QUIETLY(cudaGraphExecDestroy(executable_)); }
   CudaCapturedGraph(const CudaCapturedGraph&) = delete;
   CudaCapturedGraph& operator=(const CudaCapturedGraph&) = delete;
 
-  void launch() override { EBB_CHECK_CUDA(cudaGraphLaunch(executable_, stream_)); }
+  void launch() override {
+    const simt::ScopedDevice scope(device_);
+    EBB_CHECK_CUDA(cudaGraphLaunch(executable_, stream_));
+  }
 
  private:
   cudaGraphExec_t executable_ = nullptr;
   cudaStream_t stream_;
+  int device_;
 };
 
 struct GraphDeleter {
@@ -56,12 +62,13 @@ using GraphHandle = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, GraphDel
 
 class CudaStream final : public Stream {
  public:
-  CudaStream(int device, int threads) : threads_(threads) {
-    EBB_CHECK_CUDA(cudaSetDevice(device));
+  // With the GPU current, where the events and the stream are to belong.
+  CudaStream(int device, int threads) : device_(device), threads_(threads) {
     EBB_CHECK_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
     EBB_CHECK_CUDA(cudaMallocHost(&staging_, kStagingSlots * kStagingBytes));
   }
   ~CudaStream() override {
+    const simt::ScopedDevice scope(device_);
     EBB_CUDA_QUIETLY(cudaStreamSynchronize(stream_));
     EBB_CUDA_QUIETLY(cudaFreeHost(staging_));
     EBB_CUDA_QUIETLY(cudaStreamDestroy(stream_));
@@ -69,10 +76,11 @@ class CudaStream final : public Stream {
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
 
-  KernelStream handle() const override { return {stream_, threads_}; }
+  KernelStream handle() const override { return {.native = stream_, .threads = threads_}; }
 
   void copy_to_device(void* to, const void* from, int64_t bytes) override {
     check_not_capturing("copy from the host");
+    const simt::ScopedDevice scope(device_);
     for_each_staging_chunk(bytes, slot_busy_, next_slot_, [&](const StagingChunk& chunk) {
       if (chunk.slot_in_use) slot_free_[static_cast<size_t>(chunk.slot)].wait();
       char* staged = slot(chunk.slot);
@@ -88,6 +96,7 @@ class CudaStream final : public Stream {
                     int64_t from_pitch) override {
     check_not_capturing("copy to the host");
     if (rows == 0 || row_bytes == 0) return;
+    const simt::ScopedDevice scope(device_);
     const int64_t bytes = rows * row_bytes;
     // What is small (a loss, a norm) comes through pinned memory; the rest waits for itself anyway.
     void* target = bytes <= kStagingBytes ? slot(0) : to;
@@ -102,18 +111,24 @@ class CudaStream final : public Stream {
 
   void copy(void* to, const void* from, int64_t bytes) override {
     if (bytes == 0) return;
+    const simt::ScopedDevice scope(device_);
     EBB_CHECK_CUDA(
         cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream_));
   }
 
   void fill_zero(void* data, int64_t bytes) override {
     if (bytes == 0) return;
+    const simt::ScopedDevice scope(device_);
     EBB_CHECK_CUDA(cudaMemsetAsync(data, 0, static_cast<size_t>(bytes), stream_));
   }
 
-  void synchronize() override { EBB_CHECK_CUDA(cudaStreamSynchronize(stream_)); }
+  void synchronize() override {
+    const simt::ScopedDevice scope(device_);
+    EBB_CHECK_CUDA(cudaStreamSynchronize(stream_));
+  }
 
   double time_seconds(const std::function<void()>& work) override {
+    const simt::ScopedDevice scope(device_);
     start_.capture(stream_);
     work();
     stop_.capture(stream_);
@@ -124,6 +139,7 @@ class CudaStream final : public Stream {
   std::unique_ptr<CapturedGraph> capture(const std::function<void()>& work) override {
     // Who wants to see which kernel fails waits for each, and a recording cannot wait.
     if (std::getenv("EBB_SYNC_LAUNCH") != nullptr) return nullptr;
+    const simt::ScopedDevice scope(device_);
     EBB_CHECK_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
     capture_ = true;
     try {
@@ -139,7 +155,7 @@ class CudaStream final : public Stream {
     cudaGraph_t graph = nullptr;
     EBB_CHECK_CUDA(cudaStreamEndCapture(stream_, &graph));
     const GraphHandle owner(graph);
-    return std::make_unique<CudaCapturedGraph>(graph, stream_);
+    return std::make_unique<CudaCapturedGraph>(graph, stream_, device_);
   }
 
   bool capturing() const override { return capture_; }
@@ -147,6 +163,7 @@ class CudaStream final : public Stream {
  private:
   char* slot(int index) const { return static_cast<char*>(staging_) + index * kStagingBytes; }
 
+  int device_;
   int threads_;
   bool capture_ = false;
   cudaStream_t stream_ = nullptr;
@@ -161,7 +178,8 @@ class CudaStream final : public Stream {
 }  // namespace
 
 std::shared_ptr<Stream> cuda_stream(int device, int threads) {
-  EBB_CHECK_CUDA(cudaSetDevice(device));  // events belong to the current device
+  const simt::ScopedDevice scope(device);
+  EBB_CHECK_CUDA(scope.error());
   return std::make_shared<CudaStream>(device, threads);
 }
 

@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// A stream of GPU `device`, which becomes the current one of this thread.
+// A stream of GPU `device`. Every call leaves the thread's current GPU as it was.
 std::shared_ptr<Stream> cuda_stream(int device, int threads);
 
 }  // namespace ebb

@@ -11,7 +11,7 @@ std::vector<Shape> infer(const OpAttrs&, std::span<const Shape> inputs) {
 
 void run(Context& context, const OpCall& call) {
   const Tensor& x = call.inputs[0];
-  context.launch(&KernelTable::activation_forward, "activation_forward",
+  context.launch(&KernelTable::activation_forward,
                  ActivationArgs{.activation = std::get<ActivationAttrs>(call.attrs).activation,
                                 .dtype = x.dtype(),
                                 .count = x.elements(),

@@ -18,7 +18,7 @@ std::vector<Shape> infer(const OpAttrs& attrs, std::span<const Shape> inputs) {
 void run(Context& context, const OpCall& call) {
   const Tensor& x = call.inputs[0];
   const Shape& s = x.shape();
-  context.launch(&KernelTable::avg_pool_forward, "avg_pool_forward",
+  context.launch(&KernelTable::avg_pool_forward,
                  AvgPoolForwardArgs{.n = s[0],
                                     .h = s[1],
                                     .w = s[2],

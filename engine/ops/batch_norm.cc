@@ -22,7 +22,7 @@ std::vector<Shape> infer_inference(const OpAttrs&, std::span<const Shape> inputs
 void run_inference(Context& context, const OpCall& call) {
   const auto& attrs = std::get<BatchNormAttrs>(call.attrs);
   const Tensor& x = call.inputs[0];
-  context.launch(&KernelTable::batch_norm_infer, "batch_norm_infer",
+  context.launch(&KernelTable::batch_norm_infer,
                  BatchNormInferArgs{.rows = row_count(x.shape()),
                                     .c = x.shape().back(),
                                     .dtype = x.dtype(),
@@ -52,8 +52,8 @@ std::vector<Shape> infer_training(const OpAttrs&, std::span<const Shape> inputs)
 
 int64_t training_workspace(const Context& context, const OpAttrs&, std::span<const Shape> inputs,
                            DType) {
-  return context.kernel(&KernelTable::batch_norm_workspace_bytes, "batch_norm_workspace_bytes")(
-      row_count(inputs[0]), inputs[0].back());
+  return context.kernel(&KernelTable::batch_norm_workspace_bytes)(row_count(inputs[0]),
+                                                                  inputs[0].back());
 }
 
 void run_training(Context& context, const OpCall& call) {
@@ -61,7 +61,7 @@ void run_training(Context& context, const OpCall& call) {
   const Tensor& x = call.inputs[0];
   const bool has_moments = call.inputs.size() == 6;
   context.launch(
-      &KernelTable::batch_norm_train, "batch_norm_train",
+      &KernelTable::batch_norm_train,
       BatchNormTrainArgs{
           .rows = row_count(x.shape()),
           .c = x.shape().back(),
@@ -95,7 +95,7 @@ std::vector<Shape> infer_fold(const OpAttrs&, std::span<const Shape> inputs) {
 void run_fold(Context& context, const OpCall& call) {
   const Tensor& w = call.inputs[0];
   const int64_t o = w.shape()[0];
-  context.launch(&KernelTable::fold_batch_norm, "fold_batch_norm",
+  context.launch(&KernelTable::fold_batch_norm,
                  FoldBatchNormArgs{.o = o,
                                    .k = w.elements() / o,
                                    .eps = std::get<BatchNormAttrs>(call.attrs).eps,
@@ -114,11 +114,13 @@ void run_fold(Context& context, const OpCall& call) {
 const OpDef kBatchNorm = {.name = "batch_norm",
                           .infer = infer_inference,
                           .workspace_bytes = nullptr,
-                          .run = run_inference};
+                          .run = run_inference,
+                          .in_training = &kBatchNormTrain};
 const OpDef kBatchNormTrain = {.name = "batch_norm_train",
                                .infer = infer_training,
                                .workspace_bytes = training_workspace,
-                               .run = run_training};
+                               .run = run_training,
+                               .takes_moments = true};
 const OpDef kFoldBatchNorm = {
     .name = "fold_batch_norm", .infer = infer_fold, .workspace_bytes = nullptr, .run = run_fold};
 

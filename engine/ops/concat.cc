@@ -29,15 +29,14 @@ void run(Context& context, const OpCall& call) {
     const Tensor part = y.channels(first, x.shape().back());
     first += x.shape().back();
     if (x.raw() == part.raw()) continue;
-    context.launch(&KernelTable::copy_rows, "copy_rows",
-                   CopyRowsArgs{.rows = row_count(y.shape()),
-                                .x_rows = row_count(x.shape()),
-                                .c = x.shape().back(),
-                                .x_pitch = x.pitch(),
-                                .y_pitch = y.pitch(),
-                                .dtype = x.dtype(),
-                                .x = x.raw(),
-                                .y = part.raw()});
+    context.launch(&KernelTable::copy_rows, CopyRowsArgs{.rows = row_count(y.shape()),
+                                                         .x_rows = row_count(x.shape()),
+                                                         .c = x.shape().back(),
+                                                         .x_pitch = x.pitch(),
+                                                         .y_pitch = y.pitch(),
+                                                         .dtype = x.dtype(),
+                                                         .x = x.raw(),
+                                                         .y = part.raw()});
   }
 }
 

@@ -13,8 +13,8 @@ int64_t out_channels(const ConvAttrs& attrs, std::span<const Shape> inputs) {
 }
 
 void check_image(const ConvAttrs& attrs, const Shape& x) {
-  EBB_CHECK(x.rank() == 4 || (x.rank() == 2 && attrs.kernel == 1), ShapeError, "conv: input ", x,
-            ", expected [N, H, W, C]");
+  const bool rows = attrs.kernel == 1 && (x.rank() == 2 || x.rank() == 3);
+  EBB_CHECK(x.rank() == 4 || rows, ShapeError, "conv: input ", x, ", expected [N, H, W, C]");
 }
 
 void check_weight(const ConvAttrs& attrs, const Shape& x, const Shape& w) {
@@ -29,12 +29,12 @@ struct Epilogue {
   size_t residual = 0, scale = 0, shift = 0;
 
   Epilogue(const ConvAttrs& attrs, size_t inputs) {
-    size_t next = 3;
+    size_t next = attrs.reads_bias ? 3 : 2;
     if (has_residual(attrs, inputs)) residual = next++;
     if (attrs.scales) scale = next++;
     if (attrs.shifts) shift = next++;
-    EBB_CHECK(inputs == next, ShapeError, "conv: got ", inputs,
-              " inputs, expected x, w, b[, residual]", attrs.scales ? ", scale" : "",
+    EBB_CHECK(inputs == next, ShapeError, "conv: got ", inputs, " inputs, expected x, w",
+              attrs.reads_bias ? ", b" : "", "[, residual]", attrs.scales ? ", scale" : "",
               attrs.shifts ? ", shift" : "");
   }
 };
@@ -60,9 +60,12 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
   check_image(attrs, x);
   if (!attrs.packed_weight) check_weight(attrs, x, inputs[1]);
   const int64_t o = out_channels(attrs, inputs);
-  EBB_CHECK(inputs[2] == Shape{o}, ShapeError, "conv: bias ", inputs[2], ", expected ", Shape{o});
+  EBB_CHECK(!attrs.reads_bias || inputs[2] == Shape{o}, ShapeError, "conv: bias ", inputs[2],
+            ", expected ", Shape{o});
   ConvGeometry g = conv_op_geometry(attrs, x, o);
-  Shape y = x.rank() == 2 ? Shape{g.n, o} : Shape{g.n, g.ho, g.wo, o};
+  Shape y = x;
+  if (x.rank() == 4) y = {g.n, g.ho, g.wo, o};
+  y[y.rank() - 1] = o;
   if (epilogue.residual > 0) check_residual(inputs[epilogue.residual], y);
   if (epilogue.scale > 0) check_modulation("scale", inputs[epilogue.scale], y);
   if (epilogue.shift > 0) check_modulation("shift", inputs[epilogue.shift], y);
@@ -71,30 +74,42 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
 }
 
 int64_t packed_bytes(const Context& context, const ConvGeometry& geometry, DType dtype) {
-  return context.kernel(&KernelTable::conv_packed_bytes, "conv_packed_bytes")(
-      geometry, ConvPass::kForward, dtype);
+  return context.kernel(&KernelTable::conv_packed_bytes)(geometry, ConvPass::kForward, dtype,
+                                                         context.conv_math());
 }
 
 int64_t workspace_bytes(const Context& context, const OpAttrs& op_attrs,
                         std::span<const Shape> inputs, DType dtype) {
   const auto& attrs = std::get<ConvAttrs>(op_attrs);
   const ConvGeometry g = conv_op_geometry(attrs, inputs[0], out_channels(attrs, inputs));
-  const int64_t scratch =
-      context.kernel(&KernelTable::conv_workspace_bytes, "conv_workspace_bytes")(
-          g, ConvPass::kForward, dtype, context.kernel_stream().threads);
+  const int64_t scratch = context.kernel(&KernelTable::conv_workspace_bytes)(
+      g, ConvPass::kForward, dtype, context.conv_math(), context.kernel_stream().threads);
   return scratch + (attrs.packed_weight ? 0 : round_up(packed_bytes(context, g, dtype)));
+}
+
+// A convolution of images gives moments, where its kernels can: a BatchNorm follows nearly all of
+// them.
+OpAttrs attrs_with_moments(const Context& context, const OpAttrs& op_attrs,
+                           std::span<const Tensor> inputs) {
+  auto attrs = std::get<ConvAttrs>(op_attrs);
+  const Tensor& x = inputs[0];
+  if (x.shape().rank() == 4) {
+    attrs.moment_chunks = context.kernel(&KernelTable::conv_moment_chunks)(
+        conv_op_geometry(attrs, x.shape(), inputs[1].shape()[0]), x.dtype(), context.conv_math());
+  }
+  return attrs;
 }
 
 void run(Context& context, const OpCall& call) {
   const auto& attrs = std::get<ConvAttrs>(call.attrs);
-  const Tensor &x = call.inputs[0], &w = call.inputs[1], &b = call.inputs[2], &y = call.outputs[0];
+  const Tensor &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
   ConvGeometry g = conv_op_geometry(attrs, x.shape(), y.shape().back());
   g.x_pitch = x.pitch();
   g.y_pitch = y.pitch();
   const void* packed = w.raw();
   char* scratch = static_cast<char*>(call.workspace);
   if (!attrs.packed_weight) {
-    context.launch(&KernelTable::conv_pack, "conv_pack",
+    context.launch(&KernelTable::conv_pack,
                    ConvPackArgs{g, ConvPass::kForward, x.dtype(), w.data<float>(), scratch});
     packed = scratch;
     scratch += round_up(packed_bytes(context, g, x.dtype()));
@@ -102,12 +117,12 @@ void run(Context& context, const OpCall& call) {
   const Epilogue epilogue(attrs, call.inputs.size());
   const auto data = [&](size_t input) { return input > 0 ? call.inputs[input].raw() : nullptr; };
   const auto batch = [&](size_t input) { return input > 0 ? call.inputs[input].shape()[0] : 1; };
-  context.launch(&KernelTable::conv_forward, "conv_forward",
+  context.launch(&KernelTable::conv_forward,
                  ConvForwardArgs{.geometry = g,
                                  .dtype = x.dtype(),
                                  .x = x.raw(),
                                  .packed = packed,
-                                 .bias = attrs.reads_bias ? b.data<float>() : nullptr,
+                                 .bias = attrs.reads_bias ? call.inputs[2].data<float>() : nullptr,
                                  .residual = data(epilogue.residual),
                                  .residual_n = batch(epilogue.residual),
                                  .activation = attrs.activation,
@@ -130,7 +145,7 @@ DType pack_dtype(const OpAttrs&, DType) { return DType::kU8; }
 
 void run_pack(Context& context, const OpCall& call) {
   const auto& attrs = std::get<ConvPackAttrs>(call.attrs);
-  context.launch(&KernelTable::conv_pack, "conv_pack",
+  context.launch(&KernelTable::conv_pack,
                  ConvPackArgs{attrs.geometry, ConvPass::kForward, attrs.dtype,
                               call.inputs[0].data<float>(), call.outputs[0].raw()});
 }
@@ -138,13 +153,14 @@ void run_pack(Context& context, const OpCall& call) {
 }  // namespace
 
 bool has_residual(const ConvAttrs& attrs, size_t inputs) {
-  return inputs > 3 + size_t{attrs.scales} + size_t{attrs.shifts};
+  return inputs > 2 + size_t{attrs.reads_bias} + size_t{attrs.scales} + size_t{attrs.shifts};
 }
 
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels) {
-  const bool vector = x.rank() == 2;
-  return conv_geometry(x[0], vector ? 1 : x[1], vector ? 1 : x[2], x.back(), out_channels,
-                       attrs.kernel, attrs.kernel, attrs.stride, attrs.pad, attrs.transposed);
+  const bool image = x.rank() == 4;
+  const int64_t width = image ? x[2] : x.rank() == 3 ? x[1] : 1;
+  return conv_geometry(x[0], image ? x[1] : 1, width, x.back(), out_channels, attrs.kernel,
+                       attrs.kernel, attrs.stride, attrs.pad, attrs.transposed);
 }
 
 const OpDef kConv = {.name = "conv",
@@ -152,7 +168,8 @@ const OpDef kConv = {.name = "conv",
                      .workspace_bytes = workspace_bytes,
                      .run = run,
                      .reads_pitched = true,
-                     .writes_pitched = true};
+                     .writes_pitched = true,
+                     .attrs_with_moments = attrs_with_moments};
 const OpDef kConvPack = {.name = "conv_pack",
                          .infer = infer_pack,
                          .workspace_bytes = nullptr,

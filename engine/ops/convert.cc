@@ -14,7 +14,7 @@ DType output_dtype(const OpAttrs& attrs, DType) { return std::get<ConvertAttrs>(
 void run(Context& context, const OpCall& call) {
   const Tensor &x = call.inputs[0], &y = call.outputs[0];
   context.launch(
-      &KernelTable::convert, "convert",
+      &KernelTable::convert,
       ConvertArgs{
           .count = x.elements(), .from = x.dtype(), .to = y.dtype(), .x = x.raw(), .y = y.raw()});
 }

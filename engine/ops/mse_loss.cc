@@ -13,19 +13,17 @@ std::vector<Shape> infer(const OpAttrs&, std::span<const Shape> inputs) {
 
 int64_t workspace_bytes(const Context& context, const OpAttrs&, std::span<const Shape> inputs,
                         DType) {
-  return context.kernel(&KernelTable::mse_loss_workspace_bytes,
-                        "mse_loss_workspace_bytes")(inputs[0].elements());
+  return context.kernel(&KernelTable::mse_loss_workspace_bytes)(inputs[0].elements());
 }
 
 void run(Context& context, const OpCall& call) {
   const Tensor& prediction = call.inputs[0];
-  context.launch(&KernelTable::mse_loss_forward, "mse_loss_forward",
-                 MseLossArgs{.count = prediction.elements(),
-                             .dtype = prediction.dtype(),
-                             .prediction = prediction.raw(),
-                             .target = call.inputs[1].raw(),
-                             .loss = call.outputs[0].data<float>(),
-                             .workspace = call.workspace});
+  context.launch(&KernelTable::mse_loss_forward, MseLossArgs{.count = prediction.elements(),
+                                                             .dtype = prediction.dtype(),
+                                                             .prediction = prediction.raw(),
+                                                             .target = call.inputs[1].raw(),
+                                                             .loss = call.outputs[0].data<float>(),
+                                                             .workspace = call.workspace});
 }
 
 }  // namespace

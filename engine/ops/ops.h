@@ -1,24 +1,9 @@
 #pragma once
 
 #include "engine/op.h"
+#include "kernels/attention/attention.h"
 
 namespace ebb::ops {
-
-extern const OpDef kConv;                 // conv.cc
-extern const OpDef kConvPack;             // conv.cc
-extern const OpDef kBatchNorm;            // batch_norm.cc
-extern const OpDef kBatchNormTrain;       // batch_norm.cc
-extern const OpDef kFoldBatchNorm;        // batch_norm.cc
-extern const OpDef kActivation;           // activation.cc
-extern const OpDef kAvgPool;              // avg_pool.cc
-extern const OpDef kConcat;               // concat.cc
-extern const OpDef kSliceChannels;        // slice_channels.cc
-extern const OpDef kAdd;                  // broadcast.cc
-extern const OpDef kMultiply;             // broadcast.cc
-extern const OpDef kConvert;              // convert.cc
-extern const OpDef kEmbedding;            // embedding.cc
-extern const OpDef kMseLoss;              // mse_loss.cc
-extern const OpDef kSoftmaxCrossEntropy;  // softmax_cross_entropy.cc
 
 // Moments of chunks of a tensor's rows (kernels/norm/row_moments.h), as a convolution gives them to
 // a BatchNorm.
@@ -26,10 +11,20 @@ inline Shape moments_shape(int64_t chunks, int64_t channels) {
   return {chunks, channels, static_cast<int64_t>(sizeof(RowMoments) / sizeof(float))};
 }
 
-// Whether a convolution with so many inputs has a residual; it is input 3.
+// Whether a convolution with so many inputs has a residual; it follows the bias.
 bool has_residual(const ConvAttrs& attrs, size_t inputs);
 
-// The geometry of a convolution of x [N, H, W, C] or [N, C] by w [O, K, K, C] or [O, C].
+// The geometry of a convolution of x [N, H, W, C], [N, L, C] or [N, C] by w [O, K, K, C] or [O, C].
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels);
+
+// Whether the second operand of add or multiply is as large as the first, not a vector per image.
+bool is_elementwise(const Shape& x, const Shape& s);
+
+// The sizes and the factor of the products that attention's inputs and attributes stand for.
+AttentionSize attention_op_size(const AttentionAttrs& attrs, std::span<const Tensor> inputs);
+float attention_op_scale(const AttentionAttrs& attrs, const Shape& q);
+
+// The sizes of images x [N, H, W, C] enlarged to y [N, Ho, Wo, C].
+UpsampleSize upsample_size(const Shape& x, const Shape& y);
 
 }  // namespace ebb::ops

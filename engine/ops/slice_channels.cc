@@ -20,15 +20,14 @@ void run(Context& context, const OpCall& call) {
   const auto& attrs = std::get<SliceAttrs>(call.attrs);
   const Tensor& y = call.outputs[0];
   const Tensor x = call.inputs[0].channels(attrs.first, attrs.count);
-  context.launch(&KernelTable::copy_rows, "copy_rows",
-                 CopyRowsArgs{.rows = row_count(y.shape()),
-                              .x_rows = row_count(y.shape()),
-                              .c = attrs.count,
-                              .x_pitch = x.pitch(),
-                              .y_pitch = y.pitch(),
-                              .dtype = x.dtype(),
-                              .x = x.raw(),
-                              .y = y.raw()});
+  context.launch(&KernelTable::copy_rows, CopyRowsArgs{.rows = row_count(y.shape()),
+                                                       .x_rows = row_count(y.shape()),
+                                                       .c = attrs.count,
+                                                       .x_pitch = x.pitch(),
+                                                       .y_pitch = y.pitch(),
+                                                       .dtype = x.dtype(),
+                                                       .x = x.raw(),
+                                                       .y = y.raw()});
 }
 
 }  // namespace

@@ -15,13 +15,12 @@ std::vector<Shape> infer(const OpAttrs&, std::span<const Shape> inputs) {
 
 int64_t workspace_bytes(const Context& context, const OpAttrs&, std::span<const Shape> inputs,
                         DType) {
-  return context.kernel(&KernelTable::softmax_cross_entropy_workspace_bytes,
-                        "softmax_cross_entropy_workspace_bytes")(inputs[0][0]);
+  return context.kernel(&KernelTable::softmax_cross_entropy_workspace_bytes)(inputs[0][0]);
 }
 
 void run(Context& context, const OpCall& call) {
   const Tensor& logits = call.inputs[0];
-  context.launch(&KernelTable::softmax_cross_entropy_forward, "softmax_cross_entropy_forward",
+  context.launch(&KernelTable::softmax_cross_entropy_forward,
                  SoftmaxCrossEntropyArgs{.rows = logits.shape()[0],
                                          .classes = logits.shape()[1],
                                          .dtype = logits.dtype(),

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -36,7 +35,6 @@ struct AttentionForwardArgs {
   void* o;              // [B, queries, heads, D], pitch o_pitch
   float* lse;           // [B, heads, queries], log sum exp s, for the backward pass, or null
 };
-using AttentionForwardFn = void(const AttentionForwardArgs&, KernelStream);
 
 // With p = exp(s - lse), delta_i = <do_i, o_i>, ds_ij = p_ij (<do_i, v_j> - delta_i):
 //   dv_j = sum_i p_ij do_i,  dq_i = scale sum_j ds_ij k_j,  dk_j = scale sum_i ds_ij q_i
@@ -61,16 +59,10 @@ struct AttentionBackwardArgs {
   void* dextra_v;    // pitch extra_pitch, or null when extra is 0
   void* workspace;   // attention_workspace_bytes(size)
 };
-using AttentionBackwardFn = void(const AttentionBackwardArgs&, KernelStream);
 
 // Scratch of the backward pass: delta.
 constexpr int64_t attention_workspace_bytes(const AttentionSize& s) {
   return s.b * s.heads * s.queries * static_cast<int64_t>(sizeof(float));
 }
-
-namespace cpu {
-AttentionForwardFn attention_forward;
-AttentionBackwardFn attention_backward;
-}  // namespace cpu
 
 }  // namespace ebb

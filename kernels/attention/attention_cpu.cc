@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

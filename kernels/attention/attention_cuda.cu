@@ -40,11 +40,11 @@ __global__ void __launch_bounds__(kAttentionThreads)
   const auto v =
       key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
   shared->q.load(q, first, s.queries, s.d);
-  float most[kRowsPerWarp], sum[kRowsPerWarp];
+  float row_max[kRowsPerWarp], sum[kRowsPerWarp];
   RowSums<kD> result;
   result.clear();
   for (int r = 0; r < kRowsPerWarp; ++r) {
-    most[r] = -INFINITY;
+    row_max[r] = -INFINITY;
     sum[r] = 0;
   }
   for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
@@ -52,25 +52,25 @@ __global__ void __launch_bounds__(kAttentionThreads)
     shared->k.load(k, column, s.all_keys(), s.d);
     shared->v.load(v, column, s.all_keys(), s.d);
     __syncthreads();
-    float weight[kRowsPerWarp];
-    dot_rows<kD>(shared->q, shared->k, weight);
+    float p[kRowsPerWarp];
+    dot_rows<kD>(shared->q, shared->k, p);
     for (int r = 0; r < kRowsPerWarp; ++r) {
-      const float value = score(args, head, first + warp_row + r, column + lane, weight[r]);
-      const float peak = fmaxf(most[r], warp_max(value));
-      const float base = peak == -INFINITY ? 0.0f : peak;  // only masked keys so far
-      const float kept = expf(most[r] - base);
-      weight[r] = expf(value - base);
-      sum[r] = sum[r] * kept + warp_sum(weight[r]);
-      most[r] = peak;
-      for (int e = 0; e < RowSums<kD>::kPerLane; ++e) result.v[r][e] *= kept;
+      const float value = score(args, head, first + warp_row + r, column + lane, p[r]);
+      const float new_max = fmaxf(row_max[r], warp_max(value));
+      const float base = new_max == -INFINITY ? 0.0f : new_max;  // only masked keys so far
+      const float scale = expf(row_max[r] - base);
+      p[r] = expf(value - base);
+      sum[r] = sum[r] * scale + warp_sum(p[r]);
+      row_max[r] = new_max;
+      for (int e = 0; e < RowSums<kD>::kPerLane; ++e) result.v[r][e] *= scale;
     }
-    result.add(weight, shared->v);
+    result.add(p, shared->v);
   }
   result.store(o, first, s.queries, s.d, [&](int r) { return 1.0f / sum[r]; });
   if (args.lse == nullptr || lane != 0) return;
   for (int r = 0; r < kRowsPerWarp; ++r) {
     const int64_t i = first + warp_row + r;
-    if (i < s.queries) args.lse[int64_t{blockIdx.y} * s.queries + i] = most[r] + logf(sum[r]);
+    if (i < s.queries) args.lse[int64_t{blockIdx.y} * s.queries + i] = row_max[r] + logf(sum[r]);
   }
 }
 
@@ -121,19 +121,19 @@ __global__ void __launch_bounds__(kAttentionThreads)
     shared->column_a.load(k, column, s.all_keys(), s.d);
     shared->column_b.load(v, column, s.all_keys(), s.d);
     __syncthreads();
-    float weight[kRowsPerWarp], product[kRowsPerWarp];
-    dot_rows<kD>(shared->row_a, shared->column_a, weight);
+    float ds[kRowsPerWarp], product[kRowsPerWarp];
+    dot_rows<kD>(shared->row_a, shared->column_a, ds);
     dot_rows<kD>(shared->row_b, shared->column_b, product);
     for (int r = 0; r < kRowsPerWarp; ++r) {
       const int64_t i = first + warp_row + r, at = int64_t{blockIdx.y} * s.queries + i;
       if (i < s.queries) {
-        const float p = expf(score(args, head, i, column + lane, weight[r]) - args.lse[at]);
-        weight[r] = p * (product[r] - delta[at]);
+        const float p = expf(score(args, head, i, column + lane, ds[r]) - args.lse[at]);
+        ds[r] = p * (product[r] - delta[at]);
       } else {
-        weight[r] = 0;
+        ds[r] = 0;
       }
     }
-    result.add(weight, shared->column_a);
+    result.add(ds, shared->column_a);
   }
   result.store(dq, first, s.queries, s.d, [&](int) { return args.scale; });
 }
@@ -166,18 +166,18 @@ __global__ void __launch_bounds__(kAttentionThreads)
     shared->column_a.load(q, column, s.queries, s.d);
     shared->column_b.load(d_o, column, s.queries, s.d);
     __syncthreads();
-    float weight[kRowsPerWarp], product[kRowsPerWarp], p[kRowsPerWarp];
-    dot_rows<kD>(shared->row_a, shared->column_a, weight);
+    float ds[kRowsPerWarp], product[kRowsPerWarp], p[kRowsPerWarp];
+    dot_rows<kD>(shared->row_a, shared->column_a, ds);
     dot_rows<kD>(shared->row_b, shared->column_b, product);
     const int64_t i = column + lane, at = int64_t{blockIdx.y} * s.queries + i;
     const float lse = i < s.queries ? args.lse[at] : 0.0f;
     const float mean = i < s.queries ? delta[at] : 0.0f;
     for (int r = 0; r < kRowsPerWarp; ++r) {
-      const float value = score(args, head, i, first + warp_row + r, weight[r]);
+      const float value = score(args, head, i, first + warp_row + r, ds[r]);
       p[r] = i < s.queries ? expf(value - lse) : 0.0f;
-      weight[r] = p[r] * (product[r] - mean);
+      ds[r] = p[r] * (product[r] - mean);
     }
-    key_sum.add(weight, shared->column_a);
+    key_sum.add(ds, shared->column_a);
     value_sum.add(p, shared->column_b);
   }
   key_sum.store(dk, first, s.all_keys(), s.d, [&](int) { return args.scale; });

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -15,7 +14,6 @@ struct SoftmaxForwardArgs {
   const void* x;  // [rows, C]
   void* y;        // [rows, C]
 };
-using SoftmaxForwardFn = void(const SoftmaxForwardArgs&, KernelStream);
 
 // dx = y * (dy - sum over c of dy * y). dx may be dy.
 struct SoftmaxBackwardArgs {
@@ -25,11 +23,5 @@ struct SoftmaxBackwardArgs {
   const void* dy;  // [rows, C]
   void* dx;        // [rows, C]
 };
-using SoftmaxBackwardFn = void(const SoftmaxBackwardArgs&, KernelStream);
-
-namespace cpu {
-SoftmaxForwardFn softmax_forward;
-SoftmaxBackwardFn softmax_backward;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

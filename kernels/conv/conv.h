@@ -33,23 +33,11 @@ ConvGeometry conv_geometry(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o
 
 enum class ConvPass { kForward, kBackwardInput, kBackwardWeight };
 
-// What convolutions of a GPU may use. One choice for the process and the backend; weights packed
-// before it are not valid after it.
-struct ConvUnits {
-  bool tf32 = false;    // tensor cores for f32, rounded to 10 bits of mantissa
-  bool hopper = false;  // for 16 bits those of compute capability 9.0 where they fit
-  bool naive = false;   // neither: one loop per output element, for reference
-  // Launches of fewer blocks than this cut their tiles smaller: two for each SM of a large GPU.
-  // Results do not depend on it.
-  int64_t enough_blocks = 264;
-};
-using ChooseConvUnitsFn = void(const ConvUnits&);
-
 // What one pass runs on: "mma.sync".
-using ConvKernelNameFn = const char*(const ConvGeometry&, ConvPass, DType);
+using ConvKernelNameFn = const char*(const ConvGeometry&, ConvPass, DType, const ConvMath&);
 
 // Bytes of w rearranged for kForward or kBackwardInput.
-using ConvPackedBytesFn = int64_t(const ConvGeometry&, ConvPass, DType);
+using ConvPackedBytesFn = int64_t(const ConvGeometry&, ConvPass, DType, const ConvMath&);
 
 // Rearranges w for one pass. packed is 64-byte aligned and does not depend on geometry.n.
 struct ConvPackArgs {
@@ -59,10 +47,10 @@ struct ConvPackArgs {
   const float* w;  // [O, KH, KW, C]
   void* packed;    // conv_packed_bytes
 };
-using ConvPackFn = void(const ConvPackArgs&, KernelStream);
 
 // Bytes of scratch a pass needs with this many threads.
-using ConvWorkspaceBytesFn = int64_t(const ConvGeometry&, ConvPass, DType, int threads);
+using ConvWorkspaceBytesFn = int64_t(const ConvGeometry&, ConvPass, DType, const ConvMath&,
+                                     int threads);
 
 // y = act(conv(x, w) + bias + residual) * scale + shift. y aliases nothing.
 struct ConvForwardArgs {
@@ -82,10 +70,9 @@ struct ConvForwardArgs {
   int64_t shift_n = 1;
   RowMoments* moments = nullptr;  // [conv_moment_chunks, O] of y as it is stored, or null
 };
-using ConvForwardFn = void(const ConvForwardArgs&, KernelStream);
 
 // Into how many chunks of pixels conv_forward divides y for its moments; 0: it gives none.
-using ConvMomentChunksFn = int64_t(const ConvGeometry&, DType);
+using ConvMomentChunksFn = int64_t(const ConvGeometry&, DType, const ConvMath&);
 
 // dx = gradient of the input; overwritten.
 struct ConvBackwardInputArgs {
@@ -96,7 +83,6 @@ struct ConvBackwardInputArgs {
   void* dx;            // [N, H, W, C], pitch x_pitch
   void* workspace;
 };
-using ConvBackwardInputFn = void(const ConvBackwardInputArgs&, KernelStream);
 
 // dw and db = gradients of weight and bias; overwritten. Sums run in a fixed order.
 struct ConvBackwardWeightArgs {
@@ -108,16 +94,5 @@ struct ConvBackwardWeightArgs {
   float* db;       // [O] or null
   void* workspace;
 };
-using ConvBackwardWeightFn = void(const ConvBackwardWeightArgs&, KernelStream);
-
-namespace cpu {
-ConvPackedBytesFn conv_packed_bytes;
-ConvPackFn conv_pack;
-ConvWorkspaceBytesFn conv_workspace_bytes;
-ConvForwardFn conv_forward;
-ConvMomentChunksFn conv_moment_chunks;
-ConvBackwardInputFn conv_backward_input;
-ConvBackwardWeightFn conv_backward_weight;
-}  // namespace cpu
 
 }  // namespace ebb

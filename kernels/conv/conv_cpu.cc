@@ -1,5 +1,6 @@
 #include "kernels/conv/conv.h"
 
+#include "base/kernel_stream.h"
 #include "kernels/conv/cpu/conv_direct.h"
 #include "kernels/conv/cpu/conv_plan.h"
 #include "kernels/conv/cpu/conv_wgrad.h"
@@ -10,8 +11,10 @@
 namespace ebb::cpu {
 namespace {
 
-void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& args, int threads) {
-  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
+void run_pass(const ConvGeometry& geometry, ConvPass pass, const ConvPassArgs& args,
+              const KernelStream& stream) {
+  const int threads = stream.threads;
+  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass, stream.conv_math);
   switch (algorithm) {
     case ConvAlgorithm::kDirect:
       return direct_run(args, threads);
@@ -47,10 +50,11 @@ void scale_and_shift(const ConvForwardArgs& args, int threads) {
 
 }  // namespace
 
-int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                          const ConvMath& math) {
   require_f32("conv", dtype);
   const TapList list = tap_list(geometry, pass);
-  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
+  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass, math);
   switch (algorithm) {
     case ConvAlgorithm::kDirect:
       return direct_packed_bytes(list);
@@ -68,7 +72,7 @@ void conv_pack(const ConvPackArgs& args, KernelStream stream) {
   require_f32("conv", args.dtype);
   const TapList list = tap_list(args.geometry, args.pass);
   float* packed = as_f32(args.packed);
-  const ConvAlgorithm algorithm = conv_algorithm(args.geometry, args.pass);
+  const ConvAlgorithm algorithm = conv_algorithm(args.geometry, args.pass, stream.conv_math);
   switch (algorithm) {
     case ConvAlgorithm::kDirect:
       return direct_pack(list, args.pass, args.w, packed, stream.threads);
@@ -83,9 +87,9 @@ void conv_pack(const ConvPackArgs& args, KernelStream stream) {
 }
 
 int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
-                             int threads) {
+                             const ConvMath& math, int threads) {
   require_f32("conv", dtype);
-  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass);
+  const ConvAlgorithm algorithm = conv_algorithm(geometry, pass, math);
   const int64_t size = winograd_size(algorithm);
   if (pass == ConvPass::kBackwardWeight) {
     return size > 0 ? winograd_wgrad_workspace_bytes(geometry, size, threads)
@@ -96,7 +100,7 @@ int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType 
 }
 
 // None: BatchNorm reads its statistics from x.
-int64_t conv_moment_chunks(const ConvGeometry&, DType) { return 0; }
+int64_t conv_moment_chunks(const ConvGeometry&, DType, const ConvMath&) { return 0; }
 
 void conv_forward(const ConvForwardArgs& args, KernelStream stream) {
   require_f32("conv", args.dtype);
@@ -111,7 +115,7 @@ void conv_forward(const ConvForwardArgs& args, KernelStream stream) {
                          .residual_n = args.residual_n,
                          .activation = args.activation},
             .workspace = args.workspace},
-           stream.threads);
+           stream);
   if (args.scale != nullptr || args.shift != nullptr) scale_and_shift(args, stream.threads);
 }
 
@@ -123,7 +127,7 @@ void conv_backward_input(const ConvBackwardInputArgs& args, KernelStream stream)
             .packed = as_f32(args.packed),
             .out = as_f32(args.dx),
             .workspace = args.workspace},
-           stream.threads);
+           stream);
 }
 
 void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream stream) {
@@ -134,7 +138,8 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream strea
                             .dw = args.dw,
                             .db = args.db,
                             .workspace = args.workspace};
-  const int64_t size = winograd_size(conv_algorithm(args.geometry, ConvPass::kBackwardWeight));
+  const int64_t size =
+      winograd_size(conv_algorithm(args.geometry, ConvPass::kBackwardWeight, stream.conv_math));
   if (size > 0) {
     winograd_wgrad_run(wgrad, size, stream.threads);
   } else {

@@ -11,12 +11,11 @@ namespace {
 
 // The kernels count grid points and sums in 32 bits.
 void require_32_bits(const ConvGeometry& g) {
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / 2;
+  constexpr int64_t kMax = std::numeric_limits<int32_t>::max() / 2;
   const int64_t points = std::max(g.n * g.h * g.w, g.n * g.ho * g.wo);
   const int64_t depth = g.kh * g.kw * std::max(g.c, g.o);
-  EBB_CHECK(points <= kMost && depth <= kMost, ShapeError, "cuda kernels: a convolution of ",
-            points, " pixels and ", depth, " terms, at most ", kMost,
-            " of either. Use smaller batches");
+  EBB_CHECK(points <= kMax && depth <= kMax, ShapeError, "cuda kernels: a convolution of ", points,
+            " pixels and ", depth, " terms, at most ", kMax, " of either. Use smaller batches");
 }
 
 // packed[n, position, channel] of one pass from w [O, KH, KW, C]; channels beyond the last are 0.
@@ -39,8 +38,8 @@ constexpr int kBiasChannels = 32, kBiasWidth = 4;
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads, 4)
     conv_bias_sums_kernel(int64_t rows, int64_t channels, int64_t pitch, const T* dy, float* sums) {
-  constexpr int kColumns = kBiasChannels / kWidth, kLanes = kThreads / kColumns, kAtOnce = 8;
-  static_assert(kBiasRows % (kAtOnce * kLanes) == 0);
+  constexpr int kColumns = kBiasChannels / kWidth, kLanes = kThreads / kColumns, kUnroll = 8;
+  static_assert(kBiasRows % (kUnroll * kLanes) == 0);
   SIMT_SHARED(float, partial, [kThreads / 32][kWidth][kColumns]);
   const int64_t channel = int64_t{blockIdx.x} * kBiasChannels + threadIdx.x * kWidth;
   const bool exists = channel < channels;
@@ -48,22 +47,22 @@ __global__ void __launch_bounds__(kThreads, 4)
   const int count = static_cast<int>(min(rows - first, int64_t{kBiasRows}));
   float sum[kWidth] = {};
 #pragma unroll 1
-  for (int row = threadIdx.y; exists && row < count; row += kAtOnce * kLanes) {
-    Pack<T, kWidth> v[kAtOnce];
+  for (int row = threadIdx.y; exists && row < count; row += kUnroll * kLanes) {
+    Pack<T, kWidth> v[kUnroll];
 #pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) {  // without a condition, to be in flight together
+    for (int k = 0; k < kUnroll; ++k) {  // without a condition, to be in flight together
       const int next = row + k * kLanes;
       v[k] = load_pack<kWidth>(dy + (first + (next < count ? next : row)) * pitch + channel);
     }
 #pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) {
+    for (int k = 0; k < kUnroll; ++k) {
       const bool inside = row + k * kLanes < count;
       for (int e = 0; e < kWidth; ++e) sum[e] += inside ? to_float(v[k].v[e]) : 0.0f;
     }
   }
-  add_lanes(sum, partial);
+  reduce_columns(sum, partial);
   const int e = static_cast<int>(threadIdx.y);
-  if (e < kWidth && exists) sums[blockIdx.y * channels + channel + e] = lane_sum(partial, e);
+  if (e < kWidth && exists) sums[blockIdx.y * channels + channel + e] = column_sum(partial, e);
 }
 
 // Sums are [taps, a, b]; a result lies at tap * tap_step + a * a_step + b * b_step.
@@ -74,30 +73,30 @@ struct PartialSums {
   constexpr int64_t count() const { return taps * a * b; }
 };
 
-// result = sum over chunks: every kLanes-th in order, then the lanes as lane_sum() does. A block is
-// [kLanes][results] threads.
+// result = sum over chunks: every kLanes-th in order, then the lanes as column_sum() does. A block
+// is [kLanes][results] threads.
 template <int kLanes>
 __global__ void __launch_bounds__(kThreads, 4)
     add_partials_kernel(PartialSums s, int64_t chunks, const float* sums, float* result) {
-  constexpr int kColumns = kThreads / kLanes, kAtOnce = 4;
+  constexpr int kColumns = kThreads / kLanes, kUnroll = 4;
   const int64_t count = s.count(), i = int64_t{blockIdx.x} * kColumns + threadIdx.x;
   float sum = 0;
 #pragma unroll 1
-  for (int64_t chunk = threadIdx.y; i < count && chunk < chunks; chunk += kAtOnce * kLanes) {
-    float v[kAtOnce];
+  for (int64_t chunk = threadIdx.y; i < count && chunk < chunks; chunk += kUnroll * kLanes) {
+    float v[kUnroll];
 #pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) {  // without a condition, to be in flight together
+    for (int k = 0; k < kUnroll; ++k) {  // without a condition, to be in flight together
       const int64_t next = chunk + k * kLanes;
       v[k] = sums[(next < chunks ? next : chunk) * count + i];
     }
 #pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) sum += chunk + k * kLanes < chunks ? v[k] : 0.0f;
+    for (int k = 0; k < kUnroll; ++k) sum += chunk + k * kLanes < chunks ? v[k] : 0.0f;
   }
   if constexpr (kLanes > 1) {
     SIMT_SHARED(float, partial, [kThreads / 32][1][kColumns]);
     const float of_lane[1] = {sum};
-    add_lanes(of_lane, partial);
-    sum = lane_sum(partial, 0);
+    reduce_columns(of_lane, partial);
+    sum = column_sum(partial, 0);
   }
   if (threadIdx.y == 0 && i < count) {
     const int64_t tap = i / s.b / s.a, a = i / s.b % s.a, b = i % s.b;
@@ -133,14 +132,14 @@ void bias_gradient(const ConvBackwardWeightArgs& args, KernelStream stream) {
   const ConvGeometry& g = args.geometry;
   float* sums = static_cast<float*>(args.workspace);
   const T* dy = static_cast<const T*>(args.dy);
-  const bool wide = packs_fit(dy) && g.o % kBiasWidth == 0 && g.y_pitch % kBiasWidth == 0;
-  const unsigned columns = static_cast<unsigned>(kBiasChannels / (wide ? kBiasWidth : 1));
+  const bool vectorized = packs_fit(dy) && g.o % kBiasWidth == 0 && g.y_pitch % kBiasWidth == 0;
+  const unsigned columns = static_cast<unsigned>(kBiasChannels / (vectorized ? kBiasWidth : 1));
   simt::launch({.name = "conv_bias_sums",
                 .grid = dim3(static_cast<unsigned>(ceil_div(g.o, kBiasChannels)),
                              static_cast<unsigned>(bias_chunks(g))),
                 .block = dim3(columns, kThreads / columns),
                 .stream = stream},
-               wide ? conv_bias_sums_kernel<T, kBiasWidth> : conv_bias_sums_kernel<T, 1>,
+               vectorized ? conv_bias_sums_kernel<T, kBiasWidth> : conv_bias_sums_kernel<T, 1>,
                g.n * g.ho * g.wo, g.o, g.y_pitch, dy, sums);
   add_partials({1, 1, g.o, 0, 0, 1}, bias_chunks(g), sums, args.db, stream);
 }
@@ -151,7 +150,7 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, ConvPass
   require_32_bits(geometry);
   args.list = tap_list(geometry, pass);
   args.channels_packed = static_cast<int>(channels_packed(geometry, pass, dtype));
-  switch (conv_algorithm(geometry, pass, dtype)) {
+  switch (conv_algorithm(geometry, pass, dtype, stream.conv_math)) {
     case ConvAlgorithm::kNaive:
       return conv_naive(args, stream);
     case ConvAlgorithm::kSimt:
@@ -165,14 +164,15 @@ void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, ConvPass
         return packs_fit(args.in) ? conv_wgmma(args, stream) : conv_mma(args, stream);
       }
       break;
-    case ConvAlgorithm::kFew:  // weight gradients alone
+    case ConvAlgorithm::kNarrow:  // weight gradients alone
       break;
   }
 }
 
 }  // namespace
 
-int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype) {
+int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                          const ConvMath&) {
   const int64_t rows = tap_list(geometry, pass).out.c;
   return rows * geometry.kh * geometry.kw * channels_packed(geometry, pass, dtype) * size_of(dtype);
 }
@@ -192,17 +192,18 @@ void conv_pack(const ConvPackArgs& args, KernelStream stream) {
   });
 }
 
-int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype, int) {
+int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                             const ConvMath& math, int) {
   if (pass != ConvPass::kBackwardWeight) return 0;
   const int64_t weights = geometry.o * geometry.kh * geometry.kw * geometry.c;
   // The bias gradient is done with its sums before the weight gradient begins.
-  const int64_t sums =
-      std::max(conv_splits(geometry, dtype).splits * weights, bias_chunks(geometry) * geometry.o);
+  const int64_t sums = std::max(conv_splits(geometry, dtype, math).splits * weights,
+                                bias_chunks(geometry) * geometry.o);
   return sums * static_cast<int64_t>(sizeof(float));
 }
 
-int64_t conv_moment_chunks(const ConvGeometry& geometry, DType dtype) {
-  if (conv_algorithm(geometry, ConvPass::kForward, dtype) == ConvAlgorithm::kNaive) return 0;
+int64_t conv_moment_chunks(const ConvGeometry& geometry, DType dtype, const ConvMath& math) {
+  if (conv_algorithm(geometry, ConvPass::kForward, dtype, math) == ConvAlgorithm::kNaive) return 0;
   const TapList list = tap_list(geometry, ConvPass::kForward);
   // A chunk finds its place from its phase's number, so all phases must have as many.
   const int64_t pixels = list.phase(0).pixels();
@@ -247,7 +248,7 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream strea
     using T = decltype(type);
     if (args.db != nullptr) bias_gradient<T>(args, stream);
     const ConvGeometry& g = args.geometry;
-    const ConvSplits plan = conv_splits(g, args.dtype);
+    const ConvSplits plan = conv_splits(g, args.dtype, stream.conv_math);
     ConvWgradArgs<T> wgrad{};
     wgrad.list = tap_list(g, ConvPass::kBackwardWeight);
     wgrad.in = static_cast<const T*>(g.transposed ? args.dy : args.x);
@@ -255,7 +256,7 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream strea
     wgrad.splits = plan.splits;
     wgrad.points_per_split = plan.points_per_split;
     wgrad.partials = static_cast<float*>(args.workspace);
-    switch (conv_algorithm(g, ConvPass::kBackwardWeight, args.dtype)) {
+    switch (conv_algorithm(g, ConvPass::kBackwardWeight, args.dtype, stream.conv_math)) {
       case ConvAlgorithm::kNaive:
         conv_wgrad_naive(wgrad, stream);
         break;
@@ -271,8 +272,8 @@ void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream strea
                                          : conv_wgrad_mma(wgrad, stream);
         }
         break;
-      case ConvAlgorithm::kFew:
-        conv_wgrad_few(wgrad, stream);
+      case ConvAlgorithm::kNarrow:
+        conv_wgrad_narrow(wgrad, stream);
         break;
     }
     // -> [O, taps, C]. The sums have the channels of `in` before those of `out`.

@@ -15,8 +15,8 @@ constexpr int64_t sum_chunks_bytes(int64_t count) {
 // Sum of term(i) over i = 0..count-1 in double. Each chunk runs kLanes interleaved sums (so that
 // the compiler can use vectors) and the chunks are added in order: the order depends on count
 // alone.
-template <typename GuidanceTerm>
-double sum_chunks(int threads, int64_t count, void* workspace, const GuidanceTerm& term) {
+template <typename Term>
+double sum_chunks(int threads, int64_t count, void* workspace, const Term& term) {
   constexpr int kLanes = 8;
   double* partial = static_cast<double*>(workspace);  // [chunks]
   parallel_chunks(threads, count, [&](int64_t begin, int64_t end) {

@@ -14,8 +14,6 @@
 
 #include <hwy/highway.h>
 
-#include "kernels/pointwise/activation.h"
-
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
 

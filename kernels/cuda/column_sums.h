@@ -8,10 +8,10 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 
 // Adds up kValues values of each thread over the lanes of its column. kColumns is a power of two,
-// at most 32. All threads of the block call it; lane_sum() then reads the result. Between that and
-// another call with the same sums lies a barrier.
+// at most 32. All threads of the block call it; column_sum() then reads the result. Between that
+// and another call with the same sums lies a barrier.
 template <int kWarps, int kValues, int kColumns, class T>
-SIMT_DEVICE void add_lanes(const T (&values)[kValues], T (&sums)[kWarps][kValues][kColumns]) {
+SIMT_DEVICE void reduce_columns(const T (&values)[kValues], T (&sums)[kWarps][kValues][kColumns]) {
   constexpr int kLanesOfWarp = 32 / kColumns;
   const int column = static_cast<int>(threadIdx.x), lane = static_cast<int>(threadIdx.y);
 #pragma unroll
@@ -27,7 +27,7 @@ SIMT_DEVICE void add_lanes(const T (&values)[kValues], T (&sums)[kWarps][kValues
 
 // The sum of value i over all lanes of the thread's column.
 template <int kWarps, int kValues, int kColumns, class T>
-SIMT_DEVICE T lane_sum(const T (&sums)[kWarps][kValues][kColumns], int i) {
+SIMT_DEVICE T column_sum(const T (&sums)[kWarps][kValues][kColumns], int i) {
   T sum = sums[0][i][threadIdx.x];
 #pragma unroll
   for (int warp = 1; warp < kWarps; ++warp) sum += sums[warp][i][threadIdx.x];

@@ -9,7 +9,8 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 
 inline constexpr int kThreads = 256;
-// Enough blocks of 256 threads to fill a GPU of 132 SMs twice over; more work loops.
+// Enough blocks of 256 threads to fill a GPU of 132 SMs twice over, and a larger one once; more
+// work loops.
 inline constexpr int64_t kMaxBlocks = 132 * 16;
 inline constexpr int64_t kMaxGridY = 65535;
 

@@ -40,11 +40,11 @@ template <class T, class F>
 void map(const char* name, KernelStream stream, int64_t count, const F& f, const T* a, const T* b,
          T* y) {
   constexpr int kWidth = kPackWidth<T>;
-  const bool wide = packs_fit(a, b, y);
-  const int64_t work = wide ? ceil_div(count, kWidth) : count;
+  const bool vectorized = packs_fit(a, b, y);
+  const int64_t work = vectorized ? ceil_div(count, kWidth) : count;
   simt::launch(
       {.name = name, .grid = dim3(blocks_for(work)), .block = dim3(kThreads), .stream = stream},
-      wide ? map_kernel<kWidth, T, F> : map_kernel<1, T, F>, count, f, a, b, y);
+      vectorized ? map_kernel<kWidth, T, F> : map_kernel<1, T, F>, count, f, a, b, y);
 }
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

@@ -17,9 +17,9 @@ inline int64_t sum_workspace_bytes(int64_t count) {
 }
 
 // partial[block] = sum of term(i) over the block's elements.
-template <class GuidanceTerm>
+template <class Term>
 __global__ void __launch_bounds__(kThreads)
-    sum_terms_kernel(int64_t count, GuidanceTerm term, double* partial) {
+    sum_terms_kernel(int64_t count, Term term, double* partial) {
   double sum = 0;
   for (int64_t i = global_thread(); i < count; i += global_threads()) sum += term(i);
   sum = block_sum<kThreads>(sum);
@@ -37,16 +37,16 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // *result = scale * sum of term(i), i = 0..count-1. workspace: sum_workspace_bytes(count).
-template <class GuidanceTerm, class Result>
-void sum_terms(const char* name, KernelStream stream, int64_t count, const GuidanceTerm& term,
-               double scale, void* workspace, Result* result) {
+template <class Term, class Result>
+void sum_terms(const char* name, KernelStream stream, int64_t count, const Term& term, double scale,
+               void* workspace, Result* result) {
   const int64_t blocks = sum_blocks(count);
   double* partial = static_cast<double*>(workspace);  // [blocks]
   simt::launch({.name = name,
                 .grid = dim3(static_cast<unsigned>(blocks)),
                 .block = dim3(kThreads),
                 .stream = stream},
-               sum_terms_kernel<GuidanceTerm>, count, term, partial);
+               sum_terms_kernel<Term>, count, term, partial);
   simt::launch({.name = name, .grid = dim3(1), .block = dim3(kThreads), .stream = stream},
                sum_partials_kernel<Result>, blocks, partial, scale, result);
 }

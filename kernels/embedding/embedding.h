@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -16,7 +15,6 @@ struct EmbeddingArgs {
   const void* table;   // [entries, C]
   void* y;             // [count, C]
 };
-using EmbeddingFn = void(const EmbeddingArgs&, KernelStream);
 
 // Its gradient: dtable[e, :] = sum of dy[i, :] over all i with ids[i] = e, in the order of i; 0 for
 // rows that nobody looked up. Ids outside 0..entries-1 add to nothing.
@@ -27,7 +25,6 @@ struct EmbeddingBackwardArgs {
   const void* dy;      // [count, C]
   float* dtable;       // [entries, C], overwritten
 };
-using EmbeddingBackwardFn = void(const EmbeddingBackwardArgs&, KernelStream);
 
 // Sinusoidal embedding of timesteps (Vaswani et al. 2017, as in Ho et al. 2020), half = C / 2:
 //   f_i = max_period^(-i / (half - shift)),  y[n, i] = cos(t f_i), y[n, half + i] = sin(t f_i)
@@ -41,12 +38,5 @@ struct TimestepEmbeddingArgs {
   const float* t;  // [N]
   float* y;        // [N, C]
 };
-using TimestepEmbeddingFn = void(const TimestepEmbeddingArgs&, KernelStream);
-
-namespace cpu {
-EmbeddingFn embedding;
-EmbeddingBackwardFn embedding_backward;
-TimestepEmbeddingFn timestep_embedding;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

@@ -65,12 +65,13 @@ void embedding(const EmbeddingArgs& args, KernelStream stream) {
   for_dtype("embedding", args.dtype, [&](auto type) {
     using T = decltype(type);
     constexpr int kWidth = kPackWidth<T>;
-    const bool wide = packs_fit(args.table, args.y) && args.c % kWidth == 0;
-    simt::launch({.name = "embedding",
-                  .grid = dim3(blocks_for(wide ? args.c / kWidth : args.c), rows_for(args.count)),
-                  .block = dim3(kThreads),
-                  .stream = stream},
-                 wide ? embedding_kernel<T, kWidth> : embedding_kernel<T, 1>, args);
+    const bool vectorized = packs_fit(args.table, args.y) && args.c % kWidth == 0;
+    simt::launch(
+        {.name = "embedding",
+         .grid = dim3(blocks_for(vectorized ? args.c / kWidth : args.c), rows_for(args.count)),
+         .block = dim3(kThreads),
+         .stream = stream},
+        vectorized ? embedding_kernel<T, kWidth> : embedding_kernel<T, 1>, args);
   });
 }
 

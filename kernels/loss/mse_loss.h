@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -16,7 +15,6 @@ struct MseLossArgs {
   float* loss;             // [1]
   void* workspace;         // mse_loss_workspace_bytes(count)
 };
-using MseLossForwardFn = void(const MseLossArgs&, KernelStream);
 using MseLossWorkspaceBytesFn = int64_t(int64_t count);
 
 // dprediction = dloss * 2 (prediction - target) / count.
@@ -28,12 +26,5 @@ struct MseLossBackwardArgs {
   const float* dloss;      // [1]
   void* dprediction;       // [count]
 };
-using MseLossBackwardFn = void(const MseLossBackwardArgs&, KernelStream);
-
-namespace cpu {
-MseLossForwardFn mse_loss_forward;
-MseLossWorkspaceBytesFn mse_loss_workspace_bytes;
-MseLossBackwardFn mse_loss_backward;
-}  // namespace cpu
 
 }  // namespace ebb

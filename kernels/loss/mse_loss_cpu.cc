@@ -1,5 +1,6 @@
 #include "kernels/loss/mse_loss.h"
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/sum_chunks.h"
 

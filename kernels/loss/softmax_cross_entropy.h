@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -19,7 +18,6 @@ struct SoftmaxCrossEntropyArgs {
   float* loss;         // [1]
   void* workspace;     // softmax_cross_entropy_workspace_bytes(rows)
 };
-using SoftmaxCrossEntropyForwardFn = void(const SoftmaxCrossEntropyArgs&, KernelStream);
 using SoftmaxCrossEntropyWorkspaceBytesFn = int64_t(int64_t rows);
 
 // dlogits[n, k] = dloss / rows * (softmax(z[n])[k] * sum over j of p[n, j] - p[n, k]).
@@ -32,12 +30,5 @@ struct SoftmaxCrossEntropyBackwardArgs {
   const float* dloss;  // [1]
   void* dlogits;       // [rows, classes]
 };
-using SoftmaxCrossEntropyBackwardFn = void(const SoftmaxCrossEntropyBackwardArgs&, KernelStream);
-
-namespace cpu {
-SoftmaxCrossEntropyForwardFn softmax_cross_entropy_forward;
-SoftmaxCrossEntropyWorkspaceBytesFn softmax_cross_entropy_workspace_bytes;
-SoftmaxCrossEntropyBackwardFn softmax_cross_entropy_backward;
-}  // namespace cpu
 
 }  // namespace ebb

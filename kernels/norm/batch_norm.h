@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 #include "kernels/norm/row_moments.h"
 #include "kernels/pointwise/activation.h"
 
@@ -36,7 +35,6 @@ struct BatchNormTrainArgs {
   const RowMoments* moments = nullptr;  // [moment_chunks, C]
   int64_t moment_chunks = 0;
 };
-using BatchNormTrainFn = void(const BatchNormTrainArgs&, KernelStream);
 
 // Running statistics. y may be x.
 struct BatchNormInferArgs {
@@ -51,7 +49,6 @@ struct BatchNormInferArgs {
   const float* running_var;   // [C]
   void* y;                    // [rows, C]
 };
-using BatchNormInferFn = void(const BatchNormInferArgs&, KernelStream);
 
 // Gradients of the training form, recomputing the normalized value and act' from x:
 //   dz = dy * act'(z); dbeta = sum dz; dgamma = sum dz * xh;
@@ -71,16 +68,8 @@ struct BatchNormBackwardArgs {
   float* dbeta;        // [C], overwritten
   void* workspace;
 };
-using BatchNormBackwardFn = void(const BatchNormBackwardArgs&, KernelStream);
 
 // Scratch for the training and the backward form.
 using BatchNormWorkspaceBytesFn = int64_t(int64_t rows, int64_t c);
-
-namespace cpu {
-BatchNormTrainFn batch_norm_train;
-BatchNormInferFn batch_norm_infer;
-BatchNormBackwardFn batch_norm_backward;
-BatchNormWorkspaceBytesFn batch_norm_workspace_bytes;
-}  // namespace cpu
 
 }  // namespace ebb

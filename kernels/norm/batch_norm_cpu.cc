@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/norm/cpu/batch_norm_passes.h"

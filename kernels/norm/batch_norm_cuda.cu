@@ -3,6 +3,7 @@
 #include "kernels/norm/batch_norm.h"
 #include "kernels/norm/cuda/batch_norm_plan.h"
 #include "kernels/norm/cuda/moments.h"
+#include "kernels/norm/cuda/row_iterator.h"
 #include "kernels/pointwise/cuda/activate.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
@@ -12,7 +13,7 @@ constexpr int kChannels = kBatchNormChannels, kLanes = kBatchNormLanes;
 constexpr int kPerThread = kBatchNormRowsPerThread, kTileRows = kBatchNormTileRows;
 // Neighboring channels of a thread, and rows of one or two inputs that it asks for before it uses
 // the first.
-constexpr int kWide = 4, kAtOnce = 4, kPairsAtOnce = 2;
+constexpr int kVectorWidth = 4, kUnrollPairs = 2;
 
 // Moments of the chunk blockIdx.y of every channel, [chunks, C]. A block is [kLanes][kChannels]
 // threads; threads of one channel take rows in turn. Each tile is centered at its own mean: its
@@ -36,17 +37,17 @@ __global__ void __launch_bounds__(kChannels* kLanes)
       value[i] = inside ? to_float(x[(tile + row) * plan.c + channel]) : 0.0f;
       sum[0] += value[i];
     }
-    add_lanes(sum, sums);
-    const float center = lane_sum(sums, 0) / static_cast<float>(count);
+    reduce_columns(sum, sums);
+    const float center = column_sum(sums, 0) / static_cast<float>(count);
     float rest[2] = {0, 0};  // what rounding left of the mean, and squares
     for (int i = 0; i < kPerThread; ++i) {
       const float deviation = i * kLanes + threadIdx.y < count ? value[i] - center : 0.0f;
       rest[0] += deviation;
       rest[1] += deviation * deviation;
     }
-    add_lanes(rest, deviations);
-    const double rows = static_cast<double>(count), left = lane_sum(deviations, 0);
-    const double m2 = lane_sum(deviations, 1) - left * left / rows;
+    reduce_columns(rest, deviations);
+    const double rows = static_cast<double>(count), left = column_sum(deviations, 0);
+    const double m2 = column_sum(deviations, 1) - left * left / rows;
     all = merge(all, {rows, center + left / rows, m2});
   }
   if (threadIdx.y == 0 && channel < plan.c) moments[blockIdx.y * plan.c + channel] = narrow(all);
@@ -124,8 +125,8 @@ __global__ void __launch_bounds__(kFinishThreads, 1)
       sum[1] += part.count * part.mean;
     }
   }
-  add_lanes(sum, means);
-  const double count = lane_sum(means, 0), mean = lane_sum(means, 1) / count;
+  reduce_columns(sum, means);
+  const double count = column_sum(means, 0), mean = column_sum(means, 1) / count;
   double m2[1] = {0};
   for (int64_t chunk = threadIdx.y; chunk < end; chunk += SomeMoments::kStep) {
     const SomeMoments some(moments + channel, c, chunk, end);
@@ -136,56 +137,9 @@ __global__ void __launch_bounds__(kFinishThreads, 1)
       m2[0] += part.m2 + part.count * delta * delta;
     }
   }
-  add_lanes(m2, deviations);
+  reduce_columns(m2, deviations);
   if (threadIdx.y == 0 && channel < c) {
-    write_statistics(out, c, channel, {count, mean, lane_sum(deviations, 0)});
-  }
-}
-
-// Which elements of [rows, C] a thread visits: one pack of channels, so that what these need is
-// read once, of every step-th row. Threads that would not make up a whole row have none.
-template <int kWidth>
-struct RowIterator {
-  int64_t channel, row, step, end;
-
-  SIMT_DEVICE RowIterator(int64_t rows, int64_t c) {
-    const uint32_t packs = static_cast<uint32_t>(c / kWidth), threads = gridDim.x * kThreads;
-    const uint32_t thread = blockIdx.x * kThreads + threadIdx.x;
-    channel = int64_t{thread % packs} * kWidth;
-    row = thread / packs;
-    step = threads / packs;
-    end = row < step ? rows : 0;
-  }
-
-  // The k-th row from `first`, or where there is none, the first: loads without a condition can be
-  // in flight together, and no other thread writes there.
-  SIMT_DEVICE int64_t row_or_first(int64_t first, int k) const {
-    return first + k * step < end ? first + k * step : first;
-  }
-};
-
-// kWidth values of neighboring channels.
-template <int kWidth>
-using Values = Pack<float, kWidth>;
-
-// y = f(element of the pack, x) over a walk. y may be x.
-template <int kWidth, class T, class F>
-SIMT_DEVICE void map_schedule(const RowIterator<kWidth>& rows_of_thread, int64_t c, const T* x,
-                              T* y, const F& f) {
-  for (int64_t row = rows_of_thread.row; row < rows_of_thread.end;
-       row += kAtOnce * rows_of_thread.step) {
-    Pack<T, kWidth> v[kAtOnce];
-#pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) {
-      v[k] =
-          load_pack<kWidth>(x + rows_of_thread.row_or_first(row, k) * c + rows_of_thread.channel);
-    }
-#pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) {
-      const int64_t r = row + k * rows_of_thread.step;
-      for (int e = 0; e < kWidth; ++e) v[k].v[e] = from_float<T>(f(e, to_float(v[k].v[e])));
-      if (r < rows_of_thread.end) store_pack<kWidth>(y + r * c + rows_of_thread.channel, v[k]);
-    }
+    write_statistics(out, c, channel, {count, mean, column_sum(deviations, 0)});
   }
 }
 
@@ -197,7 +151,7 @@ __global__ void __launch_bounds__(kThreads)
   const float* first = coefficients + rows_of_thread.channel;
   const Values<kWidth> mean = load_pack<kWidth>(first), scale = load_pack<kWidth>(first + c);
   const Values<kWidth> shift = load_pack<kWidth>(first + 2 * c);
-  map_schedule<kWidth>(rows_of_thread, c, x, y, [&](int e, float v) {
+  map_rows<kWidth>(rows_of_thread, c, x, y, [&](int e, float v) {
     return activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);
   });
 }
@@ -214,10 +168,10 @@ __global__ void __launch_bounds__(kThreads) infer_kernel(BatchNormInferArgs args
     scale.v[e] = args.gamma[channel] / __fsqrt_rn(args.running_var[channel] + args.eps);
     shift.v[e] = args.beta[channel];
   }
-  map_schedule<kWidth>(rows_of_thread, args.c, static_cast<const T*>(args.x),
-                       static_cast<T*>(args.y), [&](int e, float v) {
-                         return activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);
-                       });
+  map_rows<kWidth>(rows_of_thread, args.c, static_cast<const T*>(args.x), static_cast<T*>(args.y),
+                   [&](int e, float v) {
+                     return activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);
+                   });
 }
 
 // What the backward pass knows of a channel.
@@ -251,17 +205,17 @@ __global__ void __launch_bounds__(kThreads, 3)
     const int count = static_cast<int>(min(end - tile, int64_t{kPerThread * kSumLanes}));
     float part[2 * kWidth] = {};
 #pragma unroll 1
-    for (int row = threadIdx.y; row < count; row += kPairsAtOnce * kSumLanes) {
-      Pack<T, kWidth> vx[kPairsAtOnce], vdy[kPairsAtOnce];
+    for (int row = threadIdx.y; row < count; row += kUnrollPairs * kSumLanes) {
+      Pack<T, kWidth> vx[kUnrollPairs], vdy[kUnrollPairs];
 #pragma unroll
-      for (int k = 0; k < kPairsAtOnce; ++k) {  // without a condition, to be in flight together
+      for (int k = 0; k < kUnrollPairs; ++k) {  // without a condition, to be in flight together
         const int next = row + k * kSumLanes;
         const int64_t at = (tile + (next < count ? next : row)) * plan.c + channel;
         vx[k] = load_pack<kWidth>(x + at);
         vdy[k] = load_pack<kWidth>(dy + at);
       }
 #pragma unroll
-      for (int k = 0; k < kPairsAtOnce; ++k) {
+      for (int k = 0; k < kUnrollPairs; ++k) {
         const bool inside = row + k * kSumLanes < count;
         for (int e = 0; e < kWidth; ++e) {
           const float centered = to_float(vx[k].v[e]) - mean.v[e];
@@ -276,10 +230,11 @@ __global__ void __launch_bounds__(kThreads, 3)
     }
     for (int i = 0; i < 2 * kWidth; ++i) totals[i] += part[i];
   }
-  add_lanes(totals, partial);
+  reduce_columns(totals, partial);
   const int e = static_cast<int>(threadIdx.y);
   if (e < kWidth && exists) {
-    sums[blockIdx.y * plan.c + channel + e] = {lane_sum(partial, e), lane_sum(partial, kWidth + e)};
+    sums[blockIdx.y * plan.c + channel + e] = {column_sum(partial, e),
+                                               column_sum(partial, kWidth + e)};
   }
 }
 
@@ -298,9 +253,9 @@ __global__ void __launch_bounds__(kFinishThreads)
     sum[0] = part.dz;
     sum[1] = part.product;
   }
-  add_lanes(sum, partial);
+  reduce_columns(sum, partial);
   if (threadIdx.y == 0 && channel < plan.c) {
-    const double dz_sum = lane_sum(partial, 0), product_sum = lane_sum(partial, 1);
+    const double dz_sum = column_sum(partial, 0), product_sum = column_sum(partial, 1);
     const double rows = static_cast<double>(plan.rows), rstd = g.rstd[channel];
     const double scale = g.gamma[channel] * rstd, gamma_sum = product_sum * rstd;
     dbeta[channel] = static_cast<float>(dz_sum);
@@ -325,16 +280,16 @@ __global__ void __launch_bounds__(kThreads, 3)
   const Values<kWidth> offset = load_pack<kWidth>(first + 3 * c);
   const Values<kWidth> grad = load_pack<kWidth>(first + 4 * c);
   for (int64_t row = rows_of_thread.row; row < rows_of_thread.end;
-       row += kPairsAtOnce * rows_of_thread.step) {
-    Pack<T, kWidth> vx[kPairsAtOnce], v[kPairsAtOnce];
+       row += kUnrollPairs * rows_of_thread.step) {
+    Pack<T, kWidth> vx[kUnrollPairs], v[kUnrollPairs];
 #pragma unroll
-    for (int k = 0; k < kPairsAtOnce; ++k) {
+    for (int k = 0; k < kUnrollPairs; ++k) {
       const int64_t at = rows_of_thread.row_or_first(row, k) * c + rows_of_thread.channel;
       vx[k] = load_pack<kWidth>(x + at);
       v[k] = load_pack<kWidth>(dy + at);
     }
 #pragma unroll
-    for (int k = 0; k < kPairsAtOnce; ++k) {
+    for (int k = 0; k < kUnrollPairs; ++k) {
       const int64_t r = row + k * rows_of_thread.step;
       for (int e = 0; e < kWidth; ++e) {
         const float centered = to_float(vx[k].v[e]) - mean.v[e];
@@ -371,10 +326,10 @@ simt::LaunchConfig finish(const char* name, int64_t c, KernelStream stream) {
 }
 
 // Threads for a RowIterator: a row of packs at least.
-simt::LaunchConfig schedules(const char* name, int64_t rows, int64_t packs, KernelStream stream) {
+simt::LaunchConfig row_loop(const char* name, int64_t rows, int64_t packs, KernelStream stream) {
   const unsigned one_row = static_cast<unsigned>(ceil_div(packs, kThreads));
   return {.name = name,
-          .grid = dim3(std::max(blocks_for(ceil_div(rows, kAtOnce) * packs), one_row)),
+          .grid = dim3(std::max(blocks_for(ceil_div(rows, kUnroll) * packs), one_row)),
           .block = dim3(kThreads),
           .stream = stream};
 }
@@ -405,12 +360,13 @@ void batch_norm_train(const BatchNormTrainArgs& args, KernelStream stream) {
                  chunks, moments,
                  TrainOutputs{args.eps, args.momentum, args.gamma, args.beta, args.running_mean,
                               args.running_var, args.mean, args.rstd, coefficients});
-    const bool wide = packs_fit(x, y, coefficients) && args.c % kWide == 0;
+    const bool vectorized = packs_fit(x, y, coefficients) && args.c % kVectorWidth == 0;
     for_activation(args.activation, [&](auto tag) {
       constexpr Activation kActivation = decltype(tag)::value;
-      simt::launch(schedules("batch_norm_apply", args.rows, args.c / (wide ? kWide : 1), stream),
-                   wide ? apply_kernel<T, kActivation, kWide> : apply_kernel<T, kActivation, 1>,
-                   args.rows, args.c, coefficients, x, y);
+      simt::launch(
+          row_loop("batch_norm_apply", args.rows, args.c / (vectorized ? kVectorWidth : 1), stream),
+          vectorized ? apply_kernel<T, kActivation, kVectorWidth> : apply_kernel<T, kActivation, 1>,
+          args.rows, args.c, coefficients, x, y);
     });
   });
 }
@@ -419,12 +375,13 @@ void batch_norm_infer(const BatchNormInferArgs& args, KernelStream stream) {
   require_rows(args.rows, args.c);
   for_dtype("batch_norm", args.dtype, [&](auto type) {
     using T = decltype(type);
-    const bool wide = packs_fit(args.x, args.y) && args.c % kWide == 0;
+    const bool vectorized = packs_fit(args.x, args.y) && args.c % kVectorWidth == 0;
     for_activation(args.activation, [&](auto tag) {
       constexpr Activation kActivation = decltype(tag)::value;
-      simt::launch(schedules("batch_norm_infer", args.rows, args.c / (wide ? kWide : 1), stream),
-                   wide ? infer_kernel<T, kActivation, kWide> : infer_kernel<T, kActivation, 1>,
-                   args);
+      simt::launch(
+          row_loop("batch_norm_infer", args.rows, args.c / (vectorized ? kVectorWidth : 1), stream),
+          vectorized ? infer_kernel<T, kActivation, kVectorWidth> : infer_kernel<T, kActivation, 1>,
+          args);
     });
   });
 }
@@ -440,19 +397,19 @@ void batch_norm_backward(const BatchNormBackwardArgs& args, KernelStream stream)
     const T* x = static_cast<const T*>(args.x);
     const T* dy = static_cast<const T*>(args.dy);
     T* dx = static_cast<T*>(args.dx);
-    const bool wide = packs_fit(x, dy, dx, coefficients) && args.c % kWide == 0;
-    const int width = wide ? kWide : 1;
+    const bool vectorized = packs_fit(x, dy, dx, coefficients) && args.c % kVectorWidth == 0;
+    const int width = vectorized ? kVectorWidth : 1;
     for_activation(args.activation, [&](auto tag) {
       constexpr Activation kActivation = decltype(tag)::value;
       simt::launch(channel_tiles("batch_norm_gradient_sums", plan, width, stream),
-                   wide ? gradient_sums_kernel<T, kActivation, kWide>
-                        : gradient_sums_kernel<T, kActivation, 1>,
+                   vectorized ? gradient_sums_kernel<T, kActivation, kVectorWidth>
+                              : gradient_sums_kernel<T, kActivation, 1>,
                    plan, gradient, x, dy, sums);
       simt::launch(finish("batch_norm_finish_gradients", args.c, stream), finish_gradients_kernel,
                    plan, gradient, sums, args.dgamma, args.dbeta, coefficients);
-      simt::launch(schedules("batch_norm_apply_gradient", args.rows, args.c / width, stream),
-                   wide ? apply_gradient_kernel<T, kActivation, kWide>
-                        : apply_gradient_kernel<T, kActivation, 1>,
+      simt::launch(row_loop("batch_norm_apply_gradient", args.rows, args.c / width, stream),
+                   vectorized ? apply_gradient_kernel<T, kActivation, kVectorWidth>
+                              : apply_gradient_kernel<T, kActivation, 1>,
                    args.rows, args.c, coefficients, x, dy, dx);
     });
   });

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // Turns conv followed by inference BatchNorm into one convolution:
@@ -21,10 +19,5 @@ struct FoldBatchNormArgs {
   float* folded_w;     // [O, K]
   float* folded_b;     // [O]
 };
-using FoldBatchNormFn = void(const FoldBatchNormArgs&, KernelStream);
-
-namespace cpu {
-FoldBatchNormFn fold_batch_norm;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/kernel_stream.h"
+
 namespace ebb::cpu {
 
 void fold_batch_norm(const FoldBatchNormArgs& a, KernelStream) {

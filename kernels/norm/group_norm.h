@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 #include "kernels/pointwise/activation.h"
 
 namespace ebb {
@@ -36,7 +35,6 @@ struct GroupNormForwardArgs {
   float* mean;         // [N, groups] for the backward pass, or null
   float* rstd;         // [N, groups] for the backward pass, or null
 };
-using GroupNormForwardFn = void(const GroupNormForwardArgs&, KernelStream);
 
 // With du = dy * act'(u), u the argument of the activation, and per image and channel
 //   a = sum over pixels of du,  b = sum over pixels of du * xh:
@@ -63,15 +61,8 @@ struct GroupNormBackwardArgs {
   float* dshift;       // [N, C], overwritten, or null
   void* workspace;     // group_norm_workspace_bytes(size)
 };
-using GroupNormBackwardFn = void(const GroupNormBackwardArgs&, KernelStream);
 
 // Scratch of the backward pass.
 using GroupNormWorkspaceBytesFn = int64_t(const GroupNormSize& size);
-
-namespace cpu {
-GroupNormForwardFn group_norm_forward;
-GroupNormBackwardFn group_norm_backward;
-GroupNormWorkspaceBytesFn group_norm_workspace_bytes;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/pointwise/cpu/activate.h"

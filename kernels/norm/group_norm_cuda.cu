@@ -159,8 +159,8 @@ struct ImageChunks {
   int64_t images_of_one, count;
 
   explicit ImageChunks(int64_t n) {
-    constexpr int64_t kFewestImages = 64, kMostChunks = 256;
-    images_of_one = std::max(kFewestImages, ceil_div(n, kMostChunks));
+    constexpr int64_t kMinImages = 64, kMaxChunks = 256;
+    images_of_one = std::max(kMinImages, ceil_div(n, kMaxChunks));
     count = ceil_div(n, images_of_one);
   }
 };
@@ -210,10 +210,10 @@ void require_groups(const GroupNormSize& s) {
   EBB_CHECK(s.n >= 0 && s.pixels > 0 && s.c > 0 && s.groups > 0 && s.c % s.groups == 0, ShapeError,
             "cuda kernels: group_norm of [", s.n, ", ", s.pixels, ", ", s.c, "] in ", s.groups,
             " groups: the groups must divide the channels");
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / 2;
-  EBB_CHECK(s.c <= kMost && s.pixels <= kMost / s.group_channels(), ShapeError,
+  constexpr int64_t kMax = std::numeric_limits<int32_t>::max() / 2;
+  EBB_CHECK(s.c <= kMax && s.pixels <= kMax / s.group_channels(), ShapeError,
             "cuda kernels: group_norm of groups of ", s.pixels, " x ", s.group_channels(),
-            " numbers, at most ", kMost, ". Use more groups");
+            " numbers, at most ", kMax, ". Use more groups");
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -19,7 +18,6 @@ struct RmsNormForwardArgs {
   void* y;             // [rows, C]
   float* rstd;         // [rows] for the backward pass, or null
 };
-using RmsNormForwardFn = void(const RmsNormForwardArgs&, KernelStream);
 
 // With xh = x * rstd and g = dy * gamma:
 //   dgamma = sum over rows of dy * xh,  dx = rstd * (g - xh * mean over c of g * xh).
@@ -35,25 +33,8 @@ struct RmsNormBackwardArgs {
   float* dgamma;       // [C], overwritten
   void* workspace;     // rms_norm_workspace_bytes(rows, c)
 };
-using RmsNormBackwardFn = void(const RmsNormBackwardArgs&, KernelStream);
 
 // Scratch of the backward pass: dgamma of every chunk of rows, [chunks, C] in double.
 using RmsNormWorkspaceBytesFn = int64_t(int64_t rows, int64_t c);
-
-struct RmsNormChunks {
-  int64_t rows_of_one, count;
-
-  explicit constexpr RmsNormChunks(int64_t rows)
-      : rows_of_one(rows > kMost * kFewestRows ? (rows + kMost - 1) / kMost : kFewestRows),
-        count((rows + rows_of_one - 1) / rows_of_one) {}
-
-  static constexpr int64_t kFewestRows = 64, kMost = 256;
-};
-
-namespace cpu {
-RmsNormForwardFn rms_norm_forward;
-RmsNormBackwardFn rms_norm_backward;
-RmsNormWorkspaceBytesFn rms_norm_workspace_bytes;
-}  // namespace cpu
 
 }  // namespace ebb

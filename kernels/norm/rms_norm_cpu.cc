@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/norm/row_chunks.h"
 
 namespace ebb::cpu {
 
@@ -23,12 +25,12 @@ void rms_norm_forward(const RmsNormForwardArgs& args, KernelStream stream) {
 }
 
 int64_t rms_norm_workspace_bytes(int64_t rows, int64_t c) {
-  return RmsNormChunks(rows).count * c * static_cast<int64_t>(sizeof(double));
+  return RowChunks(rows).count * c * static_cast<int64_t>(sizeof(double));
 }
 
 void rms_norm_backward(const RmsNormBackwardArgs& args, KernelStream stream) {
   require_f32("rms_norm", args.dtype);
-  const RmsNormChunks chunks(args.rows);
+  const RowChunks chunks(args.rows);
   double* sums = static_cast<double*>(args.workspace);
   parallel_for(stream.threads, chunks.count, [&](int64_t chunk) {
     double* sum = sums + chunk * args.c;

@@ -2,6 +2,7 @@
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/reduce.h"
 #include "kernels/norm/rms_norm.h"
+#include "kernels/norm/row_chunks.h"
 
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
@@ -52,7 +53,7 @@ constexpr int kSumChannels = 32, kSumRows = 8;
 // sums[chunk, c] of dy * xh. threadIdx.x: channel, threadIdx.y: every 8th row of the chunk.
 template <class T>
 __global__ void __launch_bounds__(kSumChannels* kSumRows)
-    rms_norm_gamma_kernel(RmsNormBackwardArgs args, RmsNormChunks chunks, double* sums) {
+    rms_norm_gamma_kernel(RmsNormBackwardArgs args, RowChunks chunks, double* sums) {
   SIMT_SHARED(double, partial, [kSumRows][kSumChannels]);
   const int64_t c = int64_t{blockIdx.x} * kSumChannels + threadIdx.x;
   const int64_t first = blockIdx.y * chunks.rows_of_one;
@@ -94,11 +95,11 @@ void rms_norm_forward(const RmsNormForwardArgs& args, KernelStream stream) {
 }
 
 int64_t rms_norm_workspace_bytes(int64_t rows, int64_t c) {
-  return RmsNormChunks(rows).count * c * static_cast<int64_t>(sizeof(double));
+  return RowChunks(rows).count * c * static_cast<int64_t>(sizeof(double));
 }
 
 void rms_norm_backward(const RmsNormBackwardArgs& args, KernelStream stream) {
-  const RmsNormChunks chunks(args.rows);
+  const RowChunks chunks(args.rows);
   double* sums = static_cast<double*>(args.workspace);
   for_dtype("rms_norm", args.dtype, [&](auto type) {
     using T = decltype(type);

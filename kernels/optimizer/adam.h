@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // What changes from step to step lives in device memory, so that a whole training step can be
@@ -28,7 +26,6 @@ struct UpdateGuardArgs {
   const double* sum_squares;  // [1], of the gradients
   UpdateGuard* guard;         // [1]
 };
-using UpdateGuardFn = void(const UpdateGuardArgs&, KernelStream);
 
 // Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root), one flat buffer:
 //   g' = grad_scale * g;  m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;
@@ -44,7 +41,6 @@ struct AdamArgs {
   float* v;                  // [count]
   uint16_t* shadow;          // [count] the new parameters in bf16, or null
 };
-using AdamFn = void(const AdamArgs&, KernelStream);
 
 // ema = decay * ema + (1 - decay) * param.
 struct EmaArgs {
@@ -54,7 +50,6 @@ struct EmaArgs {
   const float* param;        // [count]
   float* ema;                // [count]
 };
-using EmaFn = void(const EmaArgs&, KernelStream);
 
 // result = sum of x^2 in double, fixed order. Not finite when any element is not.
 struct SumSquaresArgs {
@@ -63,15 +58,6 @@ struct SumSquaresArgs {
   double* result;   // [1]
   void* workspace;  // sum_squares_workspace_bytes(count)
 };
-using SumSquaresFn = void(const SumSquaresArgs&, KernelStream);
 using SumSquaresWorkspaceBytesFn = int64_t(int64_t count);
-
-namespace cpu {
-UpdateGuardFn update_guard;
-AdamFn adam;
-EmaFn ema;
-SumSquaresFn sum_squares;
-SumSquaresWorkspaceBytesFn sum_squares_workspace_bytes;
-}  // namespace cpu
 
 }  // namespace ebb

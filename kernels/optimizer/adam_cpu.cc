@@ -1,6 +1,7 @@
 #include "kernels/optimizer/adam.h"
 
 #include "base/dtype.h"
+#include "base/kernel_stream.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sum_chunks.h"
 #include "kernels/optimizer/adam_factors.h"

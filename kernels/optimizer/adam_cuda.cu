@@ -71,12 +71,12 @@ void update_guard(const UpdateGuardArgs& args, KernelStream stream) {
 }
 
 void adam(const AdamArgs& args, KernelStream stream) {
-  const bool wide = packs_fit(args.grad, args.param, args.m, args.v, args.shadow);
+  const bool vectorized = packs_fit(args.grad, args.param, args.m, args.v, args.shadow);
   simt::launch({.name = "adam",
-                .grid = dim3(blocks_for(wide ? ceil_div(args.count, 4) : args.count)),
+                .grid = dim3(blocks_for(vectorized ? ceil_div(args.count, 4) : args.count)),
                 .block = dim3(kThreads),
                 .stream = stream},
-               wide ? adam_kernel<4> : adam_kernel<1>, args);
+               vectorized ? adam_kernel<4> : adam_kernel<1>, args);
 }
 
 void ema(const EmaArgs& args, KernelStream stream) {

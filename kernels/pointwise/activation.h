@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -38,7 +37,6 @@ struct ActivationArgs {
   const void* x;  // [count]
   void* y;        // [count]
 };
-using ActivationForwardFn = void(const ActivationArgs&, KernelStream);
 
 // dx[i] = dy[i] * act'(x[i]). dx may be dy.
 struct ActivationBackwardArgs {
@@ -49,11 +47,5 @@ struct ActivationBackwardArgs {
   const void* dy;  // [count]
   void* dx;        // [count]
 };
-using ActivationBackwardFn = void(const ActivationBackwardArgs&, KernelStream);
-
-namespace cpu {
-ActivationForwardFn activation_forward;
-ActivationBackwardFn activation_backward;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -1,5 +1,6 @@
 #include "kernels/pointwise/activation.h"
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

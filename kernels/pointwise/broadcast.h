@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -11,7 +10,9 @@ enum class BroadcastOp { kAdd, kMultiply };
 
 // Combines an image with one vector per image, broadcast over the pixels:
 //   y[n, p, c] = x[n % x_n, p, c] (+ or *) s[n % s_n, c],   p = 0..pixels-1.
-// x_n and s_n divide n. y may be x when x_n == n. pixels == 1 is the plain elementwise case.
+// x_n and s_n divide n. y may be x when x_n == n. With pixels == 1 both operands are images (or
+// rows) of c numbers: a residual connection, y[n] = x[n % x_n] + s[n % s_n], of H * W * C numbers
+// each.
 struct BroadcastForwardArgs {
   BroadcastOp op;
   int64_t n, pixels, c;
@@ -21,7 +22,6 @@ struct BroadcastForwardArgs {
   const void* s;  // [s_n, C]
   void* y;        // [N, pixels, C]
 };
-using BroadcastForwardFn = void(const BroadcastForwardArgs&, KernelStream);
 
 // Gradients for x_n == s_n == n. kAdd: dx = dy, ds = sum over pixels of dy.
 // kMultiply: dx = dy * s, ds = sum over pixels of dy * x. dx may be dy; dx or ds may be null.
@@ -35,11 +35,5 @@ struct BroadcastBackwardArgs {
   void* dx;        // [N, pixels, C] or null
   void* ds;        // [N, C] or null
 };
-using BroadcastBackwardFn = void(const BroadcastBackwardArgs&, KernelStream);
-
-namespace cpu {
-BroadcastForwardFn broadcast_forward;
-BroadcastBackwardFn broadcast_backward;
-}  // namespace cpu
 
 }  // namespace ebb

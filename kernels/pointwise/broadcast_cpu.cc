@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 
@@ -27,8 +28,20 @@ void combine_pixels(int64_t pixels, int64_t c, const float* x, const float* s, f
   }
 }
 
+// y[n, c] = x[n % x_n, c] (+ or *) s[n % s_n, c]: an image may be long, so it is cut too.
+template <BroadcastOp kOp>
+void forward_elements(const BroadcastForwardArgs& args, int threads) {
+  parallel_row_chunks(threads, args.n, args.c, [&](int64_t n, int64_t begin, int64_t end) {
+    const float* x = as_f32(args.x) + n % args.x_n * args.c;
+    const float* s = as_f32(args.s) + n % args.s_n * args.c;
+    float* y = as_f32(args.y) + n * args.c;
+    for (int64_t c = begin; c < end; ++c) y[c] = combine<kOp>(x[c], s[c]);
+  });
+}
+
 template <BroadcastOp kOp>
 void forward(const BroadcastForwardArgs& args, int threads) {
+  if (args.pixels == 1) return forward_elements<kOp>(args, threads);
   const int64_t step = pixels_per_task(args.c), chunks = ceil_div(args.pixels, step);
   parallel_for(threads, args.n * chunks, [&](int64_t task) {
     const int64_t n = task / chunks, begin = task % chunks * step;
@@ -57,28 +70,31 @@ void sum_pixels(int64_t pixels, int64_t c, int64_t lanes, const float* x, const 
   for (int64_t lane = 0; lane < lanes; ++lane) ds[lane] = static_cast<float>(sum[lane]);
 }
 
+// gradient[n, p, c] = dy (* factor[n, c]): of x, and of s where that is an image of one pixel.
+void backward_elements(const BroadcastBackwardArgs& args, const void* factor, void* gradient,
+                       KernelStream stream) {
+  if (args.op == BroadcastOp::kMultiply) {
+    forward<BroadcastOp::kMultiply>({args.op, args.n, args.pixels, args.c, args.n, args.n,
+                                     args.dtype, args.dy, factor, gradient},
+                                    stream.threads);
+  } else if (gradient != args.dy) {
+    parallel_chunks(stream.threads, args.n * args.pixels * args.c, [&](int64_t begin, int64_t end) {
+      std::copy(as_f32(args.dy) + begin, as_f32(args.dy) + end, as_f32(gradient) + begin);
+    });
+  }
+}
+
 template <BroadcastOp kOp>
-void backward_s(const BroadcastBackwardArgs& args, int threads) {
+void backward_s(const BroadcastBackwardArgs& args, KernelStream stream) {
+  if (args.pixels == 1) return backward_elements(args, args.x, args.ds, stream);
   const int64_t groups = ceil_div(args.c, kSumLanes);
-  parallel_for(threads, args.n * groups, [&](int64_t task) {
+  parallel_for(stream.threads, args.n * groups, [&](int64_t task) {
     const int64_t n = task / groups, first = task % groups * kSumLanes;
     const int64_t image = n * args.pixels * args.c + first;
     const float* x = kOp == BroadcastOp::kAdd ? nullptr : as_f32(args.x) + image;
     sum_pixels<kOp>(args.pixels, args.c, std::min(kSumLanes, args.c - first), x,
                     as_f32(args.dy) + image, as_f32(args.ds) + n * args.c + first);
   });
-}
-
-void backward_x(const BroadcastBackwardArgs& args, KernelStream stream) {
-  if (args.op == BroadcastOp::kMultiply) {
-    broadcast_forward({args.op, args.n, args.pixels, args.c, args.n, args.n, args.dtype, args.dy,
-                       args.s, args.dx},
-                      stream);
-  } else if (args.dx != args.dy) {
-    parallel_chunks(stream.threads, args.n * args.pixels * args.c, [&](int64_t begin, int64_t end) {
-      std::copy(as_f32(args.dy) + begin, as_f32(args.dy) + end, as_f32(args.dx) + begin);
-    });
-  }
 }
 
 }  // namespace
@@ -92,10 +108,10 @@ void broadcast_forward(const BroadcastForwardArgs& args, KernelStream stream) {
 void broadcast_backward(const BroadcastBackwardArgs& args, KernelStream stream) {
   require_f32("broadcast", args.dtype);
   if (args.ds != nullptr) {  // before dx, which may overwrite dy
-    args.op == BroadcastOp::kAdd ? backward_s<BroadcastOp::kAdd>(args, stream.threads)
-                                 : backward_s<BroadcastOp::kMultiply>(args, stream.threads);
+    args.op == BroadcastOp::kAdd ? backward_s<BroadcastOp::kAdd>(args, stream)
+                                 : backward_s<BroadcastOp::kMultiply>(args, stream);
   }
-  if (args.dx != nullptr) backward_x(args, stream);
+  if (args.dx != nullptr) backward_elements(args, args.s, args.dx, stream);
 }
 
 }  // namespace ebb::cpu

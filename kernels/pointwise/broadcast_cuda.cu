@@ -40,7 +40,7 @@ constexpr int kSumChannels = 32, kSumWidth = 4;
 template <class T, BroadcastOp kOp, int kWidth>
 __global__ void __launch_bounds__(kThreads, 3)
     broadcast_backward_kernel(BroadcastBackwardArgs args) {
-  constexpr int kColumns = kSumChannels / kWidth, kLanes = kThreads / kColumns, kAtOnce = 4;
+  constexpr int kColumns = kSumChannels / kWidth, kLanes = kThreads / kColumns, kUnroll = 4;
   SIMT_SHARED(double, partial, [kThreads / 32][kWidth][kColumns]);
   const int64_t tiles = ceil_div(args.c, kSumChannels), n = blockIdx.x / tiles;
   const int64_t channel = blockIdx.x % tiles * kSumChannels + threadIdx.x * kWidth;
@@ -49,16 +49,16 @@ __global__ void __launch_bounds__(kThreads, 3)
   const T* dy = static_cast<const T*>(args.dy) + n * args.pixels * args.c + channel;
   double sum[kWidth] = {};
 #pragma unroll 1
-  for (int64_t p = threadIdx.y; exists && p < args.pixels; p += kAtOnce * kLanes) {
-    Pack<T, kWidth> vx[kAtOnce], vdy[kAtOnce];
+  for (int64_t p = threadIdx.y; exists && p < args.pixels; p += kUnroll * kLanes) {
+    Pack<T, kWidth> vx[kUnroll], vdy[kUnroll];
 #pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) {  // without a condition, to be in flight together
+    for (int k = 0; k < kUnroll; ++k) {  // without a condition, to be in flight together
       const int64_t next = p + k * kLanes, at = (next < args.pixels ? next : p) * args.c;
       vdy[k] = load_pack<kWidth>(dy + at);
       if constexpr (kOp == BroadcastOp::kMultiply) vx[k] = load_pack<kWidth>(x + at);
     }
 #pragma unroll
-    for (int k = 0; k < kAtOnce; ++k) {
+    for (int k = 0; k < kUnroll; ++k) {
       const bool inside = p + k * kLanes < args.pixels;
       for (int e = 0; e < kWidth; ++e) {
         double term = to_float(vdy[k].v[e]);
@@ -67,38 +67,25 @@ __global__ void __launch_bounds__(kThreads, 3)
       }
     }
   }
-  add_lanes(sum, partial);
+  reduce_columns(sum, partial);
   const int e = static_cast<int>(threadIdx.y);
   if (e < kWidth && exists) {
     static_cast<T*>(args.ds)[n * args.c + channel + e] =
-        from_float<T>(static_cast<float>(lane_sum(partial, e)));
+        from_float<T>(static_cast<float>(column_sum(partial, e)));
   }
 }
 
 template <class T, BroadcastOp kOp>
 void forward(const BroadcastForwardArgs& args, KernelStream stream) {
   constexpr int kWidth = kPackWidth<T>;
-  const bool wide = packs_fit(args.x, args.s, args.y) && args.c % kWidth == 0;
+  const bool vectorized = packs_fit(args.x, args.s, args.y) && args.c % kWidth == 0;
   const int64_t elements = args.pixels * args.c;
   simt::launch(
       {.name = "broadcast_forward",
-       .grid = dim3(blocks_for(wide ? elements / kWidth : elements), rows_for(args.n)),
+       .grid = dim3(blocks_for(vectorized ? elements / kWidth : elements), rows_for(args.n)),
        .block = dim3(kThreads),
        .stream = stream},
-      wide ? broadcast_forward_kernel<T, kOp, kWidth> : broadcast_forward_kernel<T, kOp, 1>, args);
-}
-
-template <class T, BroadcastOp kOp>
-void backward_s(const BroadcastBackwardArgs& args, KernelStream stream) {
-  const bool fits = packs_fit(static_cast<const T*>(args.x), static_cast<const T*>(args.dy));
-  const bool wide = fits && args.c % kSumWidth == 0;
-  const unsigned columns = static_cast<unsigned>(kSumChannels / (wide ? kSumWidth : 1));
-  simt::launch(
-      {.name = "broadcast_backward",
-       .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kSumChannels) * args.n)),
-       .block = dim3(columns, kThreads / columns),
-       .stream = stream},
-      wide ? broadcast_backward_kernel<T, kOp, kSumWidth> : broadcast_backward_kernel<T, kOp, 1>,
+      vectorized ? broadcast_forward_kernel<T, kOp, kWidth> : broadcast_forward_kernel<T, kOp, 1>,
       args);
 }
 
@@ -107,16 +94,39 @@ struct Copy {
   SIMT_DEVICE float operator()(float x) const { return x; }
 };
 
-template <class T>
-void backward_x(const BroadcastBackwardArgs& args, KernelStream stream) {
-  if (args.op == BroadcastOp::kMultiply) {
-    forward<T, BroadcastOp::kMultiply>({args.op, args.n, args.pixels, args.c, args.n, args.n,
-                                        args.dtype, args.dy, args.s, args.dx},
-                                       stream);
-  } else if (args.dx != args.dy) {
+// gradient[n, p, c] = dy (* factor[n, c]): of x, and of s where that is an image of one pixel.
+template <class T, BroadcastOp kOp>
+void backward_elements(const BroadcastBackwardArgs& args, const void* factor, void* gradient,
+                       KernelStream stream) {
+  if constexpr (kOp == BroadcastOp::kMultiply) {
+    forward<T, kOp>(
+        {kOp, args.n, args.pixels, args.c, args.n, args.n, args.dtype, args.dy, factor, gradient},
+        stream);
+  } else if (gradient != args.dy) {
     map<T>("broadcast_backward", stream, args.n * args.pixels * args.c, Copy{},
-           static_cast<const T*>(args.dy), nullptr, static_cast<T*>(args.dx));
+           static_cast<const T*>(args.dy), nullptr, static_cast<T*>(gradient));
   }
+}
+
+template <class T, BroadcastOp kOp>
+void backward_s(const BroadcastBackwardArgs& args, KernelStream stream) {
+  if (args.pixels == 1) return backward_elements<T, kOp>(args, args.x, args.ds, stream);
+  const bool fits = packs_fit(static_cast<const T*>(args.x), static_cast<const T*>(args.dy));
+  const bool vectorized = fits && args.c % kSumWidth == 0;
+  const unsigned columns = static_cast<unsigned>(kSumChannels / (vectorized ? kSumWidth : 1));
+  simt::launch({.name = "broadcast_backward",
+                .grid = dim3(static_cast<unsigned>(ceil_div(args.c, kSumChannels) * args.n)),
+                .block = dim3(columns, kThreads / columns),
+                .stream = stream},
+               vectorized ? broadcast_backward_kernel<T, kOp, kSumWidth>
+                          : broadcast_backward_kernel<T, kOp, 1>,
+               args);
+}
+
+template <class T, BroadcastOp kOp>
+void backward(const BroadcastBackwardArgs& args, KernelStream stream) {
+  if (args.ds != nullptr) backward_s<T, kOp>(args, stream);  // before dx, which may overwrite dy
+  if (args.dx != nullptr) backward_elements<T, kOp>(args, args.s, args.dx, stream);
 }
 
 }  // namespace
@@ -132,11 +142,8 @@ void broadcast_forward(const BroadcastForwardArgs& args, KernelStream stream) {
 void broadcast_backward(const BroadcastBackwardArgs& args, KernelStream stream) {
   for_dtype("broadcast", args.dtype, [&](auto type) {
     using T = decltype(type);
-    if (args.ds != nullptr) {  // before dx, which may overwrite dy
-      args.op == BroadcastOp::kAdd ? backward_s<T, BroadcastOp::kAdd>(args, stream)
-                                   : backward_s<T, BroadcastOp::kMultiply>(args, stream);
-    }
-    if (args.dx != nullptr) backward_x<T>(args, stream);
+    args.op == BroadcastOp::kAdd ? backward<T, BroadcastOp::kAdd>(args, stream)
+                                 : backward<T, BroadcastOp::kMultiply>(args, stream);
   });
 }
 

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -14,10 +13,5 @@ struct ConvertArgs {
   const void* x;  // [count]
   void* y;        // [count]
 };
-using ConvertFn = void(const ConvertArgs&, KernelStream);
-
-namespace cpu {
-ConvertFn convert;
-}  // namespace cpu
 
 }  // namespace ebb

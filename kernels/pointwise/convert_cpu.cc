@@ -1,6 +1,7 @@
 #include "kernels/pointwise/convert.h"
 
 #include "base/error.h"
+#include "base/kernel_stream.h"
 #include "kernels/cpu/parallel.h"
 
 namespace ebb::cpu {

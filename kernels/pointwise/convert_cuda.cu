@@ -18,8 +18,8 @@ SIMT_DEVICE void convert_step(const From* x, To* y) {
 
 template <class From, class To>
 __global__ void __launch_bounds__(kThreads)
-    convert_kernel(int64_t count, bool wide, const From* x, To* y) {
-  const int64_t packs = wide ? count / kWidth : 0;
+    convert_kernel(int64_t count, bool vectorized, const From* x, To* y) {
+  const int64_t packs = vectorized ? count / kWidth : 0;
   for (int64_t i = global_thread(); i < packs; i += global_threads()) {
     convert_step<From, To, kWidth>(x + i * kWidth, y + i * kWidth);
   }
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // A pack of f32 is 32 bytes.
-bool wide_packs_fit(const void* x, const void* y) {
+bool vectors_fit(const void* x, const void* y) {
   return (reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(y)) % 32 == 0;
 }
 
@@ -40,13 +40,14 @@ void convert(const ConvertArgs& args, KernelStream stream) {
     for_dtype("convert", args.to, [&](auto to) {
       using From = decltype(from);
       using To = decltype(to);
-      const bool wide = wide_packs_fit(args.x, args.y);
-      simt::launch({.name = "convert",
-                    .grid = dim3(blocks_for(wide ? ceil_div(args.count, kWidth) : args.count)),
-                    .block = dim3(kThreads),
-                    .stream = stream},
-                   convert_kernel<From, To>, args.count, wide, static_cast<const From*>(args.x),
-                   static_cast<To*>(args.y));
+      const bool vectorized = vectors_fit(args.x, args.y);
+      simt::launch(
+          {.name = "convert",
+           .grid = dim3(blocks_for(vectorized ? ceil_div(args.count, kWidth) : args.count)),
+           .block = dim3(kThreads),
+           .stream = stream},
+          convert_kernel<From, To>, args.count, vectorized, static_cast<const From*>(args.x),
+          static_cast<To*>(args.y));
     });
   });
 }

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -17,10 +16,5 @@ struct CopyRowsArgs {
   const void* x;
   void* y;
 };
-using CopyRowsFn = void(const CopyRowsArgs&, KernelStream);
-
-namespace cpu {
-CopyRowsFn copy_rows;
-}  // namespace cpu
 
 }  // namespace ebb

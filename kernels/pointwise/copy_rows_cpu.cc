@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

@@ -33,15 +33,15 @@ void copy_rows(const CopyRowsArgs& args, KernelStream stream) {
   for_dtype("copy_rows", args.dtype, [&](auto type) {
     using T = decltype(type);
     constexpr int kWidth = kPackWidth<T>;
-    const bool wide = packs_fit(args.x, args.y) && args.c % kWidth == 0 &&
-                      args.x_pitch % kWidth == 0 && args.y_pitch % kWidth == 0;
-    const unsigned along = threads_along(wide ? args.c / kWidth : args.c);
+    const bool vectorized = packs_fit(args.x, args.y) && args.c % kWidth == 0 &&
+                            args.x_pitch % kWidth == 0 && args.y_pitch % kWidth == 0;
+    const unsigned along = threads_along(vectorized ? args.c / kWidth : args.c);
     const unsigned rows = kThreads / along;
     simt::launch({.name = "copy_rows",
                   .grid = dim3(blocks_for(args.rows, static_cast<int>(rows))),
                   .block = dim3(along, rows),
                   .stream = stream},
-                 wide ? copy_rows_kernel<T, kWidth> : copy_rows_kernel<T, 1>, args);
+                 vectorized ? copy_rows_kernel<T, kWidth> : copy_rows_kernel<T, 1>, args);
   });
 }
 

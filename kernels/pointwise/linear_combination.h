@@ -3,8 +3,6 @@
 #include <array>
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // y[i, e] = sum over terms of coefficient[i] * x[i, e]: every update rule of a sampler, and
@@ -21,10 +19,5 @@ struct LinearCombinationArgs {
   std::array<LinearTerm, kMaxTerms> term;
   float* y;  // [n, elements]
 };
-using LinearCombinationFn = void(const LinearCombinationArgs&, KernelStream);
-
-namespace cpu {
-LinearCombinationFn linear_combination;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -51,14 +51,14 @@ void linear_combination(const LinearCombinationArgs& args, KernelStream stream) 
   static_assert(std::size(kKernels<1>) == kMaxTerms);
   EBB_CHECK(args.terms >= 1 && args.terms <= kMaxTerms, ShapeError,
             "cuda kernels: linear_combination takes 1..", kMaxTerms, " terms, got ", args.terms);
-  bool wide = packs_fit(args.y) && (args.n == 1 || args.elements % 4 == 0);
-  for (int k = 0; k < args.terms; ++k) wide = wide && packs_fit(args.term[k].x);
-  const int64_t work = wide ? ceil_div(args.elements, 4) : args.elements;
+  bool vectorized = packs_fit(args.y) && (args.n == 1 || args.elements % 4 == 0);
+  for (int k = 0; k < args.terms; ++k) vectorized = vectorized && packs_fit(args.term[k].x);
+  const int64_t work = vectorized ? ceil_div(args.elements, 4) : args.elements;
   simt::launch({.name = "linear_combination",
                 .grid = dim3(blocks_for(work), rows_for(args.n)),
                 .block = dim3(kThreads),
                 .stream = stream},
-               wide ? kKernels<4>[args.terms - 1] : kKernels<1>[args.terms - 1], args);
+               vectorized ? kKernels<4>[args.terms - 1] : kKernels<1>[args.terms - 1], args);
 }
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // Counter-based randomness (Philox 4x32-10, Salmon et al. 2011; kernels/random/philox.h). Every
@@ -31,12 +29,5 @@ struct RandomFillArgs {
   int64_t elements;  // per image
   float* y;          // [n, elements]
 };
-using RandomNormalFn = void(const RandomFillArgs&, KernelStream);
-using RandomUniformFn = void(const RandomFillArgs&, KernelStream);
-
-namespace cpu {
-RandomNormalFn random_normal;
-RandomUniformFn random_uniform;
-}  // namespace cpu
 
 }  // namespace ebb

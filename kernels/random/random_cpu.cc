@@ -1,6 +1,7 @@
 #include "kernels/random/random.h"
 
 #include "base/error.h"
+#include "base/kernel_stream.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/random/cpu/random_fill.h"
 #include "kernels/random/philox.h"

@@ -24,16 +24,18 @@ SIMT_DEVICE Pack<float, 4> numbers(const PhiloxWords& words) {
   return result;
 }
 
-// One counter per thread; blocks along y take images in turn. wide: y and its images are aligned.
+// One counter per thread; blocks along y take images in turn. vectorized: y and its images are
+// aligned.
 template <Distribution kDistribution>
-__global__ void __launch_bounds__(kThreads) random_fill_kernel(RandomFillArgs args, bool wide) {
+__global__ void __launch_bounds__(kThreads)
+    random_fill_kernel(RandomFillArgs args, bool vectorized) {
   for (int64_t image = blockIdx.y; image < args.n; image += gridDim.y) {
     float* y = args.y + image * args.elements;
     for (int64_t e = global_thread() * 4; e < args.elements; e += global_threads() * 4) {
       const Pack<float, 4> pack = numbers<kDistribution>(
           random_words(args.seed, args.stream, args.image0 + static_cast<uint64_t>(image),
                        args.step, static_cast<uint32_t>(e / 4)));
-      if (wide) {
+      if (vectorized) {
         store_pack<4>(y + e, pack);
       } else {
         for (int i = 0; i < 4; ++i) {
@@ -51,12 +53,12 @@ void fill(const char* name, const RandomFillArgs& args, KernelStream stream) {
   EBB_CHECK(args.elements <= kRandomElements, ShapeError,
             "cuda kernels: random numbers exist for up to 2^34 elements per image, got ",
             args.elements);
-  const bool wide = packs_fit(args.y) && args.elements % 4 == 0;
+  const bool vectorized = packs_fit(args.y) && args.elements % 4 == 0;
   simt::launch({.name = name,
                 .grid = dim3(blocks_for(ceil_div(args.elements, 4)), rows_for(args.n)),
                 .block = dim3(kThreads),
                 .stream = stream},
-               random_fill_kernel<kDistribution>, args, wide);
+               random_fill_kernel<kDistribution>, args, vectorized);
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // y[e] = mask[e] * x[e] + (1 - mask[e]) * known[e]: takes x where the mask is 1 and known where it
@@ -15,10 +13,5 @@ struct BlendArgs {
   const float* known;  // [count]
   float* y;            // [count]
 };
-using BlendFn = void(const BlendArgs&, KernelStream);
-
-namespace cpu {
-BlendFn blend;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -1,5 +1,6 @@
 #include "kernels/sampling/blend.h"
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/parallel.h"
 
 namespace ebb::cpu {

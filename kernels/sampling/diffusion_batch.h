@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
 #include "kernels/random/random.h"
 
 namespace ebb {
@@ -38,10 +37,5 @@ struct DiffusionBatchArgs {
   float* t;                // [n] or null
   float* c;                // [n, classes] one-hot or zero, or null
 };
-using DiffusionBatchFn = void(const DiffusionBatchArgs&, KernelStream);
-
-namespace cpu {
-DiffusionBatchFn diffusion_batch;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/random/cpu/random_fill.h"
 #include "kernels/random/philox.h"

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
 #include "kernels/random/random.h"
 
 namespace ebb {
@@ -29,10 +28,5 @@ struct DigitBatchArgs {
   float* input;            // [n, height, width]
   float* target;           // [n, classes] one-hot
 };
-using DigitBatchFn = void(const DigitBatchArgs&, KernelStream);
-
-namespace cpu {
-DigitBatchFn digit_batch;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // Adds noise whose variance the network chose per element, as a point between two logarithms
@@ -18,10 +16,5 @@ struct LearnedNoiseArgs {
   const float* z;              // [count]
   float* y;                    // [count]
 };
-using LearnedNoiseFn = void(const LearnedNoiseArgs&, KernelStream);
-
-namespace cpu {
-LearnedNoiseFn learned_noise;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // Weighted sum along a line through every pixel, per channel, with reflect padding (PyTorch's: the
@@ -20,10 +18,5 @@ struct LineFilterArgs {
   const float* x;        // [N, H, W, C]
   float* y;              // [N, H, W, C]
 };
-using LineFilterFn = void(const LineFilterArgs&, KernelStream);
-
-namespace cpu {
-LineFilterFn line_filter;
-}  // namespace cpu
 
 }  // namespace ebb

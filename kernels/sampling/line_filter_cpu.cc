@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/kernel_stream.h"
 #include "kernels/cpu/parallel.h"
 
 namespace ebb::cpu {

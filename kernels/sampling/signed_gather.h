@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "base/kernel_stream.h"
-
 namespace ebb {
 
 // Reorders the elements of every image and may turn their sign: a view of an image (flip, turn,
@@ -18,10 +16,5 @@ struct SignedGatherArgs {
   const float* x;        // [n, x_elements]
   float* y;              // [n, elements]
 };
-using SignedGatherFn = void(const SignedGatherArgs&, KernelStream);
-
-namespace cpu {
-SignedGatherFn signed_gather;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "kernels/simt/scoped_device.h"
 
 #define SIMT_DEVICE __device__ __forceinline__
 #define SIMT_SHARED(type, name, ...) __shared__ type name __VA_ARGS__
@@ -38,6 +39,8 @@ void launch(const LaunchConfig& config, void (*kernel)(Params...), Args&&... arg
               " bytes of shared memory: ", cudaGetErrorString(status),
               ". Run again with --device cpu");
   };
+  const ScopedDevice scope(config.stream.device.index);
+  check(scope.error());
   if (config.shared_bytes > kSharedWithoutAsking) {
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                cudaFuncAttributeMaxDynamicSharedMemorySize,

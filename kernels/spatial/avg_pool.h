@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 
 namespace ebb {
 
@@ -15,7 +14,6 @@ struct AvgPoolForwardArgs {
   const void* x;  // [N, H, W, C]
   void* y;        // [N, H/k, W/k, C]
 };
-using AvgPoolForwardFn = void(const AvgPoolForwardArgs&, KernelStream);
 
 // dx[n, i, j, c] = dy[n, i/k, j/k, c] / k^2.
 struct AvgPoolBackwardArgs {
@@ -24,11 +22,5 @@ struct AvgPoolBackwardArgs {
   const void* dy;  // [N, H/k, W/k, C]
   void* dx;        // [N, H, W, C]
 };
-using AvgPoolBackwardFn = void(const AvgPoolBackwardArgs&, KernelStream);
-
-namespace cpu {
-AvgPoolForwardFn avg_pool_forward;
-AvgPoolBackwardFn avg_pool_backward;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/kernel_stream.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 

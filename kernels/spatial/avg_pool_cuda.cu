@@ -16,7 +16,7 @@ struct PoolSize {
 template <class T, int kWidth, int kLanes>
 __global__ void __launch_bounds__(kThreads, 3)
     avg_pool_forward_kernel(PoolSize s, const T* x, T* y) {
-  constexpr int kColumns = kThreads / kLanes, kAtOnce = 4;
+  constexpr int kColumns = kThreads / kLanes, kUnroll = 4;
   const int64_t packs = s.c / kWidth, ho = s.h / s.k, wo = s.w / s.k;
   const int64_t count = s.n * ho * wo * packs;
   const int k = static_cast<int>(s.k), area = k * k;
@@ -25,24 +25,24 @@ __global__ void __launch_bounds__(kThreads, 3)
   const int64_t row = pixel / wo, column = pixel % wo;  // row = n * ho + oy
   float sum[kWidth] = {};
 #pragma unroll 1
-  for (int tap = threadIdx.y; i < count && tap < area; tap += kAtOnce * kLanes) {
-    Pack<T, kWidth> v[kAtOnce];
+  for (int tap = threadIdx.y; i < count && tap < area; tap += kUnroll * kLanes) {
+    Pack<T, kWidth> v[kUnroll];
 #pragma unroll
-    for (int u = 0; u < kAtOnce; ++u) {  // without a condition, to be in flight together
+    for (int u = 0; u < kUnroll; ++u) {  // without a condition, to be in flight together
       const int next = tap + u * kLanes < area ? tap + u * kLanes : tap;
       const int64_t source = (row * k + next / k) * s.w + column * k + next % k;
       v[u] = load_pack<kWidth>(x + source * s.c + channel);
     }
 #pragma unroll
-    for (int u = 0; u < kAtOnce; ++u) {
+    for (int u = 0; u < kUnroll; ++u) {
       const bool inside = tap + u * kLanes < area;
       for (int e = 0; e < kWidth; ++e) sum[e] += inside ? to_float(v[u].v[e]) : 0.0f;
     }
   }
   if constexpr (kLanes > 1) {
     SIMT_SHARED(float, partial, [kThreads / 32][kWidth][kColumns]);
-    add_lanes(sum, partial);
-    for (int e = 0; threadIdx.y == 0 && e < kWidth; ++e) sum[e] = lane_sum(partial, e);
+    reduce_columns(sum, partial);
+    for (int e = 0; threadIdx.y == 0 && e < kWidth; ++e) sum[e] = column_sum(partial, e);
   }
   if (threadIdx.y == 0 && i < count) {
     Pack<T, kWidth> mean;
@@ -56,14 +56,16 @@ __global__ void __launch_bounds__(kThreads, 3)
 template <class T, int kLanes>
 void forward(const AvgPoolForwardArgs& args, KernelStream stream) {
   constexpr int kWidth = kPackWidth<T>, kColumns = kThreads / kLanes;
-  const bool wide = packs_fit(args.x, args.y) && args.c % kWidth == 0;
+  const bool vectorized = packs_fit(args.x, args.y) && args.c % kWidth == 0;
   const int64_t outputs = args.n * (args.h / args.k) * (args.w / args.k) * args.c;
   simt::launch(
       {.name = "avg_pool_forward",
-       .grid = dim3(static_cast<unsigned>(ceil_div(wide ? outputs / kWidth : outputs, kColumns))),
+       .grid =
+           dim3(static_cast<unsigned>(ceil_div(vectorized ? outputs / kWidth : outputs, kColumns))),
        .block = dim3(kColumns, kLanes),
        .stream = stream},
-      wide ? avg_pool_forward_kernel<T, kWidth, kLanes> : avg_pool_forward_kernel<T, 1, kLanes>,
+      vectorized ? avg_pool_forward_kernel<T, kWidth, kLanes>
+                 : avg_pool_forward_kernel<T, 1, kLanes>,
       PoolSize{args.n, args.h, args.w, args.c, args.k}, static_cast<const T*>(args.x),
       static_cast<T*>(args.y));
 }
@@ -98,13 +100,13 @@ void avg_pool_backward(const AvgPoolBackwardArgs& args, KernelStream stream) {
   for_dtype("avg_pool", args.dtype, [&](auto type) {
     using T = decltype(type);
     constexpr int kWidth = kPackWidth<T>;
-    const bool wide = packs_fit(args.dy, args.dx) && args.c % kWidth == 0;
+    const bool vectorized = packs_fit(args.dy, args.dx) && args.c % kWidth == 0;
     const int64_t inputs = args.n * args.h * args.w * args.c;
     simt::launch({.name = "avg_pool_backward",
-                  .grid = dim3(blocks_for(wide ? inputs / kWidth : inputs)),
+                  .grid = dim3(blocks_for(vectorized ? inputs / kWidth : inputs)),
                   .block = dim3(kThreads),
                   .stream = stream},
-                 wide ? avg_pool_backward_kernel<T, kWidth> : avg_pool_backward_kernel<T, 1>,
+                 vectorized ? avg_pool_backward_kernel<T, kWidth> : avg_pool_backward_kernel<T, 1>,
                  PoolSize{args.n, args.h, args.w, args.c, args.k}, static_cast<const T*>(args.dy),
                  static_cast<T*>(args.dx));
   });

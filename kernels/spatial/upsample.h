@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "base/dtype.h"
-#include "base/kernel_stream.h"
 #include "kernels/simt/host_device.h"
 
 namespace ebb {
@@ -26,7 +25,6 @@ struct UpsampleForwardArgs {
   const void* x;  // [N, H, W, C]
   void* y;        // [N, Ho, Wo, C]
 };
-using UpsampleForwardFn = void(const UpsampleForwardArgs&, KernelStream);
 
 // dx[n, i, j, c] = sum of dy over the outputs that read the input pixel, times their weights, in
 // order of the outputs.
@@ -37,7 +35,6 @@ struct UpsampleBackwardArgs {
   const void* dy;  // [N, Ho, Wo, C]
   void* dx;        // [N, H, W, C]
 };
-using UpsampleBackwardFn = void(const UpsampleBackwardArgs&, KernelStream);
 
 // The two inputs that output `out` of one axis reads, and the weight of the second.
 struct AxisSample {
@@ -76,10 +73,5 @@ EBB_HOST_DEVICE constexpr AxisRange outputs_of(int64_t in_size, int64_t out_size
   const int64_t end = (input + 2) * out_size / in_size + 2;
   return {begin > 0 ? begin : 0, end < out_size ? end : out_size};
 }
-
-namespace cpu {
-UpsampleForwardFn upsample_forward;
-UpsampleBackwardFn upsample_backward;
-}  // namespace cpu
 
 }  // namespace ebb

@@ -69,10 +69,11 @@ void upsample_forward(const UpsampleForwardArgs& args, KernelStream stream) {
   for_dtype("upsample", args.dtype, [&](auto type) {
     using T = decltype(type);
     constexpr int kWidth = kPackWidth<T>;
-    const bool wide = packs_fit(args.x, args.y) && args.size.c % kWidth == 0;
+    const bool vectorized = packs_fit(args.x, args.y) && args.size.c % kWidth == 0;
     const int64_t work = args.size.n * args.size.ho * args.size.wo * args.size.c;
-    simt::launch(config("upsample_forward", wide ? work / kWidth : work, stream),
-                 wide ? upsample_forward_kernel<T, kWidth> : upsample_forward_kernel<T, 1>, args);
+    simt::launch(config("upsample_forward", vectorized ? work / kWidth : work, stream),
+                 vectorized ? upsample_forward_kernel<T, kWidth> : upsample_forward_kernel<T, 1>,
+                 args);
   });
 }
 
@@ -80,10 +81,11 @@ void upsample_backward(const UpsampleBackwardArgs& args, KernelStream stream) {
   for_dtype("upsample", args.dtype, [&](auto type) {
     using T = decltype(type);
     constexpr int kWidth = kPackWidth<T>;
-    const bool wide = packs_fit(args.dy, args.dx) && args.size.c % kWidth == 0;
+    const bool vectorized = packs_fit(args.dy, args.dx) && args.size.c % kWidth == 0;
     const int64_t work = args.size.n * args.size.h * args.size.w * args.size.c;
-    simt::launch(config("upsample_backward", wide ? work / kWidth : work, stream),
-                 wide ? upsample_backward_kernel<T, kWidth> : upsample_backward_kernel<T, 1>, args);
+    simt::launch(config("upsample_backward", vectorized ? work / kWidth : work, stream),
+                 vectorized ? upsample_backward_kernel<T, kWidth> : upsample_backward_kernel<T, 1>,
+                 args);
   });
 }
 

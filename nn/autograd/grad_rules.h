@@ -27,12 +27,13 @@ struct GradCall {
 using GradRule = void (*)(const GradCall&);
 
 struct GradDef {
+  const OpDef* op;
   GradRule rule;
   size_t inputs;               // how many of the first inputs have a gradient
   bool reads_outputs = false;  // outputs must be kept for the rule
 };
 
-// Error for an operation without a gradient (kBatchNorm: evaluation mode is not trained).
-const GradDef& grad_def(OpKind kind);
+// Error for an operation without a gradient (ops::kBatchNorm: evaluation mode is not trained).
+const GradDef& grad_def(const OpDef& op);
 
 }  // namespace ebb::autograd

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/ops/ops.h"
 #include "kernels/kernel_table.h"
 #include "nn/autograd/grad_rules.h"
 
@@ -29,45 +28,38 @@ Value Tape::param(const Scope& name, const Shape& shape, const ParamInfo& info) 
   return add_variable(std::move(variable));
 }
 
-// A convolution of images also gives the moments of its output, where its kernels can: a BatchNorm
-// follows nearly all of them.
-OpAttrs Tape::with_moments(ConvAttrs attrs, const std::vector<Tensor>& inputs) const {
-  const Tensor& x = inputs[0];
-  if (x.shape().rank() == 4) {
-    attrs.moment_chunks = context_.kernel(&KernelTable::conv_moment_chunks, "conv_moment_chunks")(
-        ops::conv_op_geometry(attrs, x.shape(), inputs[1].shape()[0]), x.dtype());
-  }
-  return attrs;
-}
-
-Value Tape::emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+Value Tape::emit(const OpDef& inference_op, const OpAttrs& attrs, const std::vector<Value>& inputs,
                  const Scope& layer) {
-  if (kind == OpKind::kBatchNorm && mode_ == Mode::kTrain) kind = OpKind::kBatchNormTrain;
+  const bool trains = mode_ == Mode::kTrain;
+  const OpDef& op =
+      trains && inference_op.in_training != nullptr ? *inference_op.in_training : inference_op;
   const LayerScope scope(context_, layer.path());
-  Node node{.kind = kind, .attrs = attrs, .layer = layer.path()};
+  Node node{.op = &op, .attrs = attrs, .layer = layer.path()};
   bool needs_grad = false;
   for (Value value : inputs) {
     node.inputs.push_back(value.id);
     node.input_tensors.push_back(tensor(value));
     if (!variables_[value.id].needs_grad) continue;
     needs_grad = true;
-    EBB_CHECK(node.inputs.size() <= grad_def(kind).inputs, Error, op_def(kind).name,
+    EBB_CHECK(node.inputs.size() <= grad_def(op).inputs, Error, op.name,
               ": has no gradient for input ", node.inputs.size() - 1);
   }
   std::vector<Tensor> read = node.input_tensors;
-  if (kind == OpKind::kConv && mode_ == Mode::kTrain) {
-    node.attrs = with_moments(std::get<ConvAttrs>(attrs), read);
+  if (trains && op.attrs_with_moments != nullptr) {
+    node.attrs = op.attrs_with_moments(context_, attrs, read);
   }
-  if (kind == OpKind::kBatchNormTrain) {
+  if (op.takes_moments) {
     const Tensor moments = std::exchange(variables_[inputs[0].id].moments, Tensor());
     if (moments.defined()) read.push_back(moments);
   }
-  std::vector<Tensor> outputs = run_op(context_, kind, node.attrs, read);
+  std::vector<Tensor> outputs = run_op(context_, op, node.attrs, read);
   const Value result = add_variable({.tensor = outputs.front(), .needs_grad = needs_grad});
-  if (kind == OpKind::kConv && outputs.size() == 2) variables_[result.id].moments = outputs[1];
+  if (op.attrs_with_moments != nullptr && outputs.size() == 2) {
+    variables_[result.id].moments = outputs[1];
+  }
   if (needs_grad) {
     node.output = result.id;
-    if (grad_def(kind).reads_outputs) node.output_tensors = std::move(outputs);
+    if (grad_def(op).reads_outputs) node.output_tensors = std::move(outputs);
     nodes_.push_back(std::move(node));
   }
   return result;
@@ -83,7 +75,7 @@ void Tape::accumulate(Variable& variable, const Tensor& grad) {
     return;
   }
   if (grad.dtype() != DType::kF32) {  // of an activation
-    context_.launch(&KernelTable::broadcast_forward, "add_forward",
+    context_.launch(&KernelTable::broadcast_forward,
                     BroadcastForwardArgs{.op = BroadcastOp::kAdd,
                                          .n = 1,
                                          .pixels = 1,
@@ -93,12 +85,13 @@ void Tape::accumulate(Variable& variable, const Tensor& grad) {
                                          .dtype = grad.dtype(),
                                          .x = variable.grad.raw(),
                                          .s = grad.raw(),
-                                         .y = variable.grad.raw()});
+                                         .y = variable.grad.raw()},
+                    "add_forward");
     return;
   }
   const float* one = params_.one().data<float>();
   const LinearTerm terms[] = {{variable.grad.data<float>(), one}, {grad.data<float>(), one}};
-  context_.launch(&KernelTable::linear_combination, "linear_combination",
+  context_.launch(&KernelTable::linear_combination,
                   LinearCombinationArgs{.n = 1,
                                         .elements = grad.elements(),
                                         .per_image = false,
@@ -122,13 +115,13 @@ void Tape::run_rule(const Node& node) {
   }
   const Tensor dy = variables_[node.output].grad;
   variables_[node.output].grad = Tensor();
-  grad_def(node.kind).rule({.context = context_,
-                            .attrs = node.attrs,
-                            .inputs = node.input_tensors,
-                            .outputs = node.output_tensors,
-                            .dy = dy,
-                            .wanted = std::span<const bool>(wanted.get(), count),
-                            .grads = grads});
+  grad_def(*node.op).rule({.context = context_,
+                           .attrs = node.attrs,
+                           .inputs = node.input_tensors,
+                           .outputs = node.output_tensors,
+                           .dy = dy,
+                           .wanted = std::span<const bool>(wanted.get(), count),
+                           .grads = grads});
   for (size_t i = 0; i < count; ++i) {
     if (wanted[i]) accumulate(variables_[node.inputs[i]], grads[i]);
   }

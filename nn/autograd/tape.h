@@ -18,9 +18,11 @@ class Tape final : public Ops {
   Value input(const Tensor& tensor);  // without gradient
 
   Value param(const Scope& name, const Shape& shape, const ParamInfo& info) override;
-  Value emit(OpKind kind, const OpAttrs& attrs, const std::vector<Value>& inputs,
+  Value emit(const OpDef& inference_op, const OpAttrs& attrs, const std::vector<Value>& inputs,
              const Scope& layer) override;
   Shape shape(Value value) const override { return variables_.at(value.id).tensor.shape(); }
+  DType dtype(Value value) const override { return variables_.at(value.id).tensor.dtype(); }
+  DType activation_dtype() const override { return ebb::activation_dtype(context_.precision()); }
   void mark_output(const Scope& module, Value value) override;
 
   const Tensor& tensor(Value value) const { return variables_.at(value.id).tensor; }
@@ -37,10 +39,10 @@ class Tape final : public Ops {
     bool needs_grad = false;
     Tensor grad_place = {};  // of a parameter: its view of the flat gradients
     Tensor grad = {};        // during backward()
-    Tensor moments = {};     // of a convolution's output, for a BatchNorm that reads it next
+    Tensor moments = {};     // for an operation that takes them and reads this next
   };
   struct Node {
-    OpKind kind;
+    const OpDef* op;
     OpAttrs attrs;
     std::vector<int> inputs = {};
     std::vector<Tensor> input_tensors = {};
@@ -50,7 +52,6 @@ class Tape final : public Ops {
   };
 
   Value add_variable(Variable variable);
-  OpAttrs with_moments(ConvAttrs attrs, const std::vector<Tensor>& inputs) const;
   void run_rule(const Node& node);
   void accumulate(Variable& variable, const Tensor& grad);
 

@@ -3,16 +3,6 @@
 #include "nn/autograd/tape.h"
 
 namespace ebb::autograd {
-namespace {
-
-// The value in another type, where it has not got it yet.
-Value in_type(Tape& tape, Value value, DType dtype) {
-  if (tape.tensor(value).dtype() == dtype) return value;
-  return tape.convert(Scope("precision"), value, dtype);
-}
-
-}  // namespace
-
 Trainer::Trainer(Context& context, Network network, const TrainerConfig& config)
     : context_(context),
       pool_(context.with_pool()),
@@ -31,8 +21,8 @@ StepResult Trainer::step(const TensorMap& inputs, const Tensor& target, double l
   return finish();
 }
 
-StepResult Trainer::repeat(const TensorMap& inputs, const Tensor& target,
-                           const std::function<void()>& fill, double lr) {
+StepResult Trainer::captured_step(const TensorMap& inputs, const Tensor& target,
+                                  const std::function<void()>& fill, double lr) {
   if (context_.profiler() != nullptr) {  // times kernels one by one
     fill();
     return step(inputs, target, lr);
@@ -53,11 +43,10 @@ void Trainer::run(Context& context, const TensorMap& inputs, const Tensor& targe
   {
     Tape tape(context, params_, Mode::kTrain);
     std::vector<Value> values;
-    const DType activations = activation_dtype(context.precision());
     for (const NetworkInput& input : network_.inputs) {
-      values.push_back(in_type(tape, tape.input(inputs.at(input.name)), activations));
+      values.push_back(tape.input(inputs.at(input.name)));
     }
-    const Value output = in_type(tape, network_.forward(tape, values), DType::kF32);
+    const Value output = forward_in_precision(tape, network_, values);
     const Value wanted = tape.input(target);
     const Value error = config_.loss == Loss::kMse ? tape.mse_loss(output, wanted)
                                                    : tape.softmax_cross_entropy(output, wanted);

@@ -43,8 +43,8 @@ class Trainer {
   // writes them. Where the device can record, the second step with a target is recorded as a whole
   // (fill, forward, backward, Adam) and then replayed without a call of fill(): whatever fill()
   // reads that changes from step to step must lie in device memory, written before this call.
-  StepResult repeat(const TensorMap& inputs, const Tensor& target,
-                    const std::function<void()>& fill, double lr);
+  StepResult captured_step(const TensorMap& inputs, const Tensor& target,
+                           const std::function<void()>& fill, double lr);
 
   const Network& network() const { return network_; }
   ParamStore& params() { return params_; }

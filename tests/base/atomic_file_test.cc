@@ -5,7 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <climits>
 #include <csignal>
+#include <iostream>
+#include <vector>
 
 #include "testing/catch.h"
 #include "testing/errors.h"
@@ -39,6 +42,12 @@ class FileSizeLimit {
   void (*handler_)(int);
   rlimit before_{};
 };
+
+mode_t mode_of(const std::filesystem::path& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_mode & 0777;
+}
 
 template <typename ExpectedError = IoError>
 std::string writing(const std::string& path, std::string_view content = "x") {
@@ -110,6 +119,22 @@ TEST_CASE("a directory that is missing or no directory is named") {
   CHECK_THAT(writing(dir / "file/f"), Contains("/file does not exist"));
 }
 
+TEST_CASE("links are followed to where they point, there or not, and never replaced") {
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "sub");
+  std::filesystem::create_symlink("../second", dir / "sub/link");
+  std::filesystem::create_symlink("sub/link", dir / "first");
+  write_file(dir / "first", "new");
+  CHECK(std::filesystem::is_symlink(dir / "first"));
+  CHECK(std::filesystem::is_symlink(dir / "sub/link"));
+  CHECK(get_file(dir / "second") == "new");
+  CHECK(dir.count() == 3);
+  std::filesystem::create_symlink("loop", dir / "loop");
+  CHECK_THAT(writing(dir / "loop"), Contains("/loop: Too many levels of symbolic links"));
+  std::filesystem::create_symlink("nowhere/f", dir / "lost");
+  CHECK_THAT(writing(dir / "lost"), Contains("/nowhere does not exist"));
+}
+
 TEST_CASE("a symbolic link stays and its target is replaced") {
   const TempDir dir;
   std::filesystem::create_directory(dir / "sub");
@@ -120,18 +145,91 @@ TEST_CASE("a symbolic link stays and its target is replaced") {
   CHECK(get_file(dir / "sub/target") == "new");
 }
 
-TEST_CASE("temporary files of dead writers are removed, those of live writers are kept") {
+const char* const kLeft = ".ebb-0123456789abcdef.tmp";
+
+TEST_CASE(
+    "temporary files of dead writers are removed, those of live writers and others are kept") {
   const TempDir dir;
-  put_file(dir / ".f.123456789.tmp", "left by a killed process");
-  put_file(dir / ".f.1a.tmp", "not ours");
-  put_file(dir / ".g.1.tmp", "of another file");
+  put_file(dir / kLeft, "left by a killed process");
+  const std::vector<std::string> others = {".f.123.tmp", ".ebb-0123456789abcde.tmp",
+                                           ".ebb-0123456789abcdeG.tmp", "f.tmp",
+                                           ".ebb-0123456789abcdef.tmp~"};
+  for (const std::string& other : others) put_file(dir / other, "not ours");
+  std::filesystem::create_directory(dir / ".ebb-00000000000000ff.tmp");
+  std::filesystem::create_symlink(others[0], dir / ".ebb-000000000000000f.tmp");
   AtomicFile first(dir / "f", 3);
-  CHECK_FALSE(std::filesystem::exists(dir / ".f.123456789.tmp"));
-  CHECK(dir.count() == 3);
-  CHECK_THAT(writing(dir / "f"), Contains("/f: cannot create the file: File exists"));
+  CHECK_FALSE(std::filesystem::exists(dir / kLeft));
+  write_file(dir / "f", "of another writer");
   first.write("new", 3);
   first.commit();
   CHECK(get_file(dir / "f") == "new");
+  for (const std::string& other : others) CHECK(get_file(dir / other) == "not ours");
+  CHECK(std::filesystem::is_directory(dir / ".ebb-00000000000000ff.tmp"));
+  CHECK(std::filesystem::is_symlink(dir / ".ebb-000000000000000f.tmp"));
+  CHECK(dir.count() == static_cast<long>(others.size()) + 3);
+}
+
+TEST_CASE("a file that must stay is not replaced, also when it comes into being meanwhile") {
+  const TempDir dir;
+  put_file(dir / "f", "mine");
+  CHECK_THAT(message_of<IoError>([&] { AtomicFile(dir / "f", 1, Overwrite::kRefuse); }),
+             Contains("/f: the file exists and is kept. Use --force"));
+  AtomicFile late(dir / "g", 3, Overwrite::kRefuse);
+  late.write("new", 3);
+  put_file(dir / "g", "mine");
+  CHECK_THAT(message_of<IoError>([&] { late.commit(); }), Contains("/g: the file exists"));
+  CHECK(get_file(dir / "f") == "mine");
+  CHECK(get_file(dir / "g") == "mine");
+}
+
+TEST_CASE("a replaced file keeps its mode, and nobody can read the new content before") {
+  const TempDir dir;
+  for (const mode_t mode : {0600, 0640, 0444, 0755}) {
+    put_file(dir / "f", "old");
+    REQUIRE(::chmod((dir / "f").c_str(), mode) == 0);
+    AtomicFile file(dir / "f", 3);
+    file.write("new", 3);
+    for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+      const bool is_temporary = entry.path().filename().string().starts_with(".ebb-");
+      if (is_temporary) CHECK(mode_of(entry.path()) == 0600);
+    }
+    file.commit();
+    CHECK(get_file(dir / "f") == "new");
+    CHECK(mode_of(dir / "f") == mode);
+  }
+}
+
+TEST_CASE("a replaced file keeps its owner where the user may give files away") {
+  if (::geteuid() != 0) {
+    std::cout << "skipped: owners (takes root)\n";
+    return;
+  }
+  const TempDir dir;
+  put_file(dir / "f", "old");
+  REQUIRE(::chown((dir / "f").c_str(), 12345, 23456) == 0);
+  write_file(dir / "f", "new");
+  struct stat status {};
+  REQUIRE(::stat((dir / "f").c_str(), &status) == 0);
+  CHECK(status.st_uid == 12345);
+  CHECK(status.st_gid == 23456);
+}
+
+TEST_CASE("names and paths may be as long as the file system allows") {
+  const TempDir dir;
+  const std::string longest(255, 'n');
+  write_file(dir / longest, "x");
+  CHECK(get_file(dir / longest) == "x");
+  CHECK_THAT(writing(dir / (longest + "n")), Contains("File name too long"));
+  // A path so long that no longer name than the file's own fits into its directory.
+  std::string deep = dir.path();
+  constexpr size_t kDeepest = PATH_MAX - 1 - 2;  // "/f" and a NUL follow
+  while (kDeepest - deep.size() > 1) {
+    const size_t room = kDeepest - deep.size() - 1;
+    deep += "/" + std::string(room > 220 ? 200 : std::min<size_t>(room, 110), 'd');
+    std::filesystem::create_directory(deep);
+  }
+  write_file(deep + "/f", "deep");
+  CHECK(get_file(deep + "/f") == "deep");
 }
 
 // How a process ends that gets `signal`, handled by `handler`, with a file half written.

@@ -17,6 +17,12 @@ TEST_CASE("control characters, bidirectional overrides and invalid UTF-8 come ou
   CHECK(terminal_safe("\xff\xc0\x80\xed\xa0\x80") == "\\xff\\xc0\\x80\\xed\\xa0\\x80");
 }
 
+TEST_CASE("a message is made safe as a whole, once") {
+  CHECK(safe_message("a\\nb \x1b[2J\n\u202e caf\u00e9 \xff") ==
+        "a\\nb \\x1b[2J\\n\\u{202e} caf\u00e9 \\xff");
+  CHECK(safe_message(std::string(5000, 'x')) == std::string(5000, 'x'));
+}
+
 TEST_CASE("other text stays as it is") {
   CHECK(terminal_safe("caf\u00e9 \u65e5\u672c \U0001f600 \"q\"") ==
         "caf\u00e9 \u65e5\u672c \U0001f600 \"q\"");

@@ -156,7 +156,7 @@ TEST_CASE("vendor table: all three passes of every shape agree with their defini
   for (const ConvShape& shape : kEdgeConvs) {
     if (!fits(shape.geometry(), dtype)) continue;
     INFO(shape.name << ", " << to_string(dtype));
-    const ConvCudaCase c(shape.geometry(), dtype, table);
+    const ConvCudaCase c(shape.geometry(), dtype, /*stream=*/{}, table);
     const ConvGeometry& g = c.g;
     const std::vector<float> w = c.weights();
     const float* const x = c.data.x.data();

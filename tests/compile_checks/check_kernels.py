@@ -40,7 +40,7 @@ EXPECTED = {
     "conv_wgrad_mma_kernel": ("mma.sync", "ldmatrix.sync.aligned.m8n8.x4.trans|tf32.tf32", "cp.async"),
     "conv_simt_kernel": ("fma.rn.f32",),
     "conv_wgrad_simt_kernel": ("fma.rn.f32",),
-    "conv_wgrad_few_kernel": ("fma.rn.f32",),
+    "conv_wgrad_narrow_kernel": ("fma.rn.f32",),
 }
 # No kernel may use these: results would depend on the order of threads.
 FORBIDDEN = ("atom.global.add.f32", "atom.add.f32", "red.global.add.f32", "red.add.f32")

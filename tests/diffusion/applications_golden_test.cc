@@ -6,7 +6,7 @@
 
 #include "diffusion/conditioner.h"
 #include "diffusion/constraint.h"
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/golden.h"
@@ -21,7 +21,9 @@ constexpr int64_t kImages = 2;
 Network tiny_rgb() {
   Network network;
   network.config = R"({"name": "tiny_rgb"})";
-  network.inputs = {{"x", {12, 12, 3}}, {"t", {1}}, {"c", {10}}};
+  network.inputs = {{"x", {12, 12, 3}, InputRole::kSample},
+                    {"t", {1}, InputRole::kTime},
+                    {"c", {10}, InputRole::kCondition}};
   network.forward = [](Ops& ops, const std::vector<Value>& inputs) {
     const Scope s;
     Value h = ops.conv2d(s / "conv1", inputs[0], 8, 3, 1, 1);                    // [N, 12, 12, 8]
@@ -53,7 +55,8 @@ class Applications {
 
   Guidance guided_by(int64_t label, double scale = 5) const {
     const std::vector<int64_t> labels(kImages, label), none(kImages, kNoClass);
-    return guided(one_hot(*context, labels, 10), one_hot(*context, none, 10), scale);
+    return guided({{"c", one_hot(*context, labels, 10)}}, {{"c", one_hot(*context, none, 10)}},
+                  scale);
   }
 
   Guidance seen(const std::vector<std::pair<std::string, int64_t>>& views) const {
@@ -70,28 +73,30 @@ class Applications {
     return sum_of_parts(parts);
   }
 
-  // Empty when every state of the walk is that of the file within `relative` of its largest value.
+  // Empty when every state is that of the file within `relative` of its largest value.
   std::string compare(const std::string& name, const Guidance& guidance,
                       std::shared_ptr<Constraint> constraint = nullptr,
                       double relative = 1e-5) const {
-    GenerateRequest request;
-    request.images = kImages;
-    request.guidance = guidance;
-    request.sampler.variance = variance_;
-    request.schedule = schedule_;
-    request.constraint = std::move(constraint);
-    request.first_seed = kFirstSeed;
+    const Pipeline pipeline(*context, {.network = network_, .params = params_},
+                            {.variance = to_string(variance_)});
+    const GenerateRequest request{.images = kImages,
+                                  .seed = kFirstSeed,
+                                  .guidance = guidance,
+                                  .schedule = schedule_,
+                                  .constraint = std::move(constraint)};
     const Tensor states = golden.activation(*context, name);
     if (states.shape()[0] != kImages * static_cast<int64_t>(schedule_.size())) return "other steps";
     std::string wrong;
-    generate(*context, network_, params_, request, [&](int64_t, int64_t done, const Tensor& x) {
+    pipeline.generate_values(request, [&](const GenerateStep& step) {
+      const int64_t done = step.step;
       const std::vector<double> expected =
           test::to_double(test::images(states, kImages * done, kImages).to_host());
       double largest = 0;
       for (const double value : expected) largest = std::max(largest, std::fabs(value));
-      const std::vector<float> actual = x.to_host();
+      const std::vector<float> actual = step.x.to_host();
       const std::string error = test::compare(actual, expected, {.absolute = relative * largest});
       if (wrong.empty() && !error.empty()) wrong = cat("after step ", done, ": ", error);
+      return true;
     });
     return wrong;
   }
@@ -197,7 +202,7 @@ TEST_CASE("hybrid steps are PyTorch's: parts add up") {
                                                                 {motion_residual(7), 9}})) == "");
     // Between two widths of blur, each with a kernel of its own.
     Filter middle = low_pass(9, 1.5);
-    for (Filter::GuidanceTerm term : low_pass(23, 2).terms) {
+    for (Filter::Term term : low_pass(23, 2).terms) {
       term.weight = -term.weight;
       middle.terms.push_back(term);
     }

@@ -21,7 +21,7 @@ Generated draw(Context& context, const SamplerSettings& settings,
   const TensorMap params = test::random_params(context, network, 1);
   const Tensor classes = test::random_inputs(context, network, 2, 2).at("c");  // the last: none
   NetworkDenoiser denoiser(context, network, params, 1,
-                           guided(classes, Tensor::zeros(context, {1, 10}), 3));
+                           guided({{"c", classes}}, {{"c", Tensor::zeros(context, {1, 10})}}, 3));
   const auto sampler = make_sampler(context, settings, schedule);
   const Tensor x = Tensor::empty(context, {1, 28, 28, 1});
   Generated drawn;
@@ -30,7 +30,7 @@ Generated draw(Context& context, const SamplerSettings& settings,
     const ImageNoise noise(context, static_cast<uint64_t>(image));
     noise.start(x);
     run_sampler(context, *sampler, schedule, {}, denoiser, nullptr, noise, x,
-                [](int64_t, const Tensor&) {});
+                [](int64_t, const Tensor&) { return true; });
     const std::vector<float> values = x.to_host();
     drawn.images.insert(drawn.images.end(), values.begin(), values.end());
   }

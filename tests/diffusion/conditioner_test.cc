@@ -2,6 +2,7 @@
 
 #include "testing/catch.h"
 #include "testing/contexts.h"
+#include "testing/errors.h"
 #include "testing/networks.h"
 
 namespace ebb {
@@ -32,6 +33,37 @@ TEST_CASE("classes become one-hot rows, no class a row of zeros") {
   CHECK(one_hot(*context, labels, 3).to_host() == std::vector<float>{0, 0, 1, 0, 0, 0, 1, 0, 0});
   CHECK(class_count(make_network(test::mnist_config("class", "add", 4), "t")) == 10);
   CHECK(class_count(make_network(test::mnist_config("time", "add", 4), "t")) == 0);
+}
+
+TEST_CASE("a conditioner turns prompts into the network's condition") {
+  const auto context = test::cpu_context();
+  const Network network = make_network(test::mnist_config("class", "add", 4), "t");
+  const auto conditioner = make_conditioner(*context, network, "model");
+  REQUIRE(conditioner != nullptr);
+  const std::vector<std::string> prompts{"a photo of a seven", "", "0"};
+  const TensorMap conditions = conditioner->encode(prompts);
+  REQUIRE(conditions.size() == 1);
+  const std::vector<int64_t> labels{7, kNoClass, 0};
+  CHECK(test::compare_bits(conditions.at("c"), one_hot(*context, labels, 10)) == "");
+
+  for (const char* wrong : {"a dog", "12", "6 7"}) {
+    const std::vector<std::string> prompt{wrong};
+    CHECK(test::message_of<UsageError>([&] { conditioner->encode(prompt); }) ==
+          cat("prompt ", wrong,
+              ": must name one of the classes 0..9 of model, such as 7, seven or 'a photo of a "
+              "seven'"));
+  }
+}
+
+TEST_CASE("a network without a condition has no conditioner, one with another condition none yet") {
+  const auto context = test::cpu_context();
+  Network network = make_network(test::mnist_config("time", "add", 4), "t");
+  CHECK(make_conditioner(*context, network, "model") == nullptr);
+  network.inputs.push_back({"states", {77, 4096}, InputRole::kCondition});
+  CHECK(test::message_of<UsageError>([&] { make_conditioner(*context, network, "model"); }) ==
+        "model: is conditioned on [77, 4096], expected a class. This version turns prompts into "
+        "classes only.");
+  CHECK(class_count(network) == 0);
 }
 
 }  // namespace

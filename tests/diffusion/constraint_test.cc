@@ -1,6 +1,6 @@
 #include "diffusion/constraint.h"
 
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/networks.h"
@@ -75,8 +75,8 @@ TEST_CASE("a known part replaces its band and leaves the rest") {
   CHECK(test::compare(setup.x.to_host(), expected, {.absolute = 3e-6}) == "");
 }
 
-// A request on a small network with an image as start or constraint.
-struct SampleJob {
+// A pipeline of a small network, with an image as start or constraint.
+struct SmallPipeline {
   std::unique_ptr<Context> context = test::cpu_context();
   Network network = make_network(test::mnist_config("time", "add", 4), "test");
   TensorMap params = test::random_params(*context, network, 3);
@@ -84,33 +84,29 @@ struct SampleJob {
   Tensor original = test::tensor_of(*context, {1, 28, 28, 1}, random.uniform(kPixels));
 
   GenerateRequest request(int64_t images) const {
-    GenerateRequest request;
-    request.images = images;
-    request.guidance = {GuidanceTerm{}};
-    request.schedule = full_schedule(Objective{}, 6);
-    request.first_seed = 20;
-    return request;
+    return {.images = images, .seed = 20, .schedule = full_schedule(Objective{}, 6)};
   }
 
-  std::vector<float> run(const GenerateRequest& request) const {
-    return generate(*context, network, params, request, [](int64_t, int64_t, const Tensor&) {});
+  std::vector<float> run(const GenerateRequest& request, int64_t batch_size = 64,
+                         const GenerateCallback& on_step = nullptr) const {
+    const Pipeline pipeline(*context, {.network = network, .params = params},
+                            {.batch_size = batch_size});
+    return pipeline.generate_values(request, on_step);
   }
 };
 
 TEST_CASE("inpainting keeps the known pixels to the last bit, in any batch, and makes the others") {
-  const SampleJob drawing;
+  const SmallPipeline small;
   std::vector<float> mask(kPixels, 0.0f);
   for (size_t p = 0; p < mask.size(); ++p) mask[p] = p % 28 < 14 ? 1.0f : 0.0f;
-  GenerateRequest request = drawing.request(3);
+  GenerateRequest request = small.request(3);
   request.constraint = std::make_shared<InpaintConstraint>(
-      *drawing.context, test::tensor_of(*drawing.context, {1, 28, 28, 1}, mask), drawing.original);
+      *small.context, test::tensor_of(*small.context, {1, 28, 28, 1}, mask), small.original);
   for (const int64_t times : {1, 2}) {
     request.resampling = {.jump = 2, .times = times};
-    request.batch_size = 3;
-    const std::vector<float> together = drawing.run(request);
-    request.batch_size = 2;
-    CHECK(test::compare_bits(drawing.run(request), together) == "");
-    const std::vector<float> known = drawing.original.to_host();
+    const std::vector<float> together = small.run(request, 3);
+    CHECK(test::compare_bits(small.run(request, 2), together) == "");
+    const std::vector<float> known = small.original.to_host();
     int64_t changed = 0;
     for (size_t i = 0; i < together.size(); ++i) {
       if (mask[i % kPixels] == 0) REQUIRE(together[i] == known[i % kPixels]);
@@ -120,28 +116,26 @@ TEST_CASE("inpainting keeps the known pixels to the last bit, in any batch, and 
   }
 }
 
-TEST_CASE("a start image is noised to the walk's first level by its image's own noise") {
-  const SampleJob drawing;
-  GenerateRequest request = drawing.request(2);
-  request.start = drawing.original;
+TEST_CASE("a start image is noised to the schedule's first level by its image's own noise") {
+  const SmallPipeline small;
+  GenerateRequest request = small.request(2);
+  request.start = small.original;
   request.schedule = schedule_from(Objective{}, scale_level(Objective{}, 400), 3);
   std::vector<float> first_state;
-  generate(*drawing.context, drawing.network, drawing.params, request,
-           [&](int64_t, int64_t done, const Tensor& x) {
-             if (done == 0) first_state = x.to_host();
-           });
-  const Tensor eps = Tensor::empty(*drawing.context, {2, 28, 28, 1});
-  ImageNoise(*drawing.context, 20).start(eps);
-  const std::vector<float> z = eps.to_host(), clean = drawing.original.to_host();
+  const std::vector<float> together = small.run(request, 64, [&](const GenerateStep& step) {
+    if (step.step == 0) first_state = step.x.to_host();
+    return true;
+  });
+  const Tensor eps = Tensor::empty(*small.context, {2, 28, 28, 1});
+  ImageNoise(*small.context, 20).start(eps);
+  const std::vector<float> z = eps.to_host(), clean = small.original.to_host();
   std::vector<double> expected;
   for (size_t i = 0; i < z.size(); ++i) {
     expected.push_back(request.schedule[0].signal() * clean[i % kPixels] +
                        request.schedule[0].noise() * z[i]);
   }
   CHECK(test::compare(first_state, expected, {.absolute = 1e-6}) == "");
-  const std::vector<float> together = drawing.run(request);
-  request.batch_size = 1;
-  CHECK(test::compare_bits(drawing.run(request), together) == "");
+  CHECK(test::compare_bits(small.run(request, 1), together) == "");
 }
 
 }  // namespace

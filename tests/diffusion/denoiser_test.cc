@@ -3,6 +3,7 @@
 #include "nn/eager_ops.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
+#include "testing/errors.h"
 #include "testing/networks.h"
 
 namespace ebb {
@@ -33,13 +34,18 @@ struct Case {
   }
 };
 
+// Guided to the condition "c".
+Guidance by_class(const Tensor& cond, const Tensor& uncond, double scale) {
+  return guided({{"c", cond}}, {{"c", uncond}}, scale);
+}
+
 TEST_CASE("guidance in one run is the combination of two plain runs") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor cond = test.inputs.at("c");
   const Tensor uncond = Tensor::zeros(*test.context, cond.shape());
   for (const double scale : {0.0, 0.5, 1.0, 5.0}) {
     NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages,
-                             guided(cond, uncond, scale));
+                             by_class(cond, uncond, scale));
     const std::vector<float> guided_values =
         denoiser.predict(test.inputs.at("x"), test.time()).value.to_host();
     const std::vector<float> c = test.plain(cond).to_host(), u = test.plain(uncond).to_host();
@@ -56,8 +62,8 @@ TEST_CASE("guidance in one run is the combination of two plain runs") {
 TEST_CASE("guidance asks once at scale 1 and twice otherwise") {
   const auto context = test::cpu_context();
   const Tensor c = Tensor::zeros(*context, {2, 10});
-  CHECK(guided(c, c, 1).size() == 1);
-  const Guidance two = guided(c, c, 5);
+  CHECK(by_class(c, c, 1).size() == 1);
+  const Guidance two = by_class(c, c, 5);
   REQUIRE(two.size() == 2);
   CHECK(two[0].weight == -4);
   CHECK(two[1].weight == 5);
@@ -83,7 +89,7 @@ TEST_CASE("a second call sees its own image and time") {
   const auto make = [&] {
     return std::make_unique<NetworkDenoiser>(
         *test.context, test.network, test.params, kImages,
-        guided(cond, Tensor::zeros(*test.context, cond.shape()), 5));
+        by_class(cond, Tensor::zeros(*test.context, cond.shape()), 5));
   };
   const auto used = make(), fresh = make();
   used->predict(test.inputs.at("x"), test.time());
@@ -131,7 +137,7 @@ TEST_CASE("an anagram is the mean of two guided answers, each for its own view, 
   const View flip = make_view("flip", 28, 28, "--view");
   NetworkDenoiser denoiser(
       *test.context, test.network, test.params, kImages,
-      mean_of_views({{View{}, guided(first, none, 5)}, {flip, guided(second, none, 5)}}));
+      mean_of_views({{View{}, by_class(first, none, 5)}, {flip, by_class(second, none, 5)}}));
   CHECK(denoiser.queries() == 4);
   const Tensor x = test.inputs.at("x"), upside_down = flipped(*test.context, x);
   const std::vector<double> upright = guided_prediction(test, x, first, 5);
@@ -151,8 +157,8 @@ TEST_CASE("a hybrid is the sum of the low band of one guided answer and the high
   const Tensor near = test::random_inputs(*test.context, test.network, kImages, 5).at("c");
   const Tensor none = Tensor::zeros(*test.context, {1, 10});
   NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages,
-                           sum_of_parts({{low_pass(33, 2), guided(far, none, 5)},
-                                         {high_pass(33, 2), guided(near, none, 5)}}));
+                           sum_of_parts({{low_pass(33, 2), by_class(far, none, 5)},
+                                         {high_pass(33, 2), by_class(near, none, 5)}}));
   CHECK(denoiser.queries() == 3);  // both share the unconditional one
   const Tensor x = test.inputs.at("x");
   const auto filtered = [&](const Filter& filter, const std::vector<double>& values) {
@@ -172,7 +178,7 @@ TEST_CASE("views that are asked unequally many questions each bring their own im
   const View flip = make_view("flip", 28, 28, "--view");
   NetworkDenoiser denoiser(
       *test.context, test.network, test.params, kImages,
-      mean_of_views({{View{}, guided(cond, none, 5)}, {flip, guided(cond, none, 1)}}));
+      mean_of_views({{View{}, by_class(cond, none, 5)}, {flip, by_class(cond, none, 1)}}));
   CHECK(denoiser.queries() == 3);
   const Tensor x = test.inputs.at("x");
   const std::vector<double> upright = guided_prediction(test, x, cond, 5);
@@ -192,12 +198,12 @@ TEST_CASE("equal questions are asked once, however they were made") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor cond = test.inputs.at("c");
   const auto zeros = [&] { return Tensor::zeros(*test.context, {1, 10}); };
-  const Guidance guidance = sum_of_parts(
-      {{low_pass(33, 2), guided(cond, zeros(), 5)}, {high_pass(33, 2), guided(cond, zeros(), 5)}});
+  const Guidance guidance = sum_of_parts({{low_pass(33, 2), by_class(cond, zeros(), 5)},
+                                          {high_pass(33, 2), by_class(cond, zeros(), 5)}});
   NetworkDenoiser hybrid(*test.context, test.network, test.params, kImages, guidance);
   CHECK(hybrid.queries() == 2);
   NetworkDenoiser plain(*test.context, test.network, test.params, kImages,
-                        guided(cond, zeros(), 5));
+                        by_class(cond, zeros(), 5));
   const Tensor x = test.inputs.at("x");
   const std::vector<float> once = plain.predict(x, test.time()).value.to_host();
   CHECK(test::nmse(hybrid.predict(x, test.time()).value.to_host(), test::to_double(once)) < 1e-12);
@@ -211,7 +217,8 @@ TEST_CASE("a denoiser answers for the images that were selected") {
     return values;
   }();
   const Tensor five = test::tensor_of(*test.context, {5, 10}, rows);
-  NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages, conditioned(five));
+  NetworkDenoiser denoiser(*test.context, test.network, test.params, kImages,
+                           conditioned({{"c", five}}));
   const Tensor x = test.inputs.at("x");
   for (const int64_t first : {2, 0}) {
     denoiser.select(first);
@@ -223,7 +230,9 @@ TEST_CASE("a denoiser answers for the images that were selected") {
 // Three channels in, six out, on images of another size: what DeepFloyd IF is to the samplers.
 Network six_channel_network() {
   Network network;
-  network.inputs = {{"x", {6, 8, 3}}, {"t", {1}}, {"c", {4}}};
+  network.inputs = {{"x", {6, 8, 3}, InputRole::kSample},
+                    {"t", {1}, InputRole::kTime},
+                    {"c", {4}, InputRole::kCondition}};
   network.forward = [](Ops& ops, const std::vector<Value>& in) {
     const Scope s;
     const Value h = ops.conv2d(s / "conv", in[0], 6, 3, 1, 1);
@@ -231,6 +240,67 @@ Network six_channel_network() {
     return ops.multiply(s / "classed", timed, ops.linear(s / "class", in[2], 6));
   };
   return network;
+}
+
+// x plus what an id, a vector and smaller images say of it.
+Network many_conditions_network() {
+  Network network;
+  network.inputs = {{"ids", {}, InputRole::kCondition, DType::kI32},
+                    {"noisy", {2, 2, 3}, InputRole::kSample},
+                    {"small", {2, 2, 3}, InputRole::kLowRes},
+                    {"vector", {4}, InputRole::kCondition},
+                    {"level", {1}, InputRole::kTime}};
+  network.forward = [](Ops& ops, const std::vector<Value>& in) {
+    const Scope s;
+    const Value h = ops.conv2d(s / "conv", ops.concat(s / "both", {in[1], in[2]}), 3, 1, 1, 0);
+    const Value timed = ops.add(s / "timed", h, ops.linear(s / "time", in[4], 3));
+    const Value named = ops.add(s / "named", timed, ops.embedding(s / "table", in[0], 5, 3));
+    return ops.multiply(s / "scaled", named, ops.linear(s / "scale", in[3], 3));
+  };
+  return network;
+}
+
+TEST_CASE("conditions of several inputs and types are told apart and reach their inputs") {
+  const auto context = test::cpu_context();
+  const Network network = many_conditions_network();
+  const TensorMap params = test::random_params(*context, network, 1);
+  test::RandomData random(5);
+  const auto ids = [&](const std::vector<int32_t>& values) {
+    return Tensor::from_host(*context, {static_cast<int64_t>(values.size())},
+                             std::span<const int32_t>(values));
+  };
+  const Tensor small = test::normal_tensor(*context, {2, 2, 2, 3}, random),
+               vector = test::normal_tensor(*context, {1, 4}, random),
+               x = test::normal_tensor(*context, {2, 2, 2, 3}, random),
+               t = test::tensor_of(*context, {1, 1}, {0.4f});
+  const TensorMap cond{{"ids", ids({3, 1})}, {"small", small}, {"vector", vector}};
+  const TensorMap uncond{{"ids", ids({0})}, {"small", small}, {"vector", vector}};
+  NetworkDenoiser denoiser(*context, network, params, 2, guided(cond, uncond, 3));
+  CHECK(denoiser.queries() == 2);
+  const std::vector<float> together = denoiser.predict(x, t).value.to_host();
+
+  const auto ask = [&](const Tensor& labels) {
+    EagerOps ops(*context, params);
+    const TensorMap inputs{{"ids", labels},
+                           {"noisy", x},
+                           {"small", small},
+                           {"vector", select_images(*context, vector, 0, 2)},
+                           {"level", test::tensor_of(*context, {2, 1}, {0.4f, 0.4f})}};
+    return ops.tensor(test::forward(ops, network, inputs)).to_host();
+  };
+  const std::vector<float> c = ask(ids({3, 1})), u = ask(ids({0, 0}));
+  std::vector<double> expected;
+  for (size_t i = 0; i < c.size(); ++i) expected.push_back(3 * double{c[i]} - 2 * double{u[i]});
+  CHECK(test::nmse(together, expected) < 1e-11);
+
+  // Equal ids in another tensor are the same query.
+  const TensorMap again{{"ids", ids({3, 1})}, {"small", small}, {"vector", vector}};
+  CHECK(NetworkDenoiser(*context, network, params, 2, guided(cond, again, 3)).queries() == 1);
+  TensorMap less = cond;
+  less.erase("vector");
+  CHECK(test::message_of<Error>([&] {
+          NetworkDenoiser(*context, network, params, 2, guided(cond, less, 3));
+        }) == "denoiser: a term without the input vector of the network");
 }
 
 TEST_CASE("variances are the conditions' alone, seen upright, averaged and never negated") {
@@ -248,7 +318,7 @@ TEST_CASE("variances are the conditions' alone, seen upright, averaged and never
   const View negate = make_view("negate", 6, 8, "--view");
   NetworkDenoiser denoiser(
       *context, network, params, 2,
-      mean_of_views({{View{}, guided(first, none, 7)}, {negate, guided(second, none, 7)}}));
+      mean_of_views({{View{}, by_class(first, none, 7)}, {negate, by_class(second, none, 7)}}));
   const Prediction prediction = denoiser.predict(x, t);
 
   // Six channels of each question, layer by layer.

@@ -1,7 +1,14 @@
 #include "diffusion/model_file.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <limits>
 
+#include "diffusion/find_model.h"
+#include "engine/executor.h"
+#include "nn/eager_ops.h"
+#include "nn/graph_builder.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/errors.h"
@@ -105,6 +112,54 @@ TEST_CASE("f16 storage rounds the weights and keeps the vectors") {
   }
 }
 
+// The file again with its weights in another type.
+void store_weights_as_bf16(Saved& model) {
+  std::vector<std::vector<uint16_t>> narrow;
+  model.rewrite([&](Metadata&, std::vector<TensorToSave>& tensors) {
+    for (TensorToSave& tensor : tensors) {
+      if (tensor.shape.size() < 2) continue;
+      uint64_t count = 1;
+      for (const uint64_t dim : tensor.shape) count *= dim;
+      const auto* values = static_cast<const float*>(tensor.data);
+      narrow.emplace_back(count);
+      std::transform(values, values + count, narrow.back().begin(), f32_to_bf16);
+      tensor.dtype = StDType::kBF16;
+      tensor.data = narrow.back().data();
+    }
+  });
+}
+
+TEST_CASE("a model keeps the type of its file and computes with the same bits") {
+  Saved saved;
+  const DType dtype = GENERATE(DType::kF32, DType::kF16, DType::kBF16);
+  CAPTURE(to_string(dtype));
+  saved.save(dtype == DType::kF16 ? DType::kF16 : DType::kF32);
+  if (dtype == DType::kBF16) store_weights_as_bf16(saved);
+  Context& context = *saved.context;
+  Model model = Model::load(context, saved.path);
+  TensorMap wide;
+  for (const auto& [name, tensor] : model.params) {
+    CHECK(tensor.dtype() == (tensor.shape().rank() > 1 ? dtype : DType::kF32));
+    wide[name] = test::tensor_of(context, tensor.shape(), tensor.to_host());
+  }
+  const auto run = [&](TensorMap params) {
+    Executor executor(context, inference_graph(model.network, 2, context), std::move(params));
+    for (const auto& [name, value] : test::random_inputs(context, model.network, 2, 3)) {
+      executor.set_input(name, value);
+    }
+    return executor.run();
+  };
+  const Tensor expected = run(wide);
+  CHECK(test::compare_bits(run(model.params), expected) == "");
+  EagerOps ops(context, model.params);
+  const TensorMap inputs = test::random_inputs(context, model.network, 2, 3);
+  const Tensor eager = ops.tensor(test::forward(ops, model.network, inputs));
+  EagerOps wide_ops(context, wide);
+  CHECK(test::compare_bits(eager,
+                           wide_ops.tensor(test::forward(wide_ops, model.network, inputs))) == "");
+  CHECK(test::compare_bits(run(std::move(model.params)), expected) == "");
+}
+
 TEST_CASE("a weight beyond f16 is an error, and no file appears") {
   Saved model;
   model.params.at("out.weight").data<float>()[0] = 1e6f;
@@ -122,6 +177,88 @@ TEST_CASE("a state dict with batch counters, as PyTorch writes it, loads") {
   });
   const LoadedModel loaded = load_model(*model.context, model.path);
   CHECK(loaded.params.size() == model.params.size());
+}
+
+TEST_CASE("the prefixes of PyTorch's wrappers are taken off when every name has them") {
+  for (const char* prefix : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."}) {
+    Saved model;
+    model.save();
+    const int64_t averaged = 3;
+    model.rewrite([&](Metadata&, std::vector<TensorToSave>& tensors) {
+      for (TensorToSave& tensor : tensors) tensor.name.insert(0, prefix);
+      tensors.push_back({"n_averaged", StDType::kI64, {}, &averaged});  // AveragedModel
+    });
+    const LoadedModel loaded = load_model(*model.context, model.path);
+    for (const auto& [name, value] : model.params) {
+      CHECK(test::compare_bits(loaded.params.at(name), value) == "");
+    }
+  }
+  Saved model;
+  model.save();
+  model.rewrite([](Metadata&, std::vector<TensorToSave>& tensors) {
+    tensors.front().name.insert(0, "module.");
+  });
+  CHECK_THAT(model.load_error(), Contains("unexpected: \"module."));
+}
+
+TEST_CASE("a training checkpoint is the model that it would become") {
+  for (const bool averages : {false, true}) {
+    Saved model;
+    model.objective = {.type = ObjectiveType::kFlow};
+    model.save();
+    std::vector<std::vector<float>> others;
+    model.rewrite([&](Metadata& metadata, std::vector<TensorToSave>& tensors) {
+      const std::vector<TensorToSave> params = tensors;
+      for (const TensorToSave& param : params) {
+        size_t elements = 1;
+        for (const uint64_t dim : param.shape) elements *= dim;
+        others.emplace_back(elements, 7.0f);
+        if (averages) {
+          tensors.push_back(param);
+          tensors.back().name.insert(0, "ema.");
+        }
+        for (const char* moment : {"adam_m.", "adam_v."}) {
+          tensors.push_back({moment + param.name, param.dtype, param.shape, others.back().data()});
+        }
+        if (!averages) continue;
+        const auto weights = std::find_if(tensors.begin(), tensors.end(), [&](const auto& tensor) {
+          return tensor.name == param.name;
+        });
+        weights->data = others.back().data();
+      }
+      metadata["ebb.kind"] = "training checkpoint";
+      metadata["ebb.config"] = R"({"objective": {"type": "flow"}, "hidden": 4})";
+      metadata["ebb.progress"] = R"({"step": 12})";
+      metadata.erase("ebb.objective");
+    });
+    const LoadedModel loaded = load_model(*model.context, model.path);
+    CHECK(loaded.objective == model.objective);
+    CHECK(loaded.metadata.at("ebb.note") == "checkpoint of step 12");
+    CHECK_FALSE(loaded.metadata.contains("ebb.kind"));
+    REQUIRE(loaded.params.size() == model.params.size());
+    for (const auto& [name, value] : model.params) {
+      CHECK(test::compare_bits(loaded.params.at(name), value) == "");
+    }
+    model.rewrite([](Metadata& metadata, std::vector<TensorToSave>&) {
+      metadata["ebb.config"] = R"({"objective": [[]]})";
+    });
+    CHECK_THAT(model.load_error(), Contains("training checkpoint whose config"));
+  }
+}
+
+TEST_CASE("a directory of a run is its model, else its newest checkpoint") {
+  const test::TempDir dir;
+  const std::string run = dir / "run";
+  std::filesystem::create_directory(run);
+  CHECK_THAT(test::message_of<IoError>([&] { find_model(run); }),
+             Contains("is a directory without model.safetensors"));
+  for (const char* name : {"checkpoint-00000009.safetensors", "checkpoint-00000100.safetensors",
+                           "checkpoint-best.safetensors"}) {
+    test::put_file(run + "/" + name, "x");
+  }
+  CHECK(find_model(run) == run + "/checkpoint-00000100.safetensors");
+  test::put_file(run + "/model.safetensors", "x");
+  CHECK(find_model(run) == run + "/model.safetensors");
 }
 
 TEST_CASE("values that are no numbers load with a warning") {
@@ -182,6 +319,34 @@ TEST_CASE("integer weights are refused by name and type") {
   CHECK_THAT(model.load_error(), Contains("init_conv.conv1.conv.bias") && Contains("I32"));
 }
 
+TEST_CASE("damage is told before what it does to the config") {
+  for (const bool has_digest : {true, false}) {
+    Saved model;
+    model.save();
+    std::string bytes = test::get_file(model.path);
+    const std::string hidden = R"(\"hidden\":)";
+    REQUIRE(bytes.find(hidden) != std::string::npos);
+    const size_t place = bytes.find_first_not_of(' ', bytes.find(hidden) + hidden.size());
+    REQUIRE(bytes[place] == '4');
+    bytes[place] = '5';
+    for (const char* key : {kDigestKey, kDigestScopeKey}) {
+      if (!has_digest) bytes.replace(bytes.find(std::string("\"") + key + '"') + 1, 3, "abc");
+    }
+    test::put_file(model.path, bytes);
+    CHECK_THAT(model.load_error(), Contains(has_digest ? "SHA-256 is " : "of another shape"));
+  }
+}
+
+TEST_CASE("models are found by name") {
+  Saved model;
+  model.save();
+  ::setenv("EBB_MODELS", model.dir.path().c_str(), 1);
+  const Model loaded = Model::load(*model.context, "model");
+  ::unsetenv("EBB_MODELS");
+  CHECK(loaded.path == model.path);
+  CHECK_THROWS_AS(Model::load(*model.context, "model-not-there"), IoError);
+}
+
 TEST_CASE("a changed byte is found by the digest") {
   Saved model;
   model.save();
@@ -189,6 +354,22 @@ TEST_CASE("a changed byte is found by the digest") {
   bytes[bytes.size() - 3] ^= 1;
   test::put_file(model.path, bytes);
   CHECK_THAT(model.load_error(), Contains("SHA-256"));
+}
+
+TEST_CASE("a renamed pretrained model is found by both names") {
+  const test::TempDir directory;
+  const char* before = std::getenv("EBB_MODELS");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("EBB_MODELS", directory.path().c_str(), 1);
+  for (const char* file : {"mnist-judge.safetensors", "mnist-classifier.safetensors"}) {
+    test::put_file(directory / file, "");
+    CHECK(find_model("mnist-classifier") == directory / file);
+    CHECK(find_model("mnist-judge") ==
+          directory / "mnist-judge.safetensors");  // a file of the name itself comes first
+  }
+  std::filesystem::remove(directory / "mnist-judge.safetensors");
+  CHECK(find_model("mnist-judge") == directory / "mnist-classifier.safetensors");
+  before == nullptr ? ::unsetenv("EBB_MODELS") : ::setenv("EBB_MODELS", kept.c_str(), 1);
 }
 
 }  // namespace

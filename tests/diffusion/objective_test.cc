@@ -40,6 +40,20 @@ TEST_CASE("a file may leave the time convention out but not choose another") {
   CHECK_THROWS_AS(parse_objective("{" + settings + R"(, "t_input": "k/T"})", "m"), FormatError);
 }
 
+TEST_CASE("a key that the type does not have is refused and those it has are named") {
+  const auto refusal = [](const char* json) {
+    return test::message_of<FormatError>([&] { parse_objective(json, "m"); });
+  };
+  CHECK_THAT(refusal(R"({"type": "flow", "timestep": 300})"),
+             Contains("m: ") && Contains("key \"timestep\" is none of type flow") &&
+                 Contains("data_range, type"));
+  CHECK_THAT(refusal(R"({"type": "flow", "sigma": 0.5})"), Contains("key \"sigma\""));
+  CHECK_THAT(refusal(R"({"type": "ddpm", "timesteps": 300, "schedule": "squared_cosine",
+                         "beta_start": 1e-4})"),
+             Contains("key \"beta_start\""));
+  CHECK_THAT(refusal("{\"type\": \"classify\", \"a\\u001b[2J\": 1}"), Contains("a\\x1b[2J"));
+}
+
 TEST_CASE("an objective that does not fit names file, key and value") {
   struct Bad {
     const char* json;

@@ -39,10 +39,11 @@ class FormulaDenoiser final : public Denoiser {
   Tensor result_;
 };
 
-// All steps of a walk on x, in place.
+// All steps of a schedule on x, in place.
 void run(
     Context& context, SamplerKind kind, const SamplingSchedule& schedule, Denoiser& denoiser,
-    uint64_t seed, const Tensor& x, const StepCallback& after = [](int64_t, const Tensor&) {}) {
+    uint64_t seed, const Tensor& x,
+    const StepCallback& after = [](int64_t, const Tensor&) { return true; }) {
   const auto sampler = make_sampler(context, {.kind = kind}, schedule);
   run_sampler(context, *sampler, schedule, {}, denoiser, nullptr, ImageNoise(context, seed), x,
               after);
@@ -118,11 +119,11 @@ TEST_CASE("fewer DDPM steps use the proper alpha ratio") {
   // With the true noise of a clean image c, every sampler must come back to c: the mean follows the
   // posterior, whatever the stride.
   const auto context = test::cpu_context();
-  const NoiseSchedule schedule = ddpm_schedule(Objective{});
+  const NoiseSchedule noise = ddpm_schedule(Objective{});
   constexpr double kClean = 0.75;
   for (const int64_t steps : {300, 50, 7, 1}) {
     const auto noise_of = [&](double x, double t) {
-      const double signal = schedule.signal(std::llround(t * 300) - 1);
+      const double signal = noise.signal(std::llround(t * 300) - 1);
       return (x - std::sqrt(signal) * kClean) / std::sqrt(1 - signal);
     };
     for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp}) {
@@ -140,9 +141,9 @@ TEST_CASE("DDPM keeps the variance that its schedule prescribes") {
   // For data N(0, 1), x_t is N(0, 1) at every t and the best noise estimate is sqrt(1 - ab) x. A
   // step then gives sqrt(alpha) x + sqrt(beta) z: N(0, 1) again.
   const auto context = test::cpu_context();
-  const NoiseSchedule schedule = ddpm_schedule(Objective{});
+  const NoiseSchedule noise = ddpm_schedule(Objective{});
   FormulaDenoiser denoiser(*context, [&](double x, double t) {
-    return std::sqrt(1 - schedule.signal(std::llround(t * 300) - 1)) * x;
+    return std::sqrt(1 - noise.signal(std::llround(t * 300) - 1)) * x;
   });
   const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
   ImageNoise(*context, 9).start(x);
@@ -178,13 +179,14 @@ TEST_CASE("the callback sees the start, every step and the end") {
   const auto context = test::cpu_context();
   FormulaDenoiser denoiser(*context, [](double, double) { return 1.0; });
   const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {3});
-  std::vector<float> seen;
+  std::vector<float> states;
   run(*context, SamplerKind::kEuler, full_schedule({.type = ObjectiveType::kFlow}, 4), denoiser, 1,
       x, [&](int64_t done, const Tensor& state) {
-        CHECK(done == static_cast<int64_t>(seen.size()));
-        seen.push_back(state.item());
+        CHECK(done == static_cast<int64_t>(states.size()));
+        states.push_back(state.item());
+        return true;
       });
-  CHECK(seen == std::vector<float>{3, 3.25, 3.5, 3.75, 4});
+  CHECK(states == std::vector<float>{3, 3.25, 3.5, 3.75, 4});
 }
 
 TEST_CASE("noise belongs to an image's seed, not to its place in a batch") {
@@ -219,11 +221,13 @@ TEST_CASE("samplers go with the objective that trained their path") {
   }
 }
 
-TEST_CASE("sampler names are read back, others are refused by flag") {
+TEST_CASE("sampler names are read back, others are rejected with the flag") {
   for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kDpmpp,
                                  SamplerKind::kEuler, SamplerKind::kHeun}) {
     CHECK(parse_sampler(to_string(kind), "--sampler") == kind);
   }
+  CHECK(sampler_names() == std::vector<std::string>{"ddpm", "ddim", "dpm++", "euler", "heun"});
+  CHECK(fitting_samplers({.type = ObjectiveType::kFlow}) == "euler or heun");
   CHECK_THAT(test::message_of<UsageError>([] { parse_sampler("plms", "--sampler"); }),
              Contains("--sampler plms") && Contains("heun"));
 }
@@ -265,7 +269,7 @@ TEST_CASE("a learned variance reaches every element of the images") {
   const std::vector<float> before = x.to_host(), code = denoiser.variance.to_host();
   const auto sampler = make_sampler(*context, {.variance = DdpmVariance::kLearnedRange}, last);
   run_sampler(*context, *sampler, last, {}, denoiser, nullptr, ImageNoise(*context, 3), x,
-              [](int64_t, const Tensor&) {});
+              [](int64_t, const Tensor&) { return true; });
   const Tensor eps = Tensor::empty(*context, shape);
   ImageNoise(*context, 3).step(0, eps);
   const std::vector<float> z = eps.to_host();
@@ -297,11 +301,10 @@ TEST_CASE("a learned variance needs a model that predicts it") {
 
 TEST_CASE("the small variance is the posterior's") {
   const SamplingSchedule schedule = full_schedule(Objective{}, 300);
-  const NoiseSchedule schedule = ddpm_schedule(Objective{});
+  const NoiseSchedule betas = ddpm_schedule(Objective{});
   const std::vector<LinearStep> small = ddpm_steps(schedule, DdpmVariance::kFixedSmall);
   const int64_t k = 120, i = 299 - k;
-  const double expected =
-      (1 - schedule.alpha_bar[k - 1]) / (1 - schedule.alpha_bar[k]) * schedule.beta[k];
+  const double expected = (1 - betas.alpha_bar[k - 1]) / (1 - betas.alpha_bar[k]) * betas.beta[k];
   CHECK(small[i].noise_factor == Approx(std::sqrt(expected)).epsilon(1e-10));
   CHECK(small.back().noise_factor == 0);
 }
@@ -323,16 +326,16 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
   // Data N(0, s^2) on a fine schedule: the probability flow is known, x_end = x s / deviation.
   constexpr double kDeviation = 0.5;
   const Objective fine{.timesteps = 4000, .beta_start = 2.5e-5, .beta_end = 5e-3};
-  const NoiseSchedule schedule = ddpm_schedule(fine);
+  const NoiseSchedule betas = ddpm_schedule(fine);
   const auto deviation = [&](int64_t k) {
-    return std::sqrt(schedule.signal(k) * kDeviation * kDeviation + 1 - schedule.signal(k));
+    return std::sqrt(betas.signal(k) * kDeviation * kDeviation + 1 - betas.signal(k));
   };
   const auto context = test::cpu_context();
   const auto error_of = [&](SamplerKind kind, int64_t steps) {
     // Uniform in log(signal / noise) over a stretch that ends in noise: the solver's own variable.
     SamplingSchedule schedule;
     const auto lambda = [&](int64_t k) {
-      return 0.5 * std::log(schedule.signal(k) / (1 - schedule.signal(k)));
+      return 0.5 * std::log(betas.signal(k) / (1 - betas.signal(k)));
     };
     const int64_t start = 3000, end = 400;
     int64_t k = start;
@@ -344,7 +347,7 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
     }
     FormulaDenoiser denoiser(*context, [&](double x, double t) {
       const int64_t at = std::llround(t * 4000) - 1;
-      return std::sqrt(1 - schedule.signal(at)) * x / (deviation(at) * deviation(at));
+      return std::sqrt(1 - betas.signal(at)) * x / (deviation(at) * deviation(at));
     });
     const Tensor x = test::tensor_of(*context, {1, 1, 1, 1}, {1});
     run(*context, kind, schedule, denoiser, 1, x);
@@ -357,18 +360,18 @@ TEST_CASE("DPM-Solver++ is of second order where DDIM is of first") {
   CHECK(error_of(SamplerKind::kDpmpp, 16) < error_of(SamplerKind::kDdim, 16) / 4);
 }
 
-TEST_CASE("without resampling the moves are the steps") {
-  CHECK(plan_moves(3, {}) == std::vector<Move>{{0, false}, {1, false}, {2, false}});
+TEST_CASE("without resampling the plan is the steps") {
+  CHECK(plan_steps(3, {}) == std::vector<Step>{{0, false}, {1, false}, {2, false}});
 }
 
 TEST_CASE("resampling goes back as RePaint's schedule does") {
   // Their times for 6 steps, jumps of 2 and 2 walks: 5 4 3 2 3 4 3 2 1 0 1 2 1 0 -1.
   std::vector<int64_t> times = {5};
-  for (const Move& move : plan_moves(6, {.jump = 2, .times = 2})) {
-    times.push_back(move.is_back ? 5 - move.index : 5 - move.index - 1);
+  for (const Step& step : plan_steps(6, {.jump = 2, .times = 2})) {
+    times.push_back(step.is_jump_back ? 5 - step.index : 5 - step.index - 1);
   }
   CHECK(times == std::vector<int64_t>{5, 4, 3, 2, 3, 4, 3, 2, 1, 0, 1, 2, 1, 0, -1});
-  CHECK(plan_moves(2, {.jump = 10, .times = 5}).size() == 2);
+  CHECK(plan_steps(2, {.jump = 10, .times = 5}).size() == 2);
 }
 
 TEST_CASE(
@@ -386,17 +389,18 @@ TEST_CASE(
     const auto sampler = make_sampler(*context, {}, schedule);
     const Tensor x = Tensor::empty(*context, {4, 64, 64, 1});
     ImageNoise(*context, 9).start(x);
-    int64_t moves = 0;
+    int64_t steps = 0;
     run_sampler(*context, *sampler, schedule, {.jump = 3, .times = 3}, denoiser, nullptr,
                 ImageNoise(*context, 9), x, [&](int64_t done, const Tensor& state) {
-                  moves = done;
-                  if (done == 0) return;
+                  steps = done;
+                  if (done == 0) return true;
                   double squares = 0;
                   for (const float value : state.to_host()) squares += double{value} * value;
                   CHECK(squares / (4 * 64 * 64) == Approx(1).margin(0.06));
+                  return true;
                 });
-    CHECK(moves == static_cast<int64_t>(plan_moves(12, {.jump = 3, .times = 3}).size()));
-    CHECK(moves > 12);
+    CHECK(steps == static_cast<int64_t>(plan_steps(12, {.jump = 3, .times = 3}).size()));
+    CHECK(steps > 12);
   }
 }
 

@@ -69,7 +69,7 @@ TEST_CASE("released device memory is found no more and used again") {
 TEST_CASE("releasing a buffer of no bytes leaves its neighbors alone") {
   void* empty = simt::emulator::allocate(0, "empty");
   const std::vector<int32_t> values{1, 2, 3};
-  const DeviceArray<int32_t> neighbor(values, "neighbour");
+  const DeviceArray<int32_t> neighbor(values, "neighbor");
   for (int i = 0; i < 3; ++i) {  // the place of one is the next one's
     simt::emulator::release(empty);
     empty = simt::emulator::allocate(0, "empty");

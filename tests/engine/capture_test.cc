@@ -15,12 +15,11 @@ using Catch::Matchers::Contains;
 using test::message_of;
 
 void gelu(Context& context, const Tensor& x, const Tensor& y) {
-  context.launch(&KernelTable::activation_forward, "activation_forward",
-                 ActivationArgs{.activation = Activation::kGelu,
-                                .dtype = DType::kF32,
-                                .count = x.elements(),
-                                .x = x.raw(),
-                                .y = y.raw()});
+  context.launch(&KernelTable::activation_forward, ActivationArgs{.activation = Activation::kGelu,
+                                                                  .dtype = DType::kF32,
+                                                                  .count = x.elements(),
+                                                                  .x = x.raw(),
+                                                                  .y = y.raw()});
 }
 
 TEST_CASE("recorded work runs when it is replayed, on what lies in memory then", "[engine][emu]") {

@@ -16,9 +16,9 @@ namespace {
 using test::message_of;
 
 TEST_CASE("a context is made for a device and a number of threads", "[engine]") {
-  CHECK(make_context("cpu", 3)->stream().threads == 3);
+  CHECK(make_context("cpu", 3)->kernel_stream().threads == 3);
   CHECK(make_context("auto", 1)->device() == Device{DeviceType::kCpu, 0});
-  CHECK(make_context("cpu", 0)->stream().threads == available_threads());
+  CHECK(make_context("cpu", 0)->kernel_stream().threads == available_threads());
   CHECK(available_threads() >= 1);
 }
 
@@ -45,12 +45,12 @@ TEST_CASE("a precision other than f32 is refused on the CPU", "[engine]") {
 TEST_CASE("a kernel that the backend lacks gives one uniform error", "[engine]") {
   KernelTable table = cpu_kernels();
   table.name = "bare";
-  table.activation_forward = nullptr;
+  table.activation_forward.fn = nullptr;
   Context context({DeviceType::kCpu, 0}, host_stream(1), std::make_shared<test::PoisonAllocator>(),
                   table);
   const std::vector<Tensor> x{Tensor::zeros(context, {2, 2})};
   CHECK(message_of<DeviceError>(
-            [&] { run_op(context, OpKind::kActivation, ActivationAttrs{Activation::kGelu}, x); }) ==
+            [&] { run_op(context, ops::kActivation, ActivationAttrs{Activation::kGelu}, x); }) ==
         "--device bare: kernel activation_forward is not available on this backend. Use --device "
         "cpu");
 }
@@ -59,7 +59,7 @@ TEST_CASE("launches are counted under their kernel and their layer", "[engine]")
   const auto context = test::cpu_context();
   const std::vector<Tensor> x{Tensor::zeros(*context, {2, 2})};
   const auto gelu = [&] {
-    run_op(*context, OpKind::kActivation, ActivationAttrs{Activation::kGelu}, x);
+    run_op(*context, ops::kActivation, ActivationAttrs{Activation::kGelu}, x);
   };
   gelu();
   CHECK(context->profiler() == nullptr);

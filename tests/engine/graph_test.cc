@@ -56,7 +56,7 @@ TEST_CASE("a node with several outputs gets a value for each", "[engine]") {
   const ValueId x = writer.input("x", {2, 4, 4, 3});
   const ValueId c = writer.param({3}, 0.5, 1);
   const auto outputs =
-      writer.graph.add_node(OpKind::kBatchNormTrain, BatchNormAttrs{}, {x, c, c, c, c}, "bn");
+      writer.graph.add_node(ops::kBatchNormTrain, BatchNormAttrs{}, {x, c, c, c, c}, "bn");
   CHECK(writer.graph.shapes(outputs) == std::vector<Shape>{{2, 4, 4, 3}, {3}, {3}});
   for (ValueId v : outputs) CHECK(writer.graph.producers()[v] == 0);
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "testing/tensors.h"
 
 // Writing, running and counting small graphs by hand.
@@ -25,18 +25,17 @@ class GraphWriter {
     params[name] = tensor_of(context_, shape, random_.uniform(shape.elements(), low, high));
     return graph.add_value(ValueKind::kParam, name, shape);
   }
-  ValueId node(OpKind kind, const OpAttrs& attrs, const std::vector<ValueId>& inputs) {
-    return graph.add_node(kind, attrs, inputs, "layer" + std::to_string(graph.nodes.size()))
-        .front();
+  ValueId node(const OpDef& op, const OpAttrs& attrs, const std::vector<ValueId>& inputs) {
+    return graph.add_node(op, attrs, inputs, "layer" + std::to_string(graph.nodes.size())).front();
   }
 
   ValueId conv(ValueId x, int64_t out, ConvAttrs attrs = {3, 1, 1}) {
-    return node(OpKind::kConv, attrs, conv_inputs(x, out, attrs));
+    return node(ops::kConv, attrs, conv_inputs(x, out, attrs));
   }
   ValueId conv_with_residual(ValueId x, ValueId residual, ConvAttrs attrs = {3, 1, 1}) {
     std::vector<ValueId> inputs = conv_inputs(x, shape(residual).back(), attrs);
     inputs.push_back(residual);
-    return node(OpKind::kConv, attrs, inputs);
+    return node(ops::kConv, attrs, inputs);
   }
   ValueId linear(ValueId x, int64_t out) { return conv(x, out, {1, 1, 0}); }
   ValueId batch_norm(ValueId x, Activation activation) {
@@ -45,14 +44,14 @@ class GraphWriter {
     attrs.activation = activation;
     const std::vector<ValueId> inputs{x, param(c, 0.5, 1.5), param(c, -0.5, 0.5),
                                       param(c, -0.5, 0.5), param(c, 0.5, 1.5)};
-    return node(OpKind::kBatchNorm, attrs, inputs);
+    return node(ops::kBatchNorm, attrs, inputs);
   }
   ValueId activation(ValueId x, Activation activation) {
-    return node(OpKind::kActivation, ActivationAttrs{activation}, {x});
+    return node(ops::kActivation, ActivationAttrs{activation}, {x});
   }
-  ValueId concat(const std::vector<ValueId>& parts) { return node(OpKind::kConcat, {}, parts); }
-  ValueId add(ValueId x, ValueId s) { return node(OpKind::kAdd, {}, {x, s}); }
-  ValueId multiply(ValueId x, ValueId s) { return node(OpKind::kMultiply, {}, {x, s}); }
+  ValueId concat(const std::vector<ValueId>& parts) { return node(ops::kConcat, {}, parts); }
+  ValueId add(ValueId x, ValueId s) { return node(ops::kAdd, {}, {x, s}); }
+  ValueId multiply(ValueId x, ValueId s) { return node(ops::kMultiply, {}, {x, s}); }
 
   const Shape& shape(ValueId value) const { return graph.values[value].shape; }
   RandomData& random() { return random_; }
@@ -64,8 +63,9 @@ class GraphWriter {
   std::vector<ValueId> conv_inputs(ValueId x, int64_t out, const ConvAttrs& attrs) {
     const int64_t in = shape(x).back(), fan_in = in * attrs.kernel * attrs.kernel;
     const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
-    return {x, param({out, attrs.kernel, attrs.kernel, in}, -bound, bound),
-            param({out}, -bound, bound)};
+    std::vector<ValueId> inputs{x, param({out, attrs.kernel, attrs.kernel, in}, -bound, bound)};
+    if (attrs.reads_bias) inputs.push_back(param({out}, -bound, bound));
+    return inputs;
   }
 
   Context& context_;
@@ -84,7 +84,7 @@ inline std::vector<Tensor> run_eagerly(Context& context, const Graph& graph,
   for (const GraphNode& node : graph.nodes) {
     std::vector<Tensor> operands;
     for (ValueId v : node.inputs) operands.push_back(tensors[v]);
-    const std::vector<Tensor> results = run_op(context, node.kind, node.attrs, operands);
+    const std::vector<Tensor> results = run_op(context, *node.op, node.attrs, operands);
     for (size_t i = 0; i < results.size(); ++i) tensors[node.outputs[i]] = results[i];
   }
   return tensors;
@@ -100,9 +100,9 @@ inline TensorMap random_inputs_of(const Context& context, const Graph& graph, Ra
   return inputs;
 }
 
-inline int count_nodes(const Graph& graph, OpKind kind) {
+inline int count_nodes(const Graph& graph, const OpDef& op) {
   int count = 0;
-  for (const GraphNode& node : graph.nodes) count += node.kind == kind;
+  for (const GraphNode& node : graph.nodes) count += node.op == &op;
   return count;
 }
 

@@ -1,4 +1,4 @@
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 
 #include <functional>
 
@@ -122,9 +122,9 @@ TEST_CASE("batch norm behind a conv is folded into its weights", "[engine]") {
                         Activation::kNone);
   writer.graph.output = h;
   const Graph folded = fold_batch_norm(writer.graph);
-  CHECK(count_nodes(folded, OpKind::kBatchNorm) == 0);
-  CHECK(count_nodes(folded, OpKind::kFoldBatchNorm) == 2);
-  CHECK(count_nodes(folded, OpKind::kConv) == 2);
+  CHECK(count_nodes(folded, ops::kBatchNorm) == 0);
+  CHECK(count_nodes(folded, ops::kFoldBatchNorm) == 2);
+  CHECK(count_nodes(folded, ops::kConv) == 2);
   const auto activation_of = [](const GraphNode& node) {
     return std::get<ConvAttrs>(node.attrs).activation;
   };
@@ -138,7 +138,7 @@ TEST_CASE("batch norm stays where folding would change what somebody sees", "[en
     GraphWriter writer(*context, 1);
     const ValueId x = writer.input("x", {2, 4, 4, 3});
     writer.graph.output = build(writer, x);
-    return count_nodes(fold_batch_norm(writer.graph), OpKind::kBatchNorm);
+    return count_nodes(fold_batch_norm(writer.graph), ops::kBatchNorm);
   };
   CHECK(norms_left([](GraphWriter& w, ValueId x) {
           return w.batch_norm(w.conv(x, 3), Activation::kGelu);
@@ -219,7 +219,7 @@ TEST_CASE("activations join the conv in front of them", "[engine]") {
   const ValueId kept = writer.activation(seen, Activation::kGelu);
   writer.graph.output = writer.activation(writer.conv_with_residual(kept, x), Activation::kGelu);
   const Graph graph = fuse_epilogues(writer.graph);
-  CHECK(count_nodes(graph, OpKind::kActivation) == 1);
+  CHECK(count_nodes(graph, ops::kActivation) == 1);
   CHECK(std::get<ConvAttrs>(graph.nodes[0].attrs).activation == Activation::kSilu);
   CHECK(std::get<ConvAttrs>(graph.nodes[1].attrs).activation == Activation::kNone);
   CHECK(std::get<ConvAttrs>(graph.nodes[3].attrs).activation == Activation::kGelu);
@@ -235,9 +235,9 @@ TEST_CASE("a scale and a shift per image join the conv in front of them", "[engi
   const ValueId shifted = writer.add(scaled, writer.linear(t, 3));
   writer.graph.output = writer.add(writer.conv(shifted, 3), scale);
   const Graph graph = fuse_modulation(writer.graph);
-  CHECK(count_nodes(graph, OpKind::kMultiply) == 0);
-  CHECK(count_nodes(graph, OpKind::kAdd) == 0);
-  CHECK(count_nodes(graph, OpKind::kConv) == 4);
+  CHECK(count_nodes(graph, ops::kMultiply) == 0);
+  CHECK(count_nodes(graph, ops::kAdd) == 0);
+  CHECK(count_nodes(graph, ops::kConv) == 4);
   const GraphNode& last = graph.nodes.back();
   CHECK_FALSE(std::get<ConvAttrs>(last.attrs).scales);
   CHECK(last.inputs.back() == scale);
@@ -252,7 +252,7 @@ TEST_CASE("a scale or a shift stays where fusing would compute more or change a 
     const ValueId branches = writer.input("branches", {4, 3});
     writer.graph.output = build(writer, x, s, branches);
     const Graph graph = fuse_modulation(writer.graph);
-    return count_nodes(graph, OpKind::kMultiply) + count_nodes(graph, OpKind::kAdd);
+    return count_nodes(graph, ops::kMultiply) + count_nodes(graph, ops::kAdd);
   };
   CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {
           return w.multiply(w.conv(x, 3), s);
@@ -271,6 +271,9 @@ TEST_CASE("a scale or a shift stays where fusing would compute more or change a 
   CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // one of each
           return w.add(w.add(w.multiply(w.multiply(w.conv(x, 3), s), s), s), s);
         }) == 3);
+  CHECK(left([](GraphWriter& w, ValueId x, ValueId, ValueId) {  // images, no vectors
+          return w.multiply(w.add(w.conv(x, 3), x), x);
+        }) == 2);
   CHECK(left([](GraphWriter& w, ValueId x, ValueId s, ValueId) {  // no conv in front
           return w.add(x, s);
         }) == 1);
@@ -292,9 +295,9 @@ TEST_CASE("what guidance branches share of a concatenation is convolved once", "
           shared_first ? writer.concat({shared, own}) : writer.concat({own, shared});
       writer.graph.output = writer.conv(joined, 9, attrs);
       const Graph split = share_concat_halves(writer.graph);
-      CHECK(count_nodes(split, OpKind::kConcat) == 0);
-      CHECK(count_nodes(split, OpKind::kConv) == 2);
-      CHECK(count_nodes(split, OpKind::kSliceChannels) == 2);
+      CHECK(count_nodes(split, ops::kConcat) == 0);
+      CHECK(count_nodes(split, ops::kConv) == 2);
+      CHECK(count_nodes(split, ops::kSliceChannels) == 2);
 
       RandomData random(2);
       const TensorMap inputs = test::random_inputs_of(*context, writer.graph, random);
@@ -320,7 +323,7 @@ TEST_CASE("a concatenation stays whole where splitting saves nothing", "[engine]
     GraphWriter writer(*context, 1);
     const ValueId a = writer.input("a", {2, 4, 4, 3}), b = writer.input("b", {4, 4, 4, 3});
     writer.graph.output = build(writer, a, b);
-    return count_nodes(share_concat_halves(writer.graph), OpKind::kConv);
+    return count_nodes(share_concat_halves(writer.graph), ops::kConv);
   };
   CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // it does
           return w.conv(w.concat({a, b}), 5);
@@ -349,7 +352,7 @@ TEST_CASE("packed weights are made once", "[engine]") {
   const ValueId x = writer.input("x", {2, 4, 4, 3});
   writer.graph.output = writer.conv(writer.conv(x, 5), 2);
   const Graph graph = hoist_packing(writer.graph, *context);
-  CHECK(count_nodes(graph, OpKind::kConvPack) == 2);
+  CHECK(count_nodes(graph, ops::kConvPack) == 2);
   Executor executor(*context, graph, writer.params);
   RandomData random(2);
   executor.set_input("x", test::normal_tensor(*context, {2, 4, 4, 3}, random));

@@ -72,11 +72,16 @@ class RandomGraph {
       case 0:
         return large ? writer.conv(x, out, {3, 2, 1}) : writer.conv(x, out, up_sampling());
       case 1:
-        if (large) return writer.node(OpKind::kAvgPool, PoolAttrs{2}, {x});
+        if (large) return writer.node(ops::kAvgPool, PoolAttrs{2}, {x});
         return writer.conv(x, out, {1, 1, 0});
       default:
-        return writer.conv(x, out);
+        return writer.conv(x, out, plain());
     }
+  }
+  ConvAttrs plain() {
+    ConvAttrs attrs{3, 1, 1};
+    attrs.reads_bias = random_.integer(0, 2) != 0;
+    return attrs;
   }
   static ConvAttrs up_sampling() {
     return {.kernel = 4, .stride = 2, .pad = 1, .transposed = true};
@@ -86,8 +91,8 @@ class RandomGraph {
   ValueId residual_conv(ValueId x) {
     if (!is_image(x)) return convolve(x);
     const ValueId r = pick_like(x);
-    if (shape(r)[0] > shape(x)[0]) return writer.conv_with_residual(r, r);
-    return writer.conv_with_residual(x, r);
+    if (shape(r)[0] > shape(x)[0]) return writer.conv_with_residual(r, r, plain());
+    return writer.conv_with_residual(x, r, plain());
   }
 
   // x + s or x * s with a vector computed for it.
@@ -95,7 +100,7 @@ class RandomGraph {
     ValueId s = pick();
     while (is_image(s)) s = pick();
     s = writer.linear(s, shape(x).back());
-    return writer.node(random_.integer(0, 1) == 0 ? OpKind::kAdd : OpKind::kMultiply, {}, {x, s});
+    return writer.node(random_.integer(0, 1) == 0 ? ops::kAdd : ops::kMultiply, {}, {x, s});
   }
 
   ValueId join(ValueId x) {

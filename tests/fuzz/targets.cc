@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/error.h"
 #include "weights/idx.h"
 #include "weights/safetensors.h"
+#include "weights/weight_source.h"
 
 namespace ebb::test {
 namespace {
@@ -83,6 +85,20 @@ void fuzz_safetensors(std::span<const uint8_t> bytes) {
       file.read(entry, data.data());
     }
     file.verify_digest();
+  });
+  read_or_refuse([&] {
+    const std::unique_ptr<WeightSource> source = open_weights(memory.path());
+    for (const TensorInfo& tensor : source->tensors()) {
+      const bool is_float = tensor.dtype == StDType::kF32 || tensor.dtype == StDType::kF16 ||
+                            tensor.dtype == StDType::kBF16;
+      if (!is_float) continue;
+      uint64_t elements = 1;
+      for (const uint64_t dim : tensor.shape) elements *= dim;
+      std::vector<float> values(elements);
+      source->read(tensor.name, DType::kF32, std::as_writable_bytes(std::span(values)));
+    }
+    const std::string digest = source->finish();
+    expect(digest == sha256_hex(bytes.data(), bytes.size()), "the hash is not the file's");
   });
 }
 

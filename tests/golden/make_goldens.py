@@ -44,10 +44,12 @@ from sampler_goldens import write_sampler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
 from applications_goldens import write_toolbox_goldens  # noqa: E402
 from applications_networks import write_trained_networks  # noqa: E402
+from unet_goldens import write_unet_goldens  # noqa: E402
 
 
 PARTS = (
-    "networks", "schedules", "samplers", "trained", "toolbox", "commands", "pictures", "metrics",
+    "networks", "unet", "schedules", "samplers", "trained", "toolbox", "commands", "pictures",
+    "metrics",
 )
 
 
@@ -76,6 +78,7 @@ def main() -> None:
     metric_versions = {"scipy": scipy.__version__, "scikit-image": skimage.__version__}
     writers = {
         "networks": lambda: write_network_goldens(torch_versions),
+        "unet": lambda: write_unet_goldens(torch_versions),
         "schedules": lambda: write_schedule_goldens(numpy_versions),
         "samplers": lambda: write_sampler_goldens(torch_versions | diffusers_version),
         "trained": lambda: write_trained_networks(torch_versions),

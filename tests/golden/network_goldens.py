@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from golden_file import write_golden
-from baseline_mnist_classifier import JUDGE_LAYERS, ClassifierConfig, MnistClassifier
+from baseline_mnist_classifier import CLASSIFIER_LAYERS, ClassifierConfig, MnistClassifier
 from baseline_mnist_unet import (
     MnistUNet,
     ModelConfig,
@@ -59,7 +59,7 @@ class Case:
 
     def captured_layers(self, model: nn.Module):
         if isinstance(model, MnistClassifier):
-            return captured_layers(model, JUDGE_LAYERS, last="classifier")
+            return captured_layers(model, CLASSIFIER_LAYERS, last="classifier")
         return captured_layers(model)
 
 

@@ -15,9 +15,9 @@
 #include "base/atomic_file.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/denoiser.h"
-#include "diffusion/generate.h"
 #include "diffusion/image_noise.h"
 #include "diffusion/model_file.h"
+#include "diffusion/pipeline.h"
 #include "engine/backend.h"
 #include "nn/autograd/trainer.h"
 #include "nn/param_collector.h"
@@ -57,14 +57,9 @@ Guidance guidance_of(Context& context, const Flags& flags, const LoadedModel& mo
 
 std::vector<float> draw(Context& context, const Flags& flags) {
   const LoadedModel model = load_model(context, flags.model);
-  GenerateRequest request;
-  request.images = flags.images;
-  request.guidance = guidance_of(context, flags, model);
-  request.sampler.kind = SamplerKind::kDdpm;
-  request.schedule = full_schedule(model.objective, flags.sampler_steps);
-  request.first_seed = 1;
-  return generate(context, model.network, model.params, request,
-                  [](int64_t, int64_t, const Tensor&) {});
+  const Pipeline pipeline(context, model, {.sampler = "ddpm", .steps = flags.sampler_steps});
+  return pipeline.generate_values(
+      {.images = flags.images, .seed = 1, .guidance = guidance_of(context, flags, model)});
 }
 
 // Of noise, in the middle of the schedule.
@@ -72,7 +67,7 @@ std::vector<float> predict(Context& context, const Flags& flags) {
   const LoadedModel model = load_model(context, flags.model);
   NetworkDenoiser denoiser(context, model.network, model.params, flags.images,
                            guidance_of(context, flags, model));
-  const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.inputs[0].shape));
+  const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.sample().shape));
   ImageNoise(context, 1).start(x);
   const std::vector<float> t{0.5f};
   return denoiser.predict(x, Tensor::from_host(context, {1, 1}, std::span<const float>(t)))

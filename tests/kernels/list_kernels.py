@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""list_kernels.py --logs DIR --gates DIR --mutants FILE [-o docs/kernels.md]   lists every CUDA kernel
-   list_kernels.py --logs DIR --gates DIR --check docs/kernels.md
+"""list_kernels.py --logs DIR --compile-checks DIR --mutants FILE [-o docs/kernels.md]   lists every CUDA kernel
+   list_kernels.py --logs DIR --compile-checks DIR --check docs/kernels.md
 
 --logs     what the test programs wrote with EBB_EMULATOR_LOG: the launches of each kernel on the
            emulator. A launch that the checker objects to fails its test, so what is counted is clean.
---gates    results of tests/compile_checks/check_kernels.py: registers and spills of each architecture
+--compile-checks  results of tests/compile_checks/check_kernels.py: registers and spills by architecture
 --mutants  the table of tests/mutation/kernels.py
 --check    whether the committed list names the kernels of the tree, each of them was launched under the
-           checker, has a seeded mistake and fits every GPU and its own launch bounds (where the gates
+           checker, has a seeded mistake and fits every GPU and its own launch bounds (where the compile checks
            have run), and the emulated cases are as many as promised. Exit code 1 when not.
 """
 
@@ -27,7 +27,7 @@ from op_mutants import OP_MUTANTS  # noqa: E402
 
 KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\([^)]*(?:\([^)]*\))?[^)]*\)\s*)?(\w+)\s*\(")
 ARCHITECTURES = ("80", "90a", "120")
-FEWEST_CASES = 300
+MIN_CASES = 300
 # Dynamic shared memory that a block may ask for: CUDA C++ Programming Guide, "Technical
 # Specifications per Compute Capability". The least of all architectures, and sm_90's.
 SHARED_LIMIT, HOPPER_SHARED_LIMIT = 99 << 10, 227 << 10
@@ -60,7 +60,15 @@ class Launches:
 
 def sources() -> List[pathlib.Path]:
     directory = ROOT / "kernels"
-    return [*sorted(directory.rglob("*.cu")), *sorted((directory / "cuda").glob("*.h"))]
+    return [*sorted(directory.rglob("*.cu")), *sorted(directory.glob("**/cuda/*.h"))]
+
+
+def untested_entries() -> List[str]:
+    """Launches of kernels.def that no test of kernels calls, by the table's entry."""
+    entries = re.findall(r"^EBB_KERNEL\((\w+),", (ROOT / "kernels/kernels.def").read_text(), re.MULTILINE)
+    tests = "".join(path.read_text() for path in sorted((ROOT / "tests/kernels").rglob("*_test.cc")))
+    tests += "".join(path.read_text() for path in sorted((ROOT / "tests/kernels").rglob("*_case.h")))
+    return [name for name in entries if not re.search(rf"KernelTable::{name}\b|\.{name}\.fn\(|->{name}\.fn\(", tests)]
 
 
 def kernels_of_the_tree() -> List[Kernel]:
@@ -143,7 +151,7 @@ equal bit for bit. No figure here says anything about speed.
   checked launch was clean, or its test would have failed
 - *mistakes*: caught of seeded ({total[0]} of {total[1]}; [mutation_results.md](mutation_results.md))
 - *spills*: bytes, over all instances and architectures
-- *registers*: the most of all instances for sm_80, sm_90a, sm_120; a dash where the gates have not run
+- *registers*: the most of all instances for sm_80, sm_90a, sm_120; a dash where the compile checks have not run
 - *threads*, *shared*: the largest block launched, and its dynamic shared memory in bytes
 
 | kernel | file | checked | other orders | mistakes | spills | registers | threads | shared |
@@ -168,15 +176,16 @@ def problems(text: str, launches, cases: int, figures) -> List[str]:
             found.append(f"{kernel.name} asks for {ran.shared} bytes of shared memory, at most {limit} fit everywhere")
         found += [f"{kernel.name} is launched with {ran.threads} threads, its bounds for sm_{a} are {bound}"
                   for a in ARCHITECTURES if ran.threads > (bound := figures[kernel.name, a][2]) > 0]
-    if cases < FEWEST_CASES:
-        found.append(f"{cases} emulated cases, expected at least {FEWEST_CASES}")
+    found += [f"{name} of kernels/kernels.def is called by no test in tests/kernels" for name in untested_entries()]
+    if cases < MIN_CASES:
+        found.append(f"{cases} emulated cases, expected at least {MIN_CASES}")
     return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--logs", type=pathlib.Path, required=True)
-    parser.add_argument("--gates", type=pathlib.Path, required=True)
+    parser.add_argument("--compile-checks", type=pathlib.Path, required=True)
     parser.add_argument("--mutants", type=pathlib.Path)
     parser.add_argument("--check", type=pathlib.Path)
     parser.add_argument("-o", "--output", type=pathlib.Path, default=ROOT / "docs/kernels.md")

@@ -11,11 +11,11 @@ namespace {
 
 // Runs an operation on empty bf16 tensors; returns the message of its ShapeError.
 template <typename Args>
-std::string refusal(void (*kernel)(const Args&, KernelStream)) {
+std::string refusal(KernelEntry<void(const Args&, KernelStream)> KernelTable::*entry) {
   Args args = {};
   args.dtype = DType::kBF16;
   try {
-    kernel(args, cpu_stream());
+    (cpu_kernels().*entry).fn(args, cpu_stream());
   } catch (const ShapeError& error) {
     return error.what();
   }
@@ -23,18 +23,20 @@ std::string refusal(void (*kernel)(const Args&, KernelStream)) {
 }
 
 TEST_CASE("cpu kernels: storage other than f32 is refused by name", "[kernels]") {
-  CHECK(refusal(cpu::activation_forward) == "cpu kernels: activation takes f32, got bf16");
-  CHECK(refusal(cpu::activation_backward) == "cpu kernels: activation takes f32, got bf16");
-  CHECK(refusal(cpu::avg_pool_forward) == "cpu kernels: avg_pool takes f32, got bf16");
-  CHECK(refusal(cpu::avg_pool_backward) == "cpu kernels: avg_pool takes f32, got bf16");
-  CHECK(refusal(cpu::batch_norm_train) == "cpu kernels: batch_norm takes f32, got bf16");
-  CHECK(refusal(cpu::batch_norm_infer) == "cpu kernels: batch_norm takes f32, got bf16");
-  CHECK(refusal(cpu::batch_norm_backward) == "cpu kernels: batch_norm takes f32, got bf16");
-  CHECK(refusal(cpu::broadcast_forward) == "cpu kernels: broadcast takes f32, got bf16");
-  CHECK(refusal(cpu::broadcast_backward) == "cpu kernels: broadcast takes f32, got bf16");
-  CHECK(refusal(cpu::copy_rows) == "cpu kernels: copy_rows takes f32, got bf16");
-  CHECK(refusal(cpu::mse_loss_forward) == "cpu kernels: mse_loss takes f32, got bf16");
-  CHECK(refusal(cpu::mse_loss_backward) == "cpu kernels: mse_loss takes f32, got bf16");
+  CHECK(refusal(&KernelTable::activation_forward) == "cpu kernels: activation takes f32, got bf16");
+  CHECK(refusal(&KernelTable::activation_backward) ==
+        "cpu kernels: activation takes f32, got bf16");
+  CHECK(refusal(&KernelTable::avg_pool_forward) == "cpu kernels: avg_pool takes f32, got bf16");
+  CHECK(refusal(&KernelTable::avg_pool_backward) == "cpu kernels: avg_pool takes f32, got bf16");
+  CHECK(refusal(&KernelTable::batch_norm_train) == "cpu kernels: batch_norm takes f32, got bf16");
+  CHECK(refusal(&KernelTable::batch_norm_infer) == "cpu kernels: batch_norm takes f32, got bf16");
+  CHECK(refusal(&KernelTable::batch_norm_backward) ==
+        "cpu kernels: batch_norm takes f32, got bf16");
+  CHECK(refusal(&KernelTable::broadcast_forward) == "cpu kernels: broadcast takes f32, got bf16");
+  CHECK(refusal(&KernelTable::broadcast_backward) == "cpu kernels: broadcast takes f32, got bf16");
+  CHECK(refusal(&KernelTable::copy_rows) == "cpu kernels: copy_rows takes f32, got bf16");
+  CHECK(refusal(&KernelTable::mse_loss_forward) == "cpu kernels: mse_loss takes f32, got bf16");
+  CHECK(refusal(&KernelTable::mse_loss_backward) == "cpu kernels: mse_loss takes f32, got bf16");
 }
 
 }  // namespace

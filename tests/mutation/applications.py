@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Seeds known mistakes of the diffusion toolbox one at a time and shows which tests catch each.
+"""Seeds known faults of the diffusion applications one at a time and shows which tests catch each.
 
-  toolbox.py [--tree DIR] [--jobs N] [--all] [--list] [NAME...]
+  applications.py [--tree DIR] [--jobs N] [--all] [--list] [--check] [NAME...]
 
-Each mistake of applications_mutants.py replaces one piece of text in a scratch copy of the repository, whose
+Each mutant of applications_mutants.py replaces one piece of text in a scratch copy of the repository, whose
 programs are then built and tested until one fails (--all: all of them). Prints a Markdown table.
-Exit code 1 when a mistake survives, 2 when the list no longer fits the sources or the tests fail
-without any mistake.
+Exit code 1 when a mutant survives, 2 when the list no longer fits the sources or the tests fail
+without any mutant.
+
+--check only checks that every mutant still applies to the sources of this tree.
 
 --tree DIR keeps the scratch copy (a git worktree of HEAD) and its build there for the next run; without
 it both are made in a temporary directory and removed.
@@ -30,8 +32,20 @@ PRESET, BUILD = "test", "build-test"
 # The tests in the order in which they are tried, the quick ones first: a program, those of the
 # command line, another program.
 FIRST_PROGRAM, LAST_PROGRAM = "test_diffusion", "test_kernels"
-CLI_TESTS = ("golden", "drawing", "combine", "rerun", "sample")
+CLI_TESTS = ("golden", "sample_flags", "combine", "rerun", "sample")
 SHOWN = 2  # names of tests in a row of the table
+
+
+def seeded(mutant: Mutant, tree: Path) -> str:
+    """The text of its file with the fault in it."""
+    path = tree / mutant.file
+    text = path.read_text() if path.exists() else ""
+    if text.count(mutant.find) != 1:
+        raise LookupError(
+            f"{mutant.name}: {mutant.file} holds the text {text.count(mutant.find)} times, expected once. "
+            "Renew tests/mutation/applications_mutants.py."
+        )
+    return text.replace(mutant.find, mutant.put)
 
 
 class Scratch:
@@ -94,7 +108,7 @@ class Scratch:
 
     def failing_methods(self, test: str) -> list[str]:
         """Of a Python test of the command line."""
-        script = self.tree / "tests" / "cli" / f"{test}.py"
+        script = self.tree / "tests" / "apps" / "ebb" / f"{test}.py"
         done = subprocess.run(
             [sys.executable, str(script), str(self.tree / BUILD / "bin" / "ebb")],
             cwd=self.tree, capture_output=True, text=True,
@@ -106,13 +120,7 @@ class Scratch:
 
     def seed(self, mutant: Mutant) -> None:
         path = self.tree / mutant.file
-        text = path.read_text()
-        if text.count(mutant.find) != 1:
-            raise LookupError(
-                f"{mutant.name}: {mutant.file} holds the text {text.count(mutant.find)} times, expected once. "
-                "Renew tests/mutation/applications_mutants.py."
-            )
-        path.write_text(text.replace(mutant.find, mutant.put))
+        path.write_text(seeded(mutant, self.tree))
 
     def restore(self, mutant: Mutant) -> None:
         self.git("checkout", "--", mutant.file)
@@ -158,6 +166,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--all", action="store_true", help="do not stop at the first that fails")
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
+    parser.add_argument("--check", action="store_true", help="check that the mutants apply and stop")
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
     unknown = set(options.names) - {mutant.name for mutant in MUTANTS}
@@ -168,6 +177,11 @@ def main() -> None:
         return
     mutants = [mutant for mutant in MUTANTS if not options.names or mutant.name in options.names]
     try:
+        if options.check:
+            for mutant in mutants:
+                seeded(mutant, REPOSITORY)
+            print(f"{len(mutants)} mutants apply")
+            return
         if options.tree:
             sys.exit(run(Scratch(options.tree, options.jobs), mutants, options.all))
         with tempfile.TemporaryDirectory(prefix="ebb-mutation-") as directory:

@@ -1,4 +1,4 @@
-"""Mistakes that are easily made in the diffusion toolbox, each as a replacement in one file."""
+"""Plausible faults of the diffusion applications, each as a replacement in one file."""
 
 from typing import NamedTuple
 
@@ -75,9 +75,9 @@ MUTANTS = (
     Mutant(
         "variance of the next step, t' instead of t",
         "diffusion/solvers.cc",
-        ".log_deviation = step.log_deviation.data<float>(),",
-        ".log_deviation = steps_[std::min<size_t>(index + 1, steps_.size() - 1)]\n"
-        "                                          .log_deviation.data<float>(),",
+        "step.log_deviation[0],\n                             step.log_deviation[1]};",
+        "steps_[std::min<size_t>(index + 1, steps_.size() - 1)].log_deviation[0],\n"
+        "                             step.log_deviation[1]};",
     ),
     Mutant(
         "variance of the unconditional answer",
@@ -130,9 +130,9 @@ MUTANTS = (
     ),
     Mutant(
         "edit starts from the clean image",
-        "diffusion/generate.cc",
-        "return add_noise(context, request.schedule.front(),",
-        "return add_noise(context, request.schedule.back(),",
+        "diffusion/pipeline.cc",
+        "return add_noise(context_, schedule_.front(),",
+        "return add_noise(context_, schedule_.back(),",
     ),
     Mutant(
         "fixed small variance where large is asked for",
@@ -147,10 +147,10 @@ MUTANTS = (
         "          .time = 1 - time,\n          .timestep = -1};",
     ),
     Mutant(
-        "Heun without its second grad",
+        "Heun without its second derivative",
         "diffusion/solvers.cc",
-        "average_.push_back(coefficients(context, std::array{1.0, h / 2, h / 2}));",
-        "average_.push_back(coefficients(context, std::array{1.0, h, 0.0}));",
+        "1.0, h, 1.0, h / 2, h / 2};",
+        "1.0, h, 1.0, h, 0.0};",
     ),
     Mutant(
         "DDIM ignores eta",
@@ -161,8 +161,8 @@ MUTANTS = (
     Mutant(
         "DPM-Solver++ of first order only",
         "diffusion/solvers.cc",
-        "if (step.second.defined() && has_before) {",
-        "if (step.second.defined() && has_before && index < 0) {",
+        "step.is_second && before_index_ + 1 == index;",
+        "step.is_second && index < 0;",
     ),
     Mutant(
         "resize without antialiasing",
@@ -173,8 +173,8 @@ MUTANTS = (
     Mutant(
         "dark on light is not inverted",
         "apps/cli/input_image.cc",
-        "return format.light_on_dark && border_mean(to_gray(image), 0) > kMiddle;",
-        "return format.light_on_dark && border_mean(to_gray(image), 0) > 255;",
+        "return dark_strokes > light_strokes;",
+        "return dark_strokes > light_strokes + 255;",
     ),
     Mutant(
         "a random seed is not recorded for rerun",
@@ -184,8 +184,8 @@ MUTANTS = (
     ),
     Mutant(
         "rerun makes the command's first image, whatever its seed",
-        "apps/ebb/rerun_flags.cc",
-        "std::to_string(flags.image)}",
-        "std::to_string(0 * flags.image)}",
+        "apps/ebb/rerun.cc",
+        ".image = file.provenance->image,",
+        ".image = 0 * file.provenance->image,",
     ),
 )

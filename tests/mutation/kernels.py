@@ -26,10 +26,9 @@ from typing import Dict, List
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from conv_mutants import CONV_MUTANTS  # noqa: E402
-from kernel_mutants import Mutant  # noqa: E402
+from kernel_mutants import REPOSITORY, Mutant  # noqa: E402
 from op_mutants import OP_MUTANTS  # noqa: E402
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 MUTANTS = CONV_MUTANTS + OP_MUTANTS
 LIMIT_S = 900
 TITLE = """# Mistakes seeded into the CUDA kernels

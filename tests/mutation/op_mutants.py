@@ -4,11 +4,11 @@ from kernel_mutants import Mutant, Place
 
 
 def op(kernel: str, name: str, tests: str = "") -> Place:
-    return Place(f"{kernel}_kernel", f"kernels/{name}_cuda.cu", f"{tests or name}:*")
+    return Place(f"{kernel}_kernel", f"{name}_cuda.cu", f"{tests or name}:*")
 
 
 def header(kernel: str, file: str, name: str, tests: str = "") -> Place:
-    return Place(f"{kernel}_kernel", f"kernels/cuda/{file}.h", f"{tests or name}:*", f"kernels/{name}_cuda.cu")
+    return Place(f"{kernel}_kernel", f"{file}.h", f"{tests or name}:*", f"{name}_cuda.cu")
 
 
 MAP, ACTIVATE = header("map", "map", "activation"), header("map", "activate", "activation")
@@ -17,8 +17,9 @@ QUERIES, KEYS = op("attention_query_gradient", "attention"), op("attention_key_g
 TILES = header("attention_forward", "attention_tiles", "attention")
 POOL, UNPOOL = op("avg_pool_forward", "avg_pool"), op("avg_pool_backward", "avg_pool")
 STATISTICS = op("statistics", "batch_norm")
-LANES = header("statistics", "lane_sums", "batch_norm")
+LANES = header("statistics", "column_sums", "batch_norm")
 MOMENTS = header("statistics", "moments", "batch_norm")
+ROWS = header("apply", "row_iterator", "batch_norm")
 FINISH, APPLY, INFER = (op(k, "batch_norm") for k in ("finish_statistics", "apply", "infer"))
 GRADIENT_SUMS, FINISH_GRADIENTS, APPLY_GRADIENT = (
     op(k, "batch_norm") for k in ("gradient_sums", "finish_gradients", "apply_gradient"))
@@ -29,12 +30,14 @@ CONVERT = op("convert", "convert")
 TIMESTEPS = op("timestep_embedding", "embedding", "timestep_embedding")
 NORM, NORM_SUMS, NORM_INPUT, NORM_PARAMS, NORM_ADD = (
     op(f"group_norm_{k}", "group_norm") for k in ("forward", "sums", "input", "params", "add"))
+LAYER_NORM, LAYER_NORM_INPUT, LAYER_NORM_PARAMS, LAYER_NORM_ADD = (
+    op(f"layer_norm_{k}", "norm/layer_norm", "layer_norm") for k in ("forward", "input", "params", "add"))
 BLOCK_SUM = header("group_norm_forward", "reduce", "group_norm")
 BLOCK_MAX = header("softmax_forward", "reduce", "softmax")
 COMBINE, FILTER = op("linear_combination", "linear_combination"), op("line_filter", "line_filter")
 TERMS = header("sum_terms", "sum", "mse_loss")
-PARTIALS = header("sum_partials", "sum", "optimizer", "sum_squares")
-ADAM, RANDOM = op("adam", "optimizer", "adam"), op("random_fill", "random")
+PARTIALS = header("sum_partials", "sum", "adam", "sum_squares")
+ADAM, RANDOM = op("adam", "adam", "adam"), op("random_fill", "random")
 SOFTMAX, SOFTMAX_BACK = op("softmax_forward", "softmax"), op("softmax_backward", "softmax")
 ENTROPY = op("softmax_cross_entropy_backward", "softmax_cross_entropy")
 UP, UP_BACK = op("upsample_forward", "upsample"), op("upsample_backward", "upsample")
@@ -71,10 +74,10 @@ OP_MUTANTS = (
     Mutant("attention: no barrier after the keys", ATTENTION,
         "shared->v.load(v, column, s.all_keys(), s.d);\n    __syncthreads();",
         "shared->v.load(v, column, s.all_keys(), s.d);"),
-    Mutant("attention: earlier sums keep the old maximum", ATTENTION, "sum[r] = sum[r] * kept + ", "sum[r] = sum[r] + "),
-    Mutant("attention: earlier values keep the old maximum", ATTENTION, "result.v[r][e] *= kept;", "result.v[r][e] *= 1;"),
+    Mutant("attention: earlier sums keep the old maximum", ATTENTION, "sum[r] = sum[r] * scale + ", "sum[r] = sum[r] + "),
+    Mutant("attention: earlier values keep the old maximum", ATTENTION, "result.v[r][e] *= scale;", "result.v[r][e] *= 1;"),
     Mutant("attention: keys beyond the last count", ATTENTION, "  if (j >= s.all_keys()) return -INFINITY;\n", ""),
-    Mutant("attention: lse without the maximum", ATTENTION, "= most[r] + logf(sum[r])", "= logf(sum[r])"),
+    Mutant("attention: lse without the maximum", ATTENTION, "= row_max[r] + logf(sum[r])", "= logf(sum[r])"),
     Mutant("attention: first own key taken for text", TILES, "j < extra.count ? extra", "j <= extra.count ? extra"),
     Mutant("attention: rows of the first warp for all", TILES, "a.v[warp * kRowsPerWarp + r][e]", "a.v[r][e]"),
     Mutant("attention: numbers of the next head", TILES, "first + row < count && e < d;", "first + row < count;"),
@@ -87,19 +90,19 @@ OP_MUTANTS = (
     Mutant("query gradient: no barrier after the keys", QUERIES,
         "shared->column_b.load(v, column, s.all_keys(), s.d);\n    __syncthreads();",
         "shared->column_b.load(v, column, s.all_keys(), s.d);"),
-    Mutant("query gradient: without delta", QUERIES, "weight[r] = p * (product[r] - delta[at]);", "weight[r] = p * product[r];"),
+    Mutant("query gradient: without delta", QUERIES, "ds[r] = p * (product[r] - delta[at]);", "ds[r] = p * product[r];"),
     Mutant("query gradient: not scaled", QUERIES, "result.store(dq, first, s.queries, s.d, [&](int) { return args.scale; });",
         "result.store(dq, first, s.queries, s.d, [&](int) { return 1.0f; });"),
     Mutant("key gradient: no barrier before the next queries", KEYS,
         "    __syncthreads();  // the previous tile may still be read\n    shared->column_a.load(q",
         "    shared->column_a.load(q"),
-    Mutant("key gradient: keys and values swapped", KEYS, "key_sum.add(weight, shared->column_a);\n    value_sum.add(p,",
-        "key_sum.add(p, shared->column_a);\n    value_sum.add(weight,"),
+    Mutant("key gradient: keys and values swapped", KEYS, "key_sum.add(ds, shared->column_a);\n    value_sum.add(p,",
+        "key_sum.add(p, shared->column_a);\n    value_sum.add(ds,"),
     # pooling and resizing
     Mutant("avg_pool: last pixel of the window left out", POOL, "i < count && tap < area;", "i < count && tap + 1 < area;"),
     Mutant("avg_pool: window of the next row", POOL, "(row * k + next / k) * s.w", "(row + next / k) * s.w"),
     Mutant("avg_pool: pixels beyond the window", POOL, "inside ? to_float(v[u].v[e]) : 0.0f", "to_float(v[u].v[e])"),
-    Mutant("avg_pool: first lane alone", POOL, "sum[e] = lane_sum(partial, e);", ";"),
+    Mutant("avg_pool: first lane alone", POOL, "sum[e] = column_sum(partial, e);", ";"),
     Mutant("avg_pool backward: row of the wrong output", UNPOOL, "row / s.k * wo + column / s.k", "row % s.k * wo + column / s.k"),
     Mutant("upsample: weight of the other axis", UP, "va + column.weight * ", "va + row.weight * "),
     Mutant("upsample: corner read twice", UP, "(row.second * s.w + column.second)", "(row.second * s.w + column.first)"),
@@ -125,8 +128,8 @@ OP_MUTANTS = (
     Mutant("apply: mean of the pack's first channel", APPLY,
         "activate<kActivation>((v - mean.v[e]) * scale.v[e] + shift.v[e]);\n  });",
         "activate<kActivation>((v - mean.v[0]) * scale.v[e] + shift.v[e]);\n  });"),
-    Mutant("apply: rows of the threads beyond a whole row", APPLY, "end = row < step ? rows : 0;", "end = rows;"),
-    Mutant("apply: rows beyond the last", APPLY,
+    Mutant("apply: rows of the threads beyond a whole row", ROWS, "end = row < step ? rows : 0;", "end = rows;"),
+    Mutant("apply: rows beyond the last", ROWS,
         "if (r < rows_of_thread.end) store_pack<kWidth>(y", "store_pack<kWidth>(y"),
     Mutant("infer: variance of the pack's first channel", INFER, "args.running_var[channel]", "args.running_var[rows_of_thread.channel]"),
     Mutant("gradient sums: rows beyond the last", GRADIENT_SUMS, "const bool inside = row + k * kSumLanes < count;",
@@ -171,6 +174,23 @@ OP_MUTANTS = (
     Mutant("rms_norm gamma: rows of the next chunk", op("rms_norm_gamma", "rms_norm"),
         "min(first + chunks.rows_of_one, args.rows)", "first + chunks.rows_of_one"),
     Mutant("rms_norm add: first chunk alone", op("rms_norm_add", "rms_norm"), "chunk < chunks; ++chunk", "chunk < 1; ++chunk"),
+    Mutant("layer_norm: mean not removed", LAYER_NORM, "const float xh = (to_float(x[c]) - center - rest) * rstd;",
+        "const float xh = to_float(x[c]) * rstd;"),
+    Mutant("layer_norm: rounded mean not corrected", LAYER_NORM, "static_cast<float>(mean - center)", "0 * static_cast<float>(mean - center)"),
+    Mutant("layer_norm: beta of the first channel", LAYER_NORM, "0.0f : args.beta[c]", "0.0f : args.beta[0]"),
+    Mutant("layer_norm: statistics of every thread", LAYER_NORM, "    if (threadIdx.x == 0) {\n      if (args.mean",
+        "    {\n      if (args.mean"),
+    Mutant("layer_norm input: mean of g left out", LAYER_NORM_INPUT, "rstd * (g - mean_g - xh * mean_gx)", "rstd * (g - xh * mean_gx)"),
+    Mutant("layer_norm input: products with x not centered", LAYER_NORM_INPUT, "product += g * ((to_float(x[c]) - mean) * rstd);",
+        "product += g * (to_float(x[c]) * rstd);"),
+    Mutant("layer_norm params: no barrier", LAYER_NORM_PARAMS, "partial[1][threadIdx.y][threadIdx.x] = dgamma;\n  __syncthreads();",
+        "partial[1][threadIdx.y][threadIdx.x] = dgamma;"),
+    Mutant("layer_norm params: rows of the next chunk", LAYER_NORM_PARAMS, "min(first + chunks.rows_of_one, args.rows)",
+        "first + chunks.rows_of_one"),
+    Mutant("layer_norm params: channel bound dropped", LAYER_NORM_PARAMS, "c < args.c && row < last;", "row < last;"),
+    Mutant("layer_norm params: all chunks to one place", LAYER_NORM_PARAMS, "sums + blockIdx.y * 2 * args.c", "sums"),
+    Mutant("layer_norm add: first chunk alone", LAYER_NORM_ADD, "chunk < chunks; ++chunk", "chunk < 1; ++chunk"),
+    Mutant("layer_norm add: null not seen", LAYER_NORM_ADD, "    if (result == nullptr) continue;\n", ""),
     Mutant("fold_batch_norm: mean left out", FOLD, "static_cast<double>(a.b[o]) - a.mean[o]", "static_cast<double>(a.b[o])"),
     Mutant("fold_batch_norm: every thread writes the bias", FOLD, "if (threadIdx.x == 0) {", "{"),
     # sums and losses
@@ -191,9 +211,9 @@ OP_MUTANTS = (
     # training
     Mutant("adam: first element of the tail left out", ADAM, "packs * kWidth + global_thread(); i < args.count",
         "packs * kWidth + global_thread() + 1; i < args.count"),
-    Mutant("adam: second moment not kept", ADAM, "  store_pack<kWidth>(args.v + i, v);\n", ""),
-    Mutant("adam: guard not asked", op("adam", "optimizer", "adam and ema"), "  if (!updates(args.guard)) return;\n", ""),
-    Mutant("update_guard: square of the norm", op("update_guard", "optimizer", "update_guard"), "sqrt(*args.sum_squares)",
+    Mutant("adam: second moment not scale", ADAM, "  store_pack<kWidth>(args.v + i, v);\n", ""),
+    Mutant("adam: guard not asked", op("adam", "adam", "adam and ema"), "  if (!updates(args.guard)) return;\n", ""),
+    Mutant("update_guard: square of the norm", op("update_guard", "adam", "update_guard"), "sqrt(*args.sum_squares)",
         "*args.sum_squares"),
     Mutant("adam: gradient scale left out", ADAM, "grad * f.grad_scale", "grad"),
     Mutant("random: image's end not seen", RANDOM, "if (e + i < args.elements) y[e + i]", "y[e + i]"),
@@ -211,8 +231,8 @@ OP_MUTANTS = (
     Mutant("embedding backward: id bound dropped", EMBEDDING_BACK, "i0 + lane < args.count && args.ids", "args.ids"),
     Mutant("embedding backward: channel bound dropped", EMBEDDING_BACK, "        if (c < args.c) sum +=", "        sum +="),
     Mutant("convert: tail left out", CONVERT, "packs * kWidth + global_thread(); i < count", "packs * kWidth + global_thread() + 1; i < count"),
-    Mutant("convert: packs without asking for alignment", CONVERT, "const bool wide = wide_packs_fit(args.x, args.y);",
-        "const bool wide = true;"),
+    Mutant("convert: packs without asking for alignment", CONVERT, "const bool vectorized = vectors_fit(args.x, args.y);",
+        "const bool vectorized = true;"),
     Mutant("timestep_embedding: halves swapped", TIMESTEPS, "args.sin_first ? half + i : i", "args.sin_first ? i : half + i"),
     Mutant("timestep_embedding: every thread writes the zero", TIMESTEPS, "args.c % 2 == 1 && global_thread() == 0",
         "args.c % 2 == 1"),
@@ -223,5 +243,5 @@ OP_MUTANTS = (
     Mutant("broadcast: pack of the first channels", BROADCAST, "load_pack<kWidth>(s + channel)", "load_pack<kWidth>(s)"),
     Mutant("broadcast backward: channel bound dropped", BROADCAST_BACK, "exists = channel < args.c", "exists = true"),
     Mutant("broadcast backward: pixels beyond the last", BROADCAST_BACK, "inside ? term : 0.0", "term"),
-    Mutant("broadcast backward: sum of the first channel of a pack", BROADCAST_BACK, "lane_sum(partial, e)", "lane_sum(partial, 0)"),
+    Mutant("broadcast backward: sum of the first channel of a pack", BROADCAST_BACK, "column_sum(partial, e)", "column_sum(partial, 0)"),
 )

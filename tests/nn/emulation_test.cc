@@ -1,13 +1,14 @@
 // Whole networks on the CUDA kernels, which the emulator runs and checks.
 
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "kernels/simt/emulator.h"
 #include "nn/autograd/trainer.h"
 #include "nn/graph_builder.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
 #include "testing/networks.h"
+#include "tests/nn/small_networks.h"
 
 namespace ebb {
 namespace {
@@ -70,7 +71,65 @@ TEST_CASE("the class network in 16 bits and in tf32 is as close to the CPU's as 
   simt::emulator::options() = {.order = Order::kShuffled};
   CHECK(test::compare_bits(run_network(*emu, network, with_passes), rounded) == "");
   simt::emulator::options() = {};
+}
+
+TEST_CASE("weights stored in 16 bits are packed on the device as their f32 values are",
+          "[nn][emu]") {
+  const Precision precision = GENERATE(Precision::kF32, Precision::kF16);
+  const DType stored = GENERATE(DType::kF16, DType::kBF16);
+  CAPTURE(to_string(precision), to_string(stored));
+  const auto emu = make_context("emu", 1, precision);
+  const Network network = class_network(4);
+  TensorMap narrow, wide;
+  for (const auto& [name, tensor] : test::random_params(*emu, network, 1)) {
+    narrow[name] = to_dtype(*emu, tensor, stored);
+    wide[name] = to_dtype(*emu, narrow[name], DType::kF32);
+  }
+  const auto run = [&](const TensorMap& params) {
+    Executor executor(*emu, inference_graph(network, 1, *emu), params);
+    for (const auto& [name, value] : test::random_inputs(*emu, network, 1, 2)) {
+      executor.set_input(name, value);
+    }
+    return executor.run();
+  };
+  CHECK(test::compare_bits(run(narrow), run(wide)) == "");
   make_context("emu", 1);  // the others of this process are f32
+}
+
+TEST_CASE("ids look up rows in 16 bits", "[nn][emu]") {
+  const auto emu = make_context("emu", 1, Precision::kBF16);
+  CHECK(test::check_token_network(*emu, 3 * 0x1p-9) == "");  // x, the row and their sum are rounded
+  CHECK(test::check_token_network(*emu, 1e-6) != "");
+  make_context("emu", 1);  // the others of this process are f32
+}
+
+// Five layers deep; bf16 rounds by up to 2^-9 in each.
+TEST_CASE("operations that no model uses yet equal the CPU's on the CUDA kernels", "[nn][emu]") {
+  const Tensor expected = test::run_mixed_network(*test::cpu_context());
+  CHECK(test::nmse(test::run_mixed_network(*make_context("emu", 1)), expected) < 1e-11);
+  const auto rounds = make_context("emu", 1, Precision::kBF16);
+  const double error = test::nmse(test::run_mixed_network(*rounds), expected);
+  CHECK(error < 10 * 0x1p-18);
+  CHECK(error > 0x1p-18 / 40);
+  make_context("emu", 1);  // the others of this process are f32
+}
+
+TEST_CASE("their gradients equal the CPU's on the CUDA kernels", "[nn][emu]") {
+  const auto train = [](Context& context) {
+    Trainer trainer(context, test::mixed_network(), {});
+    trainer.params().initialize(3);
+    const Tensor target = Tensor::zeros(context, {2, 4, 4, 3});
+    CHECK(trainer.step(test::mixed_inputs(context), target, 1e-3).updated);
+    std::vector<float> gradients;
+    for (const auto& [name, grad] : trainer.params().grads_by_name()) {
+      const std::vector<float> values = grad.to_host();
+      gradients.insert(gradients.end(), values.begin(), values.end());
+    }
+    return gradients;
+  };
+  const auto emu = make_context("emu", 1);
+  const std::vector<float> expected = train(*test::cpu_context());
+  CHECK(test::nmse(train(*emu), test::to_double(expected)) < 1e-10);
 }
 
 TEST_CASE("activations of 16 bits take half the memory", "[nn][emu]") {

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/autograd/tape.h"
 #include "nn/eager_ops.h"
 #include "nn/graph_builder.h"
@@ -150,9 +150,9 @@ TEST_CASE("each graph pass keeps the output and every module's output", "[nn]") 
   }
 }
 
-int count_nodes(const Graph& graph, OpKind kind) {
+int count_nodes(const Graph& graph, const OpDef& op) {
   int count = 0;
-  for (const GraphNode& node : graph.nodes) count += node.kind == kind;
+  for (const GraphNode& node : graph.nodes) count += node.op == &op;
   return count;
 }
 
@@ -162,11 +162,10 @@ TEST_CASE("optimizing leaves convolutions and little else", "[nn]") {
     INFO(test.name);
     const Graph graph = optimize(build_graph(test::make_test_network(test), kBatch), *context);
     const bool classifier = test.name == "judge";
-    CHECK(count_nodes(graph, OpKind::kBatchNorm) == 0);
-    CHECK(count_nodes(graph, OpKind::kActivation) ==
-          (classifier ? 0 : 1));  // behind the average pool
-    CHECK(count_nodes(graph, OpKind::kFoldBatchNorm) == (classifier ? 5 : 17));
-    CHECK(count_nodes(graph, OpKind::kConvPack) == count_nodes(graph, OpKind::kConv));
+    CHECK(count_nodes(graph, ops::kBatchNorm) == 0);
+    CHECK(count_nodes(graph, ops::kActivation) == (classifier ? 0 : 1));  // behind the average pool
+    CHECK(count_nodes(graph, ops::kFoldBatchNorm) == (classifier ? 5 : 17));
+    CHECK(count_nodes(graph, ops::kConvPack) == count_nodes(graph, ops::kConv));
     int placed = 0;
     for (const GraphValue& value : graph.values) placed += value.placed_in >= 0;
     // Both skips of e0 and e1, u2, and what the conditioning does not touch: z and u1. The pool
@@ -234,8 +233,8 @@ TEST_CASE("a new time or class repeats only the nodes behind it", "[nn]") {
   run_executor(executor, c.inputs);
   const int all = executor.nodes_run();
   int constant = 0;
-  for (OpKind kind : {OpKind::kFoldBatchNorm, OpKind::kConvPack}) {
-    constant += count_nodes(graph, kind);
+  for (const OpDef* op : {&ops::kFoldBatchNorm, &ops::kConvPack}) {
+    constant += count_nodes(graph, *op);
   }
   CHECK(all == static_cast<int>(graph.nodes.size()) - constant);
 

@@ -30,9 +30,12 @@ TEST_CASE("the networks have the assignment's numbers of parameters", "[nn]") {
 
 TEST_CASE("the classifier is a small network with one output per class", "[nn]") {
   const Network classifier =
-      make_network(R"({"name": "mnist_judge", "hidden": 16, "classes": 10})", "");
+      make_network(R"({"name": "mnist_classifier", "hidden": 16, "classes": 10})", "");
   CHECK(output_shape(classifier) == Shape{10});
   CHECK(count_trainable(list_params(classifier)) == 98282);
+  const Network former =
+      make_network(R"({"name": "mnist_judge", "hidden": 16, "classes": 10})", "");
+  CHECK(former.config == classifier.config);
   CHECK(output_shape(make_network(mnist_config("class", "add", 4), "")) == Shape{28, 28, 1});
 }
 
@@ -84,6 +87,15 @@ TEST_CASE("networks take the inputs of their conditioning", "[nn]") {
   CHECK_FALSE(network.has_input("c"));
 }
 
+TEST_CASE("inputs are found by their roles", "[nn]") {
+  const Network network = make_network(mnist_config("class", "add", 4), "");
+  CHECK(network.sample().name == "x");
+  CHECK(network.input(InputRole::kTime)->name == "t");
+  CHECK(network.input(InputRole::kCondition)->name == "c");
+  CHECK(network.input(InputRole::kLowRes) == nullptr);
+  CHECK(message_of<Error>([] { Network().sample(); }) == "network: takes no images");
+}
+
 TEST_CASE("the graph of a network may have a batch size per input", "[nn]") {
   const Network network = make_network(mnist_config("class", "add", 4), "");
   const Graph graph = build_graph(network, {{"x", 3}, {"t", 6}, {"c", 6}});
@@ -124,11 +136,11 @@ TEST_CASE("a wrong config names the file, the key, what was found and what is ex
   CHECK(config_error("[1, 2]") == where + "is not a JSON object");
   CHECK(config_error("") == where + "is not a JSON object");
   CHECK(config_error("{}") ==
-        where + R"(key "name" is missing, expected one of mnist_unet, mnist_judge)");
+        where + R"(key "name" is missing, expected one of mnist_unet, mnist_classifier)");
   CHECK(config_error(R"({"name": "resnet"})") ==
-        where + R"(key "name" is "resnet", expected one of mnist_unet, mnist_judge)");
+        where + R"(key "name" is "resnet", expected one of mnist_unet, mnist_classifier)");
   CHECK(config_error(R"({"name": 7})") ==
-        where + R"(key "name" is 7, expected one of mnist_unet, mnist_judge)");
+        where + R"(key "name" is 7, expected one of mnist_unet, mnist_classifier)");
   CHECK(config_error(R"({"name": "mnist_unet"})") ==
         where + R"(key "conditioning" is missing, expected one of none, time, class)");
   CHECK(config_error(R"({"name": "mnist_unet", "conditioning": "text"})") ==
@@ -153,7 +165,7 @@ TEST_CASE("a config from a hostile file gives a short message without control ch
   const std::string nest(200000, '['), unnest(200000, ']');
   CHECK(
       config_error(R"({"name": )" + nest + unnest + "}") ==
-      R"(model.safetensors: model config key "name" is an array, expected one of mnist_unet, mnist_judge)");
+      R"(model.safetensors: model config key "name" is an array, expected one of mnist_unet, mnist_classifier)");
   CHECK_NOTHROW(make_network(
       R"({"name": "mnist_unet", "conditioning": "none", "hidden": 4, "x": )" + nest + unnest + "}",
       ""));

@@ -11,6 +11,9 @@ TOGGLE = "#if defined(EBB_A_INL_H_) == defined(HWY_TARGET_TOGGLE)"
 TABLE = "| code | meaning |\n|---|---|\n| 0 | ok |\n| 2 | usage |\n"
 
 # rule -> [(what is wrong, tree that breaks the rule, tree that keeps it)]
+LONG_FUNCTION = "int f(int n) {\n" + "  ++n;\n" * 43 + "  return n;\n}\n"  # 46 lines
+SHORT_FUNCTION = "int g() { return 1; }\n"
+
 CASES = {
     rules.include_direction: [
         (
@@ -185,8 +188,14 @@ CASES = {
         ("-march", {"CMakeLists.txt": "x(-march=native)\n"}, {"CMakeLists.txt": "x(-march=x86-64-v3)\n"}),
     ],
     rules.files_stay_short: [
-        ("601 lines", {"nn/a.cc": "\n" * 601}, {"nn/a.cc": "\n" * 600}),
-        ("a long script", {"scripts/a": "#!/bin/sh\n" + "\n" * 601}, {"docs/a.md": "\n" * 601}),
+        ("601 lines", {"nn/a.cc": "\n" * 451}, {"nn/a.cc": "\n" * 450}),
+        ("a long script", {"scripts/a": "#!/bin/sh\n" + "\n" * 451}, {"docs/a.md": "\n" * 451}),
+    ],
+    rules.functions_stay_short: [
+        ("one of two", {"nn/a.cc": LONG_FUNCTION + SHORT_FUNCTION}, {"tests/a.cc": LONG_FUNCTION}),
+        ("a method", {"nn/a.h": "struct A {\n" + LONG_FUNCTION + "};\n"}, {"nn/a.h": "struct A {" + "\n" * 50 + "};\n"}),
+        ("two of a hundred", {"nn/a.cc": 2 * LONG_FUNCTION + 98 * SHORT_FUNCTION},
+         {"nn/a.cc": LONG_FUNCTION + 99 * SHORT_FUNCTION}),
     ],
     rules.exit_codes_are_documented: [
         (
@@ -221,6 +230,28 @@ class RulesTest(unittest.TestCase):
     def test_the_report_of_long_files_starts_above_400_lines(self):
         tree = {"nn/a.cc": "\n" * 400, "nn/b.cc": "\n" * 401, "docs/c.md": "\n" * 500}
         self.assertEqual(rules.long_files(tree), {"nn/b.cc": 401})
+
+
+    def test_functions_are_measured_from_their_name_to_their_closing_brace(self):
+        text = (
+            "namespace a {\n"
+            "struct B {\n"
+            "  int size() const { return 1; }\n"
+            "};\n"
+            "constexpr int kTable[] = {f(1),\n"
+            "    2};\n"
+            "// f() {\n"
+            "template <typename T>\n"
+            "T f(T x,\n"
+            "    T y) {\n"
+            "  if (x) {\n"
+            "    return [&] { return '}'; }();\n"
+            "  }\n"
+            "  return {};\n"
+            "}\n"
+            "}\n"
+        )
+        self.assertEqual(list(rules.function_lengths(text)), [(3, 1), (8, 8)])
 
 
 class ProgramsTest(unittest.TestCase):

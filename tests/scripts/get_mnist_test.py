@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -174,6 +175,74 @@ class GetMnistTest(unittest.TestCase):
             answer = self.run_script(mirror.url)
         self.assert_complete(answer)
         self.assertIn(f"{name}: damaged", answer.stderr)
+
+    def assert_kept(self, mirror, *words):
+        """The script stops, says why, leaves every file as it is and asks nobody."""
+        before = {}
+        for name in os.listdir(self.data):
+            path = os.path.join(self.data, name)
+            before[name] = os.readlink(path) if os.path.islink(path) else self.content(path)
+        answer = self.run_script(mirror.url)
+        self.assertEqual(answer.returncode, 4, answer.stderr)
+        for word in words:
+            self.assertIn(word, answer.stderr)
+        after = {}
+        for name in os.listdir(self.data):
+            path = os.path.join(self.data, name)
+            after[name] = os.readlink(path) if os.path.islink(path) else self.content(path)
+        self.assertEqual(before, after)
+        self.assertEqual(mirror.requests, [])
+
+    @staticmethod
+    def content(path):
+        if os.path.isdir(path):
+            return sorted(os.listdir(path))
+        with open(path, "rb") as file:
+            return file.read()
+
+    def test_another_data_set_of_the_same_names_is_kept(self):
+        labels = struct.pack(">2I", 0x801, 40) + bytes(40)
+        images = struct.pack(">4I", 0x803, 2, 28, 28) + bytes(2 * 784)
+        for name, content in (
+            (f"{NAMES[1]}.gz", gzip.compress(labels)),
+            (f"{NAMES[3]}.gz", gzip.compress(b"any other text")),
+            (NAMES[0], images),
+            (f"{NAMES[0]}.gz", images),
+            (NAMES[1].replace("-idx", ".idx"), labels),
+        ):
+            with self.subTest(name=name), Mirror(FILES) as mirror:
+                self.put(name, content)
+                self.assert_kept(mirror, name, "not MNIST", "It is kept")
+                shutil.rmtree(self.data)
+
+    def test_uncompressed_files_of_mnist_are_enough(self):
+        for spelling in (lambda name: name, lambda name: name.replace("-idx", ".idx")):
+            for name in NAMES:
+                self.put(spelling(name), CONTENTS[name])
+            with Mirror(FILES) as mirror:
+                answer = self.run_script(mirror.url)
+                self.assertEqual(answer.returncode, 0, answer.stderr)
+                self.assertEqual(mirror.requests, [])
+            self.assertEqual(answer.stdout.count("there, verified"), 4)
+            shutil.rmtree(self.data)
+
+    def test_links_and_directories_in_the_place_of_a_file_are_not_replaced(self):
+        os.makedirs(os.path.join(self.data, f"{NAMES[0]}.gz"))
+        with Mirror(FILES) as mirror:
+            self.assert_kept(mirror, NAMES[0], "is a link or no file")
+        shutil.rmtree(self.data)
+        os.makedirs(self.data)
+        os.symlink("elsewhere", os.path.join(self.data, f"{NAMES[2]}.gz"))
+        with Mirror(FILES) as mirror:
+            self.assert_kept(mirror, NAMES[2], "is a link or no file")
+
+    def test_a_damaged_file_that_is_replaced_keeps_its_permissions(self):
+        name = f"{NAMES[1]}.gz"
+        self.put(name, FILES[name][:-1])
+        os.chmod(os.path.join(self.data, name), 0o600)
+        with Mirror(FILES) as mirror:
+            self.assert_complete(self.run_script(mirror.url))
+        self.assertEqual(os.stat(os.path.join(self.data, name)).st_mode & 0o777, 0o600)
 
     def test_wrong_files_everywhere_leave_nothing_behind(self):
         wrong = {name: gzip.compress(b"0" * 40_000) for name in FILES}

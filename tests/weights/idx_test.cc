@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <optional>
+
 #include "testing/catch.h"
 #include "testing/errors.h"
 #include "testing/temp_dir.h"
@@ -54,7 +56,8 @@ std::string gzip(const std::string& raw) {
 
 class Images {
  public:
-  IdxImages read(const std::string& bytes, const ImageSize& size = {}) const {
+  IdxImages read(const std::string& bytes,
+                 const std::optional<ImageSize>& size = ImageSize{}) const {
     put_file(dir_ / "images", bytes);
     return read_idx_images(dir_ / "images", size);
   }
@@ -69,7 +72,7 @@ class Images {
 std::string label_refusal(const std::string& bytes) {
   const TempDir dir;
   put_file(dir / "labels", bytes);
-  return message_of<FormatError>([&] { read_idx_labels(dir / "labels"); });
+  return message_of<FormatError>([&] { read_idx_labels(dir / "labels", 10); });
 }
 
 TEST_CASE("images are read, raw and gzipped, with the same fingerprint") {
@@ -100,7 +103,8 @@ TEST_CASE("labels are read, raw and gzipped") {
 TEST_CASE("another image size is read where it is asked for") {
   const Images files;
   const std::string small = words({0x803, 2, 3, 5}) + ramp(30);
-  CHECK(files.read(small, {3, 5}).pixels.size() == 30);
+  CHECK(files.read(small, ImageSize{3, 5}).pixels.size() == 30);
+  CHECK(files.read(small, std::nullopt).rows == 3);
   CHECK_THAT(files.refusal(small), Contains("2 images of 3 x 5 pixels, expected 28 x 28"));
 }
 
@@ -125,7 +129,7 @@ TEST_CASE("headers that are cut, empty or absurd are refused") {
   CHECK_THAT(files.refusal(words({0x803, 0xffffffff, 28, 28})), Contains("allowed are 2147483648"));
   const uint32_t huge = 0xffffffff;
   CHECK_THAT(message_of<FormatError>([&] {
-               files.read(words({0x803, huge, huge, huge}), {int64_t{huge}, int64_t{huge}});
+               files.read(words({0x803, huge, huge, huge}), std::nullopt);
              }),
              Contains("more than 2^64 bytes"));
 }
@@ -170,11 +174,30 @@ TEST_CASE("a flipped bit in gzip data is found or changes nothing") {
   CHECK(packed.size() * 8 - 16 - found < 80);
 }
 
-TEST_CASE("bytes behind the last gzip member are refused") {
+TEST_CASE("zeros between and behind gzip members are filling, anything else is not") {
   const Images files;
-  const std::string packed = gzip(images_file(1));
-  CHECK_THAT(files.refusal(packed + std::string(8, '\0')), Contains("gzip data is damaged"));
+  const std::string raw = images_file(1);
+  const std::string packed = gzip(raw), half = gzip(raw.substr(0, 300)),
+                    rest = gzip(raw.substr(300));
+  for (const size_t zeros : {1, 8, 512, 200'000}) {
+    const std::string filling(zeros, '\0');
+    CHECK(files.read(packed + filling).count == 1);
+    CHECK(files.read(half + filling + rest).count == 1);
+  }
   CHECK_THAT(files.refusal(packed + "trailing"), Contains("gzip data is damaged"));
+  CHECK_THAT(files.refusal(packed + std::string(8, '\0') + "x"), Contains("gzip data is damaged"));
+}
+
+TEST_CASE("a file that was compressed twice, or by another program, is called that") {
+  const Images files;
+  CHECK_THAT(files.refusal(gzip(gzip(images_file(1)))),
+             Contains("(a gzip file)") && Contains("compressed twice: unpack it once"));
+  CHECK_THAT(files.refusal("BZh91AY&SY"),
+             Contains("(a bzip2 file)") && Contains("Unpack it first"));
+  CHECK_THAT(files.refusal("\xfd"
+                           "7zXZ"),
+             Contains("(an xz file)"));
+  CHECK_THAT(files.refusal("\x28\xb5\x2f\xfd...."), Contains("(a Zstandard file)"));
 }
 
 TEST_CASE("data that inflates to more than the header says is not inflated") {
@@ -190,7 +213,8 @@ TEST_CASE("a header that promises more than gzip can pack is refused at once") {
 }
 
 TEST_CASE("labels above 9 are refused with their place") {
-  CHECK_THAT(label_refusal(labels_file(std::string("\0\1\x0a\3", 4))), Contains("label 2 is 10"));
+  CHECK_THAT(label_refusal(labels_file(std::string("\0\1\x0a\3", 4))),
+             Contains("label 2 is 10, expected 0 to 9") && Contains("--classes"));
 }
 
 TEST_CASE("images and labels must be as many") {

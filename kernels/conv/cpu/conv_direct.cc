@@ -99,10 +99,10 @@ int64_t prepare(const ConvPassArgs& args, void* base, DirectRun* run) {
 template <typename Strips>
 void for_each_task(const TapList& list, int64_t blocks, int threads, const Strips& strips) {
   const int64_t phases = list.phases();
-  const int64_t most_pixels = list.n * list.phase(0).pixels();
+  const int64_t max_pixels = list.n * list.phase(0).pixels();
   const int64_t wanted = std::max(
-      ceil_div(most_pixels, kTaskPixels),
-      std::min(ceil_div(most_pixels, kMinTaskPixels), ceil_div(kMinTasks, phases * blocks)));
+      ceil_div(max_pixels, kTaskPixels),
+      std::min(ceil_div(max_pixels, kMinTaskPixels), ceil_div(kMinTasks, phases * blocks)));
   const int64_t rows = direct_tile().rows;
   const int64_t units = std::max<int64_t>(1, wanted);
   parallel_for(threads, units * phases * blocks, [&](int64_t task) {

@@ -45,8 +45,8 @@ void Strips(const DirectRun& run, const PhaseTable& table, int64_t block, int64_
     strip.Set(run, table, point, rows, first_channel);
     PrefetchOutput(strip.to, channels);
     SumStrip<kTileRows, kVectors>(strip, run, table.phase, w, tile);
-    FinishRows(run.epilogue.activation, tile, kWidth, rows, run.epilogue.bias + first_channel,
-               channels, strip.to);
+    EpilogueRows(run.epilogue.activation, tile, kWidth, rows, run.epilogue.bias + first_channel,
+                 channels, strip.to);
   }
 }
 

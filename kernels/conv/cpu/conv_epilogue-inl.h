@@ -27,7 +27,7 @@ HWY_INLINE Vector Activate(Vector v) {
 
 // out = act(v + residual) for one vector, residual may be null.
 template <Activation kActivation>
-HWY_INLINE void FinishVector(Vector v, const float* residual, float* out) {
+HWY_INLINE void EpilogueVector(Vector v, const float* residual, float* out) {
   if (residual != nullptr) v = hn::Add(v, hn::LoadU(kF32, residual));
   hn::StoreU(Activate<kActivation>(v), kF32, out);
 }
@@ -36,12 +36,12 @@ HWY_INLINE void FinishVector(Vector v, const float* residual, float* out) {
 // vector-aligned; sum and bias are readable up to the next whole vector, residual (or null) and out
 // are not.
 template <Activation kActivation>
-HWY_INLINE void FinishPixel(const float* sum, const float* bias, const float* residual,
-                            int64_t channels, float* out) {
+HWY_INLINE void EpiloguePixel(const float* sum, const float* bias, const float* residual,
+                              int64_t channels, float* out) {
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes) {
     const Vector v = hn::Add(hn::Load(kF32, sum + c), hn::LoadU(kF32, bias + c));
-    FinishVector<kActivation>(v, residual == nullptr ? nullptr : residual + c, out + c);
+    EpilogueVector<kActivation>(v, residual == nullptr ? nullptr : residual + c, out + c);
   }
   if (c == channels) return;
   // The rest of a vector goes through a buffer, so that it is rounded as elsewhere.
@@ -49,7 +49,7 @@ HWY_INLINE void FinishPixel(const float* sum, const float* bias, const float* re
   HWY_ALIGN float tail[kLanes] = {};
   if (residual != nullptr) std::memcpy(tail, residual + c, tail_bytes);
   const Vector v = hn::Add(hn::Load(kF32, sum + c), hn::LoadU(kF32, bias + c));
-  FinishVector<kActivation>(v, residual == nullptr ? nullptr : tail, tail);
+  EpilogueVector<kActivation>(v, residual == nullptr ? nullptr : tail, tail);
   std::memcpy(out + c, tail, tail_bytes);
 }
 
@@ -61,26 +61,26 @@ struct OutputRows {
 };
 
 template <Activation kActivation, int kRows>
-HWY_NOINLINE void FinishRowsAs(const float* tile, int64_t pitch, int64_t rows, const float* bias,
-                               int64_t channels, const OutputRows<kRows>& to) {
+HWY_NOINLINE void EpilogueRowsAs(const float* tile, int64_t pitch, int64_t rows, const float* bias,
+                                 int64_t channels, const OutputRows<kRows>& to) {
   for (int64_t i = 0; i < rows; ++i) {
-    FinishPixel<kActivation>(tile + i * pitch, bias, to.residual[i], channels, to.out[i]);
+    EpiloguePixel<kActivation>(tile + i * pitch, bias, to.residual[i], channels, to.out[i]);
   }
 }
 
-// FinishPixel for the first `rows` rows of tile [kRows][pitch].
+// EpiloguePixel for the first `rows` rows of tile [kRows][pitch].
 template <int kRows>
-HWY_INLINE void FinishRows(Activation activation, const float* tile, int64_t pitch, int64_t rows,
-                           const float* bias, int64_t channels, const OutputRows<kRows>& to) {
+HWY_INLINE void EpilogueRows(Activation activation, const float* tile, int64_t pitch, int64_t rows,
+                             const float* bias, int64_t channels, const OutputRows<kRows>& to) {
   switch (activation) {
     case Activation::kNone:
-      return FinishRowsAs<Activation::kNone>(tile, pitch, rows, bias, channels, to);
+      return EpilogueRowsAs<Activation::kNone>(tile, pitch, rows, bias, channels, to);
     case Activation::kGelu:
-      return FinishRowsAs<Activation::kGelu>(tile, pitch, rows, bias, channels, to);
+      return EpilogueRowsAs<Activation::kGelu>(tile, pitch, rows, bias, channels, to);
     case Activation::kSilu:
-      return FinishRowsAs<Activation::kSilu>(tile, pitch, rows, bias, channels, to);
+      return EpilogueRowsAs<Activation::kSilu>(tile, pitch, rows, bias, channels, to);
     case Activation::kGeluTanh:
-      return FinishRowsAs<Activation::kGeluTanh>(tile, pitch, rows, bias, channels, to);
+      return EpilogueRowsAs<Activation::kGeluTanh>(tile, pitch, rows, bias, channels, to);
   }
 }
 

@@ -69,8 +69,8 @@ void PatchStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64
       const int64_t vectors = (channels + kLanes - 1) / kLanes, width = vectors * kLanes;
       const float* w = run.packed + in_c * (run.total_taps * first + table.taps_before * width);
       SumPatches(patch, taps * in_c, w, vectors, tile);
-      FinishRows(run.epilogue.activation, tile, width, rows, run.epilogue.bias + first, channels,
-                 strip.to);
+      EpilogueRows(run.epilogue.activation, tile, width, rows, run.epilogue.bias + first, channels,
+                   strip.to);
       for (int64_t i = 0; i < kTileRows; ++i) {
         strip.to.out[i] += channels;
         if (strip.to.residual[i] != nullptr) strip.to.residual[i] += channels;
@@ -105,10 +105,10 @@ HWY_NOINLINE void DotStrip(const Strip<kDotRows>& strip, const DirectRun& run,
   }
 }
 
-// FinishPixel with vectors over the pixels of a strip: one channel at offset `channel`.
+// EpiloguePixel with vectors over the pixels of a strip: one channel at offset `channel`.
 template <Activation kActivation>
-void FinishColumn(float* sums, float bias, int64_t channel, int64_t rows,
-                  const OutputRows<kDotRows>& to) {
+void EpilogueColumn(float* sums, float bias, int64_t channel, int64_t rows,
+                    const OutputRows<kDotRows>& to) {
   for (int64_t i = 0; i < rows; ++i) {
     sums[i] += bias;
     if (to.residual[i] != nullptr) sums[i] += to.residual[i][channel];
@@ -139,16 +139,16 @@ void DotStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t
       const float bias = run.epilogue.bias[o];
       switch (run.epilogue.activation) {
         case Activation::kNone:
-          FinishColumn<Activation::kNone>(sums, bias, o, rows, strip.to);
+          EpilogueColumn<Activation::kNone>(sums, bias, o, rows, strip.to);
           break;
         case Activation::kGelu:
-          FinishColumn<Activation::kGelu>(sums, bias, o, rows, strip.to);
+          EpilogueColumn<Activation::kGelu>(sums, bias, o, rows, strip.to);
           break;
         case Activation::kSilu:
-          FinishColumn<Activation::kSilu>(sums, bias, o, rows, strip.to);
+          EpilogueColumn<Activation::kSilu>(sums, bias, o, rows, strip.to);
           break;
         case Activation::kGeluTanh:
-          FinishColumn<Activation::kGeluTanh>(sums, bias, o, rows, strip.to);
+          EpilogueColumn<Activation::kGeluTanh>(sums, bias, o, rows, strip.to);
           break;
       }
     }

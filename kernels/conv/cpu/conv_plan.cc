@@ -1,14 +1,10 @@
 #include "kernels/conv/cpu/conv_plan.h"
 
-#include <atomic>
-
 #include "kernels/conv/cpu/conv_winograd.h"
 #include "kernels/conv/tap_list.h"
 
 namespace ebb::cpu {
 namespace {
-
-std::atomic<ConvAlgorithms> allowed_algorithms{ConvAlgorithms::kDefault};
 
 // A register tile of full vectors would compute 16 output channels to keep one. Dot products over
 // input channels read whole vectors, of at most 16 lanes.
@@ -33,12 +29,8 @@ bool pays(const TapList& list, int64_t size, double min_saving) {
 
 }  // namespace
 
-void set_conv_algorithms(ConvAlgorithms algorithms) { allowed_algorithms = algorithms; }
-
-ConvAlgorithms conv_algorithms() { return allowed_algorithms; }
-
-ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass) {
-  if (allowed_algorithms == ConvAlgorithms::kDirectOnly) return ConvAlgorithm::kDirect;
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, const ConvMath& math) {
+  if (!math.winograd) return ConvAlgorithm::kDirect;
   const TapList list = tap_list(geometry, pass);
   if (pass != ConvPass::kBackwardWeight && prefers_dot(list)) return ConvAlgorithm::kDot;
   // A weight gradient sums over pixels instead of channels.

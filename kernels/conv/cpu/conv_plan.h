@@ -27,15 +27,8 @@ constexpr int64_t winograd_size(ConvAlgorithm algorithm) {
   }
 }
 
-enum class ConvAlgorithms { kDefault, kDirectOnly };
-
-// Restricts the choice for the whole process; packed weights made before the call are not valid
-// after it. For tests and measurements, not while kernels run.
-void set_conv_algorithms(ConvAlgorithms algorithms);
-ConvAlgorithms conv_algorithms();
-
-// The only place where an algorithm is chosen. Never depends on geometry.n, because packed weights
-// serve every batch size.
-ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass);
+// The only place where an algorithm is chosen, kDirect always without math.winograd. Never depends
+// on geometry.n, because packed weights serve every batch size.
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, const ConvMath& math);
 
 }  // namespace ebb::cpu

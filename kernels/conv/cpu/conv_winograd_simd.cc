@@ -150,9 +150,9 @@ HWY_NOINLINE void TransformOutput(const WinogradRun& run, int64_t index, const T
       EBB_UNROLL for (int j = 0; j < kSize; ++j) {
         if (i < y.begin || i >= y.end || j < x.begin || j >= x.end) continue;
         const int64_t pixel = y.out(i) * out.w + x.out(j);
-        FinishVector<kActivation>(hn::Add(t[j], bias),
-                                  residual == nullptr ? nullptr : residual + pixel * out.c + c,
-                                  image + pixel * out.pitch + c);
+        EpilogueVector<kActivation>(hn::Add(t[j], bias),
+                                    residual == nullptr ? nullptr : residual + pixel * out.c + c,
+                                    image + pixel * out.pitch + c);
       }
     }
   }

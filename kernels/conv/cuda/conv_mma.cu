@@ -11,10 +11,10 @@ class WarpSums {
   static constexpr int kWM = S::kBM / kWarpsM, kWN = S::kBN / kWarpsN;
 
  public:
-  SIMT_DEVICE void multiply(const RingStage<S>& stage) {
+  SIMT_DEVICE void multiply(const PipelineStage<S>& stage) {
     const int row0 = first_row(), column0 = first_column();
 #pragma unroll
-    for (int c = 0; c < kRingChunks; c += 2) {
+    for (int c = 0; c < kStepChunks; c += 2) {
       tile_.multiply(
           lane(),
           [&](int m, int chunk) { return &stage.a[row0 + m][swizzled(row0 + m, c + chunk)]; },
@@ -42,45 +42,45 @@ class WarpSums {
 };
 
 template <class T, int kBM_, int kBN_, int kWarpsM, int kWarpsN, int kBlocksPerSm_>
-struct Shape {
+struct TileConfig {
   using Element = T;
   static constexpr int kBM = kBM_, kBN = kBN_, kStages = 4, kBlocksPerSm = kBlocksPerSm_;
   static constexpr bool kMoments = kBM % kConvChunkRows == 0;
   static constexpr int kThreads = 32 * kWarpsM * kWarpsN;
-  using Tile = WarpSums<Shape, kWarpsM>;
+  using Tile = WarpSums<TileConfig, kWarpsM>;
 };
 
-template <class S, bool kWide>
+template <class S, bool kVectorized>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
-    conv_mma_kernel(ConvPassArgs<typename S::Element> args, bool wide_output) {
-  conv_ring<S, kWide>(args, wide_output);
+    conv_mma_kernel(ConvPassArgs<typename S::Element> args, bool vectorized_output) {
+  conv_mainloop<S, kVectorized>(args, vectorized_output);
 }
 
 template <class S>
 void run(const ConvPassArgs<typename S::Element>& args, KernelStream stream) {
-  launch_ring<S>("conv_mma", conv_mma_kernel<S, true>, conv_mma_kernel<S, false>, args, stream);
+  launch_mainloop<S>("conv_mma", conv_mma_kernel<S, true>, conv_mma_kernel<S, false>, args, stream);
 }
 
 }  // namespace
 
 template <class T>
 void conv_mma(const ConvPassArgs<T>& args, KernelStream stream) {
-  using Few = Shape<T, 128, 16, 4, 1, 4>;
-  using Wide = Shape<T, 128, 128, 2, 4, 2>;
-  using Large = Shape<T, 128, 64, 2, 2, 3>;
-  using Small = Shape<T, 64, 64, 2, 2, 4>;
-  using Least = Shape<T, 32, 32, 2, 2, 8>;
-  const bool whole_pairs = ceil_div(args.list.out.c, 64) % 2 == 0;
-  if (args.list.out.c <= Few::kBN) {
-    run<Few>(args, stream);
-  } else if (whole_pairs && fills_gpu(tile_blocks<Wide>(args.list))) {
-    run<Wide>(args, stream);
-  } else if (fills_gpu(tile_blocks<Large>(args.list))) {
+  using Narrow = TileConfig<T, 128, 16, 4, 1, 4>;
+  using Largest = TileConfig<T, 128, 128, 2, 4, 2>;
+  using Large = TileConfig<T, 128, 64, 2, 2, 3>;
+  using Small = TileConfig<T, 64, 64, 2, 2, 4>;
+  using Smallest = TileConfig<T, 32, 32, 2, 2, 8>;
+  const bool full_pairs = ceil_div(args.list.out.c, 64) % 2 == 0;
+  if (args.list.out.c <= Narrow::kBN) {
+    run<Narrow>(args, stream);
+  } else if (full_pairs && fills_gpu(tile_blocks<Largest>(args.list), stream.device)) {
+    run<Largest>(args, stream);
+  } else if (fills_gpu(tile_blocks<Large>(args.list), stream.device)) {
     run<Large>(args, stream);
-  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list))) {
+  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list), stream.device)) {
     run<Small>(args, stream);
   } else {
-    run<Least>(args, stream);
+    run<Smallest>(args, stream);
   }
 }
 template void conv_mma(const ConvPassArgs<float>&, KernelStream);

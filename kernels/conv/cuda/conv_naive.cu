@@ -22,10 +22,10 @@ __global__ void __launch_bounds__(kThreads) conv_naive_kernel(ConvPassArgs<T> ar
       const T* w = weights + int64_t{phase.position(tap, kw)} * args.channels_packed;
       for (int c = 0; c < list.in.c; ++c) sum += to_float(args.in[offset + c]) * to_float(w[c]);
     }
-    const float sums[kFinishWidth] = {sum};
-    FinishChannels one = finish_channels(args, channel);
+    const float sums[kEpilogueWidth] = {sum};
+    EpilogueChannels one = epilogue_channels(args, channel);
     one.count = 1;
-    finish_pixel(args, output_point(list.out, phase, row), one, false, sums);
+    epilogue_pixel(args, output_point(list.out, phase, row), one, false, sums);
   }
 }
 
@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kThreads) conv_wgrad_naive_kernel(ConvWgradArg
 
 }  // namespace
 
-int64_t most_rows(const TapList& list) {
+int64_t max_rows(const TapList& list) {
   int64_t rows = 0;
   for (int64_t p = 0; p < list.phases(); ++p)
     rows = std::max(rows, list.n * list.phase(p).pixels());
@@ -62,7 +62,7 @@ int64_t most_rows(const TapList& list) {
 template <class T>
 void conv_naive(const ConvPassArgs<T>& args, KernelStream stream) {
   simt::launch({.name = "conv_naive",
-                .grid = dim3(blocks_for(most_rows(args.list) * args.list.out.c), 1,
+                .grid = dim3(blocks_for(max_rows(args.list) * args.list.out.c), 1,
                              static_cast<unsigned>(args.list.phases())),
                 .block = dim3(kThreads),
                 .stream = stream},

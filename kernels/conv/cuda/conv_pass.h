@@ -123,14 +123,15 @@ SIMT_DEVICE float activate(Activation activation, float x) {
   return x;
 }
 
-inline constexpr int kFinishWidth = 4;  // channels that a thread finishes at once
+inline constexpr int kEpilogueWidth = 4;  // channels that a thread finishes at once
 
-// Whether packs of kFinishWidth channels can be written: all rows of out and residual are aligned.
+// Whether packs of kEpilogueWidth channels can be written: all rows of out and residual are
+// aligned.
 template <class T>
 bool output_packs_fit(const ConvPassArgs<T>& args) {
   const TapImage& out = args.list.out;
-  constexpr uintptr_t kBytes = sizeof(T) * kFinishWidth;
-  return out.c % kFinishWidth == 0 && out.pitch % kFinishWidth == 0 &&
+  constexpr uintptr_t kBytes = sizeof(T) * kEpilogueWidth;
+  return out.c % kEpilogueWidth == 0 && out.pitch % kEpilogueWidth == 0 &&
          reinterpret_cast<uintptr_t>(args.out) % kBytes == 0 &&
          reinterpret_cast<uintptr_t>(args.residual) % kBytes == 0;
 }
@@ -144,16 +145,16 @@ struct SumTile {
 };
 
 // What a thread knows of the channels it finishes: four neighbors, of which `count` exist.
-struct FinishChannels {
+struct EpilogueChannels {
   int channel, count;
-  float bias[kFinishWidth];
+  float bias[kEpilogueWidth];
 };
 template <class T>
-SIMT_DEVICE FinishChannels finish_channels(const ConvPassArgs<T>& args, int channel) {
-  FinishChannels result{channel, static_cast<int>(args.list.out.c) - channel, {}};
+SIMT_DEVICE EpilogueChannels epilogue_channels(const ConvPassArgs<T>& args, int channel) {
+  EpilogueChannels result{channel, static_cast<int>(args.list.out.c) - channel, {}};
   if (args.bias == nullptr) return result;
 #pragma unroll
-  for (int i = 0; i < kFinishWidth; ++i) {
+  for (int i = 0; i < kEpilogueWidth; ++i) {
     if (i < result.count) result.bias[i] = args.bias[channel + i];
   }
   return result;
@@ -161,37 +162,39 @@ SIMT_DEVICE FinishChannels finish_channels(const ConvPassArgs<T>& args, int chan
 
 // out = act(sum + bias + residual) * scale + shift of one pixel. Returns what it stored.
 template <class T>
-SIMT_DEVICE Pack<T, kFinishWidth> finish_pixel(const ConvPassArgs<T>& args, const OutputPoint& at,
-                                               const FinishChannels& channels, bool wide,
-                                               const float (&sum)[kFinishWidth]) {
+SIMT_DEVICE Pack<T, kEpilogueWidth> epilogue_pixel(const ConvPassArgs<T>& args,
+                                                   const OutputPoint& at,
+                                                   const EpilogueChannels& channels,
+                                                   bool vectorized,
+                                                   const float (&sum)[kEpilogueWidth]) {
   const TapImage& out = args.list.out;
   const int64_t pixels = out.h * out.w;
   const int channel = channels.channel, count = channels.count;
-  Pack<T, kFinishWidth> result{}, residual{};
+  Pack<T, kEpilogueWidth> result{}, residual{};
   const T *from = nullptr, *scale = nullptr, *shift = nullptr;
   if (args.residual != nullptr) {
     from = args.residual + (at.image % args.residual_n * pixels + at.pixel) * out.c + channel;
-    if (wide) residual = load_pack<kFinishWidth>(from);
+    if (vectorized) residual = load_pack<kEpilogueWidth>(from);
   }
   if (args.scale != nullptr) scale = args.scale + at.image % args.scale_n * out.c + channel;
   if (args.shift != nullptr) shift = args.shift + at.image % args.shift_n * out.c + channel;
 #pragma unroll
-  for (int i = 0; i < kFinishWidth; ++i) {
+  for (int i = 0; i < kEpilogueWidth; ++i) {
     if (i >= count) break;
     float v = sum[i] + channels.bias[i];
-    if (from != nullptr) v += to_float(wide ? residual.v[i] : from[i]);
+    if (from != nullptr) v += to_float(vectorized ? residual.v[i] : from[i]);
     v = activate(args.activation, v);
     if (scale != nullptr) v *= to_float(scale[i]);
     if (shift != nullptr) v += to_float(shift[i]);
     result.v[i] = from_float<T>(v);
   }
   T* to = args.out + at.image * out.elements() + at.pixel * out.pitch + channel;
-  if (wide) {
-    store_pack<kFinishWidth>(to, result);
+  if (vectorized) {
+    store_pack<kEpilogueWidth>(to, result);
     return result;
   }
 #pragma unroll
-  for (int i = 0; i < kFinishWidth; ++i) {
+  for (int i = 0; i < kEpilogueWidth; ++i) {
     if (i < count) to[i] = result.v[i];
   }
   return result;
@@ -201,43 +204,44 @@ SIMT_DEVICE Pack<T, kFinishWidth> finish_pixel(const ConvPassArgs<T>& args, cons
 // memory. Sums go through shared memory because the code of the activations would otherwise exist
 // once for every register that holds one. Where moments are wanted the output takes their place.
 template <int kThreads, int kRows, int kColumns, class T>
-SIMT_DEVICE void finish_tile(const ConvPassArgs<T>& args, const Phase32& phase, int row0,
-                             int column0, int thread, bool wide, SumTile<kRows, kColumns>& tile) {
-  constexpr int kPacks = kColumns / kFinishWidth, kRowStep = kThreads / kPacks;
+SIMT_DEVICE void epilogue_tile(const ConvPassArgs<T>& args, const Phase32& phase, int row0,
+                               int column0, int thread, bool vectorized,
+                               SumTile<kRows, kColumns>& tile) {
+  constexpr int kPacks = kColumns / kEpilogueWidth, kRowStep = kThreads / kPacks;
   static_assert(kThreads % kPacks == 0);
-  const int column = thread % kPacks * kFinishWidth;
-  const FinishChannels channels = finish_channels(args, column0 + column);
+  const int column = thread % kPacks * kEpilogueWidth;
+  const EpilogueChannels channels = epilogue_channels(args, column0 + column);
   if (channels.count <= 0) return;
   const int rows = min(kRows, phase.rows() - row0);
   // Rows that are the output's pixels one after the other, and sums that only the bias is added to:
   // short enough to have several under way.
-  const bool plain = wide && phase.fills_output() && args.residual == nullptr &&
+  const bool plain = vectorized && phase.fills_output() && args.residual == nullptr &&
                      args.scale == nullptr && args.shift == nullptr &&
                      args.activation == Activation::kNone;
   if (plain) {
     T* to = args.out + int64_t{row0} * args.list.out.pitch + channels.channel;
 #pragma unroll 4
     for (int row = thread / kPacks; row < rows; row += kRowStep) {
-      auto sums = load_pack<kFinishWidth>(&tile.v[row][column]);
-      Pack<T, kFinishWidth> made;
+      auto sums = load_pack<kEpilogueWidth>(&tile.v[row][column]);
+      Pack<T, kEpilogueWidth> made;
 #pragma unroll
-      for (int k = 0; k < kFinishWidth; ++k) {
+      for (int k = 0; k < kEpilogueWidth; ++k) {
         made.v[k] = from_float<T>(sums.v[k] + channels.bias[k]);
         sums.v[k] = to_float(made.v[k]);
       }
-      store_pack<kFinishWidth>(to + row * args.list.out.pitch, made);
-      if (args.moments != nullptr) store_pack<kFinishWidth>(&tile.v[row][column], sums);
+      store_pack<kEpilogueWidth>(to + row * args.list.out.pitch, made);
+      if (args.moments != nullptr) store_pack<kEpilogueWidth>(&tile.v[row][column], sums);
     }
     return;
   }
 #pragma unroll 1
   for (int row = thread / kPacks; row < rows; row += kRowStep) {
-    const auto sums = load_pack<kFinishWidth>(&tile.v[row][column]);
-    const auto made =
-        finish_pixel(args, output_point(args.list.out, phase, row0 + row), channels, wide, sums.v);
+    const auto sums = load_pack<kEpilogueWidth>(&tile.v[row][column]);
+    const auto made = epilogue_pixel(args, output_point(args.list.out, phase, row0 + row), channels,
+                                     vectorized, sums.v);
     if (args.moments == nullptr) continue;
 #pragma unroll
-    for (int k = 0; k < kFinishWidth; ++k) {
+    for (int k = 0; k < kEpilogueWidth; ++k) {
       if (k < channels.count) tile.v[row][column + k] = to_float(made.v[k]);
     }
   }
@@ -257,12 +261,12 @@ struct ConvWgradArgs {
 };
 
 // M of the largest phase.
-int64_t most_rows(const TapList& list);
+int64_t max_rows(const TapList& list);
 
 // Blocks of a launch whose tiles are S::kBM rows by S::kBN channels.
 template <class S>
 int64_t tile_blocks(const TapList& list) {
-  return ceil_div(most_rows(list), S::kBM) * ceil_div(list.out.c, S::kBN) * list.phases();
+  return ceil_div(max_rows(list), S::kBM) * ceil_div(list.out.c, S::kBN) * list.phases();
 }
 
 // One direct loop per output element: the reference of the others, for any shape.
@@ -282,6 +286,6 @@ template <class T>
 void conv_wgrad_wgmma(const ConvWgradArgs<T>& args, KernelStream stream);  // 16-bit types, sm_90a
 // Few channels on one side. The points of a split are pixels of the other, wide side.
 template <class T>
-void conv_wgrad_few(const ConvWgradArgs<T>& args, KernelStream stream);
+void conv_wgrad_narrow(const ConvWgradArgs<T>& args, KernelStream stream);
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

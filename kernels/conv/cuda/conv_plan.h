@@ -11,15 +11,17 @@ namespace ebb::EBB_GPU_NAMESPACE {
 //   kSimt      f32 on ordinary units
 //   kMma       tensor cores by mma.sync; f32 is rounded to tf32
 //   kWgmma     tensor cores of Hopper, sm_90a
-//   kFew       weight gradients with few channels on one side, in f32 on ordinary units
-enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma, kFew };
+//   kNarrow       weight gradients with few channels on one side, in f32 on ordinary units
+enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma, kNarrow };
 
-// Within what choose_conv_units() (kernels/conv/conv.h) allows. Never depends on geometry.n,
+// Within what `math` allows. Never depends on geometry.n,
 // because packed weights serve every batch size.
-ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype);
+ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType dtype,
+                             const ConvMath& math);
 
-// Whether a launch of so many blocks fills a GPU, or smaller tiles are better.
-bool fills_gpu(int64_t blocks);
+// Whether a launch of so many blocks gives each multiprocessor two, or smaller tiles are better.
+// Results do not depend on it.
+bool fills_gpu(int64_t blocks, const DeviceProperties& device);
 
 // Channels of one kernel position in packed weights: whole copies of 16 bytes.
 int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype);
@@ -29,13 +31,13 @@ struct ConvSplits {
   int splits;
   int points_per_split;
 };
-ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype);
+ConvSplits conv_splits(const ConvGeometry& geometry, DType dtype, const ConvMath& math);
 
 // Phases that one launch of kWgmma takes.
-inline constexpr int kMostWgmmaPhases = 4;
+inline constexpr int kMaxWgmmaPhases = 4;
 
-// kFew: rows (tap, channel of the narrow side) and channels of the wide side that a block sums.
-inline constexpr int kConvFewRows = 12, kConvFewChannels = 64;
+// kNarrow: rows (tap, channel of the narrow side) and channels of the wide side that a block sums.
+inline constexpr int kConvNarrowRows = 12, kConvNarrowColumns = 64;
 
 // Forward: rows of A (grid points of one phase) per chunk of y's moments, and the chunks of all.
 inline constexpr int kConvChunkRows = 64;

@@ -11,12 +11,12 @@ class ThreadSums {
   static constexpr int kAlong = S::kBN / kColumns, kDown = S::kBM / kRows;
 
  public:
-  SIMT_DEVICE void multiply(const RingStage<S>& stage) {
+  SIMT_DEVICE void multiply(const PipelineStage<S>& stage) {
     static_assert(kAlong * kDown == S::kThreads);
     // Small tiles leave registers for the loads of a whole step.
-    [[maybe_unused]] constexpr int kUnroll = kRows * kColumns <= 16 ? kRingChunks : 1;
+    [[maybe_unused]] constexpr int kUnroll = kRows * kColumns <= 16 ? kStepChunks : 1;
 #pragma unroll kUnroll
-    for (int chunk = 0; chunk < kRingChunks; ++chunk) {
+    for (int chunk = 0; chunk < kStepChunks; ++chunk) {
       Pack<float, 4> b[kColumns];
 #pragma unroll
       for (int j = 0; j < kColumns; ++j) b[j] = load(stage.b, column(j), chunk);
@@ -45,7 +45,7 @@ class ThreadSums {
   static SIMT_DEVICE int column(int j) {
     return static_cast<int>(threadIdx.x) % kAlong + j * kAlong;
   }
-  static SIMT_DEVICE Pack<float, 4> load(const Chunk (*rows)[kRingChunks], int row, int chunk) {
+  static SIMT_DEVICE Pack<float, 4> load(const Chunk (*rows)[kStepChunks], int row, int chunk) {
     return load_pack<4>(reinterpret_cast<const float*>(&rows[row][swizzled(row, chunk)]));
   }
 
@@ -53,40 +53,41 @@ class ThreadSums {
 };
 
 template <int kBM_, int kBN_, int kRows, int kColumns, int kBlocksPerSm_>
-struct Shape {
+struct TileConfig {
   using Element = float;
   static constexpr int kBM = kBM_, kBN = kBN_, kStages = 4, kBlocksPerSm = kBlocksPerSm_;
   static constexpr bool kMoments = kBM % kConvChunkRows == 0;
   static constexpr int kThreads = kBM / kRows * (kBN / kColumns);
-  using Tile = ThreadSums<Shape, kRows, kColumns>;
+  using Tile = ThreadSums<TileConfig, kRows, kColumns>;
 };
 
-template <class S, bool kWide>
+template <class S, bool kVectorized>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
-    conv_simt_kernel(ConvPassArgs<float> args, bool wide_output) {
-  conv_ring<S, kWide>(args, wide_output);
+    conv_simt_kernel(ConvPassArgs<float> args, bool vectorized_output) {
+  conv_mainloop<S, kVectorized>(args, vectorized_output);
 }
 
 template <class S>
 void run(const ConvPassArgs<float>& args, KernelStream stream) {
-  launch_ring<S>("conv_simt", conv_simt_kernel<S, true>, conv_simt_kernel<S, false>, args, stream);
+  launch_mainloop<S>("conv_simt", conv_simt_kernel<S, true>, conv_simt_kernel<S, false>, args,
+                     stream);
 }
 
 }  // namespace
 
 void conv_simt(const ConvPassArgs<float>& args, KernelStream stream) {
-  using Few = Shape<128, 16, 4, 4, 4>;
-  using Large = Shape<128, 64, 8, 8, 3>;
-  using Small = Shape<64, 64, 8, 4, 4>;
-  using Least = Shape<32, 32, 4, 4, 8>;
-  if (args.list.out.c <= Few::kBN) {
-    run<Few>(args, stream);
-  } else if (fills_gpu(tile_blocks<Large>(args.list))) {
+  using Narrow = TileConfig<128, 16, 4, 4, 4>;
+  using Large = TileConfig<128, 64, 8, 8, 3>;
+  using Small = TileConfig<64, 64, 8, 4, 4>;
+  using Smallest = TileConfig<32, 32, 4, 4, 8>;
+  if (args.list.out.c <= Narrow::kBN) {
+    run<Narrow>(args, stream);
+  } else if (fills_gpu(tile_blocks<Large>(args.list), stream.device)) {
     run<Large>(args, stream);
-  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list))) {
+  } else if (args.moments != nullptr || fills_gpu(tile_blocks<Small>(args.list), stream.device)) {
     run<Small>(args, stream);
   } else {
-    run<Least>(args, stream);
+    run<Smallest>(args, stream);
   }
 }
 

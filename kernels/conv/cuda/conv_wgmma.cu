@@ -3,10 +3,10 @@
 
 // Forward and backward input of 16-bit types on Hopper (sm_90a): a block makes 64 rows (grid
 // points) for each of its kGroups warpgroups, by kBN channels. One thread of a last warp has the
-// tensor memory accelerator fill a ring of stages. A step is 64 channels of one tap: the
-// accelerator's im2col mode finds the pixels a tap reads, runs across rows and images, and brings
+// tensor memory accelerator fill a pipeline of stages. A step is 64 channels of one tap: the
+// accelerator's im2col mode finds the pixels a tap reads, runs across rows and images, and loads
 // zeros from outside. Blocks are small enough for several on an SM: while one waits for its first
-// copies or finishes its tile, others multiply.
+// copies or writes its tile, others multiply.
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
@@ -14,7 +14,7 @@ constexpr int kStep = 64, kGroupRows = 64, kThreadsOfGroup = 128, kStages = 3;
 constexpr int kSlice = 16;  // channels of one wgmma
 
 template <class T_, int kGroups_, int kBN_, int kBlocksPerSm_>
-struct Shape {
+struct TileConfig {
   using T = T_;
   static constexpr int kGroups = kGroups_, kBN = kBN_, kBlocksPerSm = kBlocksPerSm_;
   static constexpr int kBM = kGroups * kGroupRows, kConsumers = kGroups * kThreadsOfGroup;
@@ -22,7 +22,7 @@ struct Shape {
 };
 
 template <class S>
-struct Ring {
+struct Pipeline {
   struct Stage {
     typename S::T a[S::kBM * kStep];
     typename S::T b[S::kBN * kStep];
@@ -33,7 +33,7 @@ struct Ring {
 
 // A map of the input for each phase.
 struct PhaseMaps {
-  simt::TensorMap map[kMostWgmmaPhases];
+  simt::TensorMap map[kMaxWgmmaPhases];
 };
 
 SIMT_DEVICE void multiply(float (&d)[32], uint64_t a, uint64_t b, __nv_bfloat16) {
@@ -50,9 +50,10 @@ SIMT_DEVICE void multiply(float (&d)[64], uint64_t a, uint64_t b, __half) {
 }
 
 template <class S>
-SIMT_DEVICE void produce(Ring<S>& ring, const simt::TensorMap& input,
-                         const simt::TensorMap& weights, const ConvPassArgs<typename S::T>& args,
-                         const Phase32& phase, int steps, int channels, int row0, int column0) {
+SIMT_DEVICE void load_stages(Pipeline<S>& pipeline, const simt::TensorMap& input,
+                             const simt::TensorMap& weights,
+                             const ConvPassArgs<typename S::T>& args, const Phase32& phase,
+                             int steps, int channels, int row0, int column0) {
   const int image = row0 / phase.points, point = row0 % phase.points;
   const int y = point / phase.x.grid * phase.y.in_step + phase.y.in_first;
   const int x = point % phase.x.grid * phase.x.in_step + phase.x.in_first;
@@ -60,12 +61,13 @@ SIMT_DEVICE void produce(Ring<S>& ring, const simt::TensorMap& input,
   for (int step = 0; step < steps; ++step) {
     const int at = step % kStages, round = step / kStages;
     // The first round finds empty stages: it waits for the phase before the first.
-    simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);
-    simt::mbarrier_arrive_expect(&ring.full[at], sizeof(typename Ring<S>::Stage));
-    simt::tma_load_im2col(ring.stage[at].a, &input, &ring.full[at], iterator.channel, x, y, image,
-                          static_cast<uint16_t>(iterator.x), static_cast<uint16_t>(iterator.y));
+    simt::mbarrier_wait(&pipeline.empty[at], static_cast<uint32_t>(round + 1) & 1);
+    simt::mbarrier_arrive_expect(&pipeline.full[at], sizeof(typename Pipeline<S>::Stage));
+    simt::tma_load_im2col(pipeline.stage[at].a, &input, &pipeline.full[at], iterator.channel, x, y,
+                          image, static_cast<uint16_t>(iterator.x),
+                          static_cast<uint16_t>(iterator.y));
     const int position = iterator.position(phase, static_cast<int>(args.list.kw));
-    simt::tma_load_2d(ring.stage[at].b, &weights, &ring.full[at],
+    simt::tma_load_2d(pipeline.stage[at].b, &weights, &pipeline.full[at],
                       position * args.channels_packed + iterator.channel, column0);
     iterator.advance(kStep, channels, phase.x.taps);
   }
@@ -75,9 +77,9 @@ template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     conv_wgmma_kernel(const __grid_constant__ PhaseMaps inputs,
                       const __grid_constant__ simt::TensorMap weights,
-                      ConvPassArgs<typename S::T> args, bool wide_output) {
+                      ConvPassArgs<typename S::T> args, bool vectorized_output) {
   using T = typename S::T;
-  SIMT_DYNAMIC_SHARED(Ring<S>, ring);
+  SIMT_DYNAMIC_SHARED(Pipeline<S>, pipeline);
   const int thread = static_cast<int>(threadIdx.x), group = thread / kThreadsOfGroup;
   const int phase_number = static_cast<int>(blockIdx.z);
   const int row0 = static_cast<int>(blockIdx.x) * S::kBM;
@@ -89,28 +91,28 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   const int steps = phase.taps() * (channels / kStep);
   if (thread == 0) {
     for (int i = 0; i < kStages; ++i) {
-      simt::mbarrier_init(&ring->full[i], 1);
-      simt::mbarrier_init(&ring->empty[i], S::kGroups);
+      simt::mbarrier_init(&pipeline->full[i], 1);
+      simt::mbarrier_init(&pipeline->empty[i], S::kGroups);
     }
     simt::mbarrier_fence_init();
   }
   __syncthreads();
   if (group == S::kGroups) {
     if (thread == S::kConsumers) {
-      produce(*ring, inputs.map[phase_number], weights, args, phase, steps, channels, row0,
-              column0);
+      load_stages(*pipeline, inputs.map[phase_number], weights, args, phase, steps, channels, row0,
+                  column0);
     }
     return;
   }
-  const bool speaks = thread % kThreadsOfGroup == 0;  // for its group
+  const bool is_elected = thread % kThreadsOfGroup == 0;  // for its group
   float sum[S::kBN / 2];
 #pragma unroll
   for (int i = 0; i < S::kBN / 2; ++i) sum[i] = 0;
   for (int step = 0; step < steps; ++step) {
     const int at = step % kStages, round = step / kStages;
-    simt::mbarrier_wait(&ring->full[at], static_cast<uint32_t>(round) & 1);
-    const T* a = ring->stage[at].a + group * kGroupRows * kStep;
-    const T* b = ring->stage[at].b;
+    simt::mbarrier_wait(&pipeline->full[at], static_cast<uint32_t>(round) & 1);
+    const T* a = pipeline->stage[at].a + group * kGroupRows * kStep;
+    const T* b = pipeline->stage[at].b;
     simt::wgmma_fence();
 #pragma unroll
     for (int k = 0; k < kStep; k += kSlice) {
@@ -120,12 +122,12 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     simt::wgmma_commit();
     // The products of the step before are done.
     simt::wgmma_wait<1>();
-    if (speaks && step > 0) simt::mbarrier_arrive(&ring->empty[(step - 1) % kStages]);
+    if (is_elected && step > 0) simt::mbarrier_arrive(&pipeline->empty[(step - 1) % kStages]);
   }
   simt::wgmma_wait<0>();
-  // All groups leave the ring and no copy is under way: the sums take its place.
-  auto& sums = *reinterpret_cast<SumTile<S::kBM, S::kBN>*>(ring->stage);
-  static_assert(sizeof(sums) <= sizeof(ring->stage));
+  // All groups leave the pipeline and no copy is under way: the sums take its place.
+  auto& sums = *reinterpret_cast<SumTile<S::kBM, S::kBN>*>(pipeline->stage);
+  static_assert(sizeof(sums) <= sizeof(pipeline->stage));
   const auto join_groups = [] { simt::named_barrier_sync(1, S::kConsumers); };
   join_groups();
   const int lane = thread % 32, warp = thread % kThreadsOfGroup / 32;
@@ -139,7 +141,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
     }
   }
   join_groups();
-  finish_tile<S::kConsumers>(args, phase, row0, column0, thread, wide_output, sums);
+  epilogue_tile<S::kConsumers>(args, phase, row0, column0, thread, vectorized_output, sums);
   write_moments<S::kConsumers>(args, phase, phase_number, row0, column0, thread, sums, join_groups);
 }
 
@@ -156,11 +158,11 @@ void run(const ConvPassArgs<typename S::T>& args, KernelStream stream) {
   }
   simt::launch(
       {.name = "conv_wgmma",
-       .grid = dim3(static_cast<unsigned>(ceil_div(most_rows(list), S::kBM)),
+       .grid = dim3(static_cast<unsigned>(ceil_div(max_rows(list), S::kBM)),
                     static_cast<unsigned>(ceil_div(list.out.c, S::kBN)),
                     static_cast<unsigned>(list.phases())),
        .block = dim3(S::kThreads),
-       .shared_bytes = sizeof(Ring<S>),
+       .shared_bytes = sizeof(Pipeline<S>),
        .stream = stream},
       conv_wgmma_kernel<S>, inputs,
       simt::tensor_map_2d(args.packed, kMapElement<T>, depth, list.out.c, depth, kStep, S::kBN),
@@ -171,14 +173,14 @@ void run(const ConvPassArgs<typename S::T>& args, KernelStream stream) {
 
 template <class T>
 void conv_wgmma(const ConvPassArgs<T>& args, KernelStream stream) {
-  using Large = Shape<T, 2, 128, 2>;
-  using Narrow = Shape<T, 2, 64, 3>;
-  using Small = Shape<T, 1, 64, 4>;
-  const bool whole_pairs = ceil_div(args.list.out.c, 64) % 2 == 0;
-  if (whole_pairs && fills_gpu(tile_blocks<Large>(args.list))) {
+  using Large = TileConfig<T, 2, 128, 2>;
+  using Medium = TileConfig<T, 2, 64, 3>;
+  using Small = TileConfig<T, 1, 64, 4>;
+  const bool full_pairs = ceil_div(args.list.out.c, 64) % 2 == 0;
+  if (full_pairs && fills_gpu(tile_blocks<Large>(args.list), stream.device)) {
     run<Large>(args, stream);
-  } else if (fills_gpu(tile_blocks<Narrow>(args.list))) {
-    run<Narrow>(args, stream);
+  } else if (fills_gpu(tile_blocks<Medium>(args.list), stream.device)) {
+    run<Medium>(args, stream);
   } else {
     run<Small>(args, stream);
   }

@@ -33,16 +33,16 @@ SIMT_DEVICE void multiply(const Stage<T, kBN>& stage, int k0, int lane, int warp
         lane,
         [&](int k, int chunk) {
           const int at = warp_row / kChunk<T> + chunk;
-          return &stage.a[k0 + k][place<T, Stage<T, kBN>::kChunksA>(k0 + k, at)];
+          return &stage.a[k0 + k][swizzle<T, Stage<T, kBN>::kChunksA>(k0 + k, at)];
         },
         [&](int k, int chunk) {
           const int at = warp_column / kChunk<T> + chunk;
-          return &stage.b[k0 + k][place<T, Stage<T, kBN>::kChunksB>(k0 + k, at)];
+          return &stage.b[k0 + k][swizzle<T, Stage<T, kBN>::kChunksB>(k0 + k, at)];
         });
   }
 }
 
-template <class T, int kBN, int kWarpsM, bool kWide>
+template <class T, int kBN, int kWarpsM, bool kVectorized>
 __global__ void __launch_bounds__(kWgradThreads, 2) conv_wgrad_mma_kernel(ConvWgradArgs<T> args) {
   using StageT = Stage<T, kBN>;
   SIMT_DYNAMIC_SHARED(StageT, stages);
@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kWgradThreads, 2) conv_wgrad_mma_kernel(ConvWg
   const int slice = warp / kSliceWarps, in_slice = warp % kSliceWarps;
   const int warp_row = in_slice % kWarpsM * kWM, warp_column = in_slice / kWarpsM * kWN;
   WarpTile<T, kWM, kWN> tile;
-  for_each_step<kStages, kWide>(args, block, stages, [&](const StageT& stage) {
+  for_each_step<kStages, kVectorized>(args, block, stages, [&](const StageT& stage) {
     multiply<T, kBN>(stage, slice * kWgradSliceStep<T>, lane, warp_row, warp_column, tile);
   });
   add_slices(tile.sum, reinterpret_cast<float*>(stages));
@@ -76,8 +76,8 @@ void run(const ConvWgradArgs<T>& args, KernelStream stream) {
                 .block = dim3(kWgradThreads),
                 .shared_bytes = kStages * static_cast<int64_t>(sizeof(Stage<T, kBN>)),
                 .stream = stream},
-               whole_chunks(args) ? conv_wgrad_mma_kernel<T, kBN, kWarpsM, true>
-                                  : conv_wgrad_mma_kernel<T, kBN, kWarpsM, false>,
+               aligned_chunks(args) ? conv_wgrad_mma_kernel<T, kBN, kWarpsM, true>
+                                    : conv_wgrad_mma_kernel<T, kBN, kWarpsM, false>,
                args);
 }
 

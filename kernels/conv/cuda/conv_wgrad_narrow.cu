@@ -6,29 +6,29 @@
 //   sum[row, c] = sum over pixels q of the wide side of narrow[q, row] * wide[q, c]
 // with rows (tap, narrow channel). A thread owns four channels c and up to kRows rows, and walks
 // over every kLanes-th pixel of its split, so that a group of rows reads the wide side once. A step
-// brings kPoints pixels into shared memory: of the wide side each thread what it multiplies itself,
+// loads kPoints pixels into shared memory: of the wide side each thread what it multiplies itself,
 // kStages - 1 steps ahead, and of the narrow side for all what the rows take from it.
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-constexpr int kBlockThreads = 256, kStages = 3, kPoints = 64, kRows = kConvFewRows;
-constexpr int kWidth = 4, kPacks = kConvFewChannels / kWidth;
+constexpr int kBlockThreads = 256, kStages = 3, kPoints = 64, kRows = kConvNarrowRows;
+constexpr int kWidth = 4, kPacks = kConvNarrowColumns / kWidth;
 constexpr int kLanes = kBlockThreads / kPacks;
 constexpr int kWideLoads = kPoints / kLanes;
 constexpr int kRowLanes = kBlockThreads / kPoints;
 constexpr int kNarrowLoads = kRows / kRowLanes;
 
 template <class T>
-struct Ring {
-  alignas(16) T wide[kStages][kPoints][kConvFewChannels];
+struct Pipeline {
+  alignas(16) T wide[kStages][kPoints][kConvNarrowColumns];
   alignas(16) float narrow[2][kPoints][kRows];
 };
 
 // Sums of four rows from all lanes.
 struct LaneSums {
-  alignas(16) float v[kLanes][4][kConvFewChannels];
+  alignas(16) float v[kLanes][4][kConvNarrowColumns];
 };
-static_assert(sizeof(LaneSums) <= sizeof(Ring<__half>));
+static_assert(sizeof(LaneSums) <= sizeof(Pipeline<__half>));
 
 template <class T, bool kNarrowIn>
 struct Sides {
@@ -42,7 +42,7 @@ struct Sides {
   EBB_HOST_DEVICE const T* narrow_at() const { return kNarrowIn ? args.in : args.out; }
 };
 
-// Brings the wide side of a thread's pixels, step by step.
+// Loads the wide side of a thread's pixels, step by step.
 template <class T, bool kNarrowIn, bool kPacked>
 class WideLoader {
  public:
@@ -53,7 +53,7 @@ class WideLoader {
         from_(sides.wide_at() + point_ * sides.wide().pitch + channel) {}
 
   // Pixels from `last` on are zero.
-  SIMT_DEVICE void load_next(int last, T (&to)[kPoints][kConvFewChannels]) {
+  SIMT_DEVICE void load_next(int last, T (&to)[kPoints][kConvNarrowColumns]) {
     const int thread = static_cast<int>(threadIdx.x);
     const int64_t pitch = sides_.wide().pitch;
 #pragma unroll
@@ -79,7 +79,7 @@ class WideLoader {
   const T* from_;
 };
 
-// Brings the narrow side of one pixel per step for a thread's rows; the pixel moves on without a
+// Loads the narrow side of one pixel per step for a thread's rows; the pixel moves on without a
 // division.
 template <class T, bool kNarrowIn>
 class NarrowLoader {
@@ -93,7 +93,7 @@ class NarrowLoader {
         width_(static_cast<int>(sides.wide().w)),
         height_(static_cast<int>(sides.wide().h)),
         point_(point0 + static_cast<int>(threadIdx.x) % kPoints) {
-    const int pixels = height_ * width_, few = static_cast<int>(sides.narrow().c);
+    const int pixels = height_ * width_, narrow_channels = static_cast<int>(sides.narrow().c);
     const int kw = static_cast<int>(list.kw);
     image_ = sides.narrow_at() + point_ / pixels * sides.narrow().elements();
     y_ = point_ % pixels / width_;
@@ -101,8 +101,8 @@ class NarrowLoader {
 #pragma unroll
     for (int i = 0; i < kNarrowLoads; ++i) {
       const int row = row0 + static_cast<int>(threadIdx.x) / kPoints + i * kRowLanes;
-      const int ky = row / few / kw, kx = row / few % kw;
-      row_[i] = row < rows ? (row % few << 16 | ky << 8 | kx) : -1;
+      const int ky = row / narrow_channels / kw, kx = row / narrow_channels % kw;
+      row_[i] = row < rows ? (row % narrow_channels << 16 | ky << 8 | kx) : -1;
     }
     step_image_ = kPoints / pixels * sides.narrow().elements();
     step_y_ = kPoints % pixels / width_;
@@ -168,7 +168,7 @@ SIMT_DEVICE void store_narrow(const float (&from)[kNarrowLoads], float (&to)[kPo
 }
 
 template <class T>
-SIMT_DEVICE void multiply(const T (&wide)[kPoints][kConvFewChannels],
+SIMT_DEVICE void multiply(const T (&wide)[kPoints][kConvNarrowColumns],
                           const float (&narrow)[kPoints][kRows], float (&sum)[kRows][kWidth]) {
   const int thread = static_cast<int>(threadIdx.x);
 #pragma unroll 2  // of four, for which registers do not suffice
@@ -191,15 +191,17 @@ SIMT_DEVICE void multiply(const T (&wide)[kPoints][kConvFewChannels],
 
 template <class T, bool kNarrowIn, bool kPacked>
 __global__ void __launch_bounds__(kBlockThreads, 2)
-    conv_wgrad_few_kernel(ConvWgradArgs<T> args, int rows_per_group) {
-  SIMT_DYNAMIC_SHARED(Ring<T>, ring);
+    conv_wgrad_narrow_kernel(ConvWgradArgs<T> args, int rows_per_group) {
+  SIMT_DYNAMIC_SHARED(Pipeline<T>, pipeline);
   const TapList& list = args.list;
   const Sides<T, kNarrowIn> sides{args};
   const int thread = static_cast<int>(threadIdx.x), lane = thread / kPacks;
-  const int in_block = thread % kPacks * kWidth, few = static_cast<int>(sides.narrow().c);
+  const int in_block = thread % kPacks * kWidth,
+            narrow_channels = static_cast<int>(sides.narrow().c);
   const int row0 = static_cast<int>(blockIdx.x) * rows_per_group;
-  const int rows = min(row0 + rows_per_group, static_cast<int>(list.kh * list.kw) * few);
-  const int channel0 = static_cast<int>(blockIdx.y) * kConvFewChannels;
+  const int rows =
+      min(row0 + rows_per_group, static_cast<int>(list.kh * list.kw) * narrow_channels);
+  const int channel0 = static_cast<int>(blockIdx.y) * kConvNarrowColumns;
   const int split = static_cast<int>(blockIdx.z), first = split * args.points_per_split;
   const int last = min(first + args.points_per_split,
                        static_cast<int>(list.n * sides.wide().h * sides.wide().w));
@@ -209,25 +211,25 @@ __global__ void __launch_bounds__(kBlockThreads, 2)
   NarrowLoader<T, kNarrowIn> narrow(list, sides, row0, rows, first);
 #pragma unroll
   for (int s = 0; s < kStages - 1; ++s) {
-    if (s < steps) wide.load_next(last, ring->wide[s]);
+    if (s < steps) wide.load_next(last, pipeline->wide[s]);
     simt::cp_async_commit();
   }
   narrow.load_next(last, next);
   for (int step = 0; step < steps; ++step) {
     // Threads may still read the other place from the step before.
-    store_narrow(next, ring->narrow[step % 2]);
+    store_narrow(next, pipeline->narrow[step % 2]);
     simt::cp_async_wait<kStages - 2>();
     __syncthreads();
     if (step + kStages - 1 < steps) {
-      wide.load_next(last, ring->wide[(step + kStages - 1) % kStages]);
+      wide.load_next(last, pipeline->wide[(step + kStages - 1) % kStages]);
     }
     simt::cp_async_commit();
     if (step + 1 < steps) narrow.load_next(last, next);
-    multiply(ring->wide[step % kStages], ring->narrow[step % 2], sum);
+    multiply(pipeline->wide[step % kStages], pipeline->narrow[step % 2], sum);
   }
   simt::cp_async_wait<0>();
   __syncthreads();  // all have left the last stage: the sums take its place
-  LaneSums& lanes = *reinterpret_cast<LaneSums*>(ring);
+  LaneSums& lanes = *reinterpret_cast<LaneSums*>(pipeline);
   const int64_t columns = list.out.c, channels = list.in.c;
   float* partial = args.partials + split * list.kh * list.kw * channels * columns;
 #pragma unroll
@@ -240,14 +242,14 @@ __global__ void __launch_bounds__(kBlockThreads, 2)
       store_pack(&lanes.v[lane][r][in_block], pack);
     }
     __syncthreads();
-    const int r = thread / kConvFewChannels, in_tile = thread % kConvFewChannels;
+    const int r = thread / kConvNarrowColumns, in_tile = thread % kConvNarrowColumns;
     float total = lanes.v[0][r][in_tile];
 #pragma unroll
     for (int i = 1; i < kLanes; ++i) total += lanes.v[i][r][in_tile];
-    const int row = row0 + first_row + r, tap = row / few, channel = channel0 + in_tile;
+    const int row = row0 + first_row + r, tap = row / narrow_channels, channel = channel0 + in_tile;
     if (row < rows && channel < sides.wide().c) {
-      const int64_t at =
-          kNarrowIn ? row * columns + channel : (tap * channels + channel) * columns + row % few;
+      const int64_t at = kNarrowIn ? row * columns + channel
+                                   : (tap * channels + channel) * columns + row % narrow_channels;
       partial[at] = total;
     }
     __syncthreads();
@@ -262,27 +264,27 @@ void run(const ConvWgradArgs<T>& args, KernelStream stream) {
   const bool packed = reinterpret_cast<uintptr_t>(sides.wide_at()) % (kWidth * sizeof(T)) == 0 &&
                       wide.c % kWidth == 0 && wide.pitch % kWidth == 0;
   const int64_t rows = list.kh * list.kw * sides.narrow().c, groups = ceil_div(rows, kRows);
-  static_assert(kBlockThreads == 4 * kConvFewChannels, "each thread adds one sum of four rows");
-  simt::launch({.name = "conv_wgrad_few",
+  static_assert(kBlockThreads == 4 * kConvNarrowColumns, "each thread adds one sum of four rows");
+  simt::launch({.name = "conv_wgrad_narrow",
                 .grid = dim3(static_cast<unsigned>(groups),
-                             static_cast<unsigned>(ceil_div(wide.c, kConvFewChannels)),
+                             static_cast<unsigned>(ceil_div(wide.c, kConvNarrowColumns)),
                              static_cast<unsigned>(args.splits)),
                 .block = dim3(kBlockThreads),
-                .shared_bytes = static_cast<int64_t>(sizeof(Ring<T>)),
+                .shared_bytes = static_cast<int64_t>(sizeof(Pipeline<T>)),
                 .stream = stream},
-               packed ? conv_wgrad_few_kernel<T, kNarrowIn, true>
-                      : conv_wgrad_few_kernel<T, kNarrowIn, false>,
+               packed ? conv_wgrad_narrow_kernel<T, kNarrowIn, true>
+                      : conv_wgrad_narrow_kernel<T, kNarrowIn, false>,
                args, static_cast<int>(ceil_div(rows, groups)));
 }
 
 }  // namespace
 
 template <class T>
-void conv_wgrad_few(const ConvWgradArgs<T>& args, KernelStream stream) {
+void conv_wgrad_narrow(const ConvWgradArgs<T>& args, KernelStream stream) {
   args.list.in.c <= args.list.out.c ? run<T, true>(args, stream) : run<T, false>(args, stream);
 }
-template void conv_wgrad_few(const ConvWgradArgs<float>&, KernelStream);
-template void conv_wgrad_few(const ConvWgradArgs<__nv_bfloat16>&, KernelStream);
-template void conv_wgrad_few(const ConvWgradArgs<__half>&, KernelStream);
+template void conv_wgrad_narrow(const ConvWgradArgs<float>&, KernelStream);
+template void conv_wgrad_narrow(const ConvWgradArgs<__nv_bfloat16>&, KernelStream);
+template void conv_wgrad_narrow(const ConvWgradArgs<__half>&, KernelStream);
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

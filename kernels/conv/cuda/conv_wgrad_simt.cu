@@ -9,7 +9,7 @@ constexpr int kStages = 3;
 template <int kBN>
 using Stage = WgradStage<float, kBN, 0>;
 
-template <int kBN, int kRows, int kColumns, bool kWide>
+template <int kBN, int kRows, int kColumns, bool kVectorized>
 __global__ void __launch_bounds__(kWgradThreads, 2)
     conv_wgrad_simt_kernel(ConvWgradArgs<float> args) {
   using Tile = ThreadTile<kWgradRows, kBN, kRows, kColumns>;
@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kWgradThreads, 2)
   const int slice = static_cast<int>(threadIdx.x) / kWgradSliceThreads;
   const int thread = static_cast<int>(threadIdx.x) % kWgradSliceThreads;
   Tile tile;
-  for_each_step<kStages, kWide>(args, block, stages, [&](const Stage<kBN>& stage) {
+  for_each_step<kStages, kVectorized>(args, block, stages, [&](const Stage<kBN>& stage) {
 #pragma unroll
     for (int i = 0; i < kWgradSliceStep<float>; ++i) {
       const int k = slice * kWgradSliceStep<float> + i;
@@ -50,17 +50,17 @@ void run(const ConvWgradArgs<float>& args, KernelStream stream) {
                 .block = dim3(kWgradThreads),
                 .shared_bytes = kStages * static_cast<int64_t>(sizeof(Stage<kBN>)),
                 .stream = stream},
-               whole_chunks(args) ? conv_wgrad_simt_kernel<kBN, kRows, kColumns, true>
-                                  : conv_wgrad_simt_kernel<kBN, kRows, kColumns, false>,
+               aligned_chunks(args) ? conv_wgrad_simt_kernel<kBN, kRows, kColumns, true>
+                                    : conv_wgrad_simt_kernel<kBN, kRows, kColumns, false>,
                args);
 }
 
 }  // namespace
 
 void conv_wgrad_simt(const ConvWgradArgs<float>& args, KernelStream stream) {
-  constexpr int kFew = 16;
-  if (args.list.out.c <= kFew) {
-    run<kFew, 4, 4>(args, stream);
+  constexpr int kNarrow = 16;
+  if (args.list.out.c <= kNarrow) {
+    run<kNarrow, 4, 4>(args, stream);
   } else {
     run<64, 8, 8>(args, stream);
   }

@@ -1,10 +1,10 @@
 #pragma once
 
 // What the weight gradients of f32 tiles and of mma.sync share. A block makes kWgradRows rows (tap,
-// input channel) by kBN columns (output channels) of one split. Each step brings kWgradStep grid
-// points into a ring of stages in shared memory, where rows and columns lie as they do in memory.
-// Four slices of the block make all of the tile's sums, each from its quarter of a step's points,
-// and add them up at the end.
+// input channel) by kBN columns (output channels) of one split. Each step loads kWgradStep grid
+// points into a pipeline of stages in shared memory, where rows and columns lie as they do in
+// memory. Four slices of the block make all of the tile's sums, each from its quarter of a step's
+// points, and add them up at the end.
 
 #include "kernels/conv/cuda/conv_pass.h"
 #include "kernels/conv/cuda/mma_tile.h"
@@ -30,7 +30,7 @@ struct WgradStage {
 // Place of a chunk in its row. Eight chunks of 16-bit elements fill the banks once; narrower rows
 // get what swizzling they can.
 template <class T, int kChunksPerRow>
-SIMT_DEVICE int place(int row, int chunk) {
+SIMT_DEVICE int swizzle(int row, int chunk) {
   return sizeof(T) == 4 ? chunk : chunk ^ (row & (kChunksPerRow - 1));
 }
 
@@ -51,7 +51,7 @@ struct WgradBlock {
 
 // Brings one step after the other. A thread fills the same chunk of a row for several points, so
 // that tap and channel never change, and points move on without a division.
-template <class T, int kBN, bool kWide>
+template <class T, int kBN, bool kVectorized>
 class WgradLoader {
  public:
   SIMT_DEVICE WgradLoader(const ConvWgradArgs<T>& args, const WgradBlock<T, kBN>& block)
@@ -81,7 +81,7 @@ class WgradLoader {
 #pragma unroll
     for (int i = 0; i < kLoadsA; ++i) {
       const int k = thread / kChunksA + i * kPointsA;
-      load_a(at_[i], point_ + k < last_, to.a[k][place<T, kChunksA>(k, thread % kChunksA)]);
+      load_a(at_[i], point_ + k < last_, to.a[k][swizzle<T, kChunksA>(k, thread % kChunksA)]);
       advance(at_[i]);
     }
 #pragma unroll
@@ -89,7 +89,7 @@ class WgradLoader {
       const int k = thread / kChunksB + i * kPointsB;
       if (k >= kStep) break;  // rows too narrow for all threads
       load_b(out_ + i * kPointsB * args_.list.out.pitch, point_ + k < last_,
-             to.b[k][place<T, kChunksB>(k, thread % kChunksB)]);
+             to.b[k][swizzle<T, kChunksB>(k, thread % kChunksB)]);
     }
     out_ += kStep * args_.list.out.pitch;
     point_ += kStep;
@@ -105,7 +105,7 @@ class WgradLoader {
 
   SIMT_DEVICE void load_a(const InputPoint& point, bool valid, Chunk& to) const {
     const TapImage& image = args_.list.in;
-    if constexpr (kWide) {
+    if constexpr (kVectorized) {
       const int y = point.y + tap_y_, x = point.x + tap_x_;
       const bool inside = valid && in_ != nullptr &&
                           static_cast<unsigned>(y) < static_cast<unsigned>(image.h) &&
@@ -120,14 +120,14 @@ class WgradLoader {
   SIMT_DEVICE void load_b(const T* from, bool valid, Chunk& to) const {
     const int left = static_cast<int>(args_.list.out.c) - column_;
     valid = valid && left > 0;
-    if constexpr (kWide) {
+    if constexpr (kVectorized) {
       simt::cp_async(&to, valid ? from : args_.out, valid);
     } else {
       to = gather_chunk(from, valid ? left : 0);
     }
   }
 
-  // A chunk of rows at one point, when channels do not come in whole chunks.
+  // A chunk of rows at one point, when channels do not come in aligned chunks.
   SIMT_DEVICE Chunk gather_rows(const InputPoint& point) const {
     Pack<T, kChunk> pack = {};
     const int channels = static_cast<int>(args_.list.in.c);
@@ -168,10 +168,10 @@ class WgradLoader {
 };
 
 // Calls multiply(stage) for all steps of the block. Afterwards the stages are free.
-template <int kStages, bool kWide, class T, int kBN, class Stage, class Multiply>
+template <int kStages, bool kVectorized, class T, int kBN, class Stage, class Multiply>
 SIMT_DEVICE void for_each_step(const ConvWgradArgs<T>& args, const WgradBlock<T, kBN>& block,
                                Stage* stages, const Multiply& multiply) {
-  WgradLoader<T, kBN, kWide> loader(args, block);
+  WgradLoader<T, kBN, kVectorized> loader(args, block);
   const int steps = (block.last - block.first + kWgradStep<T> - 1) / kWgradStep<T>;
 #pragma unroll
   for (int s = 0; s < kStages - 1; ++s) {
@@ -194,15 +194,15 @@ SIMT_DEVICE void for_each_step(const ConvWgradArgs<T>& args, const WgradBlock<T,
 }
 
 // Adds the sums of all slices to those of slice 0: the upper half of the slices to the lower half,
-// and again. room: kWgradSlices / 2 times the sums of a slice.
+// and again. scratch: kWgradSlices / 2 times the sums of a slice.
 template <class Sums>
-SIMT_DEVICE void add_slices(Sums& sums, float* room) {
+SIMT_DEVICE void add_slices(Sums& sums, float* scratch) {
   constexpr int kCount = static_cast<int>(sizeof(Sums) / sizeof(float));
   auto& sum = reinterpret_cast<float(&)[kCount]>(sums);
   const int thread = static_cast<int>(threadIdx.x), slice = thread / kWgradSliceThreads;
 #pragma unroll
   for (int half = kWgradSlices / 2; half > 0; half /= 2) {
-    float* at = room + slice % half * kCount * kWgradSliceThreads + thread % kWgradSliceThreads;
+    float* at = scratch + slice % half * kCount * kWgradSliceThreads + thread % kWgradSliceThreads;
     if (slice / half == 1) {
 #pragma unroll
       for (int i = 0; i < kCount; ++i) at[i * kWgradSliceThreads] = sum[i];
@@ -224,15 +224,15 @@ dim3 wgrad_grid(const ConvWgradArgs<T>& args, int columns) {
           static_cast<unsigned>(ceil_div(list.out.c, columns)), static_cast<unsigned>(args.splits)};
 }
 
-// Whether both operands come in whole chunks of 16 bytes.
+// Whether both operands come in aligned chunks of 16 bytes.
 template <class T>
-bool whole_chunks(const ConvWgradArgs<T>& args) {
+bool aligned_chunks(const ConvWgradArgs<T>& args) {
   const TapImage &in = args.list.in, &out = args.list.out;
-  bool whole = packs_fit(args.in, args.out);
+  bool aligned = packs_fit(args.in, args.out);
   for (int64_t elements : {in.c, in.pitch, out.c, out.pitch}) {
-    whole = whole && elements % kChunkElements<T> == 0;
+    aligned = aligned && elements % kChunkElements<T> == 0;
   }
-  return whole;
+  return aligned;
 }
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

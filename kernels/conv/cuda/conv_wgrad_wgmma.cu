@@ -3,9 +3,10 @@
 
 // Weight gradient of 16-bit types on Hopper (sm_90a). A row block is 64 input channels of one tap;
 // three warpgroups multiply three of them with the same kBN output channels, along the grid points
-// of one split. One thread has the tensor memory accelerator fill a ring of stages of 64 points:
-// its im2col mode finds the pixels that a tap reads and brings zeros from outside; beyond the last
-// point both operands are zero. Channels are innermost in memory, so both operands are MN-major.
+// of one split. One thread has the tensor memory accelerator fill a pipeline of stages of 64
+// points: its im2col mode finds the pixels that a tap reads and loads zeros from outside; beyond
+// the last point both operands are zero. Channels are innermost in memory, so both operands are
+// MN-major.
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
@@ -15,7 +16,7 @@ constexpr int kBlock = 64;  // channels side by side in shared memory: 128 bytes
 constexpr int kSlice = 16;  // points of one wgmma
 
 template <class T, int kBN>
-struct Ring {
+struct Pipeline {
   struct Stage {
     T a[kGroups][kStep * kBlock];
     T b[kBN / kBlock][kStep * kBlock];
@@ -84,9 +85,9 @@ class PointIterator {
 };
 
 template <class T, int kBN>
-SIMT_DEVICE void produce(Ring<T, kBN>& ring, const simt::TensorMap& input,
-                         const simt::TensorMap& output, const Phase32& phase, const RowBlocks& rows,
-                         int first, int steps, int column0) {
+SIMT_DEVICE void load_stages(Pipeline<T, kBN>& pipeline, const simt::TensorMap& input,
+                             const simt::TensorMap& output, const Phase32& phase,
+                             const RowBlocks& rows, int first, int steps, int column0) {
   constexpr int kBlocksB = kBN / kBlock;
   const int boxes = rows.count + kBlocksB;
   uint16_t tap_x[kGroups], tap_y[kGroups];
@@ -101,19 +102,20 @@ SIMT_DEVICE void produce(Ring<T, kBN>& ring, const simt::TensorMap& input,
   PointIterator iterator(phase, first);
   for (int step = 0; step < steps; ++step) {
     const int at = step % kStages, round = step / kStages;
-    auto& stage = ring.stage[at];
+    auto& stage = pipeline.stage[at];
     // The first round finds empty stages: it waits for the phase before the first.
-    simt::mbarrier_wait(&ring.empty[at], static_cast<uint32_t>(round + 1) & 1);
-    simt::mbarrier_arrive_expect(&ring.full[at],
+    simt::mbarrier_wait(&pipeline.empty[at], static_cast<uint32_t>(round + 1) & 1);
+    simt::mbarrier_arrive_expect(&pipeline.full[at],
                                  static_cast<uint32_t>(boxes * kStep * kBlock * sizeof(T)));
 #pragma unroll
     for (int group = 0; group < kGroups; ++group) {
       if (group >= rows.count) break;
-      simt::tma_load_im2col(stage.a[group], &input, &ring.full[at], channel[group], iterator.x(),
-                            iterator.y(), iterator.image(), tap_x[group], tap_y[group]);
+      simt::tma_load_im2col(stage.a[group], &input, &pipeline.full[at], channel[group],
+                            iterator.x(), iterator.y(), iterator.image(), tap_x[group],
+                            tap_y[group]);
     }
     for (int j = 0; j < kBlocksB; ++j) {
-      simt::tma_load_2d(stage.b[j], &output, &ring.full[at], column0 + j * kBlock,
+      simt::tma_load_2d(stage.b[j], &output, &pipeline.full[at], column0 + j * kBlock,
                         first + step * kStep);
     }
     iterator.advance();
@@ -124,8 +126,8 @@ template <class T, int kBN>
 __global__ void __launch_bounds__(kBlockThreads, 1)
     conv_wgrad_wgmma_kernel(const __grid_constant__ simt::TensorMap input,
                             const __grid_constant__ simt::TensorMap output, ConvWgradArgs<T> args) {
-  using R = Ring<T, kBN>;
-  SIMT_DYNAMIC_SHARED(R, ring);
+  using R = Pipeline<T, kBN>;
+  SIMT_DYNAMIC_SHARED(R, pipeline);
   const int thread = static_cast<int>(threadIdx.x), group = thread / kThreadsOfGroup - 1;
   const Phase32 phase = phase_of(args.list, 0);
   const int channels = static_cast<int>(args.list.in.c);
@@ -138,28 +140,28 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
   const int steps = (last - first + kStep - 1) / kStep;
   if (thread == 0) {
     for (int i = 0; i < kStages; ++i) {
-      simt::mbarrier_init(&ring->full[i], 1);
-      simt::mbarrier_init(&ring->empty[i], static_cast<uint32_t>(rows.count));
+      simt::mbarrier_init(&pipeline->full[i], 1);
+      simt::mbarrier_init(&pipeline->empty[i], static_cast<uint32_t>(rows.count));
     }
     simt::mbarrier_fence_init();
   }
   __syncthreads();
   if (group < 0) {
     simt::give_registers<40>();
-    if (thread == 0) produce(*ring, input, output, phase, rows, first, steps, column0);
+    if (thread == 0) load_stages(*pipeline, input, output, phase, rows, first, steps, column0);
     return;
   }
   simt::take_registers<152>();
   if (group >= rows.count) return;
-  const bool speaks = thread % kThreadsOfGroup == 0;  // for its group
+  const bool is_elected = thread % kThreadsOfGroup == 0;  // for its group
   float sum[kBN / 2];
 #pragma unroll
   for (int i = 0; i < kBN / 2; ++i) sum[i] = 0;
   for (int step = 0; step < steps; ++step) {
     const int at = step % kStages, round = step / kStages;
-    simt::mbarrier_wait(&ring->full[at], static_cast<uint32_t>(round) & 1);
-    const T* a = ring->stage[at].a[group];
-    const T* b = ring->stage[at].b[0];
+    simt::mbarrier_wait(&pipeline->full[at], static_cast<uint32_t>(round) & 1);
+    const T* a = pipeline->stage[at].a[group];
+    const T* b = pipeline->stage[at].b[0];
     simt::wgmma_fence();
 #pragma unroll
     for (int k = 0; k < kStep; k += kSlice) {
@@ -168,7 +170,7 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
     simt::wgmma_commit();
     // The products of the step before are done.
     simt::wgmma_wait<1>();
-    if (speaks && step > 0) simt::mbarrier_arrive(&ring->empty[(step - 1) % kStages]);
+    if (is_elected && step > 0) simt::mbarrier_arrive(&pipeline->empty[(step - 1) % kStages]);
   }
   simt::wgmma_wait<0>();
   const int lane = thread % 32, warp = thread % kThreadsOfGroup / 32;
@@ -198,7 +200,7 @@ void run(const ConvWgradArgs<T>& args, KernelStream stream) {
                              static_cast<unsigned>(ceil_div(list.out.c, kBN)),
                              static_cast<unsigned>(args.splits)),
                 .block = dim3(kBlockThreads),
-                .shared_bytes = sizeof(Ring<T, kBN>),
+                .shared_bytes = sizeof(Pipeline<T, kBN>),
                 .stream = stream},
                conv_wgrad_wgmma_kernel<T, kBN>, tap_map(args.in, list, phase, kBlock, kStep),
                simt::tensor_map_2d(args.out, kMapElement<T>, list.out.c, list.n * phase.pixels(),

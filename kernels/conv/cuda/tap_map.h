@@ -11,7 +11,7 @@ template <class T>
 inline constexpr simt::MapElement kMapElement =
     std::is_same_v<T, __nv_bfloat16> ? simt::MapElement::kBf16 : simt::MapElement::kF16;
 
-// The pixels that the taps of a phase read: a copy brings `channels` of what one tap reads for
+// The pixels that the taps of a phase read: a copy loads `channels` of what one tap reads for
 // `points` grid points. The accelerator walks over the pixels that the first tap reads, inside or
 // outside the image.
 template <class T>

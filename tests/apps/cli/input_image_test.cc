@@ -223,7 +223,7 @@ TEST_CASE("an image of an IDX file is named by its index") {
   };
   CHECK_THAT(refusal(path + "#2"), Contains("0..1") && Contains("digits#2"));
   CHECK_THAT(refusal(path + "#99999999999999999999"), Contains("0..1"));
-  CHECK_THAT(refusal(path), Contains("Say which") && Contains("#0"));
+  CHECK_THAT(refusal(path), Contains("Choose one") && Contains("#0"));
   CHECK_THAT(refusal(directory.put_png(make_image(2, 2, 1)) + "#0"), Contains("a PNG image"));
   // A file may have such a name.
   write_png(directory.dir() / "a#1", make_image(28, 28, 1, 9));

@@ -18,7 +18,7 @@ Provenance sample() {
   p.model = "weights/pretrained/mnist-class.safetensors";
   p.model_sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
   p.prompt = "ein H\xC3\xBCgel";
-  p.negative_prompt = "grey";
+  p.negative_prompt = "gray";
   p.sampler = "ddpm";
   p.steps = 300;
   p.cfg_scale = 4.7;

@@ -13,7 +13,7 @@ from ebb_case import FAST, EbbTest, main, pixels, png_chunks, provenance
 from model_files import write_model
 
 SIDE = 28
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
 
 def write_png(path: Path, rows: list) -> None:

@@ -45,13 +45,13 @@ class Eval(EbbTest):
     def generate(
         self, model: str, *arguments, classifier: str = "judge.safetensors", **options
     ) -> subprocess.CompletedProcess:
-        few = ["--judge", classifier, "--samples", 4, "--steps", 2]
+        few = ["--classifier", classifier, "--samples", 4, "--steps", 2]
         return self.eval(model, *few, *arguments, **options)
 
     def test_a_class_model_is_drawn_with_classifierd_and_asked_to_classify(self) -> None:
         flags = ["--cfg-scales", "0,1,5", "--images", 3, "--trials", 2]
         text = self.generate("m", *flags).stdout
-        for words in ("model_sha256", "judge_sha256", "seed", "test images (floor)",
+        for words in ("model_sha256", "classifier_sha256", "seed", "test images (floor)",
                       "noise (ceiling)", "the model: the class"):
             self.assertIn(words, text)
         self.assertRegex(text, r"(?m)^  ddim +2 +0\.0 +- +\d")

@@ -14,7 +14,8 @@ class BadFlags(EbbTest):
     # Arguments of `ebb`, and what the message names.
     BAD = [
         ([], "no command"),
-        (["draw"], "draw"),
+        (["test-image"], "name"),
+        (["draw"], "test-image"),
         (["--foo"], "--foo"),
         (["--foo", "sample"], "--foo"),
         (["sample", "--foo"], "--foo"),
@@ -66,7 +67,7 @@ class BadFlags(EbbTest):
         (["compare", "a", "b", "--tolerance", "-1"], "--tolerance -1"),
         (["compare", "a", "b", "--tolerance", "nan"], "--tolerance nan"),
         (["inspect"], "files"),
-        (["info"], "picture"),
+        (["info"], "image"),
         (["info", "a", "b"], "b"),
         (["devices", "cpu"], "cpu"),
         (["devices", "--json"], "--json"),

@@ -44,10 +44,10 @@ class ReportTest(EbbTest):
         for file in sorted((self.dir / "out" / "figures").iterdir()):
             command = tuple(provenance(file)["argv"])
             self.assertEqual(command[0], "ebb")
-            if command not in last or provenance(file)["picture"] > provenance(last[command])["picture"]:
+            if command not in last or provenance(file)["image"] > provenance(last[command])["image"]:
                 last[command] = file
         self.assertGreater(len(last), 35)
-        self.assertGreater(sum(provenance(file)["picture"] > 0 for file in last.values()), 6)
+        self.assertGreater(sum(provenance(file)["image"] > 0 for file in last.values()), 6)
         for file in last.values():
             self.ebb("rerun", file.relative_to(self.dir), "-o", "again.png")
             self.assertEqual((self.dir / "again.png").read_bytes(), file.read_bytes(), file.name)
@@ -86,6 +86,10 @@ class ReportTest(EbbTest):
         self.report("-o", "out", "--sections", "photos", "--force")
         self.report("-o", "out", "--sections", "photos", "--force")
         self.assertEqual((self.dir / "out" / "mine.txt").read_text(), "mine")
+        (self.dir / "site").mkdir()
+        (self.dir / "site" / "index.html").write_text("<html>mine</html>")
+        self.assertIn("is no report", self.report("-o", "site", "--force", rc=4).stderr)
+        self.assertEqual((self.dir / "site" / "index.html").read_text(), "<html>mine</html>")
         (self.dir / "file").write_text("")
         self.assertIn("is a file", self.report("-o", "file", rc=4).stderr)
 
@@ -112,17 +116,17 @@ class ReportTest(EbbTest):
 
     def test_draw_makes_each_image_the_same_every_time(self) -> None:
         for name in ("tower", "snowman", "swan", "snake", "balloon", "cat", "mask"):
-            self.ebb("draw", name, "-o", "a.png")
+            self.ebb("test-image", name, "-o", "a.png")
             first = (self.dir / "a.png").read_bytes()
-            self.assertIn("the file exists and is kept", self.ebb("draw", name, "-o", "a.png", rc=4).stderr)
+            self.assertIn("the file exists and is kept", self.ebb("test-image", name, "-o", "a.png", rc=4).stderr)
             (self.dir / "a.png").unlink()
-            self.ebb("draw", name, "-o", "a.png")
+            self.ebb("test-image", name, "-o", "a.png")
             self.assertEqual((self.dir / "a.png").read_bytes(), first)
             (self.dir / "a.png").unlink()
-        self.assertIn("must be one of tower", self.ebb("draw", "moon", rc=2).stderr)
+        self.assertIn("must be one of tower", self.ebb("test-image", "moon", rc=2).stderr)
 
     def test_plot_draws_the_curve_of_a_model_and_says_when_there_is_none(self) -> None:
-        self.assertIn("carries no loss curve", self.ebb("plot", "m.safetensors", rc=3).stderr)
+        self.assertIn("contains no loss curve", self.ebb("plot", "m.safetensors", rc=3).stderr)
         tensors, metadata = read_safetensors(self.dir / "m.safetensors")
         curve = {"loss_curve": {"steps_per_point": 10, "loss": [1.0, 0.1, 0.05]}}
         write_safetensors(self.dir / "p.safetensors", tensors,

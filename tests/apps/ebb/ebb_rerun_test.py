@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ebb rerun, info, forward and blur: images that say how they were made, and are made again.
+"""ebb rerun, info, forward and blur: images that record how they were made, and are regenerated.
 
 Usage: ebb_rerun_test.py EBB
 """
@@ -29,6 +29,16 @@ def change_provenance(path: Path, **changes) -> None:
     chunks += [png_chunk(b"IDAT", data) for data in png_chunks(path, b"IDAT")]
     chunks.append(png_chunk(b"IEND", b""))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+def replace_provenance(path: Path, made: dict) -> None:
+    """Writes `made` as ebb does into the PNG; everything else keeps its bytes."""
+    content, at = path.read_bytes(), 8
+    while content[at + 4 : at + 12] != b"tEXtebb\0":
+        at += 12 + struct.unpack(">I", content[at : at + 4])[0]
+    end = at + 12 + struct.unpack(">I", content[at : at + 4])[0]
+    text = json.dumps(made, sort_keys=True, separators=(",", ":")).encode()
+    path.write_bytes(content[:at] + png_chunk(b"tEXt", b"ebb\0" + text) + content[end:])
 
 
 class Rerun(EbbTest):
@@ -61,7 +71,7 @@ class Rerun(EbbTest):
             self.assertGreaterEqual(len(names), 2, command)
             before = self.names() | {"again.png"}
             for number, name in enumerate(names):
-                self.assertEqual(provenance(self.dir / name)["picture"], number)
+                self.assertEqual(provenance(self.dir / name)["image"], number)
                 self.check_again(name)
             self.assertEqual(self.names(), before, command)
 
@@ -71,9 +81,19 @@ class Rerun(EbbTest):
             self.assertEqual(len(provenance(self.dir / f"{command}.png")["seeds"]), 3)
             self.check_again(f"{command}.png")
 
-    def test_a_drawing_is_made_again(self) -> None:
-        self.ebb("draw", "tower", "-o", "d.png")
-        self.check_again("d.png")
+    def test_a_test_image_is_made_again(self) -> None:
+        for command in ("test-image", "draw"):  # draw: its former name
+            self.ebb(command, "tower", "-o", f"{command}.png")
+            self.check_again(f"{command}.png")
+
+    def test_an_image_of_an_early_version_is_made_again_byte_for_byte(self) -> None:
+        self.sample("-b", 2, "-o", "old_%d.png")
+        path = self.dir / "old_1.png"
+        new = provenance(path)
+        old = {("picture" if key == "image" else key): value for key, value in new.items()}
+        replace_provenance(path, old)
+        self.check_again("old_1.png")
+        self.assertEqual(provenance(self.dir / "again.png"), old)
 
     def test_one_sample_of_a_batch_is_drawn_alone(self) -> None:
         self.sample("-b", 12, "-s", 7, "-o", "s_%d.png")
@@ -118,7 +138,7 @@ class Rerun(EbbTest):
         target = str(self.dir / "m2.safetensors")
         for argv in (["ebb", "convert", "m.safetensors", "-o", target], ["ebb"], []):
             change_provenance(self.dir / "start.png", argv=argv)
-            self.assertIn("expected one that draws", self.again("start.png", rc=3).stderr)
+            self.assertIn("expected a command that generates images", self.again("start.png", rc=3).stderr)
         self.assertEqual(self.names(), {"start.png"})
 
     def test_nothing_but_the_named_file_is_written(self) -> None:
@@ -138,7 +158,7 @@ class Rerun(EbbTest):
             b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", change)
             + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
         )  # fmt: skip
-        self.assertIn("does not say", self.again("plain.png", "--force", rc=3).stderr)
+        self.assertIn("does not record", self.again("plain.png", "--force", rc=3).stderr)
         self.again("nothere.png", rc=4)
 
 

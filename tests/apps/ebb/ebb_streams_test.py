@@ -66,7 +66,7 @@ class Streams(EbbTest):
         for k, name in enumerate(("-", "/dev/stdin")):
             self.pipe(*forward, "-i", name, "-o", f"b{k}.png", data=data)
             self.assertEqual(pixels(self.dir / "a.png"), pixels(self.dir / f"b{k}.png"))
-        self.assertIn(b"does not come again", self.pipe("rerun", "b0.png", "-o", "c.png", rc=3).stderr)
+        self.assertIn(b"cannot be read again", self.pipe("rerun", "b0.png", "-o", "c.png", rc=3).stderr)
         self.assertIn(b"PNG image, 28 x 28", self.pipe("info", "-", data=data).stdout)
         self.assertIn(b"PNG image, 28 x 28", self.pipe("inspect", "-", data=data).stdout)
         self.pipe(*forward, "-i", "-", "-o", "d.png", rc=3)  # nothing comes

@@ -1,11 +1,8 @@
-#include "apps/ebb/info.h"
-
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/cli/cli.h"
 #include "apps/cli/provenance.h"
+#include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "testing/catch.h"
 #include "testing/temp_dir.h"
@@ -15,21 +12,12 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-// What `ebb info ...` prints to stdout.
+// What `ebb info ...` prints.
 std::string run_info(std::vector<std::string> arguments) {
-  Program program("", "ebb");
-  add_info_command(program);
-  std::ostringstream captured;
-  std::streambuf* const before = std::cout.rdbuf(captured.rdbuf());
-  try {
-    arguments.insert(arguments.begin(), {"ebb", "info"});
-    run_program_or_throw(program, arguments);
-  } catch (...) {
-    std::cout.rdbuf(before);
-    throw;
-  }
-  std::cout.rdbuf(before);
-  return captured.str();
+  std::ostringstream out, err;
+  arguments.insert(arguments.begin(), {"ebb", "info"});
+  run_command({.arguments = arguments, .out = out, .err = err});
+  return out.str();
 }
 
 Provenance sample() {
@@ -60,7 +48,7 @@ TEST_CASE("info on an image of another program shows its text") {
   const test::TempDir dir;
   write_png(dir / "x.png", make_image(2, 2, 1), {{"parameters", "a cat\nSteps: 20"}});
   const std::string output = run_info({dir / "x.png"});
-  CHECK_THAT(output, Contains("does not say which ebb command"));
+  CHECK_THAT(output, Contains("does not record an ebb command"));
   CHECK_THAT(output, Contains("parameters:\n  a cat\n  Steps: 20\n"));
 }
 
@@ -71,7 +59,7 @@ TEST_CASE("info --json prints one object") {
   CHECK(output["file"] == dir / "x.png");
   CHECK(output["width"] == 12);
   CHECK(output["height"] == 9);
-  CHECK(output["color"] == "grey");
+  CHECK(output["color"] == "gray");
   CHECK(output["ebb"]["argv"] == nlohmann::json(sample().argv));
   CHECK(output["ebb"]["seeds"] == nlohmann::json(sample().seeds));
   REQUIRE(output["text"].size() == 1);

@@ -1,11 +1,9 @@
-#include "apps/ebb/inspect.h"
-
 #include <cmath>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "apps/cli/cli.h"
+#include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "image/png.h"
 #include "testing/catch.h"
@@ -26,33 +24,16 @@ struct Output {
   int code = 0;
 };
 
-class Capture {
- public:
-  explicit Capture(std::ostream& stream) : stream_(stream), before_(stream.rdbuf(text_.rdbuf())) {}
-  Capture(const Capture&) = delete;
-  Capture& operator=(const Capture&) = delete;
-  ~Capture() { stream_.rdbuf(before_); }
-  std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  std::ostream& stream_;
-  std::streambuf* before_;
-};
-
 Output inspect(std::vector<std::string> arguments) {
-  Program program("", "ebb");
-  add_inspect_command(program);
-  const Capture out(std::cout);
-  const Capture err(std::cerr);
+  std::ostringstream out, err;
   arguments.insert(arguments.begin(), {"ebb", "inspect"});
   int code = 0;
   try {
-    run_program_or_throw(program, arguments);
+    run_command({.arguments = arguments, .out = out, .err = err});
   } catch (const ExitWith& exit) {
     code = exit.code;
   }
-  return {out.text(), err.text(), code};
+  return {out.str(), err.str(), code};
 }
 
 // The error of a file that is damaged or of no use.

@@ -38,10 +38,10 @@ struct Run {
     trainer.params().initialize(3);
   }
 
-  StepResult repeat(int64_t step) {
-    const Batch& batch = batches.place(step);
-    return trainer.repeat(
-        batch.inputs, batch.target, [&] { batches.draw(batch); }, rate(step));
+  StepResult captured(int64_t step) {
+    const Batch& batch = batches.stage_batch(step);
+    return trainer.captured_step(
+        batch.inputs, batch.target, [&] { batches.make_batch(batch); }, rate(step));
   }
   StepResult eager(int64_t step) {
     const Batch batch = batches.batch(step);
@@ -72,7 +72,7 @@ TEST_CASE("replayed training steps give the bits of eager ones", "[train][emu]")
   Run recorded(config), eager(config);
   const auto step = [&](int64_t number) {
     CAPTURE(number);
-    const StepResult actual = recorded.repeat(number), expected = eager.eager(number);
+    const StepResult actual = recorded.captured(number), expected = eager.eager(number);
     CHECK(actual.loss == expected.loss);
     CHECK(actual.grad_norm == expected.grad_norm);
     CHECK(actual.updated);
@@ -92,7 +92,7 @@ TEST_CASE("replayed training steps give the bits of eager ones", "[train][emu]")
   std::vector<float> damaged = before;
   damaged[0] = NAN;
   weight.copy_from_host(damaged);
-  const StepResult skipped = recorded.repeat(6);
+  const StepResult skipped = recorded.captured(6);
   CHECK_FALSE(skipped.updated);
   CHECK(std::isnan(skipped.loss));
   weight.copy_from_host(before);
@@ -105,13 +105,13 @@ TEST_CASE("training steps of a classifier are recorded too", "[train][emu]") {
   config.hidden = 4;
   config.batch_size = 5;
   const auto context = make_context("emu", 1);
-  BatchSource placed(*context, five_images(), config), fresh(*context, five_images(), config);
-  const Batch& batch = placed.place(0);
-  placed.draw(batch);
-  const auto recorded = context->stream()->record([&] { placed.draw(batch); });
+  BatchSource staged(*context, five_images(), config), fresh(*context, five_images(), config);
+  const Batch& batch = staged.stage_batch(0);
+  staged.make_batch(batch);
+  const auto captured = context->stream()->capture([&] { staged.make_batch(batch); });
   for (const int64_t step : {1, 2}) {
-    placed.place(step);
-    recorded->launch();
+    staged.stage_batch(step);
+    captured->launch();
     const Batch expected = fresh.batch(step);
     CHECK(test::compare_bits(batch.inputs.at("x").to_host(), expected.inputs.at("x").to_host()) ==
           "");

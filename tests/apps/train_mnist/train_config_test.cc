@@ -107,7 +107,17 @@ TEST_CASE("the command line repeats a run with as few flags as possible") {
   CHECK(command_line(config) ==
         "train_mnist --model class --hidden 12 --ema-decay 0.999 --precision bf16 --seed 3");
   const TrainConfig flow = preset_config(TrainModel::kTime, Preset::kFa25);
-  CHECK(command_line(flow) == "train_mnist --model time --course fa25 --seed 0");
+  CHECK(command_line(flow) == "train_mnist --model time --preset fa25 --seed 0");
+}
+
+TEST_CASE("a run that was trained under the classifier's former name goes on") {
+  const std::string json = to_json(preset_config(TrainModel::kClassifier, Preset::kFa24));
+  REQUIRE(json.find(R"("model":"classifier")") != std::string::npos);
+  std::string former = json;
+  former.replace(former.find("classifier"), std::string("classifier").size(), "judge");
+  CHECK(describe_difference(json, former) == "");
+  const std::string other = to_json(preset_config(TrainModel::kClass, Preset::kFa24));
+  CHECK(describe_difference(other, former) != "");
 }
 
 }  // namespace

@@ -133,6 +133,142 @@ class TrainMnist(unittest.TestCase):
             self.assertEqual(self.losses(output)[-1][0], self.newest_step(output))
             self.assertEqual([p.name for p in directory.glob(".*.tmp")], [])
 
+    def start_with_ignored(self, sig: signal.Signals, output: str) -> subprocess.Popen:
+        """A trainer that has saved a checkpoint and started while `sig` was ignored (nohup)."""
+        before = signal.signal(sig, signal.SIG_IGN)
+        try:
+            return self.start_endless(output)
+        finally:
+            signal.signal(sig, before)
+
+    def test_signals_that_are_ignored_at_the_start_stay_ignored(self) -> None:
+        for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
+            output = f"ignored-{sig.name}"
+            process = self.start_with_ignored(sig, output)
+            process.send_signal(sig)
+            step = self.newest_step(output)
+            deadline = time.monotonic() + PATIENCE
+            while self.newest_step(output) <= step + 2:
+                self.assertIsNone(process.poll(), f"{sig.name} ended it")
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(timeout=PATIENCE), 143)
+
+    def test_a_second_signal_ends_at_once_and_says_what_is_saved(self) -> None:
+        # The steps are so long that both signals arrive within one.
+        command = [TRAIN, "--model", "class", "--data", str(self.data), "--output",
+                   str(self.root / "twice"), "--hidden", "256", "--batch-size", "96", "--threads",
+                   "1", *NO_SAMPLES]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   text=True, env=ENVIRONMENT)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + PATIENCE
+        while not (self.root / "twice" / "log.jsonl").exists():
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 130, message)
+        self.assertRegex(message, r"stopped at once by a second signal after step \d+")
+        self.assertIn("Nothing was saved", message)
+
+    def test_a_stop_while_samples_are_drawn_ends_them_and_resuming_makes_them_up(self) -> None:
+        flags = ["--epochs", "3", "--timesteps", "5000", "--sample-every", "1"]
+        process = subprocess.Popen(self.command("run", *flags), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + PATIENCE
+        while not (self.root / "run" / "loss.png").exists():  # drawn just before the samples
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        _, message = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 143, message)
+        self.assertIn("stopped after step 6 of 18, which is saved", message)
+        self.assertFalse((self.root / "run" / "samples-epoch-001.png").exists())
+
+    def test_a_stop_while_accuracy_is_measured_leaves_an_equal_run(self) -> None:
+        write_dataset(self.data, count=1200)
+        flags = ["--epochs", "2", "--seed", "5"]
+        self.train("whole", *flags, model="classifier")
+        process = subprocess.Popen(self.command("run", *flags, model="classifier"),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=ENVIRONMENT)
+        self.addCleanup(process.kill)
+        log = self.root / "run" / "log.jsonl"
+        deadline = time.monotonic() + PATIENCE
+        while not log.exists() or log.read_text().count("\n") < 74:  # one before the epoch's last
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.002)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=PATIENCE), 143)
+        self.train("run", *flags, "--resume", "auto", model="classifier")
+        self.assertEqual(self.model_bytes("run"), self.model_bytes("whole"))
+        accuracies = [json.loads(line).get("test_accuracy") for line in log.read_text().splitlines()]
+        self.assertEqual(sum(value is not None for value in accuracies), 2)
+
+    def test_test_images_that_a_denoiser_s_grids_need_are_missed_before_the_first_step(self) -> None:
+        for file in self.data.glob("t10k-*"):
+            file.unlink()
+        message = self.train("run", "--sample-every", "1", "--epochs", "1", model="denoiser", code=4)
+        self.assertIn("t10k-images", message)
+        self.assertFalse((self.root / "run").exists())
+        self.train("run", "--max-steps", "2", "--sample-every", "1", model="denoiser")
+
+    def test_files_of_others_in_the_run_directory_stay(self) -> None:
+        for output, name in [("a", "model.safetensors"), ("b", "log.jsonl"), ("c", "loss.png"),
+                             ("d", "samples-epoch-001.png")]:
+            directory = self.root / output
+            directory.mkdir()
+            (directory / name).write_text("mine\nand more\n")
+            for flags in ([], ["--resume", "auto"]):
+                message = self.train(output, "--max-steps", "2", *flags, code=2)
+                self.assertIn(f"{name}, which a new run would replace", message)
+            self.assertEqual((directory / name).read_text(), "mine\nand more\n")
+        directory = self.root / "e"
+        directory.mkdir()
+        names = [".lock", ".notes.tmp", "checkpoint-1.txt"]
+        for name in names:
+            (directory / name).write_text("mine")
+        (directory / ".cache.tmp").mkdir()
+        self.train("e", "--max-steps", "2")
+        for name in names:
+            self.assertEqual((directory / name).read_text(), "mine")
+        self.assertTrue((directory / ".cache.tmp").is_dir())
+
+    def test_a_run_that_ended_before_its_first_checkpoint_starts_afresh(self) -> None:
+        directory = self.root / "run"
+        directory.mkdir()
+        (directory / "log.jsonl").write_text('{"step": 1, "loss": 2}\n{"step": 2, "lo')
+        self.train("run", "--max-steps", "3", "--resume", "auto")
+        self.assertEqual([step for step, _ in self.losses("run")], [1, 2, 3])
+
+    def test_classes_come_from_the_data(self) -> None:
+        for file in self.data.glob("*-labels-*"):
+            with gzip.open(file, "wb") as f:
+                f.write(struct.pack(">II", 0x801, 96) + bytes(i % 13 for i in range(96)))
+        message = self.train("no", "--max-steps", "2", code=3)
+        self.assertIn("label 10 is 10, expected 0 to 9", message)
+        self.assertIn("--classes", message)
+        for flag in ("13", "data"):
+            self.train(flag, "--max-steps", "2", "--classes", flag)
+        self.assertEqual(self.model_bytes("13"), self.model_bytes("data"))
+        content = self.model_bytes("13")
+        header = json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])
+        self.assertEqual(json.loads(header["__metadata__"]["ebb.model"])["classes"], 13)
+        self.assertIn("--classes 13", header["__metadata__"]["ebb.command"])
+        self.train("judge", "--epochs", "1", "--classes", "13", model="classifier")
+        message = self.train("13", "--max-steps", "4", "--classes", "20", "--resume", "auto", code=3)
+        self.assertIn("classes is 20, the run has 13", message)
+        self.train("time", "--max-steps", "2", model="time")  # knows no classes
+        self.assertIn("--classes", self.train("x", "--classes", "13", model="time", code=2))
+
     def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(self) -> None:
         flags = ["--max-steps", "20", "--epochs", "20"]
         self.train("whole", *flags)
@@ -183,7 +319,7 @@ class TrainMnist(unittest.TestCase):
     def test_the_classifier_reports_its_accuracy_on_the_test_images_after_each_epoch(self) -> None:
         flags = ["--epochs", "10", "--lr", "0.01", "--lr-decay", "0.1", "--ema-decay", "0.5",
                  "--max-shift", "0", "--max-rotation", "0", "--seed", "1"]
-        message = self.train("whole", *flags, model="judge")
+        message = self.train("whole", *flags, model="classifier")
         entries = [json.loads(line)
                    for line in (self.root / "whole" / "log.jsonl").read_text().splitlines()]
         measured = [e["test_accuracy"] for e in entries if "test_accuracy" in e]
@@ -195,12 +331,12 @@ class TrainMnist(unittest.TestCase):
         self.assertEqual(training["test_accuracies"], measured)
         self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to tell apart
         self.assertIn(f"epoch 10: test accuracy {100 * measured[-1]:.2f} %", message)
-        self.train("halves", *flags, "--max-steps", "9", model="judge")
-        self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="judge")
+        self.train("halves", *flags, "--max-steps", "9", model="classifier")
+        self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="classifier")
         self.assertEqual(self.model_bytes("halves"), content)
 
     def test_flags_that_do_not_fit_the_model_are_refused(self) -> None:
-        for model, flag in [("judge", ["--objective", "ddpm"]), ("judge", ["--course", "fa24"]),
+        for model, flag in [("judge", ["--objective", "ddpm"]), ("judge", ["--preset", "fa24"]),
                             ("judge", ["--sigma", "0.5"]), ("judge", ["--class-dropout", "0.1"]),
                             ("judge", ["--timesteps", "9"]), ("class", ["--max-shift", "1"]),
                             ("time", ["--max-rotation", "1"])]:

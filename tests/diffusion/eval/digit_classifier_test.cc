@@ -133,19 +133,19 @@ TEST_CASE("a classifier loads from its file; other models and damaged files are 
   CHECK(test::compare_bits(loaded(images).logits, made(images).logits) == "");
 
   save(saved.network, saved.params, ObjectiveType::kDenoise);
-  CHECK_THAT(error(), Contains("the objective denoise goes with a network that answers with an "
+  CHECK_THAT(error(), Contains("the objective denoise goes with a network whose output is an "
                                "image, but this one's output is [10]"));
   const Network unet = make_network(test::mnist_config("none", "add", 4), "test");
   const TensorMap unet_params = test::random_params(*saved.context, unet, 1);
   save(unet, unet_params, ObjectiveType::kClassify);
-  CHECK_THAT(error(), Contains("the objective classify goes with a network that answers with one "
+  CHECK_THAT(error(), Contains("the objective classify goes with a network whose output is one "
                                "number per class, but this one's output is [28, 28, 1]"));
   save(unet, unet_params, ObjectiveType::kDenoise);
   CHECK_THAT(error(), Contains("was trained as denoise, expected a classifier"));
   const Network three =
       make_network(R"({"name": "mnist_judge", "hidden": 4, "classes": 3})", "test");
   save(three, test::random_params(*saved.context, three, 1), ObjectiveType::kClassify);
-  CHECK_THAT(error(), Contains("tells 3 classes apart, expected 10"));
+  CHECK(load_classifier(*saved.context, path).classes() == 3);
 }
 
 }  // namespace

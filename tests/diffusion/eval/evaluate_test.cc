@@ -8,7 +8,7 @@
 #include "diffusion/conditioner.h"
 #include "diffusion/eval/frechet.h"
 #include "diffusion/eval/image_quality.h"
-#include "diffusion/generate.h"
+#include "diffusion/pipeline.h"
 #include "nn/eager_ops.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
@@ -190,14 +190,10 @@ TEST_CASE("drawn digits are judged with the class they were asked for") {
     const bool guided = setting == 0;
     std::vector<int64_t> classes;
     for (int64_t i = 0; i < 25; ++i) classes.push_back(guided ? i % 10 : kNoClass);
-    GenerateRequest drawing;
-    drawing.images = drawing.batch_size = 25;
-    drawing.guidance = class_guidance(*bench.context, model.network, classes, guided ? 3 : 1);
-    drawing.sampler.kind = guided ? SamplerKind::kDdim : SamplerKind::kDdpm;
-    drawing.schedule = full_schedule(objective, guided ? 2 : 3);
-    drawing.first_seed = 5;
-    const std::vector<float> images = generate(*bench.context, model.network, model.params, drawing,
-                                               [](int64_t, int64_t, const Tensor&) {});
+    const Pipeline pipeline(*bench.context, model,
+                            {.sampler = guided ? "ddim" : "ddpm", .steps = guided ? 2 : 3});
+    const std::vector<float> images = pipeline.generate_values(
+        {.labels = classes, .guidance_scale = guided ? 3.0 : 1.0, .seed = 5});
     const Predictions predictions = bench.classifier(images);
     const size_t row = 2 + setting;
     CHECK(number(table, row, "frechet") ==

@@ -215,9 +215,9 @@ TEST_CASE("attention: heads beyond 128 numbers and no keys are refused", "[kerne
   const TestBackend backend(GENERATE(from_range(test_backends())));
   AttentionForwardArgs args = {};
   args.size = dense(1, 1, 129, 1, 1, 0);
-  CHECK_THROWS_AS(current_kernels().attention_forward(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().attention_forward.fn(args, {}), ShapeError);
   args.size = dense(1, 1, 8, 1, 0, 0);
-  CHECK_THROWS_AS(current_kernels().attention_forward(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().attention_forward.fn(args, {}), ShapeError);
 }
 
 }  // namespace

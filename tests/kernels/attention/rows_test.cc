@@ -13,6 +13,8 @@
 #include "testing/compare.h"
 #include "testing/gradcheck.h"
 #include "testing/random_data.h"
+#include "testing/reference/softmax.h"
+#include "testing/reference/timestep_embedding.h"
 #include "testing/storage.h"
 
 namespace ebb::test {
@@ -22,17 +24,6 @@ struct RowsSize {
   int64_t rows, c;
 };
 const std::vector<RowsSize> kSizes = {{1, 1}, {3, 7}, {5, 32}, {2, 257}, {1, 1000}};
-
-std::vector<double> reference_softmax(int64_t c, std::span<const double> x) {
-  std::vector<double> y(x.size());
-  for (size_t row = 0; row < x.size(); row += static_cast<size_t>(c)) {
-    double most = -std::numeric_limits<double>::infinity(), sum = 0;
-    for (int64_t i = 0; i < c; ++i) most = std::max(most, x[row + i]);
-    for (int64_t i = 0; i < c; ++i) sum += std::exp(x[row + i] - most);
-    for (int64_t i = 0; i < c; ++i) y[row + i] = std::exp(x[row + i] - most) / sum;
-  }
-  return y;
-}
 
 std::vector<float> softmax(const RowsSize& s, const std::vector<float>& x, int threads = 1) {
   std::vector<float> y(x.size(), NAN);
@@ -53,7 +44,7 @@ TEST_CASE("softmax: forward follows the definition, with masks and large scores"
     }
     const std::vector<float> y = softmax(size, x);
     // The difference to the maximum rounds once: an error of |x| roundoffs in the exponent.
-    CHECK(compare(y, reference_softmax(size.c, to_double(x)), {0, 32 * kEps32}) == "");
+    CHECK(compare(y, reference::softmax(size.c, to_double(x)), {0, 32 * kEps32}) == "");
     CHECK(compare_bits(softmax(size, x, 3), y) == "");
     for (float& value : x) value += 1e4f;
     for (float value : softmax(size, x)) CHECK(std::isfinite(value));
@@ -83,7 +74,7 @@ TEST_CASE("softmax: the gradient is the derivative of the definition", "[kernels
   call.run(&KernelTable::softmax_backward,
            {size.rows, size.c, DType::kF32, call.in(y), call.in(dy), call.out(dx)});
   const auto loss = [&](std::span<const double> at) {
-    return inner_product(reference_softmax(size.c, at), to_double(dy));
+    return inner_product(reference::softmax(size.c, at), to_double(dy));
   };
   CHECK(gradcheck(loss, to_double(x), to_double(dx)) == "");
 }
@@ -128,7 +119,7 @@ TEST_CASE("softmax and rms_norm: 16-bit storage rounds inputs and outputs only",
   std::vector<uint16_t> y(bits.size()), z(bits.size());
   KernelCall call;
   call.run(&KernelTable::softmax_forward, {3, 40, dtype, call.in(bits), call.out(y)});
-  CHECK(compare(from_storage(y, dtype), reference_softmax(40, to_double(x)),
+  CHECK(compare(from_storage(y, dtype), reference::softmax(40, to_double(x)),
                 {0, 1.01 * roundoff(dtype)}) == "");
   KernelCall norm;
   norm.run(&KernelTable::rms_norm_forward,
@@ -253,7 +244,7 @@ TEST_CASE("convert: reads and writes nothing but floating-point types", "[kernel
   const TestBackend backend(GENERATE(from_range(test_backends())));
   ConvertArgs args{};
   args.from = DType::kI32;
-  CHECK_THROWS_AS(current_kernels().convert(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().convert.fn(args, {}), ShapeError);
 }
 
 TEST_CASE("timestep_embedding: sines and cosines of geometric frequencies", "[kernels]") {
@@ -266,21 +257,8 @@ TEST_CASE("timestep_embedding: sines and cosines of geometric frequencies", "[ke
   KernelCall call;
   call.run(&KernelTable::timestep_embedding,
            {static_cast<int64_t>(t.size()), c, 10000.0, shift, sin_first, call.in(t), call.out(y)});
-  std::vector<double> expected;
-  const int64_t half = c / 2;
-  for (float step : t) {
-    std::vector<double> cosines, sines;
-    for (int64_t i = 0; i < half; ++i) {
-      const double angle =
-          step * std::pow(10000.0, -static_cast<double>(i) / (static_cast<double>(half) - shift));
-      cosines.push_back(std::cos(angle));
-      sines.push_back(std::sin(angle));
-    }
-    const auto &first = sin_first ? sines : cosines, &second = sin_first ? cosines : sines;
-    expected.insert(expected.end(), first.begin(), first.end());
-    expected.insert(expected.end(), second.begin(), second.end());
-    if (c % 2 == 1) expected.push_back(0);
-  }
+  const std::vector<double> expected =
+      reference::timestep_embedding({c, 10000.0, shift, sin_first}, to_double(t));
   CHECK(compare(y, expected, {1e-9, kEps32}) == "");
 }
 

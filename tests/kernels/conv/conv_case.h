@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/conv/conv.h"
+#include "kernels/kernel_table.h"
 #include "testing/op_cases.h"
 
 // One convolution with its data, for the tests of all backends' kernels.
@@ -55,8 +55,9 @@ struct Modulation {
 
 class ConvCase {
  public:
-  explicit ConvCase(const ConvGeometry& geometry)
+  explicit ConvCase(const ConvGeometry& geometry, const ConvMath& conv_math = {})
       : g(geometry),
+        math(conv_math),
         x(random_rows(g.n * g.h * g.w, g.c, g.x_pitch, kNan, 1)),
         dy(random_rows(g.n * g.ho * g.wo, g.o, g.y_pitch, kNan, 2)),
         w(random_rows(1, g.o * g.kh * g.kw * g.c, 0, 0, 3)),
@@ -70,21 +71,21 @@ class ConvCase {
     std::vector<float> y(dy.size(), kGap);
     const AlignedBytes packed = pack(ConvPass::kForward, options.threads);
     const AlignedBytes workspace = make_workspace(ConvPass::kForward, options.threads);
-    cpu::conv_forward({.geometry = g,
-                       .dtype = DType::kF32,
-                       .x = x.data(),
-                       .packed = packed.get(),
-                       .bias = options.bias ? bias.data() : nullptr,
-                       .residual = options.residual_n > 0 ? residual.data() : nullptr,
-                       .residual_n = options.residual_n,
-                       .activation = options.activation,
-                       .y = y.data(),
-                       .workspace = workspace.get(),
-                       .scale = options.scale_n > 0 ? scale.data() : nullptr,
-                       .scale_n = options.scale_n,
-                       .shift = options.shift_n > 0 ? shift.data() : nullptr,
-                       .shift_n = options.shift_n},
-                      {.threads = options.threads});
+    cpu_kernels().conv_forward.fn({.geometry = g,
+                                   .dtype = DType::kF32,
+                                   .x = x.data(),
+                                   .packed = packed.get(),
+                                   .bias = options.bias ? bias.data() : nullptr,
+                                   .residual = options.residual_n > 0 ? residual.data() : nullptr,
+                                   .residual_n = options.residual_n,
+                                   .activation = options.activation,
+                                   .y = y.data(),
+                                   .workspace = workspace.get(),
+                                   .scale = options.scale_n > 0 ? scale.data() : nullptr,
+                                   .scale_n = options.scale_n,
+                                   .shift = options.shift_n > 0 ? shift.data() : nullptr,
+                                   .shift_n = options.shift_n},
+                                  {.threads = options.threads, .conv_math = math});
     return y;
   }
 
@@ -93,13 +94,13 @@ class ConvCase {
     std::vector<float> dx(x.size(), kGap);
     const AlignedBytes packed = pack(ConvPass::kBackwardInput, threads);
     const AlignedBytes workspace = make_workspace(ConvPass::kBackwardInput, threads);
-    cpu::conv_backward_input({.geometry = g,
-                              .dtype = DType::kF32,
-                              .dy = dy.data(),
-                              .packed = packed.get(),
-                              .dx = dx.data(),
-                              .workspace = workspace.get()},
-                             {.threads = threads});
+    cpu_kernels().conv_backward_input.fn({.geometry = g,
+                                          .dtype = DType::kF32,
+                                          .dy = dy.data(),
+                                          .packed = packed.get(),
+                                          .dx = dx.data(),
+                                          .workspace = workspace.get()},
+                                         {.threads = threads, .conv_math = math});
     return dx;
   }
 
@@ -110,14 +111,14 @@ class ConvCase {
   WeightGradient backward_weight(int threads) const {
     WeightGradient grad{std::vector<float>(w.size(), kGap), std::vector<float>(g.o, kGap)};
     const AlignedBytes workspace = make_workspace(ConvPass::kBackwardWeight, threads);
-    cpu::conv_backward_weight({.geometry = g,
-                               .dtype = DType::kF32,
-                               .x = x.data(),
-                               .dy = dy.data(),
-                               .dw = grad.dw.data(),
-                               .db = grad.db.data(),
-                               .workspace = workspace.get()},
-                              {.threads = threads});
+    cpu_kernels().conv_backward_weight.fn({.geometry = g,
+                                           .dtype = DType::kF32,
+                                           .x = x.data(),
+                                           .dy = dy.data(),
+                                           .dw = grad.dw.data(),
+                                           .db = grad.db.data(),
+                                           .workspace = workspace.get()},
+                                          {.threads = threads, .conv_math = math});
     return grad;
   }
 
@@ -147,20 +148,21 @@ class ConvCase {
   }
 
   ConvGeometry g;
+  ConvMath math;  // what the kernels are told
   std::vector<float> x, dy, w, bias, residual, scale, shift;
 
  private:
   static constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
   AlignedBytes pack(ConvPass pass, int threads) const {
-    AlignedBytes packed(cpu::conv_packed_bytes(g, pass, DType::kF32));
-    cpu::conv_pack(
+    AlignedBytes packed(cpu_kernels().conv_packed_bytes.fn(g, pass, DType::kF32, math));
+    cpu_kernels().conv_pack.fn(
         {.geometry = g, .pass = pass, .dtype = DType::kF32, .w = w.data(), .packed = packed.get()},
-        {.threads = threads});
+        {.threads = threads, .conv_math = math});
     return packed;
   }
   AlignedBytes make_workspace(ConvPass pass, int threads) const {
-    return AlignedBytes(cpu::conv_workspace_bytes(g, pass, DType::kF32, threads));
+    return AlignedBytes(cpu_kernels().conv_workspace_bytes.fn(g, pass, DType::kF32, math, threads));
   }
 };
 

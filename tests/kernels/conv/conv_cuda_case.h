@@ -7,7 +7,7 @@
 
 #include "base/dtype.h"
 #include "kernels/conv/cuda/conv_plan.h"
-#include "kernels/cuda/kernels.h"
+#include "kernels/kernel_table.h"
 #include "testing/compare.h"
 #include "testing/emulated.h"
 #include "testing/reference/conv.h"
@@ -52,14 +52,24 @@ inline std::vector<float> round_to(const std::vector<float>& values, DType dtype
 
 class ConvCudaCase {
  public:
-  ConvCudaCase(const ConvGeometry& geometry, DType dtype, const KernelTable& table = emu_kernels())
-      : data(geometry), g(geometry), dtype_(dtype), table_(&table) {
+  // stream: what the kernels are told, its conv_math and device in particular.
+  ConvCudaCase(const ConvGeometry& geometry, DType dtype, const KernelStream& stream = {},
+               const KernelTable& table = emu_kernels())
+      : data(geometry), g(geometry), dtype_(dtype), stream_(stream), table_(&table) {
     data.x = round_to(data.x, dtype);
     data.dy = round_to(data.dy, dtype);
     data.residual = round_to(data.residual, dtype);
     data.scale = round_to(data.scale, dtype);
     data.shift = round_to(data.shift, dtype);
   }
+
+  // Another f32 case's data.
+  ConvCudaCase(const ConvCase& case_data, const KernelStream& stream)
+      : data(case_data),
+        g(case_data.g),
+        dtype_(DType::kF32),
+        stream_(stream),
+        table_(&emu_kernels()) {}
 
   // moments: gets what the kernel says of y's channels, [conv_moment_chunks, O].
   std::vector<float> forward(const ConvOptions& options,
@@ -68,26 +78,27 @@ class ConvCudaCase {
     const auto residual = device(data.residual, "residual");
     const auto scale = device(data.scale, "scale"), shift = device(data.shift, "shift");
     const test::DeviceArray<RowMoments> chunks(
-        static_cast<size_t>(table_->conv_moment_chunks(g, dtype_) * g.o), "moments");
+        static_cast<size_t>(table_->conv_moment_chunks.fn(g, dtype_, stream_.conv_math) * g.o),
+        "moments");
     const test::DeviceArray<float> bias(data.bias, "bias");
     const auto y = device(std::vector<float>(data.dy.size(), kGap), "y");
     const auto packed = pack(ConvPass::kForward), scratch = workspace(ConvPass::kForward);
-    table_->conv_forward({.geometry = g,
-                          .dtype = dtype_,
-                          .x = x->get(),
-                          .packed = packed->get(),
-                          .bias = options.bias ? bias.get() : nullptr,
-                          .residual = options.residual_n > 0 ? residual->get() : nullptr,
-                          .residual_n = options.residual_n,
-                          .activation = options.activation,
-                          .y = y->get(),
-                          .workspace = scratch->get(),
-                          .scale = options.scale_n > 0 ? scale->get() : nullptr,
-                          .scale_n = options.scale_n,
-                          .shift = options.shift_n > 0 ? shift->get() : nullptr,
-                          .shift_n = options.shift_n,
-                          .moments = moments == nullptr ? nullptr : chunks.get()},
-                         {});
+    table_->conv_forward.fn({.geometry = g,
+                             .dtype = dtype_,
+                             .x = x->get(),
+                             .packed = packed->get(),
+                             .bias = options.bias ? bias.get() : nullptr,
+                             .residual = options.residual_n > 0 ? residual->get() : nullptr,
+                             .residual_n = options.residual_n,
+                             .activation = options.activation,
+                             .y = y->get(),
+                             .workspace = scratch->get(),
+                             .scale = options.scale_n > 0 ? scale->get() : nullptr,
+                             .scale_n = options.scale_n,
+                             .shift = options.shift_n > 0 ? shift->get() : nullptr,
+                             .shift_n = options.shift_n,
+                             .moments = moments == nullptr ? nullptr : chunks.get()},
+                            stream_);
     if (moments != nullptr) *moments = chunks.values();
     return restore(y->values(), dtype_);
   }
@@ -97,13 +108,13 @@ class ConvCudaCase {
     const auto dx = device(std::vector<float>(data.x.size(), kGap), "dx");
     const auto packed = pack(ConvPass::kBackwardInput);
     const auto scratch = workspace(ConvPass::kBackwardInput);
-    table_->conv_backward_input({.geometry = g,
-                                 .dtype = dtype_,
-                                 .dy = dy->get(),
-                                 .packed = packed->get(),
-                                 .dx = dx->get(),
-                                 .workspace = scratch->get()},
-                                {});
+    table_->conv_backward_input.fn({.geometry = g,
+                                    .dtype = dtype_,
+                                    .dy = dy->get(),
+                                    .packed = packed->get(),
+                                    .dx = dx->get(),
+                                    .workspace = scratch->get()},
+                                   stream_);
     return restore(dx->values(), dtype_);
   }
 
@@ -111,14 +122,14 @@ class ConvCudaCase {
     const auto x = device(data.x, "x"), dy = device(data.dy, "dy");
     test::DeviceArray<float> dw(data.w.size(), "dw"), db(static_cast<size_t>(g.o), "db");
     const auto scratch = workspace(ConvPass::kBackwardWeight);
-    table_->conv_backward_weight({.geometry = g,
-                                  .dtype = dtype_,
-                                  .x = x->get(),
-                                  .dy = dy->get(),
-                                  .dw = dw.get(),
-                                  .db = db.get(),
-                                  .workspace = scratch->get()},
-                                 {});
+    table_->conv_backward_weight.fn({.geometry = g,
+                                     .dtype = dtype_,
+                                     .x = x->get(),
+                                     .dy = dy->get(),
+                                     .dw = dw.get(),
+                                     .db = db.get(),
+                                     .workspace = scratch->get()},
+                                    stream_);
     return {dw.values(), db.values()};
   }
 
@@ -136,18 +147,22 @@ class ConvCudaCase {
   }
   DeviceBytes workspace(ConvPass pass) const {
     return std::make_unique<test::DeviceArray<uint8_t>>(
-        static_cast<size_t>(table_->conv_workspace_bytes(g, pass, dtype_, 1)), "workspace");
+        static_cast<size_t>(table_->conv_workspace_bytes.fn(g, pass, dtype_, stream_.conv_math, 1)),
+        "workspace");
   }
   DeviceBytes pack(ConvPass pass) const {
     const test::DeviceArray<float> w(data.w, "w");
     auto packed = std::make_unique<test::DeviceArray<uint8_t>>(
-        static_cast<size_t>(table_->conv_packed_bytes(g, pass, dtype_)), "packed");
-    table_->conv_pack(
-        {.geometry = g, .pass = pass, .dtype = dtype_, .w = w.get(), .packed = packed->get()}, {});
+        static_cast<size_t>(table_->conv_packed_bytes.fn(g, pass, dtype_, stream_.conv_math)),
+        "packed");
+    table_->conv_pack.fn(
+        {.geometry = g, .pass = pass, .dtype = dtype_, .w = w.get(), .packed = packed->get()},
+        stream_);
     return packed;
   }
 
   DType dtype_;
+  KernelStream stream_;
   const KernelTable* table_;
 };
 

@@ -60,13 +60,17 @@ const ConvOptions kOptions[] = {
 
 struct Kernels {
   DType dtype;
-  ConvUnits units;
+  ConvMath math;
+  bool large_tiles = false;
+
+  // Of a GPU that any number of blocks fills, the tiles are the largest.
+  KernelStream stream() const {
+    KernelStream stream{.conv_math = math};
+    if (large_tiles) stream.device.sm_count = 0;
+    return stream;
+  }
 };
-constexpr ConvUnits kPlain{}, kTf32{.tf32 = true}, kHopper{.hopper = true}, kNaive{.naive = true};
-constexpr ConvUnits large_tiles(ConvUnits units) {
-  units.enough_blocks = 1;
-  return units;
-}
+constexpr ConvMath kPlain{}, kTf32{.tf32 = true}, kHopper{.wgmma = true}, kNaive{.naive = true};
 const Kernels kKernels[] = {
     {DType::kF32, kPlain},
     {DType::kF32, kTf32},
@@ -76,18 +80,16 @@ const Kernels kKernels[] = {
     {DType::kF16, kHopper},
     {DType::kF32, kNaive},
     {DType::kBF16, kNaive},
-    {DType::kF32, large_tiles(kPlain)},
-    {DType::kF32, large_tiles(kTf32)},
-    {DType::kF16, large_tiles(kPlain)},
-    {DType::kBF16, large_tiles(kHopper)},
+    {DType::kF32, kPlain, /*large_tiles=*/true},
+    {DType::kF32, kTf32, /*large_tiles=*/true},
+    {DType::kF16, kPlain, /*large_tiles=*/true},
+    {DType::kBF16, kHopper, /*large_tiles=*/true},
 };
 
-std::string text(const ConvUnits& units) {
-  const char* unit = units.tf32     ? "tf32"
-                     : units.hopper ? "Hopper"
-                     : units.naive  ? "naive"
-                                    : "plain";
-  return cat(unit, units.enough_blocks == 1 ? ", large tiles" : "");
+std::string text(const Kernels& kernels) {
+  const ConvMath& math = kernels.math;
+  const char* unit = math.tf32 ? "tf32" : math.wgmma ? "Hopper" : math.naive ? "naive" : "plain";
+  return cat(unit, kernels.large_tiles ? ", large tiles" : "");
 }
 
 // Runs a test with every choice of kernels, checked in forward order and plain in the others (the
@@ -95,9 +97,8 @@ std::string text(const ConvUnits& units) {
 // order may change.
 void for_each_kernel(const std::function<std::vector<float>(const Kernels&)>& test) {
   for (const Kernels& kernels : kKernels) {
-    emu::choose_conv_units(kernels.units);
-    INFO(to_string(kernels.dtype) << ", " << text(kernels.units));
-    if (kernels.units.naive) {
+    INFO(to_string(kernels.dtype) << ", " << text(kernels));
+    if (kernels.math.naive) {
       const test::EmulatorOptions options({.check = true});
       test(kernels);
       continue;
@@ -110,7 +111,6 @@ void for_each_kernel(const std::function<std::vector<float>(const Kernels&)>& te
     });
     simt::engine::log_case();
   }
-  emu::choose_conv_units({});
 }
 
 constexpr Kernels kF32{DType::kF32, kPlain};  // bias gradients are f32 sums
@@ -126,7 +126,7 @@ double storage_eps(DType dtype) {
 double sum_limit(const reference::Sum& sum, int64_t terms, const Kernels& kernels) {
   constexpr double kFactor = 4;
   // Both factors of a product rounded to 11 significant bits: 2^-11 each.
-  const double products = kernels.units.tf32 ? 0x1p-10 : 0;
+  const double products = kernels.math.tf32 ? 0x1p-10 : 0;
   return (kFactor * std::sqrt(static_cast<double>(terms)) * test::kEps32 + products) *
              sum.magnitude +
          storage_eps(kernels.dtype) * std::abs(sum.value) + 1e-30 +
@@ -190,7 +190,7 @@ TEST_CASE("CUDA convolution agrees with its definition in double precision") {
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
     for_each_kernel([&](const Kernels& kernels) {
-      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype, kernels.stream());
       const auto sums = reference::conv_forward(conv.g, conv.data.x.data(), conv.weights().data());
       std::vector<float> all;
       for (ConvOptions options : kOptions) {
@@ -248,11 +248,11 @@ TEST_CASE("CUDA convolution tells the moments of what it stores") {
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
     for_each_kernel([&](const Kernels& kernels) {
-      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype, kernels.stream());
       const ConvGeometry& g = conv.g;
       const bool unequal_phases = g.transposed && (g.ho % g.stride != 0 || g.wo % g.stride != 0);
-      const bool tells = !kernels.units.naive && !unequal_phases;
-      REQUIRE((emu::conv_moment_chunks(g, kernels.dtype) > 0) == tells);
+      const bool tells = !kernels.math.naive && !unequal_phases;
+      REQUIRE((emu_kernels().conv_moment_chunks.fn(g, kernels.dtype, kernels.math) > 0) == tells);
       std::vector<float> all;
       if (!tells) return all;
       const ConvOptions full{.residual_n = 1, .activation = Activation::kSilu, .scale_n = 1};
@@ -282,7 +282,7 @@ TEST_CASE("the CUDA input gradient agrees with its definition in double precisio
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
     for_each_kernel([&](const Kernels& kernels) {
-      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype, kernels.stream());
       const ConvGeometry& g = conv.g;
       const std::vector<float> dx = conv.backward_input();
       CHECK(compare_sums(
@@ -296,12 +296,12 @@ TEST_CASE("the CUDA input gradient agrees with its definition in double precisio
 
 // -> both gradients, after they were compared.
 std::vector<float> check_weight_gradients(const ConvShape& shape, const Kernels& kernels) {
-  const ConvCudaCase conv(shape.geometry(), kernels.dtype);
+  const ConvCudaCase conv(shape.geometry(), kernels.dtype, kernels.stream());
   const ConvGeometry& g = conv.g;
   const ConvCase::WeightGradient grad = conv.backward_weight();
   const int64_t terms = g.n * g.ho * g.wo;
   // Sums are stored in f32, whatever the operands.
-  const Kernels sums{DType::kF32, kernels.units};
+  const Kernels sums{DType::kF32, kernels.math};
   CHECK(compare_sums(grad.dw,
                      reference::conv_backward_weight(g, conv.data.x.data(), conv.data.dy.data()),
                      std::max(terms, g.n * g.h * g.w), sums) == "");
@@ -336,21 +336,17 @@ TEST_CASE(
     if (shape.n < 2) continue;
     const ConvCudaCase conv(shape.geometry(), DType::kF32);
     const ConvGeometry& g = conv.g;
-    emu::choose_conv_units(kPlain);
+    const KernelStream large = Kernels{DType::kF32, kPlain, /*large_tiles=*/true}.stream();
     const auto y = conv.forward({}), dx = conv.backward_input();
     for (int64_t k = 0; k < g.n; k += 1 + g.n / 2) {
       INFO(shape.name << ", image " << k);
-      ConvCudaCase one = conv;
-      one.data = conv.data.image(k);
-      one.g = one.data.g;
-      emu::choose_conv_units(large_tiles(kPlain));
+      const ConvCudaCase one(conv.data.image(k), large);
       CHECK(test::compare_bits(one.forward({}),
                                ConvCase::slice(y, k, g.ho * g.wo, g.o, g.y_pitch)) == "");
       CHECK(test::compare_bits(one.backward_input(),
                                ConvCase::slice(dx, k, g.h * g.w, g.c, g.x_pitch)) == "");
     }
   }
-  emu::choose_conv_units({});
 }
 
 TEST_CASE("the weight gradient of a large batch is split, and every split is added") {
@@ -360,40 +356,38 @@ TEST_CASE("the weight gradient of a large batch is split, and every split is add
                                  ConvShape{"few inputs", 2, 28, 28, 1, 36, 3, 3, 1, 1},
                                  ConvShape{"few outputs", 3, 20, 20, 40, 2, 3, 3, 2, 1}}) {
     for (const Kernels& kernels : kKernels) {
-      if (kernels.units.naive) continue;
-      emu::choose_conv_units(kernels.units);
-      INFO(shape.name << ", " << to_string(kernels.dtype) << ", " << text(kernels.units));
-      CHECK(emu::conv_splits(shape.geometry(), kernels.dtype).splits > 1);
-      // Rings that come round more than once, and more blocks than one for the same sums.
+      if (kernels.math.naive) continue;
+      INFO(shape.name << ", " << to_string(kernels.dtype) << ", " << text(kernels));
+      CHECK(emu::conv_splits(shape.geometry(), kernels.dtype, kernels.math).splits > 1);
+      // Pipelines that wrap around more than once, and more blocks than one for the same sums.
       const test::EmulatorOptions options({.check = true});
-      const ConvCudaCase conv(shape.geometry(), kernels.dtype);
-      const Kernels sums{DType::kF32, kernels.units};
+      const ConvCudaCase conv(shape.geometry(), kernels.dtype, kernels.stream());
+      const Kernels sums{DType::kF32, kernels.math};
       CHECK(compare_sums(
                 conv.backward_weight().dw,
                 reference::conv_backward_weight(conv.g, conv.data.x.data(), conv.data.dy.data()),
                 shape.n * shape.h * shape.w, sums) == "");
     }
   }
-  emu::choose_conv_units({});
 }
 
 // Three quarters of a unit of tf32 above 1: rounded, a factor is off by a quarter of the unit and a
 // product by half of what sum_limit allows; cut off, by three times that.
 TEST_CASE("CUDA convolution agrees with its definition where tf32 has to round") {
   constexpr Kernels kRounded{DType::kF32, kTf32};
-  emu::choose_conv_units(kTf32);
-  ConvCudaCase conv(conv_geometry(1, 5, 6, 8, 8, 3, 3, 1, 1, false), DType::kF32);
+  ConvCudaCase conv(conv_geometry(1, 5, 6, 8, 8, 3, 3, 1, 1, false), DType::kF32,
+                    kRounded.stream());
   const ConvGeometry& g = conv.g;
   for (std::vector<float>* operand : {&conv.data.x, &conv.data.w, &conv.data.dy}) {
     std::fill(operand->begin(), operand->end(), 1 + 0.75f * 0x1p-10f);
   }
-  REQUIRE(emu::conv_algorithm(g, ConvPass::kForward, DType::kF32) == emu::ConvAlgorithm::kMma);
+  REQUIRE(emu::conv_algorithm(g, ConvPass::kForward, DType::kF32, kTf32) ==
+          emu::ConvAlgorithm::kMma);
   check_forward(conv, kRounded, reference::conv_forward(g, conv.data.x.data(), conv.data.w.data()),
                 {}, conv.forward({}));
   CHECK(compare_sums(conv.backward_input(),
                      reference::conv_backward_input(g, conv.data.dy.data(), conv.data.w.data()),
                      g.kh * g.kw * g.o, kRounded) == "");
-  emu::choose_conv_units({});
 }
 
 TEST_CASE("CUDA convolution refuses what it cannot count or store") {
@@ -401,11 +395,11 @@ TEST_CASE("CUDA convolution refuses what it cannot count or store") {
   ConvForwardArgs args{};
   args.geometry = g;
   args.dtype = DType::kI32;
-  CHECK_THROWS_AS(emu::conv_forward(args, {}), ShapeError);
+  CHECK_THROWS_AS(emu_kernels().conv_forward.fn(args, {}), ShapeError);
   const ConvGeometry huge = conv_geometry(1 << 20, 64, 64, 1, 1, 1, 1, 1, 0, false);
   args.geometry = huge;
   args.dtype = DType::kF32;
-  CHECK_THROWS_AS(emu::conv_forward(args, {}), ShapeError);
+  CHECK_THROWS_AS(emu_kernels().conv_forward.fn(args, {}), ShapeError);
 }
 
 }  // namespace

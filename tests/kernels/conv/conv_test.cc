@@ -19,17 +19,15 @@ namespace ebb {
 namespace {
 
 // Runs a test once for each instruction set that this machine has, with the default choice of
-// algorithms and with direct ones only.
-void for_each_kernel(const std::function<void()>& test) {
+// algorithms and with direct ones only, which the case is told.
+void for_each_kernel(ConvCase& conv, const std::function<void()>& test) {
   for (const int64_t target : test::simd_levels()) {
     const test::SimdLevel level(target);
-    for (const bool direct_only : {false, true}) {
-      cpu::set_conv_algorithms(direct_only ? cpu::ConvAlgorithms::kDirectOnly
-                                           : cpu::ConvAlgorithms::kDefault);
-      INFO("instruction set " << level.name() << ", direct only " << direct_only);
+    for (const bool winograd : {true, false}) {
+      conv.math.winograd = winograd;
+      INFO("instruction set " << level.name() << ", Winograd " << winograd);
       test();
     }
-    cpu::set_conv_algorithms(cpu::ConvAlgorithms::kDefault);
   }
 }
 
@@ -100,9 +98,9 @@ void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums
 
 TEST_CASE("convolution agrees with its definition in double precision") {
   for (const ConvShape& shape : kEdgeConvs) {
-    const ConvCase conv(shape.geometry());
+    ConvCase conv(shape.geometry());
     const auto sums = reference::conv_forward(conv.g, conv.x.data(), conv.w.data());
-    for_each_kernel([&] {
+    for_each_kernel(conv, [&] {
       INFO(shape.name);
       check_forward(conv, sums, {.bias = false});
       check_forward(conv, sums, {.residual_n = 1, .activation = Activation::kGelu, .threads = 2});
@@ -118,10 +116,10 @@ TEST_CASE("convolution agrees with its definition in double precision") {
 
 TEST_CASE("the input gradient agrees with its definition in double precision") {
   for (const ConvShape& shape : kEdgeConvs) {
-    const ConvCase conv(shape.geometry());
+    ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const auto sums = reference::conv_backward_input(g, conv.dy.data(), conv.w.data());
-    for_each_kernel([&] {
+    for_each_kernel(conv, [&] {
       INFO(shape.name);
       const std::vector<float> dx = conv.backward_input(2);
       CHECK(compare_sums(dense(dx, g.c, g.x_pitch), sums, g.kh * g.kw * g.o) == "");
@@ -132,11 +130,11 @@ TEST_CASE("the input gradient agrees with its definition in double precision") {
 
 TEST_CASE("the weight and bias gradients agree with their definition in double precision") {
   for (const ConvShape& shape : kEdgeConvs) {
-    const ConvCase conv(shape.geometry());
+    ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const auto weight = reference::conv_backward_weight(g, conv.x.data(), conv.dy.data());
     const auto bias = reference::conv_backward_bias(g, conv.dy.data());
-    for_each_kernel([&] {
+    for_each_kernel(conv, [&] {
       INFO(shape.name);
       const ConvCase::WeightGradient grad = conv.backward_weight(2);
       const int64_t terms = g.n * g.ho * g.wo;
@@ -148,11 +146,11 @@ TEST_CASE("the weight and bias gradients agree with their definition in double p
 
 TEST_CASE("convolution results do not depend on the number of threads") {
   for (const ConvShape& shape : kEdgeConvs) {
-    const ConvCase conv(shape.geometry());
+    ConvCase conv(shape.geometry());
     const auto forward = [&](int threads) {
       return conv.forward({.residual_n = 1, .activation = Activation::kGelu, .threads = threads});
     };
-    for_each_kernel([&] {
+    for_each_kernel(conv, [&] {
       INFO(shape.name);
       const auto y = forward(1), dx = conv.backward_input(1);
       const auto grad = conv.backward_weight(1);
@@ -168,10 +166,10 @@ TEST_CASE("convolution results do not depend on the number of threads") {
 
 TEST_CASE("an image gets the same bits alone and in a batch") {
   for (const ConvShape& shape : kEdgeConvs) {
-    const ConvCase conv(shape.geometry());
+    ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const ConvOptions options{.activation = Activation::kSilu, .threads = 2};
-    for_each_kernel([&] {
+    for_each_kernel(conv, [&] {
       INFO(shape.name);
       const auto y = conv.forward(options), dx = conv.backward_input(2);
       for (int64_t k = 0; k < g.n; k += 1 + g.n / 4) {
@@ -185,7 +183,7 @@ TEST_CASE("an image gets the same bits alone and in a batch") {
 
 TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
   const auto chosen = [](const ConvShape& shape, ConvPass pass) {
-    return cpu::conv_algorithm(shape.geometry(), pass);
+    return cpu::conv_algorithm(shape.geometry(), pass, {});
   };
   for (const int64_t n : {1, 128}) {
     const ConvShape large{"", n, 28, 28, 64, 64, 3, 3, 1, 1},
@@ -217,7 +215,8 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
 
 TEST_CASE("convolution kernels reject storage they cannot read") {
   const ConvGeometry g = conv_geometry(1, 4, 4, 2, 2, 3, 3, 1, 1, false);
-  CHECK_THROWS_AS(cpu::conv_packed_bytes(g, ConvPass::kForward, DType::kBF16), ShapeError);
+  CHECK_THROWS_AS(cpu_kernels().conv_packed_bytes.fn(g, ConvPass::kForward, DType::kBF16, {}),
+                  ShapeError);
 }
 
 }  // namespace

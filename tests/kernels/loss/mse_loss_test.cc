@@ -21,7 +21,7 @@ float forward(const std::vector<float>& prediction, const std::vector<float>& ta
   KernelCall call;
   call.run(&KernelTable::mse_loss_forward,
            {count, DType::kF32, call.in(prediction), call.in(target), call.out(loss),
-            call.scratch(current_kernels().mse_loss_workspace_bytes(count))},
+            call.scratch(current_kernels().mse_loss_workspace_bytes.fn(count))},
            threads);
   return loss;
 }

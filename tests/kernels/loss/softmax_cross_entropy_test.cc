@@ -43,7 +43,7 @@ float forward(const Problem& problem, int threads = 1) {
   call.run(&KernelTable::softmax_cross_entropy_forward,
            {problem.rows, problem.classes, DType::kF32, call.in(problem.z), call.in(problem.p),
             call.out(loss),
-            call.scratch(current_kernels().softmax_cross_entropy_workspace_bytes(problem.rows))},
+            call.scratch(current_kernels().softmax_cross_entropy_workspace_bytes.fn(problem.rows))},
            threads);
   return loss;
 }

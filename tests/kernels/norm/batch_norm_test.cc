@@ -46,7 +46,7 @@ struct Problem {
 };
 
 void* workspace(KernelCall& call, const Problem& p) {
-  return call.scratch(current_kernels().batch_norm_workspace_bytes(p.rows, p.c));
+  return call.scratch(current_kernels().batch_norm_workspace_bytes.fn(p.rows, p.c));
 }
 
 // Rows and channels that exercise every edge of the plans; emulated threads are too slow for more
@@ -231,7 +231,7 @@ TEST_CASE("batch_norm: a single row keeps everything finite", "[kernels]") {
 }
 
 TEST_CASE("batch_norm: no rows are refused", "[kernels]") {
-  CHECK_THROWS_AS(current_kernels().batch_norm_workspace_bytes(0, 3), ShapeError);
+  CHECK_THROWS_AS(current_kernels().batch_norm_workspace_bytes.fn(0, 3), ShapeError);
   CHECK_THROWS_AS(train(Problem(0, 3, Activation::kNone)), ShapeError);
 }
 

@@ -196,7 +196,7 @@ double sum_squares(const std::vector<float>& x, int threads = 1) {
   KernelCall call;
   call.run(&KernelTable::sum_squares,
            {count, call.in(x), call.out(result),
-            call.scratch(current_kernels().sum_squares_workspace_bytes(count))},
+            call.scratch(current_kernels().sum_squares_workspace_bytes.fn(count))},
            threads);
   return result;
 }

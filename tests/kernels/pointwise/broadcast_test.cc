@@ -68,6 +68,30 @@ TEST_CASE("broadcast: forward combines every image with its vector", "[kernels]"
   }
 }
 
+TEST_CASE("broadcast: images of one pixel are added as a residual, chunk by chunk", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const BroadcastOp op = GENERATE(from_range(kOps));
+  // Shorter and longer than the CPU's chunks of 16384; batches read modulo theirs.
+  const BroadcastSize sizes[] = {{op, 1, 1, 16384, 1, 1},
+                                 {op, 2, 1, 35001, 2, 2},
+                                 {op, 6, 1, 16400, 2, 6},
+                                 {op, 6, 1, 77, 6, 3}};
+  for (const BroadcastSize& size : sizes) {
+    CAPTURE(backend.name(), size.n, size.c, size.x_n, size.s_n);
+    const Data data(size);
+    const std::vector<float> y = forward(size, data);
+    const auto expected = reference::broadcast_forward(size, to_double(data.x), to_double(data.s));
+    CHECK(compare(y, expected, {0, kEps32}) == "");
+    for (int threads : kThreadCounts) CHECK(compare_bits(forward(size, data, threads), y) == "");
+    if (size.x_n != size.n || size.s_n != size.n) continue;
+    const Gradients g = backward(size, data);
+    const auto gradients = reference::broadcast_backward(size, to_double(data.x), to_double(data.s),
+                                                         to_double(data.dy));
+    CHECK(compare(g.dx, gradients.dx, {0, kEps32}) == "");
+    CHECK(compare(g.ds, gradients.ds, {0, kEps32}) == "");
+  }
+}
+
 TEST_CASE("broadcast: backward sums over the pixels of an image", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const BroadcastOp op = GENERATE(from_range(kOps));

@@ -15,11 +15,13 @@
 namespace ebb::test {
 namespace {
 
-RandomFillArgs place(int64_t n, int64_t elements) {
+RandomFillArgs fill_args(int64_t n, int64_t elements) {
   return {1234567890123456789u, RandomStream::kNoise, 77, 5, n, elements, nullptr};
 }
 
-std::vector<float> fill(RandomNormalFn* KernelTable::*kernel, RandomFillArgs args, int threads) {
+using FillKernel = KernelEntry<void(const RandomFillArgs&, KernelStream)> KernelTable::*;
+
+std::vector<float> fill(FillKernel kernel, RandomFillArgs args, int threads) {
   std::vector<float> y(static_cast<size_t>(args.n * args.elements), NAN);
   KernelCall call;
   args.y = call.out(y);
@@ -53,7 +55,7 @@ TEST_CASE("random: every backend gives the bits of the definition", "[kernels]")
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const int64_t elements = GENERATE(1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 784, 20001);
   CAPTURE(backend.name(), elements);
-  const RandomFillArgs args = place(3, elements);
+  const RandomFillArgs args = fill_args(3, elements);
   std::vector<float> normal, uniform;
   for (int64_t i = 0; i < args.n; ++i) {
     for (int64_t e = 0; e < elements; ++e) {
@@ -80,7 +82,7 @@ TEST_CASE("random: the numbers of a seed never change", "[kernels]") {
 TEST_CASE("random: an image does not depend on its batch nor on threads", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   CAPTURE(backend.name());
-  const RandomFillArgs args = place(7, 20001);
+  const RandomFillArgs args = fill_args(7, 20001);
   const std::vector<float> batch = normals(args), uniform_batch = uniforms(args);
   for (int threads : kThreadCounts) {
     CHECK(compare_bits(normals(args, threads), batch) == "");
@@ -95,13 +97,13 @@ TEST_CASE("random: an image does not depend on its batch nor on threads", "[kern
 
 TEST_CASE("random: places outside the counter are refused", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
-  RandomFillArgs args = place(2, 1);
+  RandomFillArgs args = fill_args(2, 1);
   args.image0 = kRandomImages - 1;
-  CHECK_THROWS_AS(current_kernels().random_normal(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_normal.fn(args, {}), ShapeError);
   args.image0 = ~uint64_t{0};
-  CHECK_THROWS_AS(current_kernels().random_uniform(args, {}), ShapeError);
-  args = place(1, kRandomElements + 1);
-  CHECK_THROWS_AS(current_kernels().random_normal(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().random_uniform.fn(args, {}), ShapeError);
+  args = fill_args(1, kRandomElements + 1);
+  CHECK_THROWS_AS(current_kernels().random_normal.fn(args, {}), ShapeError);
 }
 
 // Largest distance between the empirical and the true distribution function.
@@ -129,7 +131,7 @@ double moment(const std::vector<float>& sample, int power) {
 // Bounds are four standard deviations of each statistic, and 1.95 / sqrt(n) for Kolmogorov's
 // (exceeded with probability 0.001 by true normals).
 TEST_CASE("random: normals have the moments and the distribution of a normal", "[kernels]") {
-  const std::vector<float> y = normals(place(4, kSample / 4));
+  const std::vector<float> y = normals(fill_args(4, kSample / 4));
   CHECK(std::fabs(moment(y, 1)) < 4 / kRoot);
   CHECK(std::fabs(moment(y, 2) - 1) < 4 * std::sqrt(2.0) / kRoot);
   CHECK(std::fabs(moment(y, 3)) < 4 * std::sqrt(15.0) / kRoot);
@@ -138,7 +140,7 @@ TEST_CASE("random: normals have the moments and the distribution of a normal", "
 }
 
 TEST_CASE("random: uniforms fill [0, 1) evenly", "[kernels]") {
-  const std::vector<float> y = uniforms(place(4, kSample / 4));
+  const std::vector<float> y = uniforms(fill_args(4, kSample / 4));
   CHECK(*std::min_element(y.begin(), y.end()) >= 0.0f);
   CHECK(*std::max_element(y.begin(), y.end()) < 1.0f);
   CHECK(kolmogorov_distance(y, [](double v) { return v; }) < 1.95 / kRoot);
@@ -151,7 +153,7 @@ double correlation(std::span<const float> a, std::span<const float> b) {
 }
 
 TEST_CASE("random: neighbors in every coordinate are uncorrelated", "[kernels]") {
-  const RandomFillArgs args = place(1, kSample);
+  const RandomFillArgs args = fill_args(1, kSample);
   const std::vector<float> y = normals(args);
   const std::span<const float> all(y);
   for (size_t lag : {1, 2, 3, 4, 8, 64}) {

@@ -61,12 +61,12 @@ TEST_CASE("line_filter: a filter that reaches past the mirrored image is refused
   const std::vector<float> x(12), weights(9);
   std::vector<float> y(12);
   LineFilterArgs args = {1, 3, 4, 1, 1, 0, 7, weights.data(), x.data(), y.data()};
-  CHECK_THROWS_AS(current_kernels().line_filter(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().line_filter.fn(args, {}), ShapeError);
   args.taps = 4;
-  CHECK_THROWS_AS(current_kernels().line_filter(args, {}), ShapeError);
+  CHECK_THROWS_AS(current_kernels().line_filter.fn(args, {}), ShapeError);
   args.taps = 5;
   if (backend.emulated()) return;  // host memory
-  CHECK_NOTHROW(current_kernels().line_filter(args, {}));
+  CHECK_NOTHROW(current_kernels().line_filter.fn(args, {}));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/executor.h"
-#include "engine/passes.h"
+#include "engine/passes/passes.h"
 #include "nn/autograd/tape.h"
 #include "nn/autograd/trainer.h"
 #include "nn/eager_ops.h"

@@ -65,6 +65,14 @@ const GradCase kCases[] = {
      [](Ops& ops) {
        return ops.linear(kLayer, leaf(ops, "x", {3, 5}), 4);
      }},
+    {"linear without bias",
+     [](Ops& ops) {
+       return ops.linear(kLayer, leaf(ops, "x", {3, 5}), 4, Bias::kNone);
+     }},
+    {"linear of tokens",
+     [](Ops& ops) {
+       return ops.linear(kLayer, leaf(ops, "x", {2, 3, 5}), 4);
+     }},
     {"batch norm",
      [](Ops& ops) {
        return ops.batch_norm(kLayer, leaf(ops, "x", {3, 2, 3, 4}), Activation::kNone);
@@ -83,13 +91,29 @@ const GradCase kCases[] = {
      }},
     {"silu",
      [](Ops& ops) {
-       return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kSilu},
-                       {leaf(ops, "x", {4, 9})}, kLayer);
+       return ops.silu(kLayer, leaf(ops, "x", {4, 9}));
      }},
     {"gelu tanh",
      [](Ops& ops) {
-       return ops.emit(OpKind::kActivation, ActivationAttrs{Activation::kGeluTanh},
-                       {leaf(ops, "x", {4, 9})}, kLayer);
+       return ops.gelu_tanh(kLayer, leaf(ops, "x", {4, 9}));
+     }},
+    {"softmax",
+     [](Ops& ops) {
+       return ops.softmax(kLayer, leaf(ops, "x", {2, 3, 5}));
+     }},
+    {"upsample",
+     [](Ops& ops) {
+       return ops.upsample(kLayer, leaf(ops, "x", {2, 3, 2, 3}), 2);
+     }},
+    {"upsample bilinearly",
+     [](Ops& ops) {
+       const UpsampleAttrs attrs{.factor = 3, .interpolation = Interpolation::kBilinear};
+       return ops.emit(ops::kUpsample, attrs, {leaf(ops, "x", {2, 3, 2, 3})}, kLayer);
+     }},
+    {"timestep embedding behind a layer",
+     [](Ops& ops) {
+       const Value t = ops.timestep_embedding(kLayer, frozen(ops, "t", {3}), {.channels = 5});
+       return ops.linear(kLayer, t, 2);
      }},
     {"average pool",
      [](Ops& ops) {
@@ -116,16 +140,93 @@ const GradCase kCases[] = {
      [](Ops& ops) {
        return ops.multiply(kLayer, leaf(ops, "x", {2, 3, 2, 4}), leaf(ops, "s", {2, 4}));
      }},
+    {"a range of channels",
+     [](Ops& ops) {
+       const Value x = leaf(ops, "x", {2, 3, 2, 5});
+       return ops.add(kLayer, ops.slice_channels(kLayer, x, 0, 3),
+                      ops.slice_channels(kLayer, x, 2, 3));
+     }},
+    {"add and multiply two images",
+     [](Ops& ops) {
+       const Value x = leaf(ops, "x", {2, 3, 2, 4}), y = leaf(ops, "y", {2, 3, 2, 4});
+       return ops.multiply(kLayer, ops.add(kLayer, x, y), y);
+     }},
+    {"add an image to a frozen one",
+     [](Ops& ops) {
+       return ops.add(kLayer, frozen(ops, "x", {2, 3, 2, 4}), leaf(ops, "y", {2, 3, 2, 4}));
+     }},
+    {"an image added to itself",
+     [](Ops& ops) {
+       const Value x = leaf(ops, "x", {2, 3, 2, 4}), h = ops.gelu(kLayer, x);
+       return ops.add(kLayer, ops.add(kLayer, h, h), x);
+     }},
+    {"group norm",
+     [](Ops& ops) {
+       return ops.group_norm(kLayer, leaf(ops, "x", {2, 3, 2, 6}), 2);
+     }},
+    {"group norm with a scale, a shift and SiLU",
+     [](Ops& ops) {
+       return ops.group_norm(kLayer, leaf(ops, "x", {2, 3, 2, 6}), 3,
+                             {.activation = Activation::kSilu,
+                              .scale = leaf(ops, "scale", {2, 6}),
+                              .shift = leaf(ops, "shift", {2, 6})});
+     }},
+    {"group norm with a shift alone",
+     [](Ops& ops) {
+       return ops.group_norm(kLayer, leaf(ops, "x", {2, 6}), 2,
+                             {.shift = leaf(ops, "shift", {2, 6})});
+     }},
+    {"group norm with a frozen scale and a shift",
+     [](Ops& ops) {
+       return ops.group_norm(
+           kLayer, leaf(ops, "x", {2, 3, 2, 4}), 2,
+           {.scale = frozen(ops, "scale", {2, 4}), .shift = leaf(ops, "shift", {2, 4})});
+     }},
+    {"layer norm",
+     [](Ops& ops) {
+       return ops.layer_norm(kLayer, leaf(ops, "x", {2, 3, 5}));
+     }},
+    {"layer norm without a bias",
+     [](Ops& ops) {
+       return ops.layer_norm(kLayer, leaf(ops, "x", {2, 3, 5}), Affine::kWeight);
+     }},
+    {"layer norm without parameters",
+     [](Ops& ops) {
+       return ops.layer_norm(kLayer, leaf(ops, "x", {2, 3, 5}), Affine::kNone, 1e-3f);
+     }},
+    {"rms norm",
+     [](Ops& ops) {
+       return ops.rms_norm(kLayer, leaf(ops, "x", {2, 3, 5}));
+     }},
+    {"attention of pixels to themselves",
+     [](Ops& ops) {
+       const Shape image{2, 2, 3, 6};
+       return ops.attention(kLayer, leaf(ops, "q", image), leaf(ops, "k", image),
+                            leaf(ops, "v", image), 2);
+     }},
+    {"attention of pixels to tokens, with a bias",
+     [](Ops& ops) {
+       return ops.attention(kLayer, leaf(ops, "q", {2, 2, 3, 6}), leaf(ops, "k", {2, 4, 6}),
+                            leaf(ops, "v", {2, 4, 6}), 3,
+                            {.bias = frozen(ops, "bias", {3, 6, 4}), .scale = 0.7f});
+     }},
+    {"attention to extra keys",
+     [](Ops& ops) {
+       const Value x = leaf(ops, "x", {2, 5, 4});
+       return ops.attention(
+           kLayer, x, x, x, 2,
+           {.extra_k = leaf(ops, "ek", {2, 3, 4}), .extra_v = leaf(ops, "ev", {2, 3, 4})});
+     }},
     {"conv with a frozen weight",
      [](Ops& ops) {
        const Value w = frozen(ops, "w", {3, 3, 3, 2});
-       return ops.emit(OpKind::kConv, ConvAttrs{3, 1, 1},
+       return ops.emit(ops::kConv, ConvAttrs{3, 1, 1},
                        {leaf(ops, "x", {2, 4, 3, 2}), w, leaf(ops, "b", {3})}, kLayer);
      }},
     {"conv with a frozen bias and input",
      [](Ops& ops) {
        const Value x = frozen(ops, "x", {2, 4, 3, 2}), b = frozen(ops, "b", {3});
-       return ops.emit(OpKind::kConv, ConvAttrs{3, 1, 1}, {x, leaf(ops, "w", {3, 3, 3, 2}), b},
+       return ops.emit(ops::kConv, ConvAttrs{3, 1, 1}, {x, leaf(ops, "w", {3, 3, 3, 2}), b},
                        kLayer);
      }},
     {"multiply by a frozen vector",
@@ -210,34 +311,48 @@ std::vector<double> differences(const GradCase& test, test::DoubleMap params,
   return result;
 }
 
+struct Expected {
+  double loss;
+  std::map<std::string, std::vector<double>> gradients;
+  double scale = 0;  // of all gradients: some are zero but for rounding
+
+  Expected(const GradCase& test, const Problem& problem)
+      : loss(reference_loss(test, problem.doubles)) {
+    for (const ParamSpec& spec : problem.specs) {
+      if (!spec.info.trainable) continue;
+      gradients[spec.name] = differences(test, problem.doubles, spec.name);
+      for (double d : gradients[spec.name]) scale = std::max(scale, std::fabs(d));
+    }
+  }
+};
+
+void check_gradients(const GradCase& test, const Problem& problem, const Expected& expected,
+                     Context& context) {
+  ParamStore store(context, problem.specs, false);
+  for (const auto& [name, values] : problem.values) store.value(name).copy_from_host(values);
+  Tape tape(context, store, Mode::kTrain);
+  const Value loss = distance(tape, test.output(tape));
+  CHECK(tape.tensor(loss).item() == Approx(expected.loss).epsilon(1e-6));
+  tape.backward(loss);
+  for (const auto& [name, derivative] : expected.gradients) {
+    INFO(name);
+    const std::vector<float> gradient = store.grad(name).to_host();
+    CHECK(test::compare(gradient, derivative,
+                        {.absolute = 1e-5 * expected.scale, .relative = 1e-5}) == "");
+  }
+}
+
 TEST_CASE("every gradient rule agrees with central differences of its reference", "[autograd]") {
   for (const GradCase& test : kCases) {
     INFO(test.name);
     const Problem problem(test);
+    const Expected expected(test, problem);
     test::PoisonedContext poisoned;
-    ParamStore store(poisoned.get(), problem.specs, false);
-    for (const auto& [name, values] : problem.values) store.value(name).copy_from_host(values);
-    {
-      Tape tape(poisoned.get(), store, Mode::kTrain);
-      const Value loss = distance(tape, test.output(tape));
-      CHECK(tape.tensor(loss).item() ==
-            Approx(reference_loss(test, problem.doubles)).epsilon(1e-6));
-      tape.backward(loss);
-    }
-    double scale = 0;  // of all gradients: some are zero but for rounding
-    std::map<std::string, std::vector<double>> expected;
-    for (const ParamSpec& spec : problem.specs) {
-      if (!spec.info.trainable) continue;
-      expected[spec.name] = differences(test, problem.doubles, spec.name);
-      for (double d : expected[spec.name]) scale = std::max(scale, std::fabs(d));
-    }
-    for (const auto& [name, derivative] : expected) {
-      INFO(name);
-      const std::vector<float> gradient = store.grad(name).to_host();
-      CHECK(test::compare(gradient, derivative, {.absolute = 1e-5 * scale, .relative = 1e-5}) ==
-            "");
-    }
+    check_gradients(test, problem, expected, poisoned.get());
     CHECK(poisoned.allocator().damaged_blocks() == 0);
+    if (!EBB_TEST_EMULATOR) continue;
+    INFO("CUDA kernels on the emulator");
+    check_gradients(test, problem, expected, *make_context("emu", 1));
   }
 }
 

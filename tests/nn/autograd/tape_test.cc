@@ -138,7 +138,8 @@ TEST_CASE("a tape goes back once, from one number that depends on a parameter", 
 TEST_CASE("what has no gradient rule is an error, not a silent zero", "[autograd]") {
   const auto context = test::cpu_context();
   const std::vector<ParamSpec> specs{plain("x", {2, 3, 3, 2}), plain("y", {4, 3, 3, 2}),
-                                     plain("w", {2, 3, 3, 2}), plain("b", {2}), plain("s", {2, 2})};
+                                     plain("w", {2, 3, 3, 2}), plain("b", {2}),
+                                     plain("s", {2, 2}),       plain("bias", {1, 9, 9})};
   const auto backward_error =
       [&](const std::function<Value(Tape&, const std::function<Value(const char*)>&)>& build) {
         ParamStore store(*context, specs, false);
@@ -155,12 +156,21 @@ TEST_CASE("what has no gradient rule is an error, not a silent zero", "[autograd
   };
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           const std::vector<Value> inputs{param("x"), param("w"), param("b"), param("x")};
-          return loss_of(tape, tape.emit(OpKind::kConv, ConvAttrs{3, 1, 1}, inputs, kLayer));
+          return loss_of(tape, tape.emit(ops::kConv, ConvAttrs{3, 1, 1}, inputs, kLayer));
         }) == "conv: has no gradient for input 3");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          ConvAttrs attrs{3, 1, 1};
+          attrs.reads_bias = false;
+          const std::vector<Value> inputs{param("x"), param("w"), param("x")};
+          return loss_of(tape, tape.emit(ops::kConv, attrs, inputs, kLayer));
+        }) == "conv: a residual has no gradient");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          return loss_of(tape, tape.timestep_embedding(kLayer, param("b"), {.channels = 2}));
+        }) == "timestep_embedding: has no gradient");
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           const ConvAttrs fused{3, 1, 1, false, Activation::kGelu};
           return loss_of(
-              tape, tape.emit(OpKind::kConv, fused, {param("x"), param("w"), param("b")}, kLayer));
+              tape, tape.emit(ops::kConv, fused, {param("x"), param("w"), param("b")}, kLayer));
         }) == "conv: a fused activation or packed weight has no gradient");
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           return tape.mse_loss(param("x"), param("w"));
@@ -171,6 +181,22 @@ TEST_CASE("what has no gradient rule is an error, not a silent zero", "[autograd
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           return loss_of(tape, tape.add(kLayer, param("y"), param("s")));
         }) == "add gradient: batches 4 and 2 differ");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          const std::vector<Value> inputs{param("y"), param("b"), param("b"), param("s")};
+          const GroupNormAttrs attrs{.groups = 1, .shifts = true};
+          return loss_of(tape, tape.emit(ops::kGroupNorm, attrs, inputs, kLayer));
+        }) == "group_norm gradient: batches 4 and 2 differ");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          return loss_of(tape, tape.attention(kLayer, param("y"), param("x"), param("x"), 1));
+        }) == "attention gradient: batches 4 and 2 differ");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          const Value x = param("x");
+          return loss_of(tape, tape.attention(kLayer, x, x, x, 1, {.bias = param("bias")}));
+        }) == "attention: has no gradient for its bias");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          const Value x = param("x");
+          return loss_of(tape, tape.attention(kLayer, x, x, x, 1, {.extra_v = x}));
+        }) == "layer: attention has one of extra_k and extra_v, expected both or none");
 }
 
 TEST_CASE("inputs get no gradient: the first layer's data gradient is not computed", "[autograd]") {

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "apps/cli/command.h"
+#include "apps/ebb/invocation.h"
+
+namespace ebb {
+
+// Each adds the flags of a subcommand to `command`, and a callback that runs it. The comment above
+// each definition says what the command does.
+void add_anagram(Command command, const Invocation& invocation);
+void add_blur(Command command, const Invocation& invocation);
+void add_compare(Command command, const Invocation& invocation);
+void add_convert(Command command, const Invocation& invocation);
+void add_denoise(Command command, const Invocation& invocation);
+void add_devices(Command command, const Invocation& invocation);
+void add_edit(Command command, const Invocation& invocation);
+void add_eval(Command command, const Invocation& invocation);
+void add_forward(Command command, const Invocation& invocation);
+void add_hybrid(Command command, const Invocation& invocation);
+void add_info(Command command, const Invocation& invocation);
+void add_inpaint(Command command, const Invocation& invocation);
+void add_inspect(Command command, const Invocation& invocation);
+void add_plot(Command command, const Invocation& invocation);
+void add_report(Command command, const Invocation& invocation);
+void add_rerun(Command command, const Invocation& invocation);
+void add_sample(Command command, const Invocation& invocation);
+void add_test_image(Command command, const Invocation& invocation);
+
+struct CommandInfo {
+  const char* name;
+  const char* description;
+  void (*add)(Command command, const Invocation& invocation);
+  bool replayable;              // writes nothing but images that record the command line
+  const char* alias = nullptr;  // an older name
+};
+
+// Every subcommand of `ebb`, in the order of --help.
+inline constexpr std::array kCommands = {
+    CommandInfo{"forward", "Add the noise of chosen timesteps to an image", add_forward, true},
+    CommandInfo{"blur", "Add noise to an image and remove it with a Gaussian blur", add_blur, true},
+    CommandInfo{"sample", "Generate images with a trained model", add_sample, true},
+    CommandInfo{"test-image", "Write a synthetic image to try the other commands on",
+                add_test_image, true, "draw"},
+    CommandInfo{"plot", "Plot the loss curves stored in model files", add_plot, true},
+    CommandInfo{"report", "Generate an HTML report: all figures, with the commands that made them",
+                add_report, false},
+    CommandInfo{"eval",
+                "Evaluate a model: denoising error, quality of samples, or classifier accuracy",
+                add_eval, false},
+    CommandInfo{"denoise", "Add noise to an image and denoise it, in one step or many", add_denoise,
+                true},
+    CommandInfo{"edit", "Add noise to an image at several levels and denoise it again (SDEdit)",
+                add_edit, true},
+    CommandInfo{"inpaint", "Regenerate part of an image", add_inpaint, true},
+    CommandInfo{"anagram",
+                "Generate images that change meaning when rotated, flipped, or rearranged",
+                add_anagram, true},
+    CommandInfo{"hybrid",
+                "Generate images whose frequency bands or colors come from different prompts",
+                add_hybrid, true},
+    CommandInfo{"compare",
+                "Compare a model layer by layer with the outputs of another implementation",
+                add_compare, false},
+    CommandInfo{"inspect", "Validate files and list their contents: tensors, metadata, digests",
+                add_inspect, false},
+    CommandInfo{"info", "Show how an image was made", add_info, false},
+    CommandInfo{"rerun", "Regenerate an image from its own metadata", add_rerun, false},
+    CommandInfo{"convert", "Convert a model file to another storage type", add_convert, false},
+    CommandInfo{"devices", "List the devices that --device accepts on this machine", add_devices,
+                false},
+};
+
+// The command of this name or alias; nullptr when there is none.
+const CommandInfo* find_command(const std::string& name);
+
+// Runs the command line `invocation.arguments` as a function: errors are thrown, a bad command line
+// as UsageError.
+void run_command(const Invocation& invocation);
+
+// The whole program: main() of `ebb`. Errors go to stderr; returns the exit code.
+int run_ebb(const std::vector<std::string>& arguments);
+
+}  // namespace ebb

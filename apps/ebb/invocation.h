@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace ebb {
+
+// The single file that `ebb rerun` regenerates: one image of those that a command makes. Nothing
+// else is written.
+struct RerunTarget {
+  std::string output;       // empty: an ordinary run
+  int64_t image = 0;        // index among the images in files of their own
+  bool animation = false;   // regenerate the animation instead
+  bool legacy_key = false;  // see Provenance::legacy_key
+
+  bool active() const { return !output.empty(); }
+};
+
+// One call of a command. Must outlive it.
+struct Invocation {
+  std::vector<std::string> arguments;  // program name first; images record them
+  std::ostream& out;           // text; the image of `-o -` goes to descriptor 1 (base/stream.h)
+  std::ostream& err;           // warnings
+  bool shows_progress = true;  // on a terminal
+  RerunTarget rerun = {};
+};
+
+}  // namespace ebb

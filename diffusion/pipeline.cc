@@ -1,0 +1,277 @@
+#include "diffusion/pipeline.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "diffusion/conditioner.h"
+#include "nn/param_collector.h"
+
+namespace ebb {
+namespace {
+
+// The index into the schedule of the noise level after k steps of the plan.
+size_t level_after(const std::vector<Step>& plan, int64_t k) {
+  if (k == 0) return 0;
+  const Step& last = plan[static_cast<size_t>(k - 1)];
+  return static_cast<size_t>(last.is_jump_back ? last.index : last.index + 1);
+}
+
+// One request on its way: what all its batches share.
+class GenerateRun {
+ public:
+  GenerateRun(Context& context, const LoadedModel& model, TensorMap params,
+              const GenerateRequest& request, SamplingSchedule schedule, Guidance guidance,
+              const SamplerSettings& settings)
+      : context_(context),
+        model_(model),
+        params_(std::move(params)),
+        request_(request),
+        schedule_(std::move(schedule)),
+        guidance_(std::move(guidance)),
+        settings_(settings),
+        plan_(plan_steps(ebb::step_count(schedule_), request.resampling)) {}
+
+  // Images [first, first + count): their values are appended. is_last_size: no smaller batch
+  // follows. False when the callback stopped.
+  bool run_batch(int64_t first, int64_t count, bool is_last_size, const GenerateCallback& on_step,
+                 std::vector<float>& values) {
+    prepare(count, is_last_size);
+    denoiser_->select(first);
+    const ImageNoise noise(context_, request_.seed + static_cast<uint64_t>(first));
+    x_.copy_from(start(first, count, noise));
+    if (request_.constraint != nullptr) request_.constraint->begin(first, count);
+    const auto after_step = [&](int64_t done, const Tensor& x) {
+      if (on_step == nullptr) return true;
+      const std::function<Tensor()> estimate = [&] { return clean_image(done, x); };
+      return on_step({.first_image = first,
+                      .step = done,
+                      .steps = static_cast<int64_t>(plan_.size()),
+                      .x = x,
+                      .clean_estimate = estimate});
+    };
+    if (!run_sampler(context_, *sampler_, schedule_, request_.resampling, *denoiser_,
+                     request_.constraint.get(), noise, x_, after_step)) {
+      return false;
+    }
+    const std::vector<float> batch = x_.to_host();
+    values.insert(values.end(), batch.begin(), batch.end());
+    return true;
+  }
+
+ private:
+  // Weights are packed, memory is planned and steps are captured once for all batches of a size.
+  void prepare(int64_t count, bool is_last_size) {
+    if (denoiser_ != nullptr && denoiser_->images() == count) return;
+    denoiser_ = nullptr;
+    denoiser_ = std::make_unique<NetworkDenoiser>(
+        context_, model_.network, is_last_size ? std::move(params_) : params_, count, guidance_);
+    sampler_ = make_sampler(context_, settings_, schedule_);
+    x_ = Tensor::empty(context_, with_batch(count, model_.network.sample().shape));
+  }
+
+  Tensor start(int64_t first, int64_t count, const ImageNoise& noise) const {
+    const Tensor eps = Tensor::empty(context_, x_.shape());
+    noise.start(eps);
+    if (!request_.start.defined()) return eps;
+    return add_noise(context_, schedule_.front(),
+                     select_images(context_, request_.start, first, count), eps);
+  }
+
+  Tensor clean_image(int64_t done, const Tensor& x) {
+    const NoiseLevel& level = schedule_[level_after(plan_, done)];
+    const Tensor t = coefficients(context_, std::span(&level.time, 1)).reshape({1, 1});
+    return clean_estimate(context_, model_.objective, level, x, denoiser_->predict(x, t).value);
+  }
+
+  Context& context_;
+  const LoadedModel& model_;
+  TensorMap params_;
+  const GenerateRequest& request_;
+  SamplingSchedule schedule_;
+  Guidance guidance_;
+  SamplerSettings settings_;
+  std::vector<Step> plan_;
+  std::unique_ptr<NetworkDenoiser> denoiser_;
+  std::unique_ptr<Sampler> sampler_;
+  Tensor x_;  // [count, H, W, C]
+};
+
+}  // namespace
+
+Pipeline::Pipeline(Context& context, LoadedModel model, PipelineOptions options)
+    : context_(context),
+      model_(std::move(model)),
+      options_(std::move(options)),
+      sampler_(default_sampler(model_.objective, cat(field("model"), " ", model_name()))) {
+  if (!options_.sampler.empty()) sampler_ = parse_sampler(options_.sampler, field("sampler"));
+  check_options();
+}
+
+std::string Pipeline::model_name() const {
+  return model_.path.empty() ? "the model" : path_label(model_.path);
+}
+
+void Pipeline::check_options() const {
+  EBB_CHECK(fits(sampler_, model_.objective), UsageError, field("sampler"), " ", options_.sampler,
+            ": ", model_name(), " was trained as ", to_string(model_.objective.type), ". Use ",
+            fitting_samplers(model_.objective), ".");
+  if (!options_.variance.empty()) {
+    EBB_CHECK(sampler_ == SamplerKind::kDdpm, UsageError, field("variance"), " ", options_.variance,
+              ": applies to the sampler ddpm, this is ", to_string(sampler_), ". Leave it out.");
+    const DdpmVariance variance = parse_variance(options_.variance, field("variance"));
+    EBB_CHECK(variance != DdpmVariance::kLearnedRange || predicts_variance(model_.network),
+              UsageError, field("variance"), " ", options_.variance, ": ", model_name(),
+              " predicts no variance. Use fixed_large or fixed_small.");
+  }
+  EBB_CHECK(!options_.eta || sampler_ == SamplerKind::kDdim, UsageError, field("eta"), " ",
+            *options_.eta, ": applies to the sampler ddim, this is ", to_string(sampler_),
+            ". Leave it out or choose ddim.");
+  EBB_CHECK(!options_.eta || (*options_.eta >= 0 && *options_.eta <= 1), UsageError, field("eta"),
+            " ", *options_.eta, ": must be 0..1");
+  EBB_CHECK(options_.steps >= 0, UsageError, field("steps"), " ", options_.steps,
+            ": must be positive, or 0 for the sampler's own number");
+  EBB_CHECK(options_.batch_size >= 1, UsageError, field("batch-size"), " ", options_.batch_size,
+            ": must be at least 1");
+}
+
+SamplingSchedule Pipeline::schedule() const {
+  const int64_t most = model_.objective.timesteps;
+  EBB_CHECK(model_.objective.type != ObjectiveType::kDdpm || options_.steps <= most, UsageError,
+            field("steps"), " ", options_.steps, ": must be 1..", most, ", the timesteps of ",
+            model_name());
+  // Models with a learned variance are those of the assignment's first half, on its strided list.
+  if (options_.steps == 0 && sampler_ == SamplerKind::kDdpm && predicts_variance(model_.network)) {
+    return assignment_schedule(model_.objective);
+  }
+  const bool has_classes = class_count(model_.network) > 0;
+  const int64_t steps =
+      options_.steps > 0 ? options_.steps : default_steps(sampler_, model_.objective, has_classes);
+  return sampler_schedule(sampler_, model_.objective, steps);
+}
+
+SamplingSchedule Pipeline::schedule(const GenerateRequest& request) const {
+  return request.schedule.empty() ? schedule() : request.schedule;
+}
+
+int64_t Pipeline::step_count(const GenerateRequest& request) const {
+  const int64_t steps = ebb::step_count(schedule(request));
+  return static_cast<int64_t>(plan_steps(steps, request.resampling).size());
+}
+
+SamplerSettings Pipeline::settings(const SamplingSchedule& schedule) const {
+  SamplerSettings settings{.kind = sampler_, .eta = options_.eta.value_or(0)};
+  if (!options_.variance.empty()) {
+    settings.variance = parse_variance(options_.variance, field("variance"));
+  } else if (predicts_variance(model_.network)) {
+    settings.variance = DdpmVariance::kLearnedRange;
+  } else if (schedule.back().one_minus_alpha_bar != 0) {
+    // A schedule that ends in a noisy state keeps the noise of its last step: with wide strides and
+    // the large variance that is visible.
+    settings.variance = DdpmVariance::kFixedSmall;
+  }
+  return settings;
+}
+
+int64_t Pipeline::label_of(const std::string& prompt, const char* name) const {
+  const int64_t known = class_count(model_.network);
+  const std::string where = field(name == nullptr ? "prompts" : name);
+  EBB_CHECK(known > 0, UsageError, where, " ", terminal_safe(prompt), ": ", model_name(),
+            " takes no class. Use another model.");
+  const std::optional<int64_t> found = class_of_prompt(prompt);
+  EBB_CHECK(found && *found < known, UsageError, where, " ", terminal_safe(prompt),
+            ": must name one of the classes 0..", known - 1, " of ", model_name(),
+            ", such as 7, seven or 'a photo of a seven'");
+  return *found;
+}
+
+int64_t Pipeline::image_count(const GenerateRequest& request) const {
+  EBB_CHECK(request.images >= 0, UsageError, field("images"), " ", request.images,
+            ": must not be negative");
+  const auto conditions =
+      static_cast<int64_t>(std::max(request.prompts.size(), request.labels.size()));
+  return request.images > 0 ? request.images : std::max<int64_t>(conditions, 1);
+}
+
+// One per image.
+std::vector<int64_t> Pipeline::labels(const GenerateRequest& request) const {
+  EBB_CHECK(request.prompts.empty() || request.labels.empty(), UsageError, field("prompts"),
+            ": given together with labels. Give one of them.");
+  const char* name = request.labels.empty() ? "prompts" : "labels";
+  std::vector<int64_t> labels = request.labels;
+  for (const std::string& prompt : request.prompts) labels.push_back(label_of(prompt));
+  const auto images = static_cast<size_t>(image_count(request));
+  if (labels.empty()) labels = {kNoClass};
+  EBB_CHECK(labels.size() == 1 || labels.size() == images, UsageError, field(name), ": ",
+            labels.size(), " for ", images, " images. Give one for each image, or one for all.");
+  const int64_t known = class_count(model_.network);
+  for (const int64_t label : labels) {
+    EBB_CHECK(label == kNoClass || (label >= 0 && label < known), UsageError, field(name), " ",
+              label, ": ", model_name(), " has ", known, " classes, expected ",
+              known == 0 ? "no label" : cat("0..", known - 1));
+  }
+  if (labels.size() == 1) labels.assign(images, labels.front());
+  return labels;
+}
+
+Guidance Pipeline::guidance(const GenerateRequest& request) const {
+  if (!request.guidance.empty()) return request.guidance;
+  const NetworkInput* condition = model_.network.input(InputRole::kCondition);
+  EBB_CHECK(condition == nullptr || class_count(model_.network) > 0, UsageError, field("model"),
+            " ", model_name(), ": is conditioned on ", condition->shape,
+            ", expected a class. Give the request its guidance.");
+  EBB_CHECK(std::isfinite(request.guidance_scale), UsageError, field("guidance-scale"), " ",
+            request.guidance_scale, ": must be finite");
+  return class_guidance(context_, model_.network, labels(request), request.guidance_scale);
+}
+
+std::vector<float> Pipeline::generate_values(const GenerateRequest& request,
+                                             const GenerateCallback& on_step) const& {
+  return run(request, model_.params, on_step);
+}
+
+std::vector<float> Pipeline::generate_values(const GenerateRequest& request,
+                                             const GenerateCallback& on_step) && {
+  return run(request, std::move(model_.params), on_step);
+}
+
+std::vector<float> Pipeline::run(const GenerateRequest& request, TensorMap params,
+                                 const GenerateCallback& on_step) const {
+  const int64_t images = image_count(request);
+  if (request.start.defined()) {
+    const Shape given = request.start.shape();
+    EBB_CHECK(given == with_batch(images, image_shape()) || given == with_batch(1, image_shape()),
+              ShapeError, field("start"), ": is ", given, ", expected ",
+              with_batch(images, image_shape()), " or one image for all");
+  }
+  const SamplingSchedule schedule = this->schedule(request);
+  GenerateRun run(context_, model_, std::move(params), request, schedule, guidance(request),
+                  settings(schedule));
+  std::vector<float> values;
+  for (int64_t first = 0; first < images; first += options_.batch_size) {
+    const int64_t count = std::min(options_.batch_size, images - first);
+    const bool is_last_size = (images - first) % count == 0;
+    if (!run.run_batch(first, count, is_last_size, on_step, values)) break;
+  }
+  return values;
+}
+
+std::vector<Image> Pipeline::generate(const GenerateRequest& request,
+                                      const GenerateCallback& on_step) const {
+  return to_images(generate_values(request, on_step), image_shape(), model_.objective.data_range);
+}
+
+std::vector<Image> to_images(std::span<const float> values, const Shape& shape, DataRange range) {
+  const auto elements = static_cast<size_t>(shape.elements());
+  const PixelRange pixels =
+      range == DataRange::kZeroToOne ? PixelRange::kZeroToOne : PixelRange::kMinusOneToOne;
+  std::vector<Image> images;
+  for (size_t first = 0; first < values.size(); first += elements) {
+    images.push_back(image_from_floats(values.subspan(first, elements), static_cast<int>(shape[1]),
+                                       static_cast<int>(shape[0]), static_cast<int>(shape[2]),
+                                       pixels));
+  }
+  return images;
+}
+
+}  // namespace ebb

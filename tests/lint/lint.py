@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""lint.py --build DIR [--all] [FILE...]: clang-tidy over FILEs, or over every source of the build that is
+not tests/, which --all adds.
+
+A file that was clean is not looked at again until its text, a header of this repository that it includes,
+its flags, .clang-tidy or the version of clang-tidy changes: DIR/lint/clean.json keeps their digest.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+TOOL = "clang-tidy-14"
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+
+
+def text_of(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def with_headers(root: str, path: str, seen: dict) -> dict:
+    """Path -> text of the file and of every header of the repository that it includes."""
+    if path not in seen:
+        seen[path] = text_of(os.path.join(root, path))
+        for name in INCLUDE.findall(seen[path]):
+            if os.path.isfile(os.path.join(root, name)):
+                with_headers(root, name, seen)
+    return seen
+
+
+def without_precompiled_headers(command: list) -> list:
+    """GCC's precompiled headers say nothing to clang; sources include what they use."""
+    kept, skip = [], False
+    for index, word in enumerate(command):
+        if skip:
+            skip = False
+        elif word == "-include" and "cmake_pch" in command[index + 1]:
+            skip = True
+        elif word not in ("-Winvalid-pch", "-fpch-preprocess") and not word.endswith("ccache"):
+            kept.append(word)
+    return kept
+
+
+def digest(root: str, path: str, command: list, settings: str) -> str:
+    parts = [settings, *command]
+    for name, text in sorted(with_headers(root, path, {}).items()):
+        parts += [name, text]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def read_commands(root: str, build: str) -> dict:
+    """Path from the root -> compile command, of the C++ sources of the repository."""
+    commands = {}
+    for entry in json.loads(text_of(os.path.join(build, "compile_commands.json"))):
+        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]), root)
+        if path.endswith(".cc") and not path.startswith("..") and not path.startswith(os.path.relpath(build, root)):
+            commands.setdefault(path, without_precompiled_headers(shlex.split(entry["command"])))
+    return commands
+
+
+def write_commands(build: str, commands: dict, root: str, folder: str) -> None:
+    entries = [
+        {"directory": build, "file": os.path.join(root, path), "arguments": command}
+        for path, command in sorted(commands.items())
+    ]
+    with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as file:
+        json.dump(entries, file)
+
+
+def check(tool: str, root: str, folder: str, path: str) -> str:
+    """What clang-tidy has to say; empty when the file is clean."""
+    answer = subprocess.run(
+        [tool, "--quiet", "-p", folder, os.path.join(root, path)], cwd=root, capture_output=True, text=True, check=False
+    )
+    return "" if answer.returncode == 0 else answer.stdout or answer.stderr
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="a configured build folder")
+    parser.add_argument("--all", action="store_true", help="with tests/")
+    parser.add_argument("--tool", default=TOOL)
+    parser.add_argument("files", nargs="*")
+    options = parser.parse_args()
+    root = os.getcwd()
+    build = os.path.abspath(options.build)
+    folder = os.path.join(build, "lint")
+    os.makedirs(folder, exist_ok=True)
+
+    commands = read_commands(root, build)
+    wanted = options.files or [path for path in sorted(commands) if options.all or not path.startswith("tests/")]
+    unknown = [path for path in wanted if path not in commands]
+    if unknown:
+        print(f"error: {' '.join(unknown)}: not compiled in {options.build}. Name a .cc file of the build.")
+        return 2
+    write_commands(build, commands, root, folder)
+    version = subprocess.run([options.tool, "--version"], capture_output=True, text=True, check=True).stdout
+    settings = version + text_of(os.path.join(root, ".clang-tidy"))
+    digests = {path: digest(root, path, commands[path], settings) for path in wanted}
+    record = os.path.join(folder, "clean.json")
+    clean = json.loads(text_of(record)) if os.path.isfile(record) else {}
+    waiting = [path for path in wanted if clean.get(path) != digests[path]]
+
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        findings = pool.map(lambda path: check(options.tool, root, folder, path), waiting)
+        for path, found in zip(waiting, findings):
+            if found:
+                failed += 1
+                print(found, flush=True)
+            else:
+                clean[path] = digests[path]
+    with open(record, "w", encoding="utf-8") as file:
+        json.dump({path: value for path, value in clean.items() if path in commands}, file)
+    print(f"lint: {len(wanted)} files, {len(waiting)} of them new or changed, {failed} with findings")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+#include "weights/non_finite.h"
+#include "weights/safetensors_header.h"
+#include "weights/st_dtype.h"
+
+namespace ebb {
+
+// A tensor that a source holds.
+struct TensorInfo {
+  std::string name;  // as it is stored, any UTF-8: print it with quoted()
+  StDType dtype = StDType::kU8;
+  std::vector<uint64_t> shape;  // PyTorch's order
+};
+
+// The weights of one network, wherever they are stored: names, shapes and types are known at once,
+// elements are read tensor by tensor. Bytes are hashed and checked as they are read, so a source is
+// read once. Not thread-safe.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+
+  virtual const std::string& path() const = 0;   // of the file or directory
+  virtual const std::string& label() const = 0;  // the path, for messages
+  // Empty where the format has none.
+  virtual const std::map<std::string, std::string>& metadata() const = 0;
+  // In the order in which they are stored. Reading them in this order reads each byte once.
+  virtual const std::vector<TensorInfo>& tensors() const = 0;
+
+  // Fills dst with the elements of a tensor, row-major, as `dtype`: the type it is stored in, or
+  // among f32, f16 and bf16 any other (rounded to nearest even). FormatError for another type.
+  // Counts the stored values that are no numbers; they are legal, warn with non_finite_warning().
+  virtual NonFinite read(std::string_view name, DType dtype, std::span<std::byte> dst) = 0;
+
+  // Reads what nobody asked for and returns the SHA-256 of the file, as 64 hexadecimal digits.
+  // FormatError when the source carries a digest of its own and a byte differs.
+  virtual std::string finish() = 0;
+};
+
+// The source for a file, by its content. FormatError when it is damaged or of another kind, IoError
+// when it cannot be read.
+std::unique_ptr<WeightSource> open_weights(const std::string& path, const LoadLimits& limits = {});
+
+}  // namespace ebb
