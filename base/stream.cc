@@ -28,9 +28,9 @@ std::optional<int> descriptor_of(std::string_view path, int dash) {
   if (path == "/dev/stdin") return STDIN_FILENO;
   if (path == "/dev/stdout") return STDOUT_FILENO;
   if (path == "/dev/stderr") return STDERR_FILENO;
-  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
-    if (!path.starts_with(folder)) continue;
-    const std::string_view number = path.substr(folder.size());
+  for (const std::string_view directory : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(directory)) continue;
+    const std::string_view number = path.substr(directory.size());
     int descriptor = -1;
     const char* end = number.data() + number.size();
     const auto [rest, error] = std::from_chars(number.data(), end, descriptor);

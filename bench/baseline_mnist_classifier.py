@@ -1,4 +1,4 @@
-"""The twin of nn/classifier_mnist in PyTorch. Attribute names are the parameter names of the files."""
+"""The counterpart of nn/classifier_mnist in PyTorch. Attribute names are the parameter names of the files."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The twin of nn/unet_mnist in PyTorch, and ebb's model files from Python.
+"""The counterpart of nn/unet_mnist in PyTorch, and ebb's model files from Python.
 
 Attribute names are the parameter names of the files. Needs torch alone, and safetensors to read
 and write files: copy this file to read a trained model into a PyTorch program.

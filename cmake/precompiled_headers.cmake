@@ -7,12 +7,12 @@ set(EBB_STANDARD_HEADERS <algorithm> <array> <charconv> <chrono> <cmath> <cstdin
   <filesystem> <fstream> <functional> <iomanip> <iostream> <limits> <map> <memory> <numeric>
   <optional> <set> <span> <sstream> <string> <string_view> <utility> <variant> <vector>)
 
-# Every target in `folder` and below that compiles C++ of the project reuses ebb_base's.
-function(ebb_reuse_precompiled_headers folder)
+# Every target in `directory` and below that compiles C++ of the project reuses ebb_base's.
+function(ebb_reuse_precompiled_headers directory)
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     return()
   endif()
-  get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
+  get_property(targets DIRECTORY ${directory} PROPERTY BUILDSYSTEM_TARGETS)
   foreach(target IN LISTS targets)
     get_target_property(type ${target} TYPE)
     get_target_property(own ${target} PRECOMPILE_HEADERS)
@@ -22,8 +22,8 @@ function(ebb_reuse_precompiled_headers folder)
       target_precompile_headers(${target} REUSE_FROM ebb_base)
     endif()
   endforeach()
-  get_property(folders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
-  foreach(folder IN LISTS folders)
-    ebb_reuse_precompiled_headers(${folder})
+  get_property(directories DIRECTORY ${directory} PROPERTY SUBDIRECTORIES)
+  foreach(directory IN LISTS directories)
+    ebb_reuse_precompiled_headers(${directory})
   endforeach()
 endfunction()

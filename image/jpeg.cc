@@ -57,7 +57,7 @@ bool is_padding(const jpeg_source_mgr& source, const uint8_t* start, size_t coun
   return std::all_of(end - count, end, [end](uint8_t byte) { return byte == end[-1]; });
 }
 
-// Warnings about what takes nothing from the picture: fields of headers that do not matter, bytes
+// Warnings about what takes nothing from the image: fields of headers that do not matter, bytes
 // too many before a marker, a missing end marker. All others say that libjpeg goes on with a guess.
 bool is_harmless(j_common_ptr decoder) {
   const auto* info = reinterpret_cast<j_decompress_ptr>(decoder);

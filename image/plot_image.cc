@@ -181,11 +181,11 @@ std::string legend_entry(const PlotSeries& series, const std::vector<double>& me
 
 // As many labels as have room.
 std::vector<Tick> x_ticks_of(const Canvas& canvas, const LossPlot& plot, const Frame& frame) {
-  constexpr double kMostLabels = 8;
+  constexpr double kMaxLabels = 8;
   const double label_width = canvas.text_width(tick_label(frame.x.high));
   const double room = (frame.right - frame.left) / (1.6 * label_width);
   return linear_ticks(frame.x.low, frame.x.high,
-                      static_cast<int>(std::clamp(room, 2.0, kMostLabels)), plot.x_step);
+                      static_cast<int>(std::clamp(room, 2.0, kMaxLabels)), plot.x_step);
 }
 
 // Draws everything but the title; the frame's ranges are known.

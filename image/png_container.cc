@@ -190,7 +190,7 @@ void append_chunk(const PngChunk& chunk, const std::string& label, PngContainer&
   png.chunks.push_back(chunk);
 }
 
-// Reads the chunk at `offset`. False when that cannot be done and need not: the picture is there.
+// Reads the chunk at `offset`. False when that cannot be done and need not: the image is there.
 bool read_next(std::span<const uint8_t> bytes, size_t& offset, const std::string& label,
                PngContainer& png) {
   try {

@@ -45,7 +45,7 @@ struct PngContainer {
 // Checks signature, CRCs, header fields, the limits of image.h, and presence, order and size of the
 // chunks that decide about pixels. Throws FormatError naming `label` (a path as messages show it).
 // Text chunks are not read. As in libpng, and so in every viewer, damage that takes no part of the
-// picture is a warning: of a chunk that a decoder may skip, and of anything behind the image data.
+// image is a warning: of a chunk that a decoder may skip, and of anything behind the image data.
 PngContainer parse_png_container(std::span<const uint8_t> bytes, const std::string& label);
 
 // Inflates the image data without keeping it: FormatError unless it is one complete zlib stream

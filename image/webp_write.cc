@@ -29,27 +29,27 @@ class OwnedData {
   WebPData data_;
 };
 
-class Picture {
+class EncoderFrame {
  public:
-  explicit Picture(const Image& image) {
-    check_webp(WebPPictureInit(&picture_) != 0, "start a frame");
-    picture_.use_argb = 1;
-    picture_.width = image.width;
-    picture_.height = image.height;
+  explicit EncoderFrame(const Image& image) {
+    check_webp(WebPPictureInit(&frame_) != 0, "start a frame");
+    frame_.use_argb = 1;
+    frame_.width = image.width;
+    frame_.height = image.height;
     const bool alpha = image.channels == 4;
     const Image rgb = alpha ? Image() : to_rgb(image);
     const uint8_t* pixels = alpha ? image.pixels.data() : rgb.pixels.data();
-    check_webp((alpha ? WebPPictureImportRGBA(&picture_, pixels, image.width * 4)
-                      : WebPPictureImportRGB(&picture_, pixels, image.width * 3)) != 0,
+    check_webp((alpha ? WebPPictureImportRGBA(&frame_, pixels, image.width * 4)
+                      : WebPPictureImportRGB(&frame_, pixels, image.width * 3)) != 0,
                "take a frame: out of memory");
   }
-  Picture(const Picture&) = delete;
-  Picture& operator=(const Picture&) = delete;
-  ~Picture() { WebPPictureFree(&picture_); }
-  WebPPicture* get() { return &picture_; }
+  EncoderFrame(const EncoderFrame&) = delete;
+  EncoderFrame& operator=(const EncoderFrame&) = delete;
+  ~EncoderFrame() { WebPPictureFree(&frame_); }
+  WebPPicture* get() { return &frame_; }
 
  private:
-  WebPPicture picture_;
+  WebPPicture frame_;
 };
 
 void add_frames(WebPAnimEncoder* encoder, std::span<const Image> frames,
@@ -65,8 +65,8 @@ void add_frames(WebPAnimEncoder* encoder, std::span<const Image> frames,
     EBB_CHECK(frames[i].width == first.width && frames[i].height == first.height, ShapeError,
               "WebP: frame ", i, " is ", frames[i].width, " x ", frames[i].height, ", frame 0 is ",
               first.width, " x ", first.height);
-    Picture picture(frames[i]);
-    check_webp(WebPAnimEncoderAdd(encoder, picture.get(), start_ms, &config) != 0, "add a frame");
+    EncoderFrame frame(frames[i]);
+    check_webp(WebPAnimEncoderAdd(encoder, frame.get(), start_ms, &config) != 0, "add a frame");
     start_ms += i + 1 == frames.size() ? timing.last_frame_ms : timing.frame_ms;
   }
   check_webp(WebPAnimEncoderAdd(encoder, nullptr, start_ms, nullptr) != 0, "end the animation");

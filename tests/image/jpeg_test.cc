@@ -129,7 +129,7 @@ TEST_CASE("a damaged EXIF block leaves the image as it is stored") {
   }
 }
 
-TEST_CASE("a JPEG that is cut anywhere before the end of its picture is refused") {
+TEST_CASE("a JPEG that is cut anywhere before the end of its image is refused") {
   for (const bool progressive : {false, true}) {
     const std::string jpeg = make_jpeg(grads(20, 20, 3), JpegSpec{.progressive = progressive});
     CHECK(refusal(jpeg) == "(nothing was thrown)");

@@ -65,34 +65,34 @@ def read_commands(root: str, build: str) -> dict:
     return commands
 
 
-def write_commands(build: str, commands: dict, root: str, folder: str) -> None:
+def write_commands(build: str, commands: dict, root: str, directory: str) -> None:
     entries = [
         {"directory": build, "file": os.path.join(root, path), "arguments": command}
         for path, command in sorted(commands.items())
     ]
-    with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as file:
+    with open(os.path.join(directory, "compile_commands.json"), "w", encoding="utf-8") as file:
         json.dump(entries, file)
 
 
-def check(tool: str, root: str, folder: str, path: str) -> str:
+def check(tool: str, root: str, directory: str, path: str) -> str:
     """What clang-tidy has to say; empty when the file is clean."""
     answer = subprocess.run(
-        [tool, "--quiet", "-p", folder, os.path.join(root, path)], cwd=root, capture_output=True, text=True, check=False
+        [tool, "--quiet", "-p", directory, os.path.join(root, path)], cwd=root, capture_output=True, text=True, check=False
     )
     return "" if answer.returncode == 0 else answer.stdout or answer.stderr
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="a configured build folder")
+    parser.add_argument("--build", required=True, help="a configured build directory")
     parser.add_argument("--all", action="store_true", help="with tests/")
     parser.add_argument("--tool", default=TOOL)
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
     root = os.getcwd()
     build = os.path.abspath(options.build)
-    folder = os.path.join(build, "lint")
-    os.makedirs(folder, exist_ok=True)
+    directory = os.path.join(build, "lint")
+    os.makedirs(directory, exist_ok=True)
 
     commands = read_commands(root, build)
     wanted = options.files or [path for path in sorted(commands) if options.all or not path.startswith("tests/")]
@@ -100,17 +100,17 @@ def main() -> int:
     if unknown:
         print(f"error: {' '.join(unknown)}: not compiled in {options.build}. Name a .cc file of the build.")
         return 2
-    write_commands(build, commands, root, folder)
+    write_commands(build, commands, root, directory)
     version = subprocess.run([options.tool, "--version"], capture_output=True, text=True, check=True).stdout
     settings = version + text_of(os.path.join(root, ".clang-tidy"))
     digests = {path: digest(root, path, commands[path], settings) for path in wanted}
-    record = os.path.join(folder, "clean.json")
+    record = os.path.join(directory, "clean.json")
     clean = json.loads(text_of(record)) if os.path.isfile(record) else {}
     waiting = [path for path in wanted if clean.get(path) != digests[path]]
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        findings = pool.map(lambda path: check(options.tool, root, folder, path), waiting)
+        findings = pool.map(lambda path: check(options.tool, root, directory, path), waiting)
         for path, found in zip(waiting, findings):
             if found:
                 failed += 1

@@ -1,4 +1,4 @@
-"""The rules of the house as functions.
+"""The project rules as functions.
 
 A rule takes a Tree (path from the repository root -> text) and yields Violations. RULES lists them
 all; rules_test.py holds a violating example of each.
@@ -338,6 +338,54 @@ def functions_stay_short(tree: Tree) -> Iterable[Violation]:
             )
 
 
+# Words of this project's past for which the field has others, and one spelling. Brackets keep the
+# patterns from matching themselves.
+FORMER_WORDS = {
+    "p[i]ctures?": "image",
+    "g[r]ey": "gray",
+    "c[o]lou(?:r|rs|red)": "color",
+    "c[e]ntr(?:e|es|ed)": "center",
+    "(?:un)?in[i]tialis(?:e|es|ed|ing|ation)": "initialize",
+    "n[o]rmalis(?:e|es|ed|ing|ation)": "normalize",
+    "l[a]belled": "labeled",
+    "n[e]ighbour(?:s|ing)?": "neighbor",
+    "b[e]haviour": "behavior",
+    "f[o]lders?": "directory",
+    "v[e]rdicts?": "predictions",
+    "w[i]sh(?:es)?": "prompt, or request",
+    "D[e]viceQueue": "Stream",
+    "S[t]reamHandle": "KernelStream",
+    "R[e]cordedWork": "CapturedGraph",
+    "C[o]nvUnits": "ConvMath",
+    "K[n]ownPixels": "InpaintConstraint",
+    "(?:full|course|clipped)_w[a]lk": "..._schedule",
+    "copy_(?:i[n]|o[u]t)": "copy_to_device, copy_to_host",
+    "k(?:M[o]st|F[e]west)[A-Z][A-Za-z]*": "kMax..., kMin...",
+}
+FORMER_WORD = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(FORMER_WORDS) + r")(?![A-Za-z0-9])", re.IGNORECASE)
+# Goldens keep the names of their tensors; the change log tells of what was.
+FORMER_WORD_PLACES = ("tests/golden/", "bench/results/", "tests/fuzz/corpus/", "weights/pretrained/", "CHANGELOG.md")
+# What files that users hold are made of, and names of goldens.
+FORMER_WORDS_KEPT = {
+    ("apps/cli/provenance.cc", "p[i]cture"),
+    ("apps/cli/provenance.h", "p[i]cture"),
+    ("tests/apps/ebb/ebb_rerun_test.py", "p[i]cture"),
+    ("tests/image/image_golden_test.cc", "g[r]ey"),
+    ("tests/diffusion/applications_golden_test.cc", "l[a]belled"),
+}
+
+
+def former_words_stay_away(tree: Tree) -> Iterable[Violation]:
+    kept = {(path, word.replace("[", "").replace("]", "")) for path, word in FORMER_WORDS_KEPT}
+    for path, number, line in lines_of(tree, lambda path, text: is_source(path, text) or path.endswith(".md")):
+        if path.startswith(FORMER_WORD_PLACES):
+            continue
+        for word in FORMER_WORD.findall(line):
+            if (path, word.lower()) not in kept:
+                better = next(b for a, b in FORMER_WORDS.items() if re.fullmatch(a, word, re.IGNORECASE))
+                yield Violation(path, number, f"'{word}' is not a word of the field; here: {better}")
+
+
 # --- documents -----------------------------------------------------------------------------------
 
 ERROR_HEADER = "base/error.h"
@@ -372,6 +420,7 @@ RULES = (
     no_unfinished_markers,
     no_assert,
     no_native_code_generation,
+    former_words_stay_away,
     files_stay_short,
     functions_stay_short,
     exit_codes_are_documented,

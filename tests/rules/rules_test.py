@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every rule refuses a tree that breaks it and accepts its repaired twin."""
+"""Every rule refuses a tree that breaks it and accepts its repaired counterpart."""
 
 import unittest
 
@@ -187,6 +187,17 @@ CASES = {
     rules.no_native_code_generation: [
         ("-march", {"CMakeLists.txt": "x(-march=native)\n"}, {"CMakeLists.txt": "x(-march=x86-64-v3)\n"}),
     ],
+    rules.former_words_stay_away: [
+        ("in an identifier", {"nn/a.cc": "int read_picture(int x);\n"}, {"nn/a.cc": "int read_image(int x);\n"}),
+        ("in a comment", {"nn/a.cc": "// a Grey image\n"}, {"nn/a.cc": "// a gray image; greyhound\n"}),
+        ("in a document", {"docs/a.md": "the folders of a run\n"}, {"docs/a.md": "the directories of a run\n"}),
+        ("a limit", {"nn/a.cc": "constexpr int kMostSteps = 3;\n"}, {"nn/a.cc": "constexpr int kMaxSteps = 3, kMost = 1;\n"}),
+        (
+            "a key that files hold, elsewhere",
+            {"nn/a.cc": '"picture"\n'},
+            {"apps/cli/provenance.cc": '"picture"\n', "tests/golden/a.md": "a picture\n"},
+        ),
+    ],
     rules.files_stay_short: [
         ("601 lines", {"nn/a.cc": "\n" * 451}, {"nn/a.cc": "\n" * 450}),
         ("a long script", {"scripts/a": "#!/bin/sh\n" + "\n" * 451}, {"docs/a.md": "\n" * 451}),
@@ -216,7 +227,7 @@ class RulesTest(unittest.TestCase):
     def test_every_rule_has_a_violating_example(self):
         self.assertEqual(set(CASES), set(rules.RULES))
 
-    def test_a_rule_refuses_what_breaks_it_and_accepts_the_twin(self):
+    def test_a_rule_refuses_what_breaks_it_and_accepts_the_repaired_one(self):
         for rule, cases in CASES.items():
             for what, broken, sound in cases:
                 with self.subTest(rule=rule.__name__, case=what):

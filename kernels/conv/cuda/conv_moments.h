@@ -1,7 +1,7 @@
 #pragma once
 
 // The end of a block's tile in which it says what it has made: count, mean and sum of squared
-// deviations of its rows by channel, for a BatchNorm that follows. Centred at the chunk's own mean,
+// deviations of its rows by channel, for a BatchNorm that follows. Centered at the chunk's own mean,
 // so that a large common offset costs no accuracy, and joined in the order of rows.
 
 #include "kernels/conv/cuda/conv_pass.h"
