@@ -11,6 +11,7 @@
 
 #include "base/errno_advice.h"
 #include "base/error.h"
+#include "base/stream.h"
 #include "base/text.h"
 
 namespace ebb {
@@ -46,6 +47,7 @@ fs::path directory_of(const fs::path& file) {
 }  // namespace
 
 void check_output_file(const std::string& path, Overwrite overwrite) {
+  if (is_output_stream(path)) return check_output_stream(path);
   const std::string label = path_label(path);
   EBB_CHECK(fs::path(path).has_filename(), UsageError, label,
             ": names a directory, expected a file. Add a file name, for example ",
@@ -59,7 +61,7 @@ void check_output_file(const std::string& path, Overwrite overwrite) {
     EBB_CHECK(!S_ISDIR(status.st_mode), IoError, label,
               ": is a directory, expected a file name. Choose another output.");
     EBB_CHECK(S_ISREG(status.st_mode), IoError, label,
-              ": is a device or pipe, cannot be replaced by a file. Choose another output.");
+              ": is a device or socket, cannot be replaced by a file. Choose another output.");
   }
   EBB_CHECK(overwrite == Overwrite::kReplace || ::lstat(path.c_str(), &status) != 0, IoError, label,
             ": the file exists and is kept. Use --force to replace it or choose another output.");
@@ -80,6 +82,7 @@ void check_image_name(const std::string& flag, const std::string& path, const st
 void write_output_file(const std::string& path, std::span<const uint8_t> bytes,
                        Overwrite overwrite) {
   check_output_file(path, overwrite);
+  if (is_output_stream(path)) return write_output_stream(path, bytes);
   AtomicFile file(path, bytes.size(), overwrite);
   file.write(bytes.data(), bytes.size());
   file.commit();

@@ -10,7 +10,9 @@ namespace ebb {
 
 // Throws IoError when a later write_output_file() could not succeed: the directory is missing, is
 // no directory or cannot be written, the name is too long for its file system, or the file exists
-// and must stay. Call it before the long work whose result goes there.
+// and must stay. Call it before the long work whose result goes there. A stream (base/stream.h) is
+// checked as one and written whatever `overwrite` says; the caller that needs a file that can be
+// read again refuses it.
 void check_output_file(const std::string& path, Overwrite overwrite);
 
 // The images that ebb writes are PNG, its animations GIF: UsageError when the name of an output

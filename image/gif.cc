@@ -142,7 +142,7 @@ void put_frame(GifFileType* gif, const Image& image, int delay_ms) {
 
 }  // namespace
 
-std::vector<uint8_t> encode_gif(std::span<const Image> frames, const GifTiming& timing,
+std::vector<uint8_t> encode_gif(std::span<const Image> frames, const AnimationTiming& timing,
                                 const std::string& comment) {
   EBB_CHECK(!frames.empty(), ShapeError, "GIF: no frames");
   const Image& first = frames.front();
@@ -168,8 +168,8 @@ std::vector<uint8_t> encode_gif(std::span<const Image> frames, const GifTiming& 
   return bytes;
 }
 
-void write_gif(const std::string& path, std::span<const Image> frames, const GifTiming& timing,
-               Overwrite overwrite, const std::string& comment) {
+void write_gif(const std::string& path, std::span<const Image> frames,
+               const AnimationTiming& timing, Overwrite overwrite, const std::string& comment) {
   write_output_file(path, encode_gif(frames, timing, comment), overwrite);
 }
 

@@ -29,6 +29,17 @@ void check_equal_sizes(std::span<const Image> images) {
 
 }  // namespace
 
+std::string readable_sizes() {
+  return cat("sides of at most ", kMaxImageSide, " and at most ", kMaxImagePixels, " pixels");
+}
+
+void check_readable_size(const std::string& label, uint64_t width, uint64_t height) {
+  EBB_CHECK(width >= 1 && height >= 1, FormatError, label, ": image of ", width, " x ", height,
+            " pixels, expected sides of at least 1. The file is damaged; get it again.");
+  EBB_CHECK(is_readable_size(width, height), FormatError, label, ": image of ", width, " x ",
+            height, " pixels, expected ", readable_sizes(), ". Scale the image down.");
+}
+
 Image make_image(int width, int height, int channels, uint8_t value) {
   EBB_CHECK(width > 0 && height > 0 && (channels == 1 || channels == 3 || channels == 4),
             ShapeError, "image: size ", width, " x ", height, " with ", channels,
@@ -61,6 +72,14 @@ std::vector<float> image_to_floats(const Image& image, PixelRange range) {
     values[i] = range == PixelRange::kZeroToOne ? value : 2.0f * value - 1.0f;
   }
   return values;
+}
+
+PixelSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns) {
+  if (count == 1) return {width, height};
+  const uint64_t used_columns = std::min(columns, count);
+  const uint64_t rows = (count + used_columns - 1) / used_columns;
+  return {used_columns * (width + kGridPadding) + kGridPadding,
+          rows * (height + kGridPadding) + kGridPadding};
 }
 
 Image make_grid(std::span<const Image> images, int columns) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace ebb {
@@ -20,6 +21,15 @@ struct Image {
 // Limits of the readers, checked before any allocation that depends on them.
 inline constexpr uint32_t kMaxImageSide = 16384;
 inline constexpr uint64_t kMaxImagePixels = 64ull << 20;
+
+inline bool is_readable_size(uint64_t width, uint64_t height) {
+  return width <= kMaxImageSide && height <= kMaxImageSide && width * height <= kMaxImagePixels;
+}
+// "sides of at most 16384 and at most 67108864 pixels"
+std::string readable_sizes();
+
+// FormatError, naming `label` (a path as messages show it), unless an image of this size is read.
+void check_readable_size(const std::string& label, uint64_t width, uint64_t height);
 
 // An image with every byte set to `value`. ShapeError for an empty size or a channel count other
 // than 1, 3 or 4.
@@ -42,6 +52,14 @@ std::vector<float> image_to_floats(const Image& image, PixelRange range);
 // as torchvision.utils.make_grid places them; a single image comes back unframed, also as there.
 inline constexpr int kGridPadding = 2;
 Image make_grid(std::span<const Image> images, int columns);
+
+// Pixels of an image to be made, too large for an int until it is checked.
+struct PixelSize {
+  uint64_t width = 0;
+  uint64_t height = 0;
+};
+// Of the grid of `count` images of width x height.
+PixelSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns);
 
 // Every pixel becomes a factor x factor block.
 Image upscale_nearest(const Image& image, int factor);

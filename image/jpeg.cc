@@ -7,6 +7,7 @@
 #include <jerror.h>
 // clang-format on
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 #include <string_view>
@@ -33,6 +34,8 @@ struct Trap {
   std::jmp_buf escape;
   int code;                       // of jerror.h
   int parameter;                  // the first number in the message
+  const uint8_t* start;           // of the file
+  bool many_scans;                // the image comes in more than one
   char message[JMSG_LENGTH_MAX];  // NOLINT: the type that format_message() fills
 };
 
@@ -44,9 +47,44 @@ struct Trap {
   std::longjmp(trap->escape, 1);
 }
 
-// Level -1 is a warning: the data is corrupt and libjpeg would go on with a guess.
+// The byte between which and the marker that was just read `count` others were skipped. Cameras pad
+// scans to whole words or buffers; a scan that lost its way leaves coded data instead.
+bool is_padding(const jpeg_source_mgr& source, const uint8_t* start, size_t count) {
+  constexpr size_t kWord = 8, kMarker = 2;
+  if (count <= kWord) return true;
+  const uint8_t* end = source.next_input_byte - kMarker;
+  if (static_cast<size_t>(end - start) < count) return false;
+  return std::all_of(end - count, end, [end](uint8_t byte) { return byte == end[-1]; });
+}
+
+// Warnings about what takes nothing from the image: fields of headers that do not matter, bytes
+// too many before a marker, a missing end marker. All others say that libjpeg goes on with a guess.
+bool is_harmless(j_common_ptr decoder) {
+  const auto* info = reinterpret_cast<j_decompress_ptr>(decoder);
+  const auto* trap = reinterpret_cast<Trap*>(decoder->err);
+  switch (decoder->err->msg_code) {
+    case JWRN_ADOBE_XFORM:
+    case JWRN_BOGUS_ICC:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_NOT_SEQUENTIAL:
+      return true;
+    case JWRN_EXTRANEOUS_DATA:
+      return info->input_scan_number == 0 ||
+             is_padding(*info->src, trap->start, static_cast<size_t>(decoder->err->msg_parm.i[0]));
+    case JWRN_JPEG_EOF:
+      // Of several scans some may be missing.
+      return info->input_scan_number == 1 && !trap->many_scans;
+    default:
+      return false;
+  }
+}
+
+// Level -1 is a warning.
 void on_message(j_common_ptr decoder, int level) {
-  if (level < 0) spring(decoder);
+  if (level >= 0) return;
+  if (!is_harmless(decoder)) spring(decoder);
+  ++decoder->err->num_warnings;
+  decoder->err->format_message(decoder, reinterpret_cast<Trap*>(decoder->err)->message);
 }
 
 void on_progress(j_common_ptr decoder) {
@@ -63,6 +101,7 @@ class Decoder {
     info_.err = jpeg_std_error(&trap_.manager);
     trap_.manager.error_exit = spring;
     trap_.manager.emit_message = on_message;
+    trap_.start = file.data();
     progress_.progress_monitor = on_progress;
     file_ = file;
   }
@@ -76,6 +115,8 @@ class Decoder {
   Image read_pixels();
 
   JpegInfo info() const;
+  // The last thing that was wrong and did not matter, as a line of its own; empty for none.
+  std::string warning() const;
 
  private:
   // Runs `step`, which calls libjpeg; false when libjpeg gave up. longjmp() destroys nothing, so
@@ -87,7 +128,6 @@ class Decoder {
     return true;
   }
   [[noreturn]] void fail() const;
-  void check_size(uint64_t width, uint64_t height) const;
   void check_data_size() const;
 
   std::string label_;
@@ -97,17 +137,10 @@ class Decoder {
   jpeg_decompress_struct info_ = {};
 };
 
-void Decoder::check_size(uint64_t width, uint64_t height) const {
-  EBB_CHECK(width <= kMaxImageSide && height <= kMaxImageSide && width * height <= kMaxImagePixels,
-            FormatError, label_, ": image of ", width, " x ", height,
-            " pixels, expected sides of at most ", kMaxImageSide, " and at most ", kMaxImagePixels,
-            " pixels. Scale the image down.");
-}
-
 void Decoder::fail() const {
   switch (trap_.code) {
     case JERR_IMAGE_TOO_BIG:
-      check_size(info_.image_width, info_.image_height);
+      check_readable_size(label_, info_.image_width, info_.image_height);
       break;
     case JERR_BAD_PRECISION:
       throw FormatError(
@@ -148,6 +181,7 @@ void Decoder::read_header() {
     jpeg_mem_src(&info_, file_.data(), file_.size());
     jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xFFFF);
     jpeg_read_header(&info_, TRUE);
+    trap_.many_scans = jpeg_has_multiple_scans(&info_) != 0;
   });
   if (!done) fail();
   EBB_CHECK(info_.num_components == 1 || info_.num_components == 3, FormatError, label_,
@@ -155,7 +189,7 @@ void Decoder::read_header() {
             info_.num_components == 4 ? " (CMYK)" : "", ", expected gray or RGB.", kConvert);
   EBB_CHECK(!info_.arith_code, FormatError, label_,
             ": arithmetic-coded JPEG, expected a Huffman-coded one.", kConvert);
-  check_size(info_.image_width, info_.image_height);
+  check_readable_size(label_, info_.image_width, info_.image_height);
   check_data_size();
 }
 
@@ -197,6 +231,11 @@ JpegInfo Decoder::info() const {
   return result;
 }
 
+std::string Decoder::warning() const {
+  if (trap_.manager.num_warnings == 0) return "";
+  return cat("\nignored: ", terminal_safe(trap_.message));
+}
+
 std::span<const uint8_t> as_bytes(const std::vector<std::byte>& file) {
   return {reinterpret_cast<const uint8_t*>(file.data()), file.size()};
 }
@@ -214,11 +253,15 @@ Image read_jpeg(const std::string& path) {
   return decode_jpeg(as_bytes(file), path_label(path));
 }
 
-JpegInfo read_jpeg_info(const std::string& path) {
-  const std::vector<std::byte> file = read_file(path, kMaxFileBytes);
-  Decoder decoder(as_bytes(file), path_label(path));
+JpegInfo read_jpeg_info(std::span<const uint8_t> file, const std::string& label) {
+  Decoder decoder(file, label);
   decoder.read_header();
   return decoder.info();
+}
+
+JpegInfo read_jpeg_info(const std::string& path) {
+  const std::vector<std::byte> file = read_file(path, kMaxFileBytes);
+  return read_jpeg_info(as_bytes(file), path_label(path));
 }
 
 std::string describe(const JpegInfo& info) {
@@ -228,12 +271,11 @@ std::string describe(const JpegInfo& info) {
              format_bytes(info.file_bytes));
 }
 
-std::string describe_jpeg(const std::string& path) {
-  const std::vector<std::byte> file = read_file(path, kMaxFileBytes);
-  Decoder decoder(as_bytes(file), path_label(path));
+std::string describe_jpeg(std::span<const uint8_t> file, const std::string& label) {
+  Decoder decoder(file, label);
   decoder.read_header();
   decoder.read_pixels();
-  return describe(decoder.info()) + "\n";
+  return describe(decoder.info()) + decoder.warning() + "\n";
 }
 
 }  // namespace ebb

@@ -21,20 +21,22 @@ struct JpegInfo {
 // Gray as 1 channel, color as 3, turned upright as EXIF says: the pixels that libjpeg-turbo's
 // exact integer transform and smooth chroma upsampling give. Huffman-coded baseline and progressive
 // files with 8-bit samples; CMYK, 12-bit, lossless and arithmetic-coded ones are refused by name.
-// Strict: data that ends early or draws a warning from the decoder, and a size beyond the limits of
-// image.h, throw FormatError. Bytes behind the end marker are ignored. IoError when the file cannot
-// be read.
+// A scan that ends early or is corrupt, and a size beyond the limits of image.h, throw FormatError.
+// What libjpeg, and so every viewer, decodes without loss is read: odd fields in the headers of
+// cameras, a few bytes too many before a marker, a missing end marker. Bytes behind the end marker
+// are ignored. IoError when the file cannot be read.
 Image read_jpeg(const std::string& path);
 // The same from the bytes of a file; messages start with `label` (a path as messages show it).
 Image decode_jpeg(std::span<const uint8_t> file, const std::string& label);
 
 // Reads what stands before the image data, and checks only that.
 JpegInfo read_jpeg_info(const std::string& path);
+JpegInfo read_jpeg_info(std::span<const uint8_t> file, const std::string& label);
 
 // "JPEG image, 640 x 480 pixels, 8-bit color, progressive, 81234 bytes"
 std::string describe(const JpegInfo& info);
 
 // Decodes the whole file and describes it for `ebb inspect`.
-std::string describe_jpeg(const std::string& path);
+std::string describe_jpeg(std::span<const uint8_t> file, const std::string& label);
 
 }  // namespace ebb

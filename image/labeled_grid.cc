@@ -24,13 +24,14 @@ int widest(const Canvas& canvas, const std::vector<std::string>& texts) {
 }
 
 struct Layout {
-  int cell_width, cell_height;  // an image and, across, its column's label
-  int left, top;                // of the first cell
-  int width, height;            // of everything
+  int64_t cell_width, cell_height;  // an image and, across, its column's label
+  int64_t left, top;                // of the first cell
+  int64_t width, height;            // of everything
   double title_y, labels_y;
 };
 
-Layout lay_out(const Image& first, int columns, int rows, const GridLabels& labels, int scale) {
+Layout lay_out(PixelSize image, int64_t columns, int64_t rows, const GridLabels& labels,
+               int scale) {
   Canvas ruler(1, 1);
   ruler.set_font(kTitleSize, true);
   const int title_width = widest(ruler, {labels.title});
@@ -39,8 +40,9 @@ Layout lay_out(const Image& first, int columns, int rows, const GridLabels& labe
   const int column_label_width = widest(ruler, labels.columns);
 
   Layout layout = {};
-  layout.cell_width = std::max(first.width * scale, column_label_width + kMargin);
-  layout.cell_height = first.height * scale;
+  layout.cell_width =
+      std::max(static_cast<int64_t>(image.width) * scale, int64_t{column_label_width} + kMargin);
+  layout.cell_height = static_cast<int64_t>(image.height) * scale;
   layout.left = kMargin + (row_label_width > 0 ? row_label_width + kMargin : 0);
   layout.top = kMargin;
   if (!labels.title.empty()) {
@@ -51,8 +53,8 @@ Layout lay_out(const Image& first, int columns, int rows, const GridLabels& labe
     layout.labels_y = layout.top + kFontSize / 2;
     layout.top += static_cast<int>(kFontSize) + kMargin / 2;
   }
-  const int grid_width = columns * (layout.cell_width + kGap) - kGap;
-  layout.width = std::max(layout.left + grid_width, kMargin + title_width) + kMargin;
+  const int64_t grid_width = columns * (layout.cell_width + kGap) - kGap;
+  layout.width = std::max(layout.left + grid_width, int64_t{kMargin} + title_width) + kMargin;
   layout.height = layout.top + rows * (layout.cell_height + kGap) - kGap + kMargin;
   return layout;
 }
@@ -65,7 +67,23 @@ void draw_framed(Canvas& canvas, const Image& image, int left, int top) {
   canvas.draw_image(image, left, top);
 }
 
+PixelSize size_of(const Layout& layout) {
+  return {static_cast<uint64_t>(layout.width), static_cast<uint64_t>(layout.height)};
+}
+
 }  // namespace
+
+PixelSize labeled_grid_size(PixelSize image, uint64_t columns, uint64_t rows,
+                            const GridLabels& labels, int scale) {
+  return size_of(
+      lay_out(image, static_cast<int64_t>(columns), static_cast<int64_t>(rows), labels, scale));
+}
+
+void check_figure_size(const std::string& what, PixelSize size) {
+  EBB_CHECK(is_readable_size(size.width, size.height), UsageError, what, ": makes an image of ",
+            size.width, " x ", size.height, " pixels, expected ", readable_sizes(),
+            ". Draw fewer images or change --grid-cols.");
+}
 
 Image make_labeled_grid(std::span<const Image> images, int columns, const GridLabels& labels,
                         int scale) {
@@ -74,27 +92,34 @@ Image make_labeled_grid(std::span<const Image> images, int columns, const GridLa
   const Image& first = images.front();
   const int count = static_cast<int>(images.size());
   const int rows = (count + columns - 1) / columns;
-  const Layout layout = lay_out(first, columns, rows, labels, scale);
-  Canvas canvas(layout.width, layout.height);
+  const PixelSize cell = {static_cast<uint64_t>(first.width), static_cast<uint64_t>(first.height)};
+  const Layout layout = lay_out(cell, columns, rows, labels, scale);
+  check_figure_size("grid", size_of(layout));
+  Canvas canvas(static_cast<int>(layout.width), static_cast<int>(layout.height));
   canvas.set_color(kInk);
   canvas.set_font(kTitleSize, true);
   canvas.draw_text(labels.title, kMargin, layout.title_y, Anchor::kLeft);
   canvas.set_font(kFontSize);
-  const auto cell_x = [&](int column) { return layout.left + column * (layout.cell_width + kGap); };
-  const auto cell_y = [&](int row) { return layout.top + row * (layout.cell_height + kGap); };
+  const auto cell_x = [&](int column) {
+    return static_cast<int>(layout.left + column * (layout.cell_width + kGap));
+  };
+  const auto cell_y = [&](int row) {
+    return static_cast<int>(layout.top + row * (layout.cell_height + kGap));
+  };
   for (int c = 0; c < std::min<int>(columns, labels.columns.size()); ++c) {
-    canvas.draw_text(labels.columns[c], cell_x(c) + layout.cell_width / 2.0, layout.labels_y,
-                     Anchor::kCenter);
+    canvas.draw_text(labels.columns[c], cell_x(c) + static_cast<double>(layout.cell_width) / 2,
+                     layout.labels_y, Anchor::kCenter);
   }
   for (int r = 0; r < std::min<int>(rows, labels.rows.size()); ++r) {
-    canvas.draw_text(labels.rows[r], layout.left - kMargin, cell_y(r) + layout.cell_height / 2.0,
-                     Anchor::kRight);
+    canvas.draw_text(labels.rows[r], static_cast<double>(layout.left - kMargin),
+                     cell_y(r) + static_cast<double>(layout.cell_height) / 2, Anchor::kRight);
   }
   for (int i = 0; i < count; ++i) {
     EBB_CHECK(images[i].width == first.width && images[i].height == first.height, ShapeError,
               "grid: image ", i, " is ", images[i].width, " x ", images[i].height, ", image 0 is ",
               first.width, " x ", first.height);
-    const int left = cell_x(i % columns) + (layout.cell_width - first.width * scale) / 2;
+    const int left =
+        cell_x(i % columns) + static_cast<int>(layout.cell_width - first.width * scale) / 2;
     draw_framed(canvas, upscale_nearest(images[i], scale), left, cell_y(i / columns));
   }
   return canvas.image();

@@ -17,7 +17,17 @@ struct GridLabels {
 
 // Images of equal size in rows of `columns`, each enlarged `scale` times, dark text on white.
 // For figures that explain themselves: clean / noisy / denoised rows, a sweep over sigma.
+// UsageError when the figure would be larger than the readers take.
 Image make_labeled_grid(std::span<const Image> images, int columns, const GridLabels& labels,
                         int scale = 1);
+
+// The size of that figure for images of `image`, known before they are: of the labels only the
+// widest of the rows and of the columns matter.
+PixelSize labeled_grid_size(PixelSize image, uint64_t columns, uint64_t rows,
+                            const GridLabels& labels, int scale);
+
+// UsageError that says what to do unless ebb could read an image of this size again. `what`:
+// "--grid".
+void check_figure_size(const std::string& what, PixelSize size);
 
 }  // namespace ebb

@@ -10,29 +10,16 @@
 #include "image/canvas.h"
 #include "image/plot_axis.h"
 #include "image/plot_data.h"
+#include "image/plot_legend.h"
 
 namespace ebb {
 namespace {
 
-constexpr double kFontSize = 17;
-constexpr double kTitleSize = 22;
-constexpr double kNoteSize = 15;
-constexpr double kGap = 14;  // pixels between texts, axes and edges
 constexpr Color kInk = {0.15, 0.15, 0.17};
 constexpr Color kFaintInk = {0.42, 0.42, 0.45};
 constexpr Color kMajorLine = {0.84, 0.84, 0.86};
 constexpr Color kMinorLine = {0.94, 0.94, 0.95};
-// Okabe and Ito, "Color Universal Design" (2008): told apart with any color vision.
-constexpr std::array<Color, 6> kSeriesColors = {{{0.00, 0.45, 0.70},
-                                                 {0.84, 0.37, 0.00},
-                                                 {0.00, 0.62, 0.45},
-                                                 {0.80, 0.47, 0.65},
-                                                 {0.90, 0.62, 0.00},
-                                                 {0.34, 0.71, 0.91}}};
-constexpr double kRawAlpha = 0.28;
 constexpr size_t kMaxMarkers = 40;  // curves of so few points show them
-
-Color series_color(size_t index) { return kSeriesColors[index % kSeriesColors.size()]; }
 
 struct Range {
   double low = std::numeric_limits<double>::infinity();
@@ -47,6 +34,7 @@ struct Range {
 
 // The plotting area in pixels and the data ranges that it shows.
 struct Frame {
+  PlotStyle style;
   double left = 0, top = 0, right = 0, bottom = 0;
   Range x, y;
 
@@ -85,33 +73,42 @@ void draw_line(Canvas& canvas, double x0, double y0, double x1, double y1, doubl
 // Lines of one pixel are sharp only on pixel centers.
 double sharp(double position) { return std::floor(position) + 0.5; }
 
-void draw_axes(Canvas& canvas, const LossPlot& plot, const Frame& frame,
-               const std::vector<Tick>& x_ticks, const std::vector<Tick>& y_ticks) {
-  canvas.set_font(kFontSize);
+// Labels of the vertical axis; one that would touch the last is left out.
+void draw_y_ticks(Canvas& canvas, const Frame& frame, const std::vector<Tick>& ticks) {
   for (const bool major : {false, true}) {
-    for (const Tick& tick : y_ticks) {
+    double last = std::numeric_limits<double>::infinity();
+    for (const Tick& tick : ticks) {
       if (tick.label.empty() == major) continue;
       const double y = sharp(frame.pixel_y(tick.value));
       canvas.set_color(major ? kMajorLine : kMinorLine);
       draw_line(canvas, frame.left, y, frame.right, y);
+      if (!major || last - y < frame.style.font * 1.1) continue;
+      last = y;
       canvas.set_color(kInk);
-      canvas.draw_text(tick.label, frame.left - kGap * 0.6, y, Anchor::kRight);
+      canvas.draw_text(tick.label, frame.left - frame.style.gap * 0.6, y, Anchor::kRight);
     }
   }
+}
+
+void draw_axes(Canvas& canvas, const LossPlot& plot, const Frame& frame,
+               const std::vector<Tick>& x_ticks, const std::vector<Tick>& y_ticks) {
+  const double gap = frame.style.gap, font = frame.style.font;
+  canvas.set_font(font);
+  draw_y_ticks(canvas, frame, y_ticks);
   for (const Tick& tick : x_ticks) {
     const double x = sharp(frame.pixel_x(tick.value));
     canvas.set_color(kMajorLine);
     draw_line(canvas, x, frame.top, x, frame.bottom);
     canvas.set_color(kInk);
-    canvas.draw_text(tick.label, x, frame.bottom + kGap * 1.1, Anchor::kCenter);
+    canvas.draw_text(tick.label, x, frame.bottom + gap * 1.1, Anchor::kCenter);
   }
   canvas.set_color(kFaintInk);
   draw_line(canvas, sharp(frame.left), frame.top, sharp(frame.left), frame.bottom);
   draw_line(canvas, frame.left, sharp(frame.bottom), frame.right, sharp(frame.bottom));
   canvas.set_color(kInk);
-  canvas.draw_text(plot.x_label, (frame.left + frame.right) / 2,
-                   frame.bottom + kGap * 1.6 + kFontSize, Anchor::kCenter);
-  canvas.draw_vertical_text(plot.y_label, kGap + kFontSize / 2, (frame.top + frame.bottom) / 2);
+  canvas.draw_text(plot.x_label, (frame.left + frame.right) / 2, frame.bottom + gap * 1.6 + font,
+                   Anchor::kCenter);
+  canvas.draw_vertical_text(plot.y_label, gap + font / 2, (frame.top + frame.bottom) / 2);
 }
 
 // A long curve is drawn as the lowest and highest value of each pixel column, which looks the same.
@@ -161,74 +158,65 @@ void draw_raw_values(Canvas& canvas, const Frame& frame, const PlotSeries& serie
   draw_curve(canvas, frame, series.x, series.y);
 }
 
-// Returns the last mean.
-double draw_mean(Canvas& canvas, const Frame& frame, const PlotSeries& series, Color color) {
-  const std::vector<double> mean = running_mean(series.y, smoothing_window(series.y.size()));
-  canvas.set_color(color);
+using Means = std::vector<std::vector<double>>;  // [curve][point]
+
+void draw_mean(Canvas& canvas, const Frame& frame, const PlotSeries& series,
+               const std::vector<double>& mean, size_t index) {
+  canvas.set_color(series_color(index));
   cairo_set_line_width(canvas.context(), 2.6);
+  set_series_dash(canvas, index);
   draw_curve(canvas, frame, series.x, mean);
+  clear_dash(canvas);
   if (series.x.size() <= kMaxMarkers) draw_markers(canvas, frame, series);
+}
+
+// The name and the last mean.
+std::string legend_entry(const PlotSeries& series, const std::vector<double>& mean) {
   const auto last = std::find_if(mean.rbegin(), mean.rend(), is_drawable);
-  return last == mean.rend() ? std::numeric_limits<double>::quiet_NaN() : *last;
-}
-
-void draw_legend(Canvas& canvas, const Frame& frame, const std::vector<std::string>& entries) {
-  constexpr double kSwatch = 34;
-  canvas.set_font(kFontSize);
-  double text_width = 0;
-  for (const std::string& entry : entries) {
-    text_width = std::max(text_width, canvas.text_width(entry));
-  }
-  const double line_height = kFontSize * 1.5;
-  const double width = text_width + kSwatch + 3 * kGap;
-  const double height = line_height * entries.size() + kGap;
-  const double left = frame.right - width - kGap, top = frame.top + kGap;
-  cairo_t* cr = canvas.context();
-  cairo_rectangle(cr, sharp(left), sharp(top), std::floor(width), std::floor(height));
-  canvas.set_color({1, 1, 1}, 0.9);
-  cairo_fill_preserve(cr);
-  canvas.set_color(kMajorLine);
-  cairo_set_line_width(cr, 1);
-  cairo_stroke(cr);
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const double y = top + kGap / 2 + line_height * (i + 0.5);
-    const Color color = series_color(i);
-    canvas.set_color(color, kRawAlpha);
-    draw_line(canvas, left + kGap, y, left + kGap + kSwatch, y, 9);
-    canvas.set_color(color);
-    draw_line(canvas, left + kGap, y, left + kGap + kSwatch, y, 2.6);
-    canvas.set_color(kInk);
-    canvas.draw_text(entries[i], left + 2 * kGap + kSwatch, y, Anchor::kLeft);
-  }
-}
-
-std::string legend_entry(const PlotSeries& series, double last) {
+  if (last == mean.rend()) return series.label;
   std::array<char, 32> value;
-  std::snprintf(value.data(), value.size(), "%.3g", last);
-  return std::isfinite(last) ? cat(series.label, "  (last ", value.data(), ")") : series.label;
+  std::snprintf(value.data(), value.size(), "%.3g", *last);
+  return cat(series.label, "  (last ", value.data(), ")");
+}
+
+// As many labels as have room.
+std::vector<Tick> x_ticks_of(const Canvas& canvas, const LossPlot& plot, const Frame& frame) {
+  constexpr double kMaxLabels = 8;
+  const double label_width = canvas.text_width(tick_label(frame.x.high));
+  const double room = (frame.right - frame.left) / (1.6 * label_width);
+  return linear_ticks(frame.x.low, frame.x.high,
+                      static_cast<int>(std::clamp(room, 2.0, kMaxLabels)), plot.x_step);
 }
 
 // Draws everything but the title; the frame's ranges are known.
 void draw_data(Canvas& canvas, const LossPlot& plot, Frame& frame) {
+  const double gap = frame.style.gap;
+  Means means;
+  std::vector<std::string> entries;
+  for (const PlotSeries& series : plot.series) {
+    means.push_back(running_mean(series.y, smoothing_window(series.y.size())));
+    entries.push_back(legend_entry(series, means.back()));
+  }
+  const double left_edge = gap, bottom_edge = frame.bottom + 2 * gap + 2 * frame.style.font;
+  const PlotLegend legend(entries, frame.style, frame.right - left_edge, frame.bottom - frame.top);
+  frame.bottom -= legend.height_below();
+
   const std::vector<Tick> y_ticks = log_ticks(frame.y.low, frame.y.high);
-  const std::vector<Tick> x_ticks = linear_ticks(frame.x.low, frame.x.high, 8, plot.x_step);
-  canvas.set_font(kFontSize);
+  canvas.set_font(frame.style.font);
   double label_width = 0;
   for (const Tick& tick : y_ticks) {
     label_width = std::max(label_width, canvas.text_width(tick.label));
   }
-  frame.left = kGap * 2.4 + kFontSize + label_width;
-  draw_axes(canvas, plot, frame, x_ticks, y_ticks);
+  frame.left = gap * 2.4 + frame.style.font + label_width;
+  draw_axes(canvas, plot, frame, x_ticks_of(canvas, plot, frame), y_ticks);
   cairo_set_line_join(canvas.context(), CAIRO_LINE_JOIN_ROUND);
   for (size_t i = 0; i < plot.series.size(); ++i) {
     draw_raw_values(canvas, frame, plot.series[i], series_color(i));
   }
-  std::vector<std::string> legend;
   for (size_t i = 0; i < plot.series.size(); ++i) {
-    const double last = draw_mean(canvas, frame, plot.series[i], series_color(i));
-    legend.push_back(legend_entry(plot.series[i], last));
+    draw_mean(canvas, frame, plot.series[i], means[i], i);
   }
-  draw_legend(canvas, frame, legend);
+  legend.draw(canvas, frame.right, frame.top, left_edge, bottom_edge - legend.height_below());
 }
 
 // Says what light and dark mean; nothing when no curve is smoothed.
@@ -239,30 +227,49 @@ std::string reading_note(const LossPlot& plot) {
   return window == 1 ? "" : cat("light: every value, dark: mean of ", window);
 }
 
+// The title, and the note beside it or, where the image is narrow, below: how many lines.
+int heading_lines(Canvas& canvas, const LossPlot& plot, const PlotStyle& style, double width) {
+  canvas.set_font(style.title, true);
+  const double title_width = canvas.text_width(plot.title);
+  canvas.set_font(style.note);
+  const double note_width = canvas.text_width(reading_note(plot));
+  return note_width > 0 && title_width + note_width + 2 * style.gap > width ? 2 : 1;
+}
+
+void draw_heading(Canvas& canvas, const LossPlot& plot, const Frame& frame, int lines) {
+  const PlotStyle& style = frame.style;
+  const double width = frame.right - frame.left, title_y = style.gap + style.title / 2;
+  canvas.set_font(style.title, true);
+  canvas.set_color(kInk);
+  canvas.draw_text(elided(canvas, plot.title, width), frame.left, title_y, Anchor::kLeft);
+  canvas.set_font(style.note);
+  canvas.set_color(kFaintInk);
+  const std::string note = elided(canvas, reading_note(plot), width);
+  if (lines == 1) return canvas.draw_text(note, frame.right, title_y, Anchor::kRight);
+  canvas.draw_text(note, frame.left, title_y + (style.title + style.note) * 0.7, Anchor::kLeft);
+}
+
 }  // namespace
 
 Image draw_loss_plot(const LossPlot& plot, int width, int height) {
   Canvas canvas(width, height);
   Frame frame;
-  frame.top = 2 * kGap + kTitleSize;
-  frame.right = width - 2 * kGap;
-  frame.bottom = height - 2 * kGap - 2 * kFontSize;
+  frame.style = plot_style(width, height);
+  const PlotStyle& style = frame.style;
+  const int lines = heading_lines(canvas, plot, style, width - 8 * style.gap);
+  frame.top = 2 * style.gap + style.title + (lines - 1) * style.note * 1.4;
+  frame.right = width - 2 * style.gap;
+  frame.bottom = height - 2 * style.gap - 2 * style.font;
   find_ranges(plot, frame);
   if (frame.x.empty()) {
-    canvas.set_font(kTitleSize);
+    canvas.set_font(style.title);
     canvas.set_color(kFaintInk);
     canvas.draw_text("no data", width / 2.0, height / 2.0, Anchor::kCenter);
-    frame.left = 2 * kGap;
+    frame.left = 2 * style.gap;
   } else {
     draw_data(canvas, plot, frame);
   }
-  canvas.set_font(kTitleSize, true);
-  canvas.set_color(kInk);
-  const double title_y = kGap + kTitleSize / 2;
-  canvas.draw_text(plot.title, frame.left, title_y, Anchor::kLeft);
-  canvas.set_font(kNoteSize);
-  canvas.set_color(kFaintInk);
-  canvas.draw_text(reading_note(plot), frame.right, title_y, Anchor::kRight);
+  draw_heading(canvas, plot, frame, lines);
   return canvas.image();
 }
 

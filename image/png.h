@@ -32,11 +32,11 @@ std::vector<uint8_t> encode_png(const Image& image, const TextChunks& text = {})
 void write_png(const std::string& path, const Image& image, const TextChunks& text = {},
                Overwrite overwrite = Overwrite::kRefuse);
 
-// Gray as 1 channel, color and palette as 3, anything with transparency as 4 channels. 16-bit
-// samples keep their high byte. Strict: a damaged checksum in any chunk, missing or surplus image
-// data, a palette index without an entry, a chunk out of order or a size beyond the limits of
-// image.h throws FormatError. Bytes behind the last chunk are ignored. IoError when the file cannot
-// be read.
+// Gray as 1 channel, color and palette as 3, anything with transparency as 4 channels, turned
+// upright as EXIF says. 16-bit samples keep their high byte. A damaged checksum, missing image
+// data, a chunk out of order or a size beyond the limits of image.h throws FormatError; what
+// libpng, and so every viewer, passes over with a warning is passed over: damage in a chunk that
+// decides about no pixel, surplus image data, a missing end. IoError when the file cannot be read.
 Image read_png(const std::string& path);
 // The same from the bytes of a file; messages start with `label` (a path as messages show it).
 Image decode_png(std::span<const uint8_t> file, const std::string& label);
@@ -51,8 +51,11 @@ struct PngInfo {
   uint64_t file_bytes = 0;
   TextChunks text;                           // in file order, converted to UTF-8
   std::vector<std::string> compressed_text;  // keywords of text that is never inflated
+  int orientation = 1;                       // of EXIF, 1 upright
+  std::vector<std::string> warnings;         // damage that was passed over; not safe to print
 };
 PngInfo read_png_info(const std::string& path);
+PngInfo read_png_info(std::span<const uint8_t> file, const std::string& label);
 
 // "PNG image, 28 x 28 pixels, 8-bit gray, 812 bytes"
 std::string describe(const PngInfo& info);
@@ -62,5 +65,6 @@ TextChunks read_png_text(const std::string& path);
 
 // Decodes the whole file and describes it for `ebb inspect`: size, kind and text, safe to print.
 std::string describe_png(const std::string& path);
+std::string describe_png(std::span<const uint8_t> file, const std::string& label);
 
 }  // namespace ebb

@@ -60,7 +60,7 @@ void check_signature(std::span<const uint8_t> bytes, const std::string& label) {
                         " bytes). Convert it to PNG or give another file."));
 }
 
-// The chunk at `offset`, with its CRC checked.
+// The chunk at `offset`; its CRC is not checked.
 PngChunk read_chunk(std::span<const uint8_t> bytes, size_t offset, const std::string& label) {
   const size_t left = bytes.size() - offset;
   EBB_CHECK(left >= kChunkOverhead, FormatError, label, ": ends at byte ", bytes.size(),
@@ -76,11 +76,21 @@ PngChunk read_chunk(std::span<const uint8_t> bytes, size_t offset, const std::st
   EBB_CHECK(length <= kMaxChunkBytes && length <= left - kChunkOverhead, FormatError, label,
             ": chunk ", type, " at byte ", offset, " announces ", length, " bytes, the file holds ",
             left - kChunkOverhead, ".", kPngDamaged);
-  const uint32_t stored = big_endian32(start + 8 + length);
-  const uint32_t computed = static_cast<uint32_t>(crc32(0, start + 4, length + 4));
-  EBB_CHECK(stored == computed, FormatError, label, ": chunk ", type, " at byte ", offset,
-            " has the CRC ", hex(stored), ", its data gives ", hex(computed), ".", kPngDamaged);
   return {type, {start + 8, length}, {start, length + kChunkOverhead}};
+}
+
+// Critical chunks have a capital first letter; a decoder must not skip one that it does not know.
+bool is_critical(const PngChunk& chunk) { return (chunk.type[0] & 0x20) == 0; }
+
+// What is wrong with the CRC; empty when it is right.
+std::string crc_error(const PngChunk& chunk, size_t offset) {
+  const size_t length = chunk.data.size();
+  const uint32_t stored = big_endian32(chunk.raw.data() + 8 + length);
+  const auto computed =
+      static_cast<uint32_t>(crc32(0, chunk.raw.data() + 4, static_cast<uInt>(length + 4)));
+  if (stored == computed) return "";
+  return cat("chunk ", chunk.type, " at byte ", offset, " has the CRC ", hex(stored),
+             ", its data gives ", hex(computed));
 }
 
 bool is_valid_depth(PngColor color, int depth) {
@@ -109,14 +119,7 @@ PngHeader parse_header(const PngChunk& chunk, const std::string& label) {
   header.bit_depth = field[8];
   header.color = static_cast<PngColor>(field[9]);
   header.interlaced = field[12] == 1;
-  EBB_CHECK(header.width >= 1 && header.height >= 1, FormatError, label, ": image of ",
-            header.width, " x ", header.height, " pixels, expected sides of at least 1.",
-            kPngDamaged);
-  EBB_CHECK(header.width <= kMaxImageSide && header.height <= kMaxImageSide &&
-                uint64_t{header.width} * header.height <= kMaxImagePixels,
-            FormatError, label, ": image of ", header.width, " x ", header.height,
-            " pixels, expected sides of at most ", kMaxImageSide, " and at most ", kMaxImagePixels,
-            " pixels. Scale the image down.");
+  check_readable_size(label, header.width, header.height);
   EBB_CHECK(is_valid_depth(header.color, header.bit_depth), FormatError, label, ": color type ",
             int{field[9]}, " with ", header.bit_depth, " bits is not defined by PNG.", kPngDamaged);
   EBB_CHECK(field[10] == 0 && field[11] == 0 && field[12] <= 1, FormatError, label,
@@ -125,53 +128,59 @@ PngHeader parse_header(const PngChunk& chunk, const std::string& label) {
   return header;
 }
 
-void check_palette(const PngHeader& header, const PngChunk& chunk, const std::string& label) {
-  const bool gray = header.color == PngColor::kGray || header.color == PngColor::kGrayAlpha;
-  EBB_CHECK(!gray, FormatError, label, ": a gray image has a PLTE chunk.", kPngDamaged);
-  const int depth = header.color == PngColor::kPalette ? header.bit_depth : 8;
-  const size_t limit = size_t{3} << depth;
-  EBB_CHECK(!chunk.data.empty() && chunk.data.size() % 3 == 0 && chunk.data.size() <= limit,
-            FormatError, label, ": PLTE holds ", chunk.data.size(),
-            " bytes, expected a multiple of 3 up to ", limit, ".", kPngDamaged);
+// Only a palette image needs its PLTE; elsewhere it is a suggestion, and does not count.
+void take_palette(const PngChunk& chunk, const std::string& label, PngContainer& png) {
+  if (png.header.color != PngColor::kPalette) return;
+  EBB_CHECK(png.data.empty() && png.palette.empty(), FormatError, label,
+            ": PLTE comes twice or after the image data.", kPngDamaged);
+  const size_t limit = size_t{3} << png.header.bit_depth;
+  EBB_CHECK(!chunk.data.empty() && chunk.data.size() % 3 == 0, FormatError, label, ": PLTE holds ",
+            chunk.data.size(), " bytes, expected a multiple of 3 up to ", limit, ".", kPngDamaged);
+  if (chunk.data.size() > limit) {
+    png.warnings.push_back(cat("PLTE holds ", chunk.data.size() / 3, " colors, of which ",
+                               png.header.bit_depth, " bits reach ", limit / 3));
+  }
+  png.palette = chunk.data.first(std::min(chunk.data.size(), limit));
 }
 
-void check_transparency(const PngContainer& png, const PngChunk& chunk, const std::string& label) {
+void take_transparency(const PngChunk& chunk, PngContainer& png) {
   const size_t size = chunk.data.size();
   bool valid = false;
   if (png.header.color == PngColor::kGray) valid = size == 2;
   if (png.header.color == PngColor::kRgb) valid = size == 6;
-  if (png.header.color == PngColor::kPalette) {
-    valid = size >= 1 && size <= png.palette.size() / 3;
+  if (png.header.color == PngColor::kPalette) valid = size >= 1 && size <= png.palette.size() / 3;
+  if (!valid || !png.data.empty() || !png.transparency.empty()) {
+    png.warnings.push_back(
+        cat("tRNS of ", size, " bytes does not fit the color type, the palette or its place"));
+    return;
   }
-  EBB_CHECK(valid, FormatError, label, ": tRNS of ", size,
-            " bytes does not fit the color type or the palette.", kPngDamaged);
+  png.transparency = chunk.data;
 }
 
-// Critical chunks have a capital first letter; a decoder must not skip one that it does not know.
-bool is_critical(const PngChunk& chunk) { return (chunk.type[0] & 0x20) == 0; }
+void take_data(const PngChunk& chunk, const std::string& label, PngContainer& png) {
+  if (!png.data.empty() && png.chunks.back().type != "IDAT") {
+    png.warnings.emplace_back("more image data follows behind another chunk");
+    return;
+  }
+  EBB_CHECK(png.header.color != PngColor::kPalette || !png.palette.empty(), FormatError, label,
+            ": palette image without a PLTE chunk.", kPngDamaged);
+  png.data.push_back(chunk.data);
+}
 
 // Checks `chunk` against those before it and appends it.
 void append_chunk(const PngChunk& chunk, const std::string& label, PngContainer& png) {
-  const bool data_seen = !png.data.empty();
   if (chunk.type == "PLTE") {
-    EBB_CHECK(!data_seen && png.palette.empty(), FormatError, label,
-              ": PLTE comes twice or after the image data.", kPngDamaged);
-    check_palette(png.header, chunk, label);
-    png.palette = chunk.data;
+    take_palette(chunk, label, png);
   } else if (chunk.type == "tRNS") {
-    EBB_CHECK(!data_seen && png.transparency.empty(), FormatError, label,
-              ": tRNS comes twice or after the image data.", kPngDamaged);
-    check_transparency(png, chunk, label);
-    png.transparency = chunk.data;
+    take_transparency(chunk, png);
+  } else if (chunk.type == "eXIf") {
+    if (png.exif.empty()) png.exif = chunk.data;
   } else if (chunk.type == "IDAT") {
-    EBB_CHECK(!data_seen || png.chunks.back().type == "IDAT", FormatError, label,
-              ": another chunk stands between the IDAT chunks.", kPngDamaged);
-    EBB_CHECK(png.header.color != PngColor::kPalette || !png.palette.empty(), FormatError, label,
-              ": palette image without a PLTE chunk.", kPngDamaged);
-    png.data.push_back(chunk.data);
+    take_data(chunk, label, png);
   } else if (chunk.type == "IEND") {
-    EBB_CHECK(data_seen && chunk.data.empty(), FormatError, label,
-              ": IEND without image data before it, or with data of its own.", kPngDamaged);
+    EBB_CHECK(!png.data.empty(), FormatError, label, ": IEND without image data before it.",
+              kPngDamaged);
+    if (!chunk.data.empty()) png.warnings.emplace_back("IEND holds data");
   } else {
     EBB_CHECK(!is_critical(chunk), FormatError, label, ": unexpected critical chunk ", chunk.type,
               ", expected PLTE, IDAT or IEND.", kPngDamaged);
@@ -179,6 +188,35 @@ void append_chunk(const PngChunk& chunk, const std::string& label, PngContainer&
   EBB_CHECK(png.chunks.size() < kMaxChunks, FormatError, label, ": more than ", kMaxChunks,
             " chunks.", kPngDamaged);
   png.chunks.push_back(chunk);
+}
+
+// Reads the chunk at `offset`. False when that cannot be done and need not: the image is there.
+bool read_next(std::span<const uint8_t> bytes, size_t& offset, const std::string& label,
+               PngContainer& png) {
+  try {
+    const PngChunk chunk = read_chunk(bytes, offset, label);
+    const std::string error = crc_error(chunk, offset);
+    EBB_CHECK(error.empty() || !is_critical(chunk), FormatError, label, ": ", error, ".",
+              kPngDamaged);
+    offset += chunk.raw.size();
+    if (error.empty()) {
+      append_chunk(chunk, label, png);
+    } else {
+      png.warnings.push_back(error);
+    }
+    return true;
+  } catch (const FormatError& error) {
+    // Whether all image data came before this is for check_png_data_size() to say.
+    const bool is_behind_data =
+        !png.data.empty() &&
+        (offset + 8 > bytes.size() ||
+         std::string_view(reinterpret_cast<const char*>(bytes.data()) + offset + 4, 4) != "IDAT");
+    if (!is_behind_data) throw;
+    // Without the file's name and the advice.
+    const std::string message = std::string(error.what()).substr(label.size() + 2);
+    png.warnings.push_back(message.substr(0, message.find(kPngDamaged)));
+    return false;
+  }
 }
 
 }  // namespace
@@ -202,11 +240,13 @@ PngContainer parse_png_container(std::span<const uint8_t> bytes, const std::stri
   check_signature(bytes, label);
   size_t offset = kSignature.size();
   PngContainer png;
-  png.chunks.push_back(read_chunk(bytes, offset, label));
-  png.header = parse_header(png.chunks.back(), label);
-  while (png.chunks.back().type != "IEND") {
-    offset += png.chunks.back().raw.size();
-    append_chunk(read_chunk(bytes, offset, label), label, png);
+  const PngChunk header = read_chunk(bytes, offset, label);
+  const std::string error = crc_error(header, offset);
+  EBB_CHECK(error.empty(), FormatError, label, ": ", error, ".", kPngDamaged);
+  png.header = parse_header(header, label);
+  png.chunks.push_back(header);
+  offset += header.raw.size();
+  while (png.chunks.back().type != "IEND" && read_next(bytes, offset, label, png)) {
   }
   return png;
 }

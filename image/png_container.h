@@ -36,18 +36,22 @@ struct PngContainer {
   PngHeader header;
   std::span<const uint8_t> palette;            // PLTE: 3 bytes per entry, or empty
   std::span<const uint8_t> transparency;       // tRNS, or empty
+  std::span<const uint8_t> exif;               // eXIf: a TIFF structure, or empty
   std::vector<std::span<const uint8_t>> data;  // each IDAT
-  std::vector<PngChunk> chunks;                // all, IHDR to IEND
+  std::vector<PngChunk> chunks;                // all sound ones, IHDR to IEND
+  std::vector<std::string> warnings;           // what is wrong and does not matter to the pixels
 };
 
 // Checks signature, CRCs, header fields, the limits of image.h, and presence, order and size of the
 // chunks that decide about pixels. Throws FormatError naming `label` (a path as messages show it).
-// Text chunks are not read.
+// Text chunks are not read. As in libpng, and so in every viewer, damage that takes no part of the
+// image is a warning: of a chunk that a decoder may skip, and of anything behind the image data.
 PngContainer parse_png_container(std::span<const uint8_t> bytes, const std::string& label);
 
 // Inflates the image data without keeping it: FormatError unless it is one complete zlib stream
-// of exactly the size that the header announces. Stops at the first surplus byte, so a compression
-// bomb costs no more than the image it claims to be.
-void check_png_data_size(const PngContainer& png, const std::string& label);
+// of at least the size that the header announces. Stops at the first surplus byte, so a compression
+// bomb costs no more than the image it claims to be. Surplus data, inside and behind the stream, is
+// ignored with a warning (PNG specification, third edition, 13.7).
+void check_png_data_size(PngContainer& png, const std::string& label);
 
 }  // namespace ebb

@@ -42,8 +42,7 @@ uint64_t filtered_bytes(const PngHeader& header) {
 
 }  // namespace
 
-void check_png_data_size(const PngContainer& png, const std::string& label) {
-  constexpr const char* kSurplus = ": bytes follow the end of the compressed image data.";
+void check_png_data_size(PngContainer& png, const std::string& label) {
   const uint64_t expected = filtered_bytes(png.header);
   z_stream stream = {};
   EBB_CHECK(inflateInit(&stream) == Z_OK, Error, label, ": zlib cannot start");
@@ -52,31 +51,35 @@ void check_png_data_size(const PngContainer& png, const std::string& label) {
   std::array<uint8_t, 1 << 15> scratch;
   uint64_t total = 0;
   int status = Z_OK;
-  for (const std::span<const uint8_t> data : png.data) {
-    EBB_CHECK(status == Z_OK || data.empty(), FormatError, label, kSurplus, kPngDamaged);
+  bool surplus = false;
+  for (std::span<const uint8_t>& data : png.data) {
     stream.next_in = const_cast<uint8_t*>(data.data());
     stream.avail_in = static_cast<uInt>(data.size());
     // The checksum at the end of the stream is only taken in after all output before it, so input
     // that is used up has no output pending.
-    while (status == Z_OK && stream.avail_in > 0) {
+    while (status == Z_OK && total <= expected && stream.avail_in > 0) {
       stream.next_out = scratch.data();
       stream.avail_out = static_cast<uInt>(scratch.size());
       status = inflate(&stream, Z_NO_FLUSH);
-      EBB_CHECK(status == Z_OK || status == Z_STREAM_END, FormatError, label,
+      total += scratch.size() - stream.avail_out;
+      EBB_CHECK(status == Z_OK || status == Z_STREAM_END || total > expected, FormatError, label,
                 ": the compressed image data is corrupt (",
                 stream.msg != nullptr ? stream.msg : "preset dictionary", ").", kPngDamaged);
-      total += scratch.size() - stream.avail_out;
-      EBB_CHECK(total <= expected, FormatError, label, ": image data goes on after the ", expected,
-                " bytes that ", png.header.width, " x ", png.header.height, " pixels need.",
-                kPngDamaged);
     }
-    EBB_CHECK(stream.avail_in == 0, FormatError, label, kSurplus, kPngDamaged);
+    surplus = surplus || stream.avail_in > 0;
+    data = data.first(data.size() - stream.avail_in);
   }
-  EBB_CHECK(total == expected, FormatError, label, ": image data holds ", total, " of the ",
+  EBB_CHECK(total >= expected, FormatError, label, ": image data holds ", total, " of the ",
             expected, " bytes that ", png.header.width, " x ", png.header.height, " pixels need.",
             kPngDamaged);
+  if (total > expected) {
+    png.warnings.push_back(cat("image data goes on after the ", expected, " bytes that ",
+                               png.header.width, " x ", png.header.height, " pixels need"));
+    return;
+  }
   EBB_CHECK(status == Z_STREAM_END, FormatError, label,
             ": the compressed image data ends before its checksum.", kPngDamaged);
+  if (surplus) png.warnings.emplace_back("bytes follow the end of the compressed image data");
 }
 
 }  // namespace ebb

@@ -27,9 +27,21 @@ enum class FileKind {
   kGif,
   kJpeg,
   kJson,
+  kWebp,
+  kBmp,
+  kPnm,
+  kTga,
+  kAvif,
+  kHeic,
+  kJpegXl,
+  kTiff,
+  kSvg,
+  kPdf,
+  kVideo,
 };
 
-// `head`: the first bytes of the file, 512 or all there are.
+// `head`: the first bytes of the file, kKindBytes or all there are.
+inline constexpr uint64_t kKindBytes = 512;  // a tar header
 FileKind file_kind(std::string_view head, uint64_t file_bytes);
 FileKind file_kind(const FileReader& file);
 
@@ -40,5 +52,8 @@ const char* describe(FileKind kind);
 // returns when the kind is unknown or one of `accepted`.
 void refuse_other_kinds(const FileReader& file, std::string_view wanted,
                         std::initializer_list<FileKind> accepted);
+// The same for a file in memory; `label` is its path as messages show it.
+void refuse_other_kinds(std::string_view head, uint64_t file_bytes, const std::string& label,
+                        std::string_view wanted, std::initializer_list<FileKind> accepted);
 
 }  // namespace ebb

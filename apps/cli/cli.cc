@@ -7,6 +7,7 @@
 #include <new>
 #include <system_error>
 
+#include "apps/cli/error_json.h"
 #include "apps/cli/kernels_flag.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
@@ -44,13 +45,16 @@ const char* kind_of(ExitCode code) {
   return "internal";
 }
 
+Json error_object(ExitCode code, const std::string& text) {
+  return {
+      {"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", safe_message(text)}};
+}
+
 int report(ExitCode code, const std::string& text, bool as_json) {
-  const std::string message = safe_message(text);
   std::cout.flush();
-  std::cerr << "error: " << message << std::endl;
+  std::cerr << "error: " << safe_message(text) << std::endl;
   if (as_json) {
-    const Json error = {
-        {"code", static_cast<int>(code)}, {"kind", kind_of(code)}, {"message", message}};
+    const Json error = error_object(code, text);
     std::cout << Json{{"error", error}}.dump(2, ' ', true, Json::error_handler_t::replace)
               << std::endl;
   }
@@ -140,6 +144,8 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
+
+Json error_json(const Error& error) { return error_object(error.code(), error.what()); }
 
 int run_program(Command program, const std::vector<std::string>& arguments) {
   CLI::App& app = program.app();

@@ -1,27 +1,54 @@
 #include "apps/cli/image_provenance.h"
 
+#include <array>
+#include <string_view>
+#include <utility>
+
 #include "base/error.h"
-#include "base/file.h"
-#include "base/text.h"
 #include "image/gif.h"
-#include "image/jpeg.h"
 #include "image/png.h"
-#include "weights/file_kind.h"
+#include "image/webp.h"
 
 namespace ebb {
 namespace {
 
 const std::string kGifStart = std::string(kProvenanceKeyword) + " ";
 
-ImageFile read_gif_file(const std::string& path) {
-  const GifInfo info = read_gif_info(path);
-  ImageFile file{.description = describe(info), .animation = true, .provenance = std::nullopt};
+// Around the JSON, whose <, > and & are entities.
+constexpr std::string_view kPacketStart =
+    "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF "
+    "xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description rdf:about=\"\" "
+    "xmlns:ebb=\"urn:ebb:provenance\"><ebb:provenance>";
+constexpr std::string_view kPacketEnd = "</ebb:provenance></rdf:Description></rdf:RDF></x:xmpmeta>";
+
+// & first when writing, last when reading.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kEntities = {
+    {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}}};
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+std::optional<Provenance> parse_gif(const GifInfo& info, const std::string& label) {
   for (const std::string& comment : info.comments) {
     if (!comment.starts_with(kGifStart + "{")) continue;
-    file.provenance = parse_provenance_json(comment.substr(kGifStart.size()), path_label(path));
-    break;
+    return parse_provenance_json(comment.substr(kGifStart.size()), label);
   }
-  return file;
+  return std::nullopt;
+}
+
+std::optional<Provenance> parse_packet(const std::string& xmp, const std::string& label) {
+  const size_t start = xmp.find(kPacketStart), end = xmp.find(kPacketEnd);
+  if (start == std::string::npos || end == std::string::npos) return std::nullopt;
+  const size_t first = start + kPacketStart.size();
+  if (end < first) return std::nullopt;
+  std::string json = xmp.substr(first, end - first);
+  for (size_t i = kEntities.size(); i-- > 0;) {
+    replace_all(json, kEntities[i].second, kEntities[i].first);
+  }
+  return parse_provenance_json(json, label);
 }
 
 }  // namespace
@@ -30,27 +57,34 @@ std::string gif_comment(const Provenance& provenance) {
   return kGifStart + provenance_json(provenance);
 }
 
-ImageFile read_image_file(const std::string& path) {
-  const FileReader reader(path);
-  switch (file_kind(reader)) {
-    case FileKind::kGif:
-      return read_gif_file(path);
-    case FileKind::kJpeg:
-      return {.description = describe(read_jpeg_info(path)),
-              .animation = false,
-              .provenance = std::nullopt};
-    case FileKind::kPng: {
-      const PngInfo info = read_png_info(path);
-      return {.description = describe(info),
-              .animation = false,
-              .provenance = parse_provenance(info.text, path_label(path))};
-    }
-    default:
-      refuse_other_kinds(reader, "a PNG, GIF or JPEG image", {});
-      throw FormatError(cat(reader.label(),
-                            ": unknown kind of file, expected a PNG, GIF or JPEG image. Name "
-                            "another file."));
-  }
+std::string webp_packet(const Provenance& provenance) {
+  std::string json = provenance_json(provenance);
+  for (const auto& [character, entity] : kEntities) replace_all(json, character, entity);
+  return std::string(kPacketStart) + json + std::string(kPacketEnd);
 }
+
+ImageFile read_image_file(const ImageBytes& file) {
+  ImageFile result{.description = summarize_image(file), .animation = false, .provenance = {}};
+  switch (file.kind()) {
+    case FileKind::kGif:
+      result.animation = true;
+      result.provenance = parse_gif(read_gif_info(file.bytes(), file.label()), file.label());
+      break;
+    case FileKind::kWebp:
+      result.animation = true;
+      result.provenance =
+          parse_packet(read_webp_info(file.bytes(), file.label()).xmp, file.label());
+      break;
+    case FileKind::kPng:
+      result.provenance =
+          parse_provenance(read_png_info(file.bytes(), file.label()).text, file.label());
+      break;
+    default:
+      break;
+  }
+  return result;
+}
+
+ImageFile read_image_file(const std::string& path) { return read_image_file(ImageBytes(path)); }
 
 }  // namespace ebb

@@ -3,12 +3,16 @@
 #include <optional>
 #include <string>
 
+#include "apps/cli/image_bytes.h"
 #include "apps/cli/provenance.h"
 
 namespace ebb {
 
 // The comment that a GIF carries: "ebb " and provenance_json().
 std::string gif_comment(const Provenance& provenance);
+
+// The XMP packet that a WebP carries: provenance_json() in one property.
+std::string webp_packet(const Provenance& provenance);
 
 // What an image file is and how it was made.
 struct ImageFile {
@@ -17,8 +21,9 @@ struct ImageFile {
   std::optional<Provenance> provenance;
 };
 
-// Reads a PNG or GIF; of a JPEG, which ebb never writes, the description. FormatError for other
-// files and damaged ones; the pixels are not decoded.
+// Of the kinds that ebb does not write, the description. FormatError for files that are no image
+// and damaged ones; the pixels are not decoded.
+ImageFile read_image_file(const ImageBytes& file);
 ImageFile read_image_file(const std::string& path);
 
 }  // namespace ebb

@@ -5,13 +5,13 @@
 #include <filesystem>
 #include <span>
 
+#include "apps/cli/image_bytes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/stream.h"
 #include "base/text.h"
 #include "image/convert.h"
-#include "image/jpeg.h"
-#include "image/png.h"
 #include "image/resize.h"
 #include "weights/digest.h"
 #include "weights/file_kind.h"
@@ -23,8 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kWanted = "a PNG or JPEG image, or an IDX file with an index";
-constexpr uint64_t kMaxFileBytes = kMaxImagePixels * 8 + (1 << 20);
 constexpr uint8_t kWhite = 255, kBlack = 0;
 constexpr double kMiddle = 127.5;
 
@@ -66,28 +64,30 @@ Image pick(const IdxImages& images, const std::string& index, const std::string&
   return image;
 }
 
+// Image `index` of the IDX file at `path`.
+StoredImage read_idx_image(const IndexedName& name, const std::string& path,
+                           const std::string& where) {
+  EBB_CHECK(!name.index.empty(), UsageError, where,
+            ": an IDX file holds many images. Say which: ", path_label(name.path + "#0"), ".");
+  return {pick(read_idx_images(path), name.index, where),
+          {name.path, sha256_hex(FileReader(path))}};
+}
+
 StoredImage read_stored(const std::string& flag, const std::string& name) {
   const IndexedName parts = split_index(name);
   const std::string path = find_input_file(parts.path);
   const std::string where = cat(flag, " ", path_label(name));
-  const FileReader reader(path);
-  const FileKind kind = file_kind(reader);
-  const InputFile file{parts.path, sha256_hex(reader)};
-  if (kind == FileKind::kIdxImages || kind == FileKind::kGzip) {
-    EBB_CHECK(!parts.index.empty(), UsageError, where,
-              ": an IDX file holds many images. Choose one: ", path_label(name + "#0"), ".");
-    return {pick(read_idx_images(path), parts.index, where), file};
+  if (!is_input_stream(path)) {
+    const FileKind kind = file_kind(FileReader(path));
+    if (kind == FileKind::kIdxImages || kind == FileKind::kGzip) {
+      return read_idx_image(parts, path, where);
+    }
   }
+  const ImageBytes file(path);
   EBB_CHECK(parts.index.empty(), UsageError, where, ": #", terminal_safe(parts.index),
-            " picks from an IDX file, but this is ", describe(kind), ". Leave it out.");
-  refuse_other_kinds(reader, kWanted, {FileKind::kPng, FileKind::kJpeg});
-  EBB_CHECK(kind != FileKind::kUnknown, FormatError, reader.label(),
-            ": unknown kind of file, expected ", kWanted, ". Convert it or name another file.");
-  const std::vector<std::byte> content = read_file(path, kMaxFileBytes);
-  const std::span bytes(reinterpret_cast<const uint8_t*>(content.data()), content.size());
-  return {kind == FileKind::kPng ? decode_png(bytes, reader.label())
-                                 : decode_jpeg(bytes, reader.label()),
-          file};
+            " picks from an IDX file, but this is ", describe(file.kind()), ". Leave it out.");
+  file.check_image(cat(kImageKinds, ", or an IDX file with an index"));
+  return {decode_image(file), {parts.path, file.sha256()}};
 }
 
 // Mean over the outermost pixels of `channel`.
@@ -124,9 +124,42 @@ uint8_t background_for(const Image& image, const ImageFormat& format, Invert opt
   return transparent_border && ink_mean(image) > kMiddle ? kBlack : kWhite;
 }
 
-bool should_invert(const Image& image, const ImageFormat& format, Invert option) {
-  if (option != Invert::kAuto) return option == Invert::kYes;
-  return format.light_on_dark && border_mean(to_gray(image), 0) > kMiddle;
+// The median level of the outermost pixels: a stroke that runs off the paper does not move it.
+double border_level(const Image& gray) {
+  std::vector<uint8_t> border;
+  for (int y = 0; y < gray.height; ++y) {
+    const bool whole_row = y == 0 || y == gray.height - 1;
+    const int step = whole_row ? 1 : std::max(1, gray.width - 1);
+    for (int x = 0; x < gray.width; x += step) {
+      border.push_back(gray.pixels[static_cast<size_t>(y) * gray.width + x]);
+    }
+  }
+  const auto middle = border.begin() + static_cast<int64_t>(border.size() / 2);
+  std::nth_element(border.begin(), middle, border.end());
+  return *middle;
+}
+
+// Whether what is drawn is darker than what it is drawn on. `gray` has the model's size, where even
+// a thin stroke covers some of the pixels: the paper is the border, and the strokes are whichever
+// of the darkest and the lightest pixels stand out more from it.
+bool is_dark_on_light(const Image& gray) {
+  constexpr size_t kStrokeShare = 50;    // strokes cover at least a fiftieth
+  constexpr double kLeastContrast = 12;  // levels; below it is the grain of the paper
+  const double paper = border_level(gray);
+  if (gray.width < 3 || gray.height < 3) return paper > kMiddle;  // nothing but border
+  std::vector<uint8_t> levels = gray.pixels;
+  std::sort(levels.begin(), levels.end());
+  const size_t count = std::max<size_t>(1, levels.size() / kStrokeShare);
+  double darkest = 0, lightest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    darkest += static_cast<double>(levels[i]) / static_cast<double>(count);
+    lightest += static_cast<double>(levels[levels.size() - 1 - i]) / static_cast<double>(count);
+  }
+  const double dark_strokes = paper - darkest, light_strokes = lightest - paper;
+  if (std::max(dark_strokes, light_strokes) < kLeastContrast || dark_strokes == light_strokes) {
+    return paper > kMiddle;
+  }
+  return dark_strokes > light_strokes;
 }
 
 // [from, to) of an axis.
@@ -162,7 +195,7 @@ bool is_mask_name(const std::string& name) {
 
 // A file of the data set may be named without its directory.
 std::string find_input_file(const std::string& path) {
-  if (exists(path) || path.find('/') != std::string::npos) return path;
+  if (is_input_stream(path) || exists(path) || path.find('/') != std::string::npos) return path;
   const std::string in_data = (fs::path(mnist_directory("")) / path).string();
   return exists(in_data) ? in_data : path;
 }
@@ -187,9 +220,12 @@ InputImage read_input_image(const std::string& flag, const std::string& name,
   const Image opaque =
       composite(stored.image, background_for(stored.image, format, options.invert));
   Image image = to_channels(opaque, format.channels);
-  const bool inverted = should_invert(image, format, options.invert);
-  if (inverted) image = invert(image);
   const auto resize = options.fit == Fit::kCrop ? resize_and_crop : resize_bicubic;
+  bool inverted = options.invert == Invert::kYes;
+  if (options.invert == Invert::kAuto && format.light_on_dark) {
+    inverted = is_dark_on_light(to_gray(resize(image, format.width, format.height)));
+  }
+  if (inverted) image = invert(image);
   return {resize(image, format.width, format.height), inverted, std::move(stored.file)};
 }
 
@@ -198,7 +234,8 @@ Mask read_mask(const std::string& flag, const std::string& name, int width, int 
   if (is_mask_name(name)) {
     mask = named_mask(name, width, height);
   } else {
-    EBB_CHECK(exists(find_input_file(split_index(name).path)), IoError, flag, " ", path_label(name),
+    const std::string path = find_input_file(split_index(name).path);
+    EBB_CHECK(is_input_stream(path) || exists(path), IoError, flag, " ", path_label(name),
               ": no such file. Name an image, or left, right, top, bottom or center.");
     StoredImage stored = read_stored(flag, name);
     const Image gray = to_gray(composite(stored.image, kBlack));

@@ -40,20 +40,22 @@ struct InputImage {
   }
 };
 
-// Reads a PNG or JPEG, told apart by content, or image i of an IDX file given as "file#i" (an IDX
-// file without a directory in its name is also looked for where the data set is). In this order:
+// Reads an image of the kinds that image_bytes.h lists, told apart by content, from a file or a
+// stream ("-": standard input), or image i of an IDX file given as "file#i" (an IDX file without a
+// directory in its name is also looked for where the data set is). In this order:
 //   1. Transparency is put on a background: white, or for light_on_dark models black with
 //      Invert::kNo, white with kYes; with kAuto, when most of the border is transparent, the one of
 //      the two that the strokes stand out from.
 //   2. Gray from color (to_gray()) or RGB from gray.
-//   3. Invert::kYes inverts. kAuto inverts for light_on_dark models when the border is lighter than
-//      mid-gray on average.
+//   3. Invert::kYes inverts. kAuto inverts for light_on_dark models when what stands on the paper
+//      is darker than the paper, as the border shows it; where there is next to no contrast, when
+//      the border is lighter than mid-gray.
 //   4. resize_bicubic(), or with Fit::kCrop resize_and_crop().
 // `flag` ("-i") starts the messages that are about the command line and not the file.
 InputImage read_input_image(const std::string& flag, const std::string& name,
                             const ImageFormat& format, const InputOptions& options);
 
-// The file that a path of an InputFile means here.
+// The file that a path of an InputFile means here; a stream is itself.
 std::string find_input_file(const std::string& path);
 
 // Which pixels to inpaint.

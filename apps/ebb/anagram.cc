@@ -54,6 +54,9 @@ void run(const Flags& flags, const Invocation& invocation) {
   GenerateRequest request = job.request(images);
   request.guidance = mean_of_views(parts);
   const OutputFiles files = job.files(images, std::min<int64_t>(images, 10));
+  check_figure(files, job.image(), files.columns,
+               (images + files.columns - 1) / files.columns * static_cast<int64_t>(views.size()),
+               {"", {}, names});
   job.release_weights();
 
   const std::vector<float> values = job.generate(request, files);

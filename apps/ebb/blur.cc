@@ -61,8 +61,11 @@ void run(const Flags& flags, const Invocation& invocation) {
   const std::vector<BlurResult> candidates = candidates_for(flags, job);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  const int64_t rows = images * count_levels(flags.timesteps);
+  const OutputFiles files = job.files(rows, 1);
+  check_figure(files, job.image(), 3, rows,
+               {"", {"original"}, {"t = 999, " + blur_text({255, 0.25, 0})}});
   const auto levels = noise_image(job, start, flags.timesteps, images);
-  const OutputFiles files = job.files(images * static_cast<int64_t>(levels.size()), 1);
   Provenance provenance = provenance_of(job, start);
 
   std::vector<GeneratedImage> generated;  // each noisy and blurred side by side

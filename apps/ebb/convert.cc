@@ -7,6 +7,7 @@
 #include "apps/cli/cli.h"
 #include "apps/ebb/commands.h"
 #include "base/output_file.h"
+#include "base/stream.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "diffusion/find_model.h"

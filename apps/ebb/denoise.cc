@@ -138,7 +138,9 @@ void run_one_step(const Flags& flags, SampleJob& job) {
   const auto levels = levels_of(flags, job.objective());
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
-  const OutputFiles files = job.files(images * static_cast<int64_t>(levels.size()), 1);
+  const auto count = static_cast<int64_t>(levels.size());
+  const OutputFiles files = job.files(images * count, 1);
+  check_figure(files, job.image(), count, 3 * images, {"", {levels.front().first}, {"denoised"}});
   job.release_weights();
   NetworkDenoiser denoiser(job.context(), job.model().network, job.params(), images,
                            job.guided_to(labels));
@@ -183,6 +185,13 @@ void run_iterative(const Flags& flags, SampleJob& job) {
   request.labels = labels;
   request.start = start.tensor;
   const OutputFiles files = job.files(images, square_columns(images));
+  if (flags.show_every > 0) {
+    // The states, the result, one step, blur and the original.
+    const int64_t count = step_count(request.schedule) / flags.show_every + 5;
+    check_figure(files, job.image(), count, images, {"", {"one step", "original"}, {}});
+  } else {
+    check_grid(files, images, job.image());
+  }
 
   std::vector<Column> columns;
   const auto keep = [&](const GenerateStep& step) {

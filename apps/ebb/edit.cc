@@ -30,6 +30,7 @@ void run(const Flags& flags, const Invocation& invocation) {
     requests.back().start = start.tensor;
   }
   const OutputFiles files = job.files(each * levels, levels + 1);
+  check_figure(files, job.image(), levels + 1, each, {"", {"original"}, {}});
 
   std::vector<GeneratedImage> generated;
   GridLabels grid{.title = "", .columns = {}, .rows = {}};

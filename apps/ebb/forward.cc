@@ -21,8 +21,10 @@ void run(const Flags& flags, const Invocation& invocation) {
   const SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
+  const int64_t levels = count_levels(flags.timesteps);
+  const OutputFiles files = job.files(images * levels, 1);
+  check_figure(files, job.image(), levels + 1, images, {"", {"original", "t = 999"}, {}});
   const auto noisy = noise_image(job, start, flags.timesteps, images);
-  const OutputFiles files = job.files(images * static_cast<int64_t>(noisy.size()), 1);
   Provenance provenance = provenance_of(job, start);
 
   std::vector<GeneratedImage> generated;

@@ -140,6 +140,7 @@ void run(const Flags& flags, const Invocation& invocation) {
   }
   request.guidance = sum_of_parts(guidances);
   const OutputFiles files = job.files(images, square_columns(images));
+  check_grid(files, images, job.image());
   job.release_weights();
 
   const std::vector<float> values = job.generate(request, files);

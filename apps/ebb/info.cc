@@ -2,13 +2,13 @@
 #include <ostream>
 #include <sstream>
 
+#include "apps/cli/image_bytes.h"
 #include "apps/cli/image_provenance.h"
 #include "apps/cli/provenance.h"
 #include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "weights/file_kind.h"
 
 namespace ebb {
 namespace {
@@ -87,9 +87,9 @@ void print_json(std::ostream& out, const std::string& path, const PngInfo& info,
   out << result.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
 }
 
-// A GIF, whose only text is ebb's, or a JPEG.
-void show_other(std::ostream& out, const Options& options) {
-  const ImageFile file = read_image_file(options.image);
+// Any kind but PNG; the only text shown is ebb's.
+void show_other(std::ostream& out, const Options& options, const ImageBytes& bytes) {
+  const ImageFile file = read_image_file(bytes);
   if (options.json) {
     Json result = {{"file", options.image}, {"description", file.description}};
     if (file.provenance) {
@@ -102,16 +102,19 @@ void show_other(std::ostream& out, const Options& options) {
   print_origin(out, file.provenance);
 }
 
-void run(const Options& options, std::ostream& out) {
-  const FileKind kind = file_kind(FileReader(options.image));
-  if (kind == FileKind::kGif || kind == FileKind::kJpeg) return show_other(out, options);
-  const PngInfo info = read_png_info(options.image);
-  const std::optional<Provenance> provenance =
-      parse_provenance(info.text, path_label(options.image));
+void run(const Options& options, const Invocation& invocation) {
+  const ImageBytes file(options.image);
+  if (file.kind() != FileKind::kPng) return show_other(invocation.out, options, file);
+  const PngInfo info = read_png_info(file.bytes(), file.label());
+  for (const std::string& warning : info.warnings) {
+    invocation.err << "warning: " << file.label() << ": ignored: " << terminal_safe(warning)
+                   << ".\n";
+  }
+  const std::optional<Provenance> provenance = parse_provenance(info.text, file.label());
   if (options.json) {
-    print_json(out, options.image, info, provenance.has_value());
+    print_json(invocation.out, options.image, info, provenance.has_value());
   } else {
-    print_human(out, options.image, info, provenance);
+    print_human(invocation.out, options.image, info, provenance);
   }
 }
 
@@ -120,9 +123,9 @@ void run(const Options& options, std::ostream& out) {
 // `ebb info IMAGE [--json]`: how a PNG was made, from the text in it.
 void add_info(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  command.add_option("image", options->image, "PNG, GIF or JPEG file").required();
+  command.add_option("image", options->image, "Image file, or - for standard input").required();
   command.add_flag("--json", options->json, "Print one JSON object");
-  command.callback([options, &invocation] { run(*options, invocation.out); });
+  command.callback([options, &invocation] { run(*options, invocation); });
 }
 
 }  // namespace ebb

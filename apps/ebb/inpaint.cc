@@ -78,6 +78,10 @@ void run(const Flags& flags, const Invocation& invocation) {
       job.context(), mask_tensor(job, mask.inpaint), start.tensor);
   constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid
   const OutputFiles files = job.files(images, kBefore + images);
+  const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
+  const uint64_t last_seed = request.seed + static_cast<uint64_t>(images) - 1;
+  check_figure(files, image, columns, (kBefore + images + columns - 1) / columns,
+               {"", {flags.job.columns > 0 ? "" : cat("seed ", last_seed)}, {}});
   job.release_weights();
 
   const std::vector<Image> results = images_of(job, job.generate(request, files));
@@ -101,7 +105,6 @@ void run(const Flags& flags, const Invocation& invocation) {
       provenance.seeds.push_back(generated[k].seed);
     }
     if (flags.job.columns > 0) grid.columns.clear();  // rows mix what they would name
-    const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
     write_figure(job.out(), files,
                  make_labeled_grid(cells, static_cast<int>(columns), grid, kFigureScale),
                  provenance);

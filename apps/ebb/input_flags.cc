@@ -5,15 +5,17 @@
 namespace ebb {
 
 Flag add_input_flags(Command command, InputFlags& flags, bool required) {
-  Flag image = command
-                   .add_option("-i,--init-img", flags.image,
-                               "Image to start from: PNG, JPEG, or FILE#N, image N of an IDX file")
-                   .type_name("FILE")
-                   .required(required);
+  Flag image =
+      command
+          .add_option("-i,--init-img", flags.image,
+                      "Image to start from: PNG, JPEG, WebP, GIF, BMP, PNM or TGA, - for standard "
+                      "input, or FILE#N, image N of an IDX file")
+          .type_name("FILE")
+          .required(required);
   add_choice(
       command, "--invert", flags.invert, {"auto", "yes", "no"},
-      "Invert the image (auto: dark on light becomes light on dark, judged by the border, for "
-      "models of light strokes)");
+      "Invert the image (auto: dark on light becomes light on dark, judged by what stands out from "
+      "the border, for models of light strokes)");
   add_choice(command, "--fit", flags.fit, {"stretch", "crop"},
              "How to fit another size (stretch); crop keeps the center");
   return image;

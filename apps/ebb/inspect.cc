@@ -1,13 +1,22 @@
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "apps/cli/cli.h"
+#include "apps/cli/error_json.h"
+#include "apps/cli/image_bytes.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/inspect_reports.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/stream.h"
 #include "base/text.h"
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
@@ -22,16 +31,34 @@ struct Options {
   LoadLimits limits;
 };
 
-// The kind a well-known name promises, so that a file that breaks the promise gets the error of the
-// right reader.
+constexpr const char* kWanted =
+    "a safetensors or IDX file, or a PNG, JPEG, WebP, GIF, BMP, PNM or TGA image";
+
+// The kind a well-known name promises, so that a file whose contents say nothing gets the error of
+// the right reader.
 FileKind kind_by_name(const std::string& path) {
   std::string name = std::filesystem::path(path).filename().string();
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
-  if (name.ends_with(".safetensors")) return FileKind::kSafetensors;
-  if (name.ends_with(".png")) return FileKind::kPng;
-  if (name.ends_with(".jpg") || name.ends_with(".jpeg")) return FileKind::kJpeg;
   if (name.find("idx3") != std::string::npos) return FileKind::kIdxImages;
   if (name.find("idx1") != std::string::npos) return FileKind::kIdxLabels;
+  constexpr std::array<std::pair<std::string_view, FileKind>, 12> kEndings = {
+      {{".safetensors", FileKind::kSafetensors},
+       {".png", FileKind::kPng},
+       {".jpg", FileKind::kJpeg},
+       {".jpeg", FileKind::kJpeg},
+       {".webp", FileKind::kWebp},
+       {".gif", FileKind::kGif},
+       {".bmp", FileKind::kBmp},
+       {".ppm", FileKind::kPnm},
+       {".pgm", FileKind::kPnm},
+       {".pbm", FileKind::kPnm},
+       {".pnm", FileKind::kPnm},
+       {".tga", FileKind::kTga}}};
+  for (const auto& [ending, kind] : kEndings) {
+    if (name.ends_with(ending)) return kind;
+  }
   return FileKind::kUnknown;
 }
 
@@ -42,27 +69,48 @@ FileKind kind_inside_gzip(const std::string& path) {
   return file_kind(head, head.size());
 }
 
+bool is_listed(FileKind kind) {
+  return kind == FileKind::kSafetensors || kind == FileKind::kIdxImages ||
+         kind == FileKind::kIdxLabels || is_image(kind);
+}
+
+// What the contents say; the name only where they say nothing that could be listed. TGA is told by
+// its name as well: it has no mark of its own.
 FileKind kind_of(const std::string& path) {
   const FileKind promised = kind_by_name(path);
-  if (promised != FileKind::kUnknown) return promised;
-  const FileKind found = file_kind(FileReader(path));
-  return found == FileKind::kGzip ? kind_inside_gzip(path) : found;
+  FileKind found = file_kind(FileReader(path));
+  if (found == FileKind::kGzip) found = kind_inside_gzip(path);
+  if (!is_listed(found) || (found == FileKind::kTga && promised != FileKind::kUnknown)) {
+    return promised != FileKind::kUnknown ? promised : found;
+  }
+  return found;
+}
+
+void warn_of_name(std::ostream& err, const std::string& path, FileKind kind) {
+  const FileKind promised = kind_by_name(path);
+  if (promised == FileKind::kUnknown || promised == kind) return;
+  err << "warning: " << path_label(path) << ": this is " << describe(kind)
+      << ", its name is that of " << describe(promised) << ".\n";
 }
 
 // The labels to check `images` against: the only label file of the command line if it names one of
 // each, else the one that lies beside the images.
 std::string labels_for(const std::string& images, const Options& options) {
-  std::vector<std::string> labels;
-  std::vector<std::string> others;
-  for (const std::string& path : options.files) {
-    (kind_of(path) == FileKind::kIdxLabels ? labels : others).push_back(path);
+  if (options.files.size() == 2) {
+    const std::string& other = options.files[options.files[0] == images ? 1 : 0];
+    try {
+      if (!is_input_stream(other) && kind_of(other) == FileKind::kIdxLabels) return other;
+    } catch (const Error&) {
+      // It is reported in its turn.
+    }
   }
-  if (labels.size() == 1 && others.size() == 1) return labels.front();
   return find_labels_beside(images);
 }
 
-InspectReport inspect_file(const std::string& path, const Options& options) {
+InspectReport inspect_file(const std::string& path, const Options& options, std::ostream& err) {
+  if (is_input_stream(path)) return inspect_image(path, FileKind::kUnknown);
   const FileKind kind = kind_of(path);
+  warn_of_name(err, path, kind);
   switch (kind) {
     case FileKind::kSafetensors:
       return inspect_safetensors(path, options.limits);
@@ -70,16 +118,13 @@ InspectReport inspect_file(const std::string& path, const Options& options) {
       return inspect_idx_images(path, labels_for(path, options));
     case FileKind::kIdxLabels:
       return inspect_idx_labels(path);
-    case FileKind::kPng:
-      return inspect_png(path);
-    case FileKind::kJpeg:
-      return inspect_jpeg(path);
     default:
-      refuse_other_kinds(FileReader(path), "a safetensors, IDX, PNG or JPEG file", {});
-      throw FormatError(cat(path_label(path),
-                            ": unknown kind of file, expected a safetensors, IDX, PNG or JPEG "
-                            "file. Name another file."));
+      break;
   }
+  if (is_image(kind)) return inspect_image(path, kind);
+  refuse_other_kinds(FileReader(path), kWanted, {});
+  throw FormatError(
+      cat(path_label(path), ": unknown kind of file, expected ", kWanted, ". Name another file."));
 }
 
 void warn_of_non_finite(std::ostream& err, const InspectReport& report) {
@@ -94,27 +139,42 @@ void warn_of_non_finite(std::ostream& err, const InspectReport& report) {
   }
 }
 
+// Every file is reported, bad ones with their error; the first of them decides the exit code.
 void run(const Options& options, const Invocation& invocation) {
   InspectReport files = InspectReport::array();
+  std::optional<InspectReport> first_error;
   for (const std::string& path : options.files) {
-    files.push_back(inspect_file(path, options));
-    warn_of_non_finite(invocation.err, files.back());
-    if (!options.json) print_report(invocation.out, files.back());
-    invocation.out.flush();
+    try {
+      files.push_back(inspect_file(path, options, invocation.err));
+      warn_of_non_finite(invocation.err, files.back());
+      if (!options.json) print_report(invocation.out, files.back());
+      invocation.out.flush();
+    } catch (const Error& error) {
+      const InspectReport found = error_json(error);
+      invocation.err << "error: " << found.at("message").get<std::string>() << std::endl;
+      files.push_back({{"file", path}, {"error", found}});
+      if (!first_error) first_error = found;
+    }
   }
-  if (!options.json) return;
-  // A path may hold any bytes; JSON holds UTF-8.
-  const auto replace = InspectReport::error_handler_t::replace;
-  invocation.out << InspectReport{{"files", files}}.dump(2, ' ', true, replace) << '\n';
+  if (options.json) {
+    InspectReport result = {{"files", files}};
+    if (first_error) result["error"] = *first_error;
+    // A path may hold any bytes; JSON holds UTF-8.
+    const auto replace = InspectReport::error_handler_t::replace;
+    invocation.out << result.dump(2, ' ', true, replace) << '\n';
+  }
+  if (first_error) throw ExitWith{first_error->at("code").get<int>()};
 }
 
 }  // namespace
 
-// `ebb inspect FILE... [--json]`: what a file holds, for safetensors, IDX(.gz) and PNG files. Reads
-// every byte and applies every rule of the loaders, so a file that passes here loads.
+// `ebb inspect FILE... [--json]`: what a file holds, for safetensors, IDX(.gz) and image files.
+// Reads every byte and applies every rule of the loaders, so a file that passes here loads.
 void add_inspect(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  command.add_option("files", options->files, "safetensors, IDX(.gz), PNG or JPEG files")
+  command
+      .add_option("files", options->files,
+                  "safetensors, IDX(.gz) and image files, or - for an image from a pipe")
       .required()
       .type_name("FILE");
   command.add_flag("--json", options->json, "Print one JSON object instead of text");

@@ -5,11 +5,10 @@
 #include <iomanip>
 #include <vector>
 
+#include "apps/cli/image_bytes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "image/jpeg.h"
-#include "image/png.h"
 #include "weights/digest.h"
 #include "weights/file_kind.h"
 #include "weights/idx.h"
@@ -159,18 +158,15 @@ InspectReport inspect_idx_labels(const std::string& path) {
   return report;
 }
 
-InspectReport inspect_png(const std::string& path) {
-  const std::string text = describe_png(path);
-  InspectReport report = start_report(FileReader(path), "png");
-  report["text"] = text;
-  return report;
-}
-
-InspectReport inspect_jpeg(const std::string& path) {
-  const std::string text = describe_jpeg(path);
-  InspectReport report = start_report(FileReader(path), "jpeg");
-  report["text"] = text;
-  return report;
+InspectReport inspect_image(const std::string& path, FileKind promised) {
+  ImageBytes file(path);
+  file.assume(promised);
+  const std::string text = describe_image(file);
+  return {{"file", path},
+          {"kind", image_kind_key(file.kind())},
+          {"bytes", file.bytes().size()},
+          {"sha256", file.sha256()},
+          {"text", text}};
 }
 
 std::string find_labels_beside(const std::string& images_path) {
@@ -190,9 +186,10 @@ std::string find_labels_beside(const std::string& images_path) {
 void print_report(std::ostream& out, const InspectReport& report) {
   if (report["kind"] == "safetensors") {
     print_safetensors(out, report);
-  } else if (report["kind"] == "png" || report["kind"] == "jpeg") {
-    print_heading(out, report, report["kind"] == "png" ? "PNG" : "JPEG");
-    out << report["text"].get<std::string>();
+  } else if (report.contains("text")) {
+    const auto text = report["text"].get<std::string>();
+    print_heading(out, report, text.substr(0, text.find(' ')));
+    out << text;
   } else {
     print_idx(out, report);
   }

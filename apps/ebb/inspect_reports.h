@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "weights/file_kind.h"
 #include "weights/safetensors_header.h"
 
 namespace ebb {
@@ -23,9 +24,9 @@ InspectReport inspect_idx_images(const std::string& path, const std::string& lab
 // as many as the largest label asks for.
 InspectReport inspect_idx_labels(const std::string& path);
 
-// kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image.
-InspectReport inspect_png(const std::string& path);
-InspectReport inspect_jpeg(const std::string& path);
+// kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image, of
+// any kind, from a file or a stream. `promised`: what it should be when its contents do not say.
+InspectReport inspect_image(const std::string& path, FileKind promised);
 
 // The label file that belongs to an image file by MNIST's naming and exists beside it
 // ("train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte.gz", or the same without .gz); empty

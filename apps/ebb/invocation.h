@@ -21,7 +21,7 @@ struct RerunTarget {
 // One call of a command. Must outlive it.
 struct Invocation {
   std::vector<std::string> arguments;  // program name first; images record them
-  std::ostream& out;
+  std::ostream& out;           // text; the image of `-o -` goes to descriptor 1 (base/stream.h)
   std::ostream& err;           // warnings
   bool shows_progress = true;  // on a terminal
   RerunTarget rerun = {};

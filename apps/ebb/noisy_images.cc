@@ -6,6 +6,10 @@
 
 namespace ebb {
 
+int64_t count_levels(const std::string& timesteps) {
+  return static_cast<int64_t>(parse_integers(timesteps, "-t", 0, kScale - 1).size());
+}
+
 std::vector<NoisyImages> noise_image(const SampleJob& job, const StartImage& start,
                                      const std::string& timesteps, int64_t images) {
   EBB_CHECK(takes_time(job.objective()), UsageError, "--model ", path_label(job.model().path),

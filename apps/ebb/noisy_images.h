@@ -14,6 +14,9 @@ struct NoisyImages {
   Tensor x;           // [images, H, W, C]
 };
 
+// How many levels `timesteps` lists.
+int64_t count_levels(const std::string& timesteps);
+
 // For each timestep of `timesteps` ("250,500,750", on the scale of 1000) the image noised for
 // seeds first_seed, first_seed + 1, ...; UsageError for a model that knows no time.
 std::vector<NoisyImages> noise_image(const SampleJob& job, const StartImage& start,

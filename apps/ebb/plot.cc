@@ -1,8 +1,8 @@
-#include <filesystem>
 #include <memory>
 #include <ostream>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/distinct_names.h"
 #include "apps/cli/provenance.h"
 #include "apps/ebb/commands.h"
 #include "base/error.h"
@@ -26,11 +26,11 @@ struct Flags {
 };
 
 // Each point is at the middle of the steps that it averages.
-PlotSeries loss_series(const ModelHistory& record) {
+PlotSeries loss_series(const ModelHistory& record, const std::string& label) {
   EBB_CHECK(!record.losses.empty(), FormatError, path_label(record.path),
             ": contains no loss curve. Use a model written by train_mnist.");
   PlotSeries series;
-  series.label = std::filesystem::path(record.path).stem().string();
+  series.label = label;
   const auto group = static_cast<double>(std::max<int64_t>(record.steps_per_point, 1));
   for (size_t i = 0; i < record.losses.size(); ++i) {
     series.x.push_back((static_cast<double>(i) + 0.5) * group);
@@ -55,11 +55,18 @@ void name_models(const std::vector<std::string>& names, Provenance& provenance) 
 
 void run(const Flags& flags, const Invocation& invocation) {
   const RerunTarget& rerun = invocation.rerun;
-  if (!rerun.active()) check_image_name("-o", flags.output, ".png");
+  const Overwrite overwrite =
+      flags.force || rerun.active() ? Overwrite::kReplace : Overwrite::kRefuse;
+  const std::string& path = rerun.active() ? rerun.output : flags.output;
+  if (!rerun.active()) check_image_name("-o", path, ".png");
+  check_output_file(path, overwrite);
   LossPlot plot;
   plot.title = "training loss";
-  for (const std::string& name : flags.models) {
-    plot.series.push_back(loss_series(read_model_history(find_model(name))));
+  std::vector<std::string> paths;
+  for (const std::string& name : flags.models) paths.push_back(find_model(name));
+  const std::vector<std::string> labels = distinct_names(paths);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    plot.series.push_back(loss_series(read_model_history(paths[i]), labels[i]));
   }
   const Image image =
       draw_loss_plot(plot, static_cast<int>(flags.width), static_cast<int>(flags.height));
@@ -70,9 +77,7 @@ void run(const Flags& flags, const Invocation& invocation) {
   provenance.width = image.width;
   provenance.height = image.height;
   name_models(flags.models, provenance);
-  const std::string& path = rerun.active() ? rerun.output : flags.output;
-  write_png(path, image, to_text_chunks(provenance),
-            flags.force || rerun.active() ? Overwrite::kReplace : Overwrite::kRefuse);
+  write_png(path, image, to_text_chunks(provenance), overwrite);
   invocation.out << path_label(path) << '\n';
 }
 

@@ -1,6 +1,7 @@
 #include <memory>
 #include <ostream>
 
+#include "apps/cli/animation_file.h"
 #include "apps/cli/cli.h"
 #include "apps/cli/image_provenance.h"
 #include "apps/cli/input_image.h"
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output_file.h"
+#include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/find_model.h"
 #include "image/png.h"
@@ -61,6 +63,9 @@ void check(const Flags& flags, std::ostream& err, const Provenance& provenance) 
     check_digest(flags, err, "model", find_model(provenance.model), provenance.model_sha256);
   }
   for (const InputFile& input : provenance.inputs) {
+    EBB_CHECK(!is_input_stream(input.path), FormatError, label, ": its input came through ",
+              path_label(input.path),
+              ", which cannot be read again. `ebb info` shows its command line.");
     check_digest(flags, err, "input", find_input_file(input.path), input.sha256);
   }
 }
@@ -85,11 +90,18 @@ bool compare_files(const Flags& flags, std::ostream& out, const std::vector<std:
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
-  const ImageFile file = read_image_file(flags.image);
+  const ImageBytes bytes(flags.image);
+  const ImageFile file = read_image_file(bytes);
   EBB_CHECK(file.provenance, FormatError, path_label(flags.image),
             ": does not record an ebb command. Only images that ebb wrote can be "
             "regenerated.");
   check(flags, invocation.err, *file.provenance);
+  EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
+            ": is compared with the image, so it must be a file. Name one.");
+  const bool is_webp = bytes.kind() == FileKind::kWebp;
+  EBB_CHECK(!file.animation || is_webp_name(flags.output) == is_webp, UsageError, "-o ",
+            path_label(flags.output), ": the animation is ", is_webp ? "WebP" : "GIF",
+            ". Use a name that ", is_webp ? "ends" : "does not end", " in .webp.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   const std::vector<std::byte> before = read_file(flags.image, kMaxFileBytes);
   run_command({.arguments = file.provenance->argv,
@@ -108,7 +120,7 @@ void run(const Flags& flags, const Invocation& invocation) {
 // `ebb rerun IMAGE -o FILE`: regenerates an image or animation from its metadata.
 void add_rerun(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  command.add_option("image", flags->image, "PNG or GIF written by ebb").required();
+  command.add_option("image", flags->image, "PNG, GIF or WebP written by ebb").required();
   command.add_option("-o,--output", flags->output, "Output file").required();
   command.add_flag(
       "--force", flags->force,

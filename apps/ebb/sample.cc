@@ -16,6 +16,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
   std::vector<int64_t> labels = job.classes(images, "all");
   const std::string all_text = all ? "all classes" : class_text(labels[0]);
   const OutputFiles files = job.files(images, all ? known : square_columns(images));
+  check_grid(files, images, job.image());
   GenerateRequest request = job.request(images);
   if (const std::optional<int64_t> only = job.only_image()) {
     labels = {labels[static_cast<size_t>(*only)]};

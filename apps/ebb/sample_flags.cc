@@ -75,10 +75,12 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
   add_integer(command, "--grid-cols", flags.columns, 1, 1000,
               "Columns of the grid (default depends on the command, or square)")
       .needs(grid);
-  Flag gif = command
-                 .add_option("--gif", flags.gif_file,
-                             "Also write an animation of the sampling (the image's name with .gif)")
-                 .value_optional();
+  Flag gif =
+      command
+          .add_option("--gif", flags.gif_file,
+                      "Also write an animation of the sampling, GIF or lossless WebP by its ending "
+                      "(the image's name with .gif)")
+          .value_optional();
   add_device_flags(command, flags.device);
   add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Images computed at once (64)");
   command.add_flag("--profile", flags.profile, "Print time by kernel and by layer");

@@ -9,6 +9,7 @@
 
 #include "apps/cli/output_pattern.h"
 #include "apps/cli/progress.h"
+#include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/find_model.h"
@@ -142,17 +143,19 @@ OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
     files.rerun = invocation_.rerun;
     files.overwrite = Overwrite::kReplace;
     if (invocation_.rerun.animation) files.gif = invocation_.rerun.output;
-    check_files(files, images);
+    check_files(files, images, image());
     return files;
   }
   if (files.output.empty()) files.output = flags_.grid ? "out.png" : "out_%03d.png";
   if (flags_.gif) {
     const std::string first = OutputPattern(files.output, flags_.grid ? 1 : images).path(0);
+    EBB_CHECK(!flags_.gif_file.empty() || !is_output_stream(first), UsageError,
+              "--gif: no name to derive from -o ", path_label(first), ". Give it a file name.");
     files.gif = flags_.gif_file.empty()
                     ? std::filesystem::path(first).replace_extension(".gif").string()
                     : flags_.gif_file;
   }
-  check_files(files, images);
+  check_files(files, images, image());
   return files;
 }
 

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <ostream>
 
-#include "apps/cli/image_provenance.h"
+#include "apps/cli/animation_file.h"
 #include "apps/cli/output_pattern.h"
 #include "base/text.h"
 #include "diffusion/pipeline.h"
-#include "image/gif.h"
 #include "image/png.h"
 
 namespace ebb {
@@ -40,9 +39,18 @@ void write_grid(std::ostream& out, const OutputFiles& files,
   write_figure(out, files, make_grid(cells, files.columns), provenance);
 }
 
+PixelSize size_of_grid(const OutputFiles& files, int64_t images, const Shape& image) {
+  return grid_size(static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0]),
+                   static_cast<uint64_t>(images), static_cast<uint64_t>(files.columns));
+}
+
 }  // namespace
 
-void check_files(const OutputFiles& files, int64_t images) {
+void check_files(const OutputFiles& files, int64_t images, const Shape& image) {
+  if (files.gif) {
+    const PixelSize grid = size_of_grid(files, images, image);
+    check_animation("--gif", *files.gif, {grid.width * kGifScale, grid.height * kGifScale});
+  }
   if (files.rerun.active()) {
     EBB_CHECK(files.grid || files.rerun.animation || files.rerun.image < images, UsageError,
               "image ", files.rerun.image, ": the command makes ", images, ".");
@@ -52,10 +60,21 @@ void check_files(const OutputFiles& files, int64_t images) {
   const OutputPattern pattern(files.output, files.grid ? 1 : images);
   pattern.check(files.overwrite);
   if (!files.gif) return;
-  check_image_name("--gif", *files.gif, ".gif");
   EBB_CHECK(*files.gif != pattern.path(0), UsageError, "--gif ", path_label(*files.gif),
             ": is also the image's file. Choose another name.");
   check_output_file(*files.gif, files.overwrite);
+}
+
+void check_grid(const OutputFiles& files, int64_t images, const Shape& image) {
+  if (files.grid) check_figure_size("--grid", size_of_grid(files, images, image));
+}
+
+void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
+                  const GridLabels& labels) {
+  if (!files.grid) return;
+  const PixelSize cell = {static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0])};
+  check_figure_size("--grid", labeled_grid_size(cell, static_cast<uint64_t>(columns),
+                                                static_cast<uint64_t>(rows), labels, kFigureScale));
 }
 
 FrameRecorder::FrameRecorder(int64_t images, int64_t steps, const Shape& image, DataRange range)
@@ -78,7 +97,7 @@ void FrameRecorder::write(std::ostream& out, const OutputFiles& files,
   for (const std::vector<Image>& images : frames_) {
     frames.push_back(upscale_nearest(make_grid(images, files.columns), kGifScale));
   }
-  write_gif(*files.gif, frames, {}, files.overwrite, gif_comment(provenance));
+  write_animation(*files.gif, frames, provenance, files.overwrite);
   print_file(out, *files.gif, {cat(frames.size(), " frames of ", steps_, " steps")});
 }
 

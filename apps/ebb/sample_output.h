@@ -12,6 +12,7 @@
 #include "diffusion/objective.h"
 #include "engine/tensor.h"
 #include "image/image.h"
+#include "image/labeled_grid.h"
 
 namespace ebb {
 
@@ -20,13 +21,22 @@ struct OutputFiles {
   std::string output;              // pattern, or one file when `grid`
   bool grid = false;               // all images in one
   int columns = 1;                 // of grid and animation
-  std::optional<std::string> gif;  // animation of the denoising
+  std::optional<std::string> gif;  // animation of the denoising, GIF or WebP
   Overwrite overwrite = Overwrite::kRefuse;
   RerunTarget rerun;  // when active: the only file to write
 };
 
-// IoError or UsageError when one of the files could not be written.
-void check_files(const OutputFiles& files, int64_t images);
+// IoError or UsageError when one of the files could not be written. `image`: [H, W, C].
+void check_files(const OutputFiles& files, int64_t images, const Shape& image);
+
+// For a command whose grid is a plain one of `images`: UsageError when that would be too large,
+// before anything is drawn.
+void check_grid(const OutputFiles& files, int64_t images, const Shape& image);
+
+// For a command whose grid is a figure with labels: UsageError when that would be too large, before
+// anything is drawn. Of the labels the widest count.
+void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
+                  const GridLabels& labels);
 
 // Keeps images of the states that an animation shows: about kFrames of them, evenly spaced, the
 // first and the last included.

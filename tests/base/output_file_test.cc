@@ -24,12 +24,12 @@ std::string refusal(const std::string& path, Overwrite overwrite = Overwrite::kR
 TEST_CASE("what could not be written later is refused at once") {
   const TempDir dir;
   put_file(dir / "file", "x");
-  REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
+  REQUIRE(::mknod((dir / "socket").c_str(), S_IFSOCK | 0600, 0) == 0);
   CHECK_NOTHROW(check_output_file(dir / "new", Overwrite::kRefuse));
   CHECK_NOTHROW(check_output_file(dir / "file", Overwrite::kReplace));
   CHECK_THAT(refusal(dir / "file", Overwrite::kRefuse), Contains("the file exists and is kept"));
   CHECK_THAT(refusal(dir.path()), Contains("is a directory"));
-  CHECK_THAT(refusal(dir / "fifo"), Contains("is a device or pipe"));
+  CHECK_THAT(refusal(dir / "socket"), Contains("is a device or socket"));
   CHECK_THAT(refusal(dir / "no/f"), Contains("/no does not exist"));
   CHECK_THAT(refusal(dir / "file/f"), Contains("/file is not a directory"));
   CHECK_THAT(refusal(dir / std::string(256, 'n')), Contains("File name too long"));

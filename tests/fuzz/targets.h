@@ -11,4 +11,14 @@ namespace ebb::test {
 void fuzz_safetensors(std::span<const uint8_t> bytes);
 void fuzz_idx(std::span<const uint8_t> bytes);
 
+// The decoders of images, in image_targets.cc. Inputs that announce more than a megapixel are only
+// looked at.
+void fuzz_png(std::span<const uint8_t> bytes);
+void fuzz_jpeg(std::span<const uint8_t> bytes);
+void fuzz_webp(std::span<const uint8_t> bytes);
+void fuzz_gif(std::span<const uint8_t> bytes);
+void fuzz_bmp(std::span<const uint8_t> bytes);
+void fuzz_pnm(std::span<const uint8_t> bytes);
+void fuzz_tga(std::span<const uint8_t> bytes);
+
 }  // namespace ebb::test

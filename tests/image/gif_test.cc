@@ -66,6 +66,11 @@ DecodedGif decode(const std::vector<uint8_t>& bytes) {
   return result;
 }
 
+GifInfo info_of(const std::string& path) {
+  const std::string gif = test::get_file(path);
+  return read_gif_info({reinterpret_cast<const uint8_t*>(gif.data()), gif.size()}, "x.gif");
+}
+
 Image gray_ramp(uint8_t start) {
   Image image = make_image(16, 16, 1);
   std::iota(image.pixels.begin(), image.pixels.end(), start);
@@ -149,13 +154,13 @@ TEST_CASE("a comment of any length stands in the animation and does not change i
     CAPTURE(length);
     const std::string comment(length, 'c');
     write_gif(dir / "x.gif", frames, {}, Overwrite::kReplace, comment);
-    const GifInfo info = read_gif_info(dir / "x.gif");
+    const GifInfo info = info_of(dir / "x.gif");
     CHECK(info.comments == std::vector<std::string>{comment});
     CHECK((info.width == 9 && info.height == 5 && info.frames == 2));
     CHECK(decode(encode_gif(frames, {}, comment)).frames == decode(encode_gif(frames, {})).frames);
   }
   write_gif(dir / "x.gif", frames, {}, Overwrite::kReplace);
-  CHECK(read_gif_info(dir / "x.gif").comments.empty());
+  CHECK(info_of(dir / "x.gif").comments.empty());
 }
 
 TEST_CASE("a GIF that is cut anywhere or holds an unknown block is refused") {
@@ -163,15 +168,33 @@ TEST_CASE("a GIF that is cut anywhere or holds an unknown block is refused") {
   const std::vector<uint8_t> gif =
       encode_gif(std::vector<Image>{make_image(4, 4, 1, 10)}, {}, "how it was made");
   const std::string whole(gif.begin(), gif.end());
-  for (size_t cut = 0; cut < whole.size(); ++cut) {
+  test::put_file(dir / "x.gif", whole.substr(0, whole.size() - 1));
+  CHECK(info_of(dir / "x.gif").frames == 1);  // only the end marker is missing
+  for (size_t cut = 0; cut < whole.size() - 1; ++cut) {
     CAPTURE(cut);
     test::put_file(dir / "x.gif", whole.substr(0, cut));
-    CHECK_THROWS_AS(read_gif_info(dir / "x.gif"), FormatError);
+    CHECK_THROWS_AS(info_of(dir / "x.gif"), FormatError);
   }
   std::string broken = whole;
   broken.back() = '\x7F';
   test::put_file(dir / "x.gif", broken);
-  CHECK_THROWS_AS(read_gif_info(dir / "x.gif"), FormatError);
+  CHECK_THROWS_AS(info_of(dir / "x.gif"), FormatError);
+}
+
+TEST_CASE("the first frame of a GIF is read, and only that") {
+  const std::vector<Image> frames = {gray_ramp(0), gray_ramp(90)};
+  std::vector<uint8_t> gif = encode_gif(frames, {});
+  CHECK(decode_gif(gif, "x.gif") == frames[0]);
+  const std::vector<uint8_t> one = encode_gif({frames.data(), 1}, {});
+  std::vector<uint8_t> cut(gif.begin(), gif.begin() + static_cast<int64_t>(one.size()) + 20);
+  CHECK(decode_gif(cut, "x.gif") == frames[0]);  // inside the second frame
+  cut.resize(one.size() - 30);
+  CHECK_THROWS_AS(decode_gif(cut, "x.gif"), FormatError);
+  Image color = make_image(5, 4, 3);
+  std::iota(color.pixels.begin(), color.pixels.end(), uint8_t{3});
+  CHECK(decode_gif(encode_gif({&color, 1}, {}), "x.gif") == color);
+  gif[7] = gif[9] = 0xFF;  // 65296 pixels a side
+  CHECK_THROWS_WITH(decode_gif(gif, "x.gif"), Catch::Matchers::Contains("Scale the image down"));
 }
 
 }  // namespace

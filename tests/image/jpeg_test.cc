@@ -129,16 +129,55 @@ TEST_CASE("a damaged EXIF block leaves the image as it is stored") {
   }
 }
 
-TEST_CASE("a JPEG that is cut anywhere is refused") {
+TEST_CASE("a JPEG that is cut anywhere before the end of its image is refused") {
   for (const bool progressive : {false, true}) {
     const std::string jpeg = make_jpeg(grads(20, 20, 3), JpegSpec{.progressive = progressive});
     CHECK(refusal(jpeg) == "(nothing was thrown)");
-    for (size_t cut = 0; cut < jpeg.size(); ++cut) {
+    const size_t end = progressive ? jpeg.size() : jpeg.size() - 2;  // the end marker
+    if (!progressive) CHECK(decoded(jpeg.substr(0, end)) == decoded(jpeg));
+    for (size_t cut = 0; cut < end; ++cut) {
       const std::string message = refusal(jpeg.substr(0, cut));
       INFO("cut to " << cut << " of " << jpeg.size() << ": " << message);
       CHECK(message.starts_with("x.jpg: "));
     }
   }
+}
+
+TEST_CASE("what libjpeg warns about and decodes without loss is read") {
+  const std::string jpeg = make_jpeg(grads(20, 20, 3));
+  const Image clean = decoded(jpeg);
+  // The spectral selection that some phones write into the scan header.
+  std::string phone = jpeg;
+  const size_t scan = test::behind_marker(jpeg, 0xDA);
+  const size_t header = static_cast<size_t>(static_cast<uint8_t>(jpeg[scan + 1]));
+  phone.replace(scan + header - 3, 3, std::string(3, '\0'));
+  REQUIRE(phone != jpeg);
+  CHECK(decoded(phone) == clean);
+  // Bytes before a marker of the header, as webcams write them.
+  std::string webcam = jpeg;
+  webcam.insert(test::behind_marker(jpeg, 0xDB) - 2, std::string("\x12\0\0", 3));
+  CHECK(decoded(webcam) == clean);
+  // A major version of JFIF that is not 1.
+  std::string jfif = jpeg;
+  const size_t version = jpeg.find("JFIF") + 5;
+  jfif[version] = 2;
+  CHECK(decoded(jfif) == clean);
+  // Padding before the end marker: a word of anything, a buffer of one byte.
+  const size_t end = jpeg.size() - 2;
+  CHECK(decoded(jpeg.substr(0, end) + "abcd" + jpeg.substr(end)) == clean);
+  CHECK(decoded(jpeg.substr(0, end) + std::string(3000, '\0') + jpeg.substr(end)) == clean);
+}
+
+TEST_CASE("a scan that is corrupt is refused") {
+  const std::string jpeg = make_jpeg(grads(64, 64, 3));
+  const size_t end = jpeg.size() - 2, scan = test::behind_marker(jpeg, 0xDA) + 12;
+  // Coded data is left over when all blocks are there.
+  CHECK_THAT(refusal(jpeg.substr(0, end) + jpeg.substr(scan, 60) + jpeg.substr(end)),
+             Contains("extraneous"));
+  // The middle of the scan is missing.
+  const size_t middle = (scan + end) / 2;
+  CHECK_THAT(refusal(jpeg.substr(0, middle - 40) + jpeg.substr(middle)),
+             Contains("Corrupt") || Contains("remature"));
 }
 
 TEST_CASE("no damaged byte of a JPEG does more than change the image or be refused") {

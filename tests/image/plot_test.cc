@@ -2,9 +2,12 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/utf8.h"
+#include "image/canvas.h"
 #include "image/plot_axis.h"
 #include "image/plot_data.h"
 #include "image/plot_image.h"
+#include "image/plot_legend.h"
 #include "testing/catch.h"
 
 namespace ebb {
@@ -166,6 +169,50 @@ TEST_CASE("a long curve is drawn like its lowest and highest values") {
   int tinted = 0;
   for (int x = 600; x < 680; ++x) tinted += light_blue(image.pixels.data() + (200 * 1200 + x) * 3);
   CHECK(tinted >= 1);
+}
+
+int count_ink(const Image& image, int left, int top, int right, int bottom) {
+  int count = 0;
+  for (int y = top; y < bottom; ++y) {
+    for (int x = left; x < right; ++x) {
+      const uint8_t* p = image.pixels.data() + (int64_t{y} * image.width + x) * 3;
+      count += std::max({p[0], p[1], p[2]}) < 90 ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+TEST_CASE("a small plot of many curves keeps its legend off the curves") {
+  LossPlot plot{"training loss", "step", "loss", {}};
+  for (const char* name : {"one", "another", "a third", "mnist-class", "mnist-time", "last"}) {
+    plot.series.push_back(falling(name, 2000, 1));
+  }
+  const Image image = draw_loss_plot(plot, 400, 300);
+  // Names below the axis, no dark text in the plotting area.
+  CHECK(count_ink(image, 90, 60, 380, 130) == 0);
+  CHECK(count_ink(image, 10, 220, 390, 300) > 200);
+  // A large one has them inside.
+  CHECK(count_ink(draw_loss_plot(plot), 800, 60, 1160, 260) > 200);
+}
+
+TEST_CASE("a legend without room for all curves says how many it leaves out") {
+  Canvas canvas(10, 10);
+  std::vector<std::string> names(50, "a name of some length");
+  const PlotLegend legend(names, plot_style(400, 300), 370, 200);
+  CHECK(legend.height_below() > 0);
+  CHECK(legend.height_below() <= 0.5 * 200);
+}
+
+TEST_CASE("text without room loses its middle, never half a character") {
+  Canvas canvas(10, 10);
+  canvas.set_font(12);
+  const std::string name = "\u03b1\u03b2\u03b3\u03b4\u03b5\u03b6\u03b7\u03b8";
+  CHECK(elided(canvas, name, 1000) == name);
+  for (double width = 5; width < 80; width += 3) {
+    const std::string shorter = elided(canvas, name, width);
+    CHECK(is_utf8(shorter));
+    CHECK((shorter == "\u2026" || canvas.text_width(shorter) <= width));
+  }
 }
 
 }  // namespace

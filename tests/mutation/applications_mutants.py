@@ -173,8 +173,8 @@ MUTANTS = (
     Mutant(
         "dark on light is not inverted",
         "apps/cli/input_image.cc",
-        "return format.light_on_dark && border_mean(to_gray(image), 0) > kMiddle;",
-        "return format.light_on_dark && border_mean(to_gray(image), 0) > 255;",
+        "return dark_strokes > light_strokes;",
+        "return dark_strokes > light_strokes + 255;",
     ),
     Mutant(
         "a random seed is not recorded for rerun",

@@ -151,7 +151,7 @@ def reachable(needs: Dict[str, Dict[str, tuple]], start: str) -> set:
 
 
 # A program that embeds the engine should not have to link what only the command line needs.
-HEAVY_HEADER = re.compile(r"^\s*#\s*include\s*<(CLI/|cairo|jpeglib|gif_lib|spng)")
+HEAVY_HEADER = re.compile(r"^\s*#\s*include\s*<(CLI/|cairo|jpeglib|gif_lib|spng|stb/|webp/)")
 HEAVY_PLACES = ("apps/", "image/", "tests/", "bench/")
 
 

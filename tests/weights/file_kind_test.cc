@@ -35,6 +35,21 @@ const std::vector<Sample>& samples() {
       {FileKind::kTar, std::string(257, 'x') + "ustar\0"s, "a tar archive"},
       {FileKind::kGif, "GIF89a", "a GIF image"},
       {FileKind::kJpeg, "\xff\xd8\xff\xe0", "a JPEG image"},
+      {FileKind::kWebp, "RIFF\x10\0\0\0WEBPVP8L"s, "a WebP image"},
+      {FileKind::kBmp, "BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\2\0\0\0\2\0\0\0"s, "a BMP image"},
+      {FileKind::kPnm, "P5 2 2 255\nabcd", "a PNM image"},
+      {FileKind::kPnm, "P2#by hand\n1 1 9 5", "a PNM image"},
+      {FileKind::kTga, "\0\0\2\0\0\0\0\0\0\0\0\0\2\0\2\0\x18\0"s, "a TGA image"},
+      {FileKind::kAvif, "\0\0\0\x1c"s + "ftypavif", "avifdec"},
+      {FileKind::kHeic, "\0\0\0\x18"s + "ftypheic", "heif-convert"},
+      {FileKind::kHeic, "\0\0\0\x18"s + "ftypmif1", "a HEIC image"},
+      {FileKind::kVideo, "\0\0\0\x18"s + "ftypisom", "ffmpeg"},
+      {FileKind::kJpegXl, "\xff\x0a\x10", "djxl"},
+      {FileKind::kTiff, "II*\0\x08\0\0\0"s, "a TIFF image"},
+      {FileKind::kTiff, "MM\0*\0\0\0\x08"s, "convert IMAGE.tif"},
+      {FileKind::kSvg, "<?xml version=\"1.0\"?>\n<!-- drawn --><svg width=\"1\"/>", "rsvg-convert"},
+      {FileKind::kSvg, "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "an SVG drawing"},
+      {FileKind::kPdf, "%PDF-1.7", "pdftoppm"},
       {FileKind::kJson, "{\"version\": \"1.0\"}", "JSON"},
   };
   return list;
@@ -47,6 +62,10 @@ TEST_CASE("a kind of file is told by its first bytes") {
   }
   CHECK(file_kind("\x12\x34\x56\x78", 4) == FileKind::kUnknown);
   CHECK(file_kind("\0\0\0"s, 3) == FileKind::kUnknown);
+  CHECK(file_kind("BM, the initials of a name", 26) == FileKind::kUnknown);
+  CHECK(file_kind("P5a was here", 12) == FileKind::kUnknown);
+  CHECK(file_kind("RIFF\x10\0\0\0WAVEfmt "s, 16) == FileKind::kUnknown);
+  CHECK(file_kind(std::string(18, '\0'), 18) == FileKind::kUnknown);
   CHECK(file_kind("\3\0\0\0\0\0\0\0{}"s, 10) == FileKind::kUnknown);  // length beyond the file
 }
 

@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "image/convert.h"
+#include "image/gif.h"
 #include "image/png.h"
+#include "image/webp.h"
 #include "nn/network.h"
 #include "testing/catch.h"
 #include "testing/errors.h"
@@ -69,6 +71,72 @@ TEST_CASE("dark drawings on light are inverted for models of light drawings on d
   CHECK(directory.tones(drawing(255, 0), Invert::kYes, kDigits) == Tones{255, 0});
   CHECK(directory.read(drawing(0, 255), kDigits).inverted);
   CHECK_FALSE(directory.read(drawing(255, 0), kDigits).inverted);
+}
+
+TEST_CASE("auto inversion goes by what stands out from the paper, however light that is") {
+  Directory directory;
+  // Paper in poor light and in good light, ink and chalk.
+  for (const int paper : {60, 110, 128, 150, 230}) {
+    CAPTURE(paper);
+    const auto ink = static_cast<uint8_t>(paper - 45), chalk = static_cast<uint8_t>(paper + 25);
+    CHECK(directory.read(drawing(ink, static_cast<uint8_t>(paper)), kDigits).inverted);
+    CHECK_FALSE(directory.read(drawing(chalk, static_cast<uint8_t>(paper)), kDigits).inverted);
+  }
+  // Without contrast the level of the paper decides, as it has to.
+  CHECK(directory.read(drawing(200, 201), kDigits).inverted);
+  CHECK_FALSE(directory.read(drawing(50, 49), kDigits).inverted);
+}
+
+TEST_CASE(
+    "a thin stroke, noise and a stroke that runs off the paper do not mislead auto inversion") {
+  Directory directory;
+  Image thin = make_image(1000, 1000, 1, 140);
+  for (int y = 200; y < 800; ++y) {
+    for (int x = 490; x < 502; ++x) thin.pixels[static_cast<size_t>(y) * 1000 + x] = 30;
+  }
+  for (size_t i = 0; i < thin.pixels.size(); ++i) {
+    thin.pixels[i] = static_cast<uint8_t>(thin.pixels[i] + i * 7919 % 13);
+  }
+  CHECK(directory.read(thin, kDigits).inverted);
+  Image off = make_image(28, 28, 1, 90);
+  for (int y = 0; y < 28; ++y) {
+    for (int x = 10; x < 16; ++x) off.pixels[static_cast<size_t>(y) * 28 + x] = 20;
+  }
+  CHECK(directory.read(off, kDigits).inverted);
+  CHECK_FALSE(directory.read(invert(off), kDigits).inverted);
+}
+
+TEST_CASE("every kind of image is read by its content") {
+  Directory directory;
+  const Image digit = drawing(255, 0);
+  const std::vector<uint8_t> levels = to_gray(digit).pixels;
+  std::string pgm = "P5 28 28 255\n";
+  pgm.append(levels.begin(), levels.end());
+  const InputOptions keep{Invert::kNo, Fit::kStretch};
+  const auto read = [&](const std::string& content) {
+    return read_input_image("-i", directory.put("x.jpg", content), kDigits, keep).image.pixels;
+  };
+  CHECK(read(pgm) == levels);
+  const Image frame{28, 28, 1, levels};
+  const auto text = [](const std::vector<uint8_t>& bytes) {
+    return std::string(bytes.begin(), bytes.end());
+  };
+  CHECK(read(text(encode_gif({&frame, 1}, {}))) == levels);
+  CHECK(read(text(encode_webp({&frame, 1}, {}))) == levels);
+  std::string tga("\0\0\3\0\0\0\0\0\0\0\0\0\x1c\0\x1c\0\x08\x20", 18);
+  tga.append(levels.begin(), levels.end());
+  CHECK(read(tga) == levels);
+}
+
+TEST_CASE("images that ebb does not read are named with how to convert them") {
+  Directory directory;
+  const auto refusal = [&](const std::string& content) {
+    return message_of<FormatError>(
+        [&] { read_input_image("-i", directory.put("x.png", content), kDigits, {}); });
+  };
+  CHECK_THAT(refusal(std::string("\0\0\0\x18", 4) + "ftypheic"), Contains("heif-convert"));
+  CHECK_THAT(refusal("<svg width='1'/>"), Contains("an SVG drawing") && Contains("rsvg-convert"));
+  CHECK_THAT(refusal(std::string("II*\0\x08\0\0\0", 8)), Contains("a TIFF image"));
 }
 
 TEST_CASE("other models see the image as it is, or inverted when asked for") {

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/cli/cli.h"
 #include "apps/ebb/commands.h"
 #include "base/error.h"
 #include "image/png.h"
@@ -20,17 +21,27 @@ using test::TempDir;
 struct Output {
   std::string text;      // of standard output
   std::string warnings;  // of standard error
+  int code = 0;
 };
 
 Output inspect(std::vector<std::string> arguments) {
   std::ostringstream out, err;
   arguments.insert(arguments.begin(), {"ebb", "inspect"});
-  run_command({.arguments = arguments, .out = out, .err = err});
-  return {out.str(), err.str()};
+  int code = 0;
+  try {
+    run_command({.arguments = arguments, .out = out, .err = err});
+  } catch (const ExitWith& exit) {
+    code = exit.code;
+  }
+  return {out.str(), err.str(), code};
 }
 
+// The error of a file that is damaged or of no use.
 std::string refusal(const std::vector<std::string>& arguments) {
-  return test::message_of<FormatError>([&] { inspect(arguments); });
+  const Output output = inspect(arguments);
+  CHECK(output.code == 3);
+  const size_t start = output.warnings.find("error: ");
+  return start == std::string::npos ? "" : output.warnings.substr(start);
 }
 
 std::string labels_file(std::string_view values) {
@@ -114,12 +125,23 @@ TEST_CASE("one image file and one label file on the command line are a pair") {
   CHECK_THAT(refusal({dir / "b", dir / "a"}), Contains("/a: holds 3 images, but "));
 }
 
-TEST_CASE("inspect believes the name of a file that its content contradicts") {
+TEST_CASE("inspect goes by the contents of a file, and says when its name is another's") {
   const TempDir dir;
   put_file(dir / "x-images-idx3-ubyte", labels_file("\1"));
-  CHECK_THAT(refusal({dir / "x-images-idx3-ubyte"}), Contains("(an IDX label file), expected"));
-  put_file(dir / "m.safetensors", images_file(1));
-  CHECK_THAT(refusal({dir / "m.safetensors"}), Contains("is an IDX image file of 800 bytes"));
+  const Output labels = inspect({dir / "x-images-idx3-ubyte"});
+  CHECK_THAT(labels.text, Contains("1 IDX labels"));
+  CHECK_THAT(labels.warnings, Contains("this is an IDX label file, its name is that of"));
+  write_png(dir / "photo.jpg", make_image(12, 9, 3));
+  const Output photo = inspect({dir / "photo.jpg"});
+  CHECK(photo.code == 0);
+  CHECK_THAT(photo.text, Contains("PNG image, 12 x 9 pixels"));
+  CHECK_THAT(photo.warnings,
+             Contains("/photo.jpg: this is a PNG image, its name is that of a JPEG image."));
+  // Contents that say nothing: the reader that the name promises says what is missing.
+  put_file(dir / "x.png", "x");
+  CHECK_THAT(refusal({dir / "x.png"}), Contains("not a PNG image"));
+  put_file(dir / "m.safetensors", "PK\3\4");
+  CHECK_THAT(refusal({dir / "m.safetensors"}), Contains("ZIP archive"));
 }
 
 TEST_CASE("inspect describes images and refuses what it does not know") {
@@ -127,10 +149,35 @@ TEST_CASE("inspect describes images and refuses what it does not know") {
   write_png(dir / "x.png", make_image(12, 9, 3));
   CHECK_THAT(inspect({dir / "x.png"}).text, Contains("12 x 9 pixels, 8-bit RGB"));
   put_file(dir / "x.gif", "GIF89a");
-  CHECK_THAT(refusal({dir / "x.gif"}), Contains("this is a GIF image of 6 bytes, expected a "));
+  CHECK_THAT(refusal({dir / "x.gif"}), Contains("/x.gif: ends at byte 6"));
+  put_file(dir / "x.pgm", "P5 2 1 255\nab");
+  CHECK_THAT(inspect({dir / "x.pgm"}).text, Contains("PNM image, 2 x 1 pixels, 8-bit gray, 13 b"));
   put_file(dir / "x", "\x12\x34");
   CHECK_THAT(refusal({dir / "x"}), Contains("/x: unknown kind of file, expected a safetensors"));
   CHECK_THAT(refusal({dir.path()}), Contains("is a directory"));
+}
+
+TEST_CASE("inspect reports every file and ends with the code of the first bad one") {
+  const TempDir dir;
+  write_png(dir / "a.png", make_image(3, 3, 1));
+  put_file(dir / "b.png", "x");
+  write_png(dir / "c.png", make_image(5, 5, 1));
+  const std::vector<std::string> files = {dir / "a.png", dir / "b.png", dir / "none.png",
+                                          dir / "c.png"};
+  const Output text = inspect(files);
+  CHECK(text.code == 3);
+  CHECK_THAT(text.text, Contains("/a.png: ") && Contains("/c.png: "));
+  CHECK_THAT(text.warnings, Contains("/b.png: not a PNG") && Contains("/none.png: no such file"));
+  std::vector<std::string> arguments = {"--json"};
+  arguments.insert(arguments.end(), files.begin(), files.end());
+  const auto json = nlohmann::json::parse(inspect(arguments).text);
+  REQUIRE(json["files"].size() == 4);
+  CHECK(json["files"][0]["kind"] == "png");
+  CHECK(json["files"][1]["error"]["code"] == 3);
+  CHECK(json["files"][2]["error"]["kind"] == "io");
+  CHECK(json["files"][3]["kind"] == "png");
+  CHECK(json["error"] == json["files"][1]["error"]);
+  CHECK(inspect({dir / "none.png", dir / "b.png"}).code == 4);
 }
 
 }  // namespace
