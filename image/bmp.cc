@@ -166,7 +166,7 @@ RasterInfo read_bmp_info(std::span<const uint8_t> file, const std::string& label
 }
 
 Image decode_bmp(std::span<const uint8_t> file, const std::string& label) {
-  return decode_with_stb(canonical(file, parse(file, label)), label, "BMP");
+  return without_unused_alpha(decode_with_stb(canonical(file, parse(file, label)), label, "BMP"));
 }
 
 }  // namespace ebb

@@ -56,4 +56,16 @@ Image decode_with_stb(std::span<const uint8_t> file, const std::string& label, c
   return image;
 }
 
+Image without_unused_alpha(const Image& image) {
+  if (image.channels != 4) return image;
+  for (size_t i = 3; i < image.pixels.size(); i += 4) {
+    if (image.pixels[i] != 0) return image;
+  }
+  Image result = make_image(image.width, image.height, 3);
+  for (size_t i = 0; i < result.pixels.size(); ++i) {
+    result.pixels[i] = image.pixels[i / 3 * 4 + i % 3];
+  }
+  return result;
+}
+
 }  // namespace ebb

@@ -1,6 +1,4 @@
 // TGA (Truevision, version 2.0 of the specification, 1989): checked here, decoded by stb_image.
-#include <algorithm>
-
 #include "base/error.h"
 #include "image/byte_reader.h"
 #include "image/exif.h"
@@ -93,12 +91,7 @@ RasterInfo read_tga_info(std::span<const uint8_t> file, const std::string& label
 
 Image decode_tga(std::span<const uint8_t> file, const std::string& label) {
   const TgaHeader header = parse(file, label);
-  Image image = decode_with_stb(file, label, "TGA");
-  if (image.channels == 4) {
-    bool any = false;
-    for (size_t i = 3; i < image.pixels.size(); i += 4) any = any || image.pixels[i] != 0;
-    for (size_t i = 3; i < image.pixels.size() && !any; i += 4) image.pixels[i] = 255;
-  }
+  const Image image = without_unused_alpha(decode_with_stb(file, label, "TGA"));
   constexpr int kMirrored = 2;  // of EXIF: what stb_image leaves as it is stored
   return header.is_right_to_left() ? turn_upright(image, kMirrored) : image;
 }
