@@ -244,7 +244,9 @@ void SampleJob::print_summary(int64_t images, const GenerateRequest& request) {
   const bool is_guided = pipeline().guidance(request).size() > 1;
   if (is_guided) out() << "guidance " << cfg_scale() << ", ";
   out() << to_string(context_->device()) << '\n';
-  if (flags_.profile) out() << '\n' << context_->profiler()->table();
+  if (flags_.profile) {
+    (results_.as_json() ? err() : out()) << '\n' << context_->profiler()->table();
+  }
   results_.set("images", images);
   results_.set_seconds("sample", seconds_);
   print_results();

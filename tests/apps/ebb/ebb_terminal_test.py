@@ -136,7 +136,7 @@ class JsonResults(EbbTest):
             found = self.results("sample", *MODEL, "--steps", "1", "-b", "1", "-o", name)
             self.assertEqual(self.check_files(found), [(name, "image")])
         raw = os.fsdecode(b"\xff\xfe.png")
-        done = subprocess.run([program(), "sample", *MODEL, "--steps", "1", "--json", "-o", raw], cwd=self.dir,
+        done = subprocess.run([program(), "sample", *MODEL, "--steps", "1", "-b", "1", "--json", "-o", raw], cwd=self.dir,
                               capture_output=True, check=True)  # fmt: skip
         self.assertEqual(json.loads(done.stdout)["files"][0]["path"], "\ufffd\ufffd.png")
         self.assertTrue((self.dir / raw).exists())
@@ -163,7 +163,7 @@ class JsonResults(EbbTest):
             done = self.ebb("sample", *MODEL, "--json", "-o", output, rc=2)
             self.assertIn("standard output is taken by --json", done.stderr)
         self.ebb("test-image", "tower", "--json", "-o", "-", rc=2)
-        self.assertEqual(self.results("sample", *MODEL, "--steps", "1", "-o", "/dev/null")["files"][0]["path"],
+        self.assertEqual(self.results("sample", *MODEL, "--steps", "1", "-b", "1", "-o", "/dev/null")["files"][0]["path"],
                          "/dev/null")  # fmt: skip
 
 
