@@ -68,7 +68,8 @@ Image pick(const IdxImages& images, const std::string& index, const std::string&
 StoredImage read_idx_image(const IndexedName& name, const std::string& path,
                            const std::string& where) {
   EBB_CHECK(!name.index.empty(), UsageError, where,
-            ": an IDX file holds many images. Say which: ", path_label(name.path + "#0"), ".");
+            ": an IDX file holds many images. Choose one, as in ", path_label(name.path + "#0"),
+            ".");
   return {pick(read_idx_images(path), name.index, where),
           {name.path, sha256_hex(FileReader(path))}};
 }
