@@ -210,20 +210,20 @@ void record_conv(const ConvGeometry& g, const Kernels& kernels, void* p) {
 // DeepFloyd IF's second stage with two images, and what is barely counted.
 TEST_CASE("grids of CUDA convolutions fit at every size that is accepted") {
   const Sparse memory(4096);
-  constexpr int64_t kMostPoints = (int64_t{1} << 30) - 1;
+  constexpr int64_t kMaxPoints = (int64_t{1} << 30) - 1;
   for (const Kernels& kernels : kKernels) {
     for (const ConvGeometry& g : {conv_geometry(2, 256, 256, 192, 192, 3, 3, 1, 1, false),
                                   conv_geometry(2, 256, 256, 192, 384, 3, 3, 2, 1, false),
                                   conv_geometry(2, 128, 128, 768, 384, 3, 3, 1, 1, false),
                                   conv_geometry(2, 32, 32, 768, 768, 4, 4, 2, 1, true),
-                                  conv_geometry(kMostPoints, 1, 1, 64, 64, 1, 1, 1, 0, false),
+                                  conv_geometry(kMaxPoints, 1, 1, 64, 64, 1, 1, 1, 0, false),
                                   conv_geometry(8, 1, 1, 64, 65535 * 32, 1, 1, 1, 0, false),
                                   conv_geometry(8, 1, 1, 65535 * 32, 64, 1, 1, 1, 0, false),
                                   conv_geometry(1, 510, 510, 8, 8, 2, 2, 255, 0, false)}) {
       INFO(g.n << " x " << g.h << " x " << g.w << ", " << g.c << " to " << g.o);
       CHECK_NOTHROW(record_conv(g, kernels, memory.get()));
     }
-    for (const ConvGeometry& g : {conv_geometry(kMostPoints + 1, 1, 1, 64, 64, 1, 1, 1, 0, false),
+    for (const ConvGeometry& g : {conv_geometry(kMaxPoints + 1, 1, 1, 64, 64, 1, 1, 1, 0, false),
                                   conv_geometry(8, 1, 1, 64, 65535 * 32 + 1, 1, 1, 1, 0, false),
                                   conv_geometry(1, 512, 512, 8, 8, 2, 2, 256, 0, false),
                                   conv_geometry(1, 40000, 40000, 8, 8, 3, 3, 1, 40000, false)}) {
