@@ -164,8 +164,8 @@ __global__ void __launch_bounds__(64) mutant_kernel(float* all, int n, uint32_t*
     large[t] = v;
     buf[t] = v;
   } else if constexpr (kFault == Fault::kIntegerOverflow) {
-    const int at = (t - (1 << 30)) * n;  // nobody uses it: the row does not exist
-    buf[t] = t > n ? all[at] : v;
+    const int at = (t - (1 << 30)) * n;
+    buf[t] = static_cast<float>(at);
   }
 }
 

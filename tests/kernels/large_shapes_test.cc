@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/conv/cuda/conv_pass.h"
 #include "testing/catch.h"
 #include "tests/kernels/conv/conv_cuda_case.h"
 
@@ -155,6 +156,18 @@ TEST_CASE("CUDA convolutions have the same bits where pixels lie 2^32 elements a
       CHECK(test::compare_bits(actual.db, expected.db) == "");
     }
   }
+}
+
+// The emulator sees an overflow only where its value is used; here it is looked at.
+TEST_CASE("rows beyond the last of a CUDA convolution have pixel 0 instead of one beyond 32 bits") {
+  const TapList list =
+      tap_list(conv_geometry(2, 256, 256, 192, 192, 3, 3, 1, 1, false), ConvPass::kForward);
+  const emu::Phase32 phase = emu::phase_of(list, 0);
+  const auto pixel = [&](int row) { return emu::input_point(list.in, phase, row).pixel(256); };
+  CHECK(pixel(0) == -257);  // tap (0, 0) reads above and left of it
+  CHECK(pixel(phase.rows() - 1) == phase.rows() - 1 - 257);
+  CHECK(pixel(phase.rows()) == 0);
+  CHECK(pixel(phase.rows() + 127) == 0);
 }
 
 TEST_CASE("the CUDA bias gradient adds more rows than 65535 blocks sum") {

@@ -238,7 +238,6 @@ CONV_MUTANTS = (
     Mutant("tf32: operands not rounded", TILE, "r[i] = simt::to_tf32(__uint_as_float(r[i]))", "r[i] += 0"),
     Mutant("pass: last column of the image taken for outside", PASS, "static_cast<unsigned>(x) < static_cast<unsigned>(in.w)",
         "static_cast<unsigned>(x) + 1 < static_cast<unsigned>(in.w)"),
-    Mutant("pass: rows beyond the last have a pixel", PASS, "y == kNowhere ? 0 : (top + y) * width + x", "(top + y) * width + x"),
     Mutant("pass: output beyond 32 bits", PASS_MMA._replace(tests=FAR),
         "args.out + at.image * out.elements() + at.pixel * out.pitch + channel",
         "args.out + static_cast<int>(at.image * out.elements() + at.pixel * out.pitch + channel)"),
@@ -247,8 +246,6 @@ CONV_MUTANTS = (
     Mutant("wgrad: input beyond 32 bits", WGRAD_SHARED_MMA._replace(tests=FAR),
         "int64_t{(point.top + y) * static_cast<int>(image.w) + x} * image.pitch",
         "((point.top + y) * static_cast<int>(image.w) + x) * static_cast<int>(image.pitch)"),
-    Mutant("wgrad: offsets of points beyond the last", WGRAD_SHARED, "      const T* from = args_.in;\n      if (inside) {",
-        "      const T* from = args_.in;\n      if ((point.top + y) * static_cast<int>(image.w) + x >= 0 && inside) {"),
     Mutant("pass: residual of another image", PASS, "at.image % args.residual_n * pixels", "at.image / args.residual_n * pixels"),
     Mutant("pass: channels beyond the last written", PASS, "    if (i < count) to[i] = result.v[i];", "    to[i] = result.v[i];"),
 )
