@@ -43,8 +43,8 @@ void __tsan_write_range(void* p, size_t bytes) {
 }
 
 // And with -fsanitize=alignment, whose checks see the alignment a type asks for even where the
-// compiler splits an access to a float4 into four, and =signed-integer-overflow: an offset beyond
-// 32 bits is undefined whether it is used or not.
+// compiler splits an access to a float4 into four, and =signed-integer-overflow, whose checks stay
+// where a value is used.
 namespace {
 
 // As the compiler lays them out (libubsan, ubsan_handlers.h).
