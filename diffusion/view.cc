@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "base/error.h"
@@ -187,6 +188,9 @@ std::vector<int32_t> gather_index(const View& view, int64_t pixels, int64_t chan
                                   int64_t x_channels, bool with_sign) {
   EBB_CHECK(view.source.empty() || static_cast<int64_t>(view.source.size()) == pixels, ShapeError,
             "view ", view.name, ": of ", view.source.size(), " pixels on an image of ", pixels);
+  constexpr int64_t kMaxIndex = std::numeric_limits<int32_t>::max();
+  EBB_CHECK(pixels <= kMaxIndex / x_channels, ShapeError, "view ", view.name, ": an image of ",
+            pixels, " x ", x_channels, " numbers, at most ", kMaxIndex, ". Use smaller images");
   std::vector<int32_t> index;
   index.reserve(static_cast<size_t>(pixels * channels));
   for (int64_t p = 0; p < pixels; ++p) {

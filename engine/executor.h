@@ -52,6 +52,7 @@ class Executor {
   void convert_param(ValueId value);
   bool is_in_arena(ValueId value) const;
   ValueId home(ValueId value) const;
+  bool is_seen(ValueId value) const;
   bool is_persistent(ValueId value) const;
   std::vector<MemoryRequest> lifetimes() const;
   std::vector<MemoryRequest> memory_requests() const;

@@ -23,6 +23,9 @@ struct Options {
   uint32_t seed = 1;  // of kShuffled
   // Checks every memory access for bounds, races and initialization.
   bool check = false;
+  // Runs the blocks at the corners and in the middle of every grid alone, and checks bounds and
+  // alignment: for shapes of which a whole launch would take hours.
+  bool corners = false;
 };
 Options& options();
 
@@ -36,6 +39,9 @@ Statistics& statistics();
 // that an overrun stops at once. Starts as NaN bytes. Under Options::check a read of bytes that
 // neither a kernel nor mark_initialized() wrote is an error when track_initialization is set.
 void* allocate(int64_t bytes, const char* name, bool track_initialization = false);
+// The same without writing to it, of zeros that nobody may rely on: takes memory only where it is
+// used, however large it is.
+void* allocate_sparse(int64_t bytes, const char* name);
 void release(void* data);
 void mark_initialized(void* data, int64_t bytes);
 // Makes a buffer as allocate() gave it: NaN bytes that nobody has written.
@@ -56,7 +62,8 @@ struct Dim3 {
 struct Grid {
   const char* name;
   Dim3 grid, block;
-  int64_t shared_bytes;
+  int64_t shared_bytes;                   // dynamic
+  bool asked_for_shared;                  // for more shared memory than every launch may have
   void (*thread)(const void* arguments);  // runs one thread
   const void* arguments;                  // the kernel's arguments, readable by every thread
   size_t argument_bytes;

@@ -71,6 +71,8 @@ const SeededFault kSeeded[] = {
     {Fault::kNamedBarrierOfWrongWarps, "data race: ", false},
     {Fault::kLastBlockWithoutRelease, "of another block", false},
     {Fault::kTooManySharedBytes, "static shared memory", true},
+    {Fault::kTooManyBesideDynamic, "beside 256 bytes of dynamic to 20480 bytes", true},
+    {Fault::kIntegerOverflow, "integer overflow: -1073741824 * 128 at ", true},
 };
 
 TEST_CASE("the checker finds every planted bug, and none in correct kernels") {
@@ -96,7 +98,10 @@ TEST_CASE("the checker finds every planted bug, and none in correct kernels") {
 
 TEST_CASE("findings name the line of the kernel that did it") {
   for (const SeededFault& seeded : kSeeded) {
-    if (seeded.what == nullptr || seeded.fault == Fault::kTooManySharedBytes) continue;
+    if (seeded.what == nullptr || seeded.fault == Fault::kTooManySharedBytes ||
+        seeded.fault == Fault::kTooManyBesideDynamic) {
+      continue;
+    }
     const std::string found = finding(seeded.fault, true, simt::emulator::Order::kForward);
     INFO(found);
     CHECK(found.find("seeded_faults.cu:") != std::string::npos);

@@ -94,7 +94,7 @@ def run(program: Path, tests: str) -> str:
         return f"signal {-done.returncode}"
     text = " ".join(done.stdout.split())
     finding = re.search(r"(data race|out of bounds|read of uninitialized|misaligned|divergent|deadlock"
-                        r"|still in flight|never waited|were never|overwrites|no wgmma_fence)[^:]*", text)
+                        r"|integer overflow|still in flight|never waited|were never|overwrites|no wgmma_fence)[^:]*", text)
     if finding:
         return f"checker: {finding.group(1)}"
     return "order of threads" if "order in which threads" in text else "wrong numbers"

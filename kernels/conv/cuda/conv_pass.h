@@ -63,11 +63,15 @@ SIMT_DEVICE Phase32 phase_of(const TapList& list, int phase) {
 // A grid point's place in the input: tap (0, 0) reads pixel (y, x) of an image whose first row is
 // row `top` of all images.
 struct InputPoint {
+  static constexpr int kNowhere = -(1 << 30);  // y and x, from where no tap reaches the image
   int top, y, x;
+
+  // The pixel that tap (0, 0) reads, of all images.
+  SIMT_DEVICE int pixel(int width) const { return y == kNowhere ? 0 : (top + y) * width + x; }
 };
 // Rows beyond the last read nothing.
 SIMT_DEVICE InputPoint input_point(const TapImage& in, const Phase32& phase, int row) {
-  constexpr int kNowhere = -(1 << 30);
+  constexpr int kNowhere = InputPoint::kNowhere;
   if (row >= phase.rows()) return {0, kNowhere, kNowhere};
   const int image = row / phase.points, point = row % phase.points;
   return {image * static_cast<int>(in.h), point / phase.x.grid * phase.y.in_step + phase.y.in_first,

@@ -110,8 +110,12 @@ class WgradLoader {
       const bool inside = valid && in_ != nullptr &&
                           static_cast<unsigned>(y) < static_cast<unsigned>(image.h) &&
                           static_cast<unsigned>(x) < static_cast<unsigned>(image.w);
-      const int64_t pixel = (point.top + y) * static_cast<int>(image.w) + x;
-      simt::cp_async(&to, inside ? in_ + pixel * image.pitch : args_.in, inside);
+      // Only for points inside: of those beyond the last the product has no room in 32 bits.
+      const T* from = args_.in;
+      if (inside) {
+        from = in_ + int64_t{(point.top + y) * static_cast<int>(image.w) + x} * image.pitch;
+      }
+      simt::cp_async(&to, from, inside);
     } else {
       to = valid ? gather_rows(point) : Chunk{};
     }
