@@ -34,9 +34,9 @@ struct TeamBody {
   const void* body;
 };
 
-// Runs the body on the caller and up to `members` - 1 threads beside it, and returns when all tasks
-// are done. How many threads come, and when, depends on the machine: the caller does not wait for
-// one that has not begun. The first exception drops the tasks not yet taken and leaves run_team.
+// Runs the body on the caller and at most `members` - 1 threads beside it, and returns when all
+// tasks are done. The first exception drops the tasks not yet taken and leaves run_team. A member
+// that comes when all tasks are taken does not call the body.
 //
 // The threads belong to the calling thread and end with it, so callers never wait for each other. A
 // thread without work sleeps after some microseconds. Inside of a body there is one member.

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 FEW, MANY = 10, 60
+MODEL = Path(__file__).resolve().parent.parent / "weights/pretrained/mnist-class.safetensors"
 
 
 class BusyLoops:
@@ -43,7 +44,7 @@ class BusyLoops:
 def run_seconds(ebb: Path, steps: int, threads: int, directory: str) -> tuple[float, float]:
     """Wall and CPU seconds of drawing one digit."""
     command = [
-        ebb, "sample", "--model", "mnist-class", "--class", "3", "-b", "1", "--sampler", "ddim",
+        ebb, "sample", "--model", MODEL, "--class", "3", "-b", "1", "--sampler", "ddim",
         "--steps", str(steps), "--threads", str(threads), "--device", "cpu", "--force",
         "-o", os.path.join(directory, "digit.png"),
     ]  # fmt: skip
@@ -72,6 +73,7 @@ def main() -> int:
     flags.add_argument("--rounds", type=int, default=7)
     flags.add_argument("--limit", type=float, default=4, help="largest factor that passes (4)")
     args = flags.parse_args()
+    args.ebb = [ebb.absolute() for ebb in args.ebb]
 
     times: dict[tuple[Path, int], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as directory:
