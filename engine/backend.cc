@@ -1,9 +1,8 @@
 #include "engine/backend.h"
 
-#include <omp.h>
-
 #include <iostream>
 
+#include "base/available_threads.h"
 #include "engine/cuda/availability.h"
 #include "kernels/cpu/simd_name.h"
 #include "kernels/kernel_table.h"
@@ -63,8 +62,6 @@ std::unique_ptr<Context> make_auto_context(const ContextOptions& options) {
 }
 
 }  // namespace
-
-int available_threads() { return omp_get_max_threads(); }
 
 std::unique_ptr<Context> make_context(const ContextOptions& wanted) {
   EBB_CHECK(wanted.threads >= 0 && wanted.threads <= 1024, UsageError, "--threads ", wanted.threads,

@@ -35,7 +35,4 @@ inline std::unique_ptr<Context> make_context(const std::string& device, int thre
 // One line per device that --device can name, with the reason where it cannot be used here.
 std::vector<std::string> list_devices();
 
-// CPU threads this process may use (affinity mask and OMP_NUM_THREADS respected).
-int available_threads();
-
 }  // namespace ebb

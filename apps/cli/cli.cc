@@ -198,7 +198,8 @@ const char* program_version() { return EBB_VERSION; }
 
 void add_device_flags(Command command, DeviceFlags& flags) {
   command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N").show_default();
-  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads (0: all)");
+  add_integer(command, "--threads", flags.threads, 0, 1024,
+              "CPU threads (0: OMP_NUM_THREADS, or all it may use)");
   add_precision_flag(command, flags);
   add_kernels_flag(command, flags.kernels);
 }
