@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGES = ("torch", "numpy", "safetensors")
-# By what is imported: the name on PyPI. torch.onnx needs the first two, baseline_onnx.py the others.
+# By what is imported: the name on PyPI. torch.onnx needs the first two, the engines are the others.
 ONNX_PACKAGES = {name: name for name in ("onnx", "onnxscript", "onnxruntime", "openvino")}
 DEFAULT_VENV = Path.home() / ".cache" / "ebb" / "peer-venv"
 

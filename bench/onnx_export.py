@@ -25,14 +25,14 @@ class GuidedStep(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor, t: Tensor, c: Tensor, noise: Tensor, factors: Tensor) -> Tensor:
-        """x and noise [N, 1, 28, 28], t [N, 1], c [N, classes], factors [3] of x, prediction, noise."""
+        """x and noise [N, 1, 28, 28], t [N, 1], c [N, classes]; factors of x, prediction, noise."""
         unconditional, conditional = self.branches(x, t, torch.cat([torch.zeros_like(c), c]))
         prediction = unconditional + GUIDANCE_SCALE * (conditional - unconditional)
         return factors[0] * x + factors[1] * prediction + factors[2] * noise
 
     def branches(self, x: Tensor, t: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """c [2N, classes]."""
-        both = self.network(torch.cat([x, x]), torch.cat([t, t]), c)
+        both = self.network(twice(x), twice(t), c)
         n = x.shape[0]
         return both[:n], both[n:]
 
@@ -46,7 +46,7 @@ class SharedGuidedStep(GuidedStep):
         s1 = net.down1(s0)
         s2 = net.down2(s1)
         z = net.unflatten(net.flatten(s2))
-        z = net.condition(torch.cat([z, z]), twice(net.time1(t)), net.class1(c))
+        z = net.condition(twice(z), twice(net.time1(t)), net.class1(c))
         u1 = net.up1(torch.cat([twice(s2), z], dim=1))
         u1 = net.condition(u1, twice(net.time2(t)), net.class2(c))
         u2 = net.up2(torch.cat([twice(s1), u1], dim=1))

@@ -1,4 +1,4 @@
-"""Stands in for the peers' programs and for ebb: answers at once, and writes down how it was called.
+"""Stands in for the peers' programs: answers at once, and writes down how it was called.
 
 Called as a Python would be, with a script of bench/ and its arguments. The file that
 EBB_FAKE_PEER_LOG names gets a line for each call. A step takes the milliseconds of STEP_MS, a

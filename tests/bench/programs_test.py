@@ -135,7 +135,8 @@ class Programs(unittest.TestCase):
         self.assertGreater(row["ours ms inside"], 0)
 
     def test_only_steps_trains_and_prints_a_line(self) -> None:
-        done = self.run_bench("bench_train", "--hidden", "4", "--batch-size", "8", "--only-steps", "3")
+        flags = ("--hidden", "4", "--batch-size", "8", "--only-steps", "3")
+        done = self.run_bench("bench_train", *flags)
         self.assertEqual(done.returncode, 0, done.stderr)
         line = json.loads(done.stdout)
         self.assertEqual(line["steps"], 3)
