@@ -156,7 +156,7 @@ std::vector<std::string> draw_commands(const Setup& setup, const std::string& pe
 double process_ms(const std::string& command) {
   const ProcessCost cost = run_process(command, [](const std::string&) {});
   EBB_CHECK(cost.status == 0, IoError, "'", command, "' failed (status ", cost.status,
-            "). See its message above");
+            "). Run it to see why");
   return cost.wall_ms;
 }
 

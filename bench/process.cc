@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 #include "base/error.h"
 
@@ -42,9 +43,10 @@ int start(const std::string& command, pid_t& pid) {
 }
 
 void read_lines(int from, const std::function<void(const std::string&)>& on_line) {
-  std::FILE* const stream = fdopen(from, "r");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(fdopen(from, "r"), &std::fclose);
+  EBB_CHECK(stream != nullptr, IoError, "a pipe cannot be read: ", std::strerror(errno));
   std::string line;
-  for (int c = 0; (c = std::fgetc(stream)) != EOF;) {
+  for (int c = 0; (c = std::fgetc(stream.get())) != EOF;) {
     if (c != '\n') {
       line.push_back(static_cast<char>(c));
       continue;
@@ -53,7 +55,6 @@ void read_lines(int from, const std::function<void(const std::string&)>& on_line
     line.clear();
   }
   if (!line.empty()) on_line(line);
-  std::fclose(stream);
 }
 
 }  // namespace
