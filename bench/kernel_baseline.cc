@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "bench/baseline.h"
+
 namespace ebb {
 namespace {
 
@@ -62,7 +64,7 @@ void measure_baseline(const BenchFlags& flags, const std::vector<Measurement>& a
   std::ofstream(file) << cases.dump();
   const std::string arguments =
       "ops --threads " + std::to_string(flags.threads()) + " --cases " + file.string();
-  run_baseline(flags, arguments, [&](const nlohmann::json& line) {
+  run_baseline(flags, "torch", arguments, [&](const nlohmann::json& line) {
     const auto text = [&](const char* key) { return line.at(key).get<std::string>(); };
     const std::string name = text("case") + ", " + text("pass") + ", " + text("precision");
     const double ms = line.at("median_step_seconds").get<double>() * 1e3;
