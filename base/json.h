@@ -206,7 +206,7 @@ T Json::get() const {
   }
 }
 
-// What a parser meets, in the order of the text. Every function may throw.
+// Parser events, in the order of the text. Every function may throw.
 class JsonEvents {
  public:
   virtual ~JsonEvents() = default;

@@ -27,7 +27,7 @@ struct BenchFlags {
   int threads() const;
   bool has_baseline() const { return baseline != "none"; }
   bool on_gpu() const;
-  // What --precision makes convolutions run on.
+  // The units that convolutions use under --precision.
   MathUnit unit() const;
 };
 
@@ -54,7 +54,7 @@ class BenchReport {
   BenchReport(std::string program, const BenchFlags& flags, Context& context);
 
   const DeviceRates& rates() const { return rates_; }
-  // Of work that only multiplies.
+  // Lower bound for `flops` of pure arithmetic.
   double roofline_ms(double flops) const { return flops / rates_.gflops(flags_.unit()) * 1e-6; }
   void set_baseline_version(const std::string& version) { header_["peer"] = version; }
   void add(BenchRow row) { rows_.push_back(std::move(row)); }
@@ -109,7 +109,7 @@ class BaselineCase {
   std::vector<double> step_ms_;
 };
 
-// What a BaselineCase is given: on a GPU " --precision f32" or another one, and no variants.
+// Arguments of a BaselineCase: on a GPU " --precision f32" (or another precision) and no variants.
 std::string baseline_precision(const BenchFlags& flags);
 std::vector<std::string> baseline_variants(const BenchFlags& flags,
                                            std::vector<std::string> on_cpu);

@@ -13,7 +13,7 @@ bool has_baseline(const BenchFlags& flags, const OpCase& c) {
   return c.op == "conv" || flags.on_gpu();
 }
 
-// What the peer's scripts know a shape by.
+// Shapes in the form that the baseline scripts read.
 nlohmann::json shape_json(const ConvShape& s) {
   return {{"n", s.n},  {"side", s.h},        {"c", s.c},     {"o", s.o},
           {"k", s.kh}, {"stride", s.stride}, {"pad", s.pad}, {"transposed", s.transposed}};

@@ -133,7 +133,7 @@ double conv_error(Context& context, const ConvShape& shape, ConvPass pass, DType
   const int64_t count = static_cast<int64_t>(sums.size());
   const int64_t row = forward ? g.o : weight ? count : g.c;
   const int64_t pitch = forward ? g.y_pitch : weight ? row : g.x_pitch;
-  // What lies between the rows must stay as it is; the number is one of every type.
+  // The gaps between rows must keep this value, which every type represents exactly.
   constexpr float kGap = -1024;
   const int64_t span = extent(count / row, row, pitch);
   c.out = on.upload({kGap}, span, out_type);

@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// How far a module's output is from a reference.
+// Distance of a module's output from a reference.
 struct LayerComparison {
   std::string name;             // of the module
   std::vector<uint64_t> shape;  // PyTorch's order

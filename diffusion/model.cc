@@ -47,7 +47,7 @@ StoredModel interpret(const WeightSource& source) {
   return stored_model(source.metadata(), names, source.label());
 }
 
-// What the metadata of ebb's own model files and checkpoints describe.
+// Reads the metadata of ebb's own model files and checkpoints.
 void read_config(const WeightSource& source, Model& model) {
   check_format_version(source, model.metadata);
   const std::string& config = required(source, model.metadata, kModelKey);

@@ -14,7 +14,7 @@
 
 namespace ebb {
 
-// How a pipeline samples.
+// Sampler settings of a pipeline.
 struct PipelineOptions {
   std::string sampler = {};  // "ddpm", "ddim", "dpm++", "euler", "heun"; empty: by model
   int64_t steps = 0;         // 0: the sampler's own number, or for ddpm with a learned variance the
@@ -27,7 +27,7 @@ struct PipelineOptions {
   std::string field_prefix = {};
 };
 
-// What to generate. Image i has seed `seed + i` and is bitwise the same in any batch.
+// Images to generate. Image i has seed `seed + i` and is bitwise the same in any batch.
 struct GenerateRequest {
   // For models with classes, one per image or one for all: prompts that name a class ("7", "seven",
   // "a photo of a seven"), or the classes themselves (kNoClass: none). Both empty: no class.

@@ -30,7 +30,7 @@ Source from_map(int64_t height, int64_t width, const Map& map) {
   return source;
 }
 
-// Where pixel (i, j) of a square of `side` pixels comes from after `quarters` turns clockwise.
+// Source of pixel (i, j) of a square of `side` pixels after `quarters` clockwise quarter turns.
 Pixel turned(Pixel p, int64_t side, int64_t quarters) {
   for (int64_t q = 0; q < quarters % 4; ++q) p = {side - 1 - p.j, p.i};
   return p;

@@ -246,7 +246,7 @@ void checker_launch_starts() {
   Checker& c = checker();
   c.on = emulator::options().check;
   if (!c.on) {
-    // What this launch writes stays unknown.
+    // Writes of this launch are not tracked, so nothing is known about them later.
     for (Buffer* b : all_buffers()) b->track_initialization = false;
     return;
   }

@@ -32,7 +32,7 @@ class Allocator {
   virtual AllocatorStats stats() const = 0;
 };
 
-// Where a caching allocator gets its blocks: host memory, device memory, pinned memory.
+// Source of a caching allocator's blocks: host memory, device memory, pinned memory.
 class MemorySource {
  public:
   virtual ~MemorySource() = default;

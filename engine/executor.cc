@@ -63,7 +63,7 @@ void Executor::plan() {
   workspace_ = Tensor::empty(context_, {workspace_bytes()}, DType::kU8);
 }
 
-// What run() computes lives in the arena.
+// Only values that run() computes are in the arena.
 bool Executor::is_in_arena(ValueId value) const {
   return graph_.values[value].kind == ValueKind::kComputed && value_masks_[value] != 0;
 }

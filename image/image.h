@@ -58,7 +58,7 @@ struct PixelSize {
   uint64_t width = 0;
   uint64_t height = 0;
 };
-// Of the grid of `count` images of width x height.
+// Size of a grid of `count` images of width x height.
 PixelSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns);
 
 // Every pixel becomes a factor x factor block.

@@ -20,7 +20,7 @@ constexpr std::array<Color, 6> kSeriesColors = {{{0.00, 0.45, 0.70},
                                                  {0.80, 0.47, 0.65},
                                                  {0.90, 0.62, 0.00},
                                                  {0.34, 0.71, 0.91}}};
-// Of the plotting area, what a legend inside may cover.
+// Largest fraction of the plotting area that a legend inside it may cover.
 constexpr double kMaxWidthInside = 0.55, kMaxHeightInside = 0.4;
 constexpr double kMaxHeightBelow = 0.45;
 
@@ -35,7 +35,7 @@ void draw_line(Canvas& canvas, double x0, double x1, double y, double width) {
   cairo_stroke(cr);
 }
 
-// Where each character of UTF-8 starts, and the end.
+// Byte offsets at which the UTF-8 characters start, and of the end.
 std::vector<size_t> character_starts(const std::string& text) {
   std::vector<size_t> starts;
   for (size_t at = 0; at < text.size();) {

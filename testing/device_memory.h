@@ -6,7 +6,7 @@
 
 namespace ebb::test {
 
-// Where kernels that are no CPU kernels find their operands, and how a launch is judged.
+// Operands of kernels that do not run on the CPU, and the checks of their launches.
 class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;

@@ -9,7 +9,7 @@
 
 namespace ebb {
 
-// What a file is, told by its first bytes and never by its name.
+// Kind of a file, by its first bytes and never by its name.
 enum class FileKind {
   kUnknown,
   kEmpty,

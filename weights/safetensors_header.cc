@@ -288,7 +288,7 @@ void check_layout(SafetensorsHeader& header, uint64_t data_bytes, const LoadLimi
   }
 }
 
-// What the JSON parser would let pass: it ends at a NUL and skips a byte order mark.
+// Flaws that the JSON parser would accept: it stops at a NUL and skips a byte order mark.
 void check_raw_text(std::string_view json, const std::string& label) {
   const size_t nul = json.find('\0');
   if (nul != std::string_view::npos) {

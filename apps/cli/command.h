@@ -14,8 +14,8 @@ class Option;
 
 namespace ebb {
 
-// What a command line takes. CLI11 does the work behind these handles and shows in no header: a
-// file that includes it takes ten seconds longer to compile.
+// A command line's flags. CLI11 does the work behind these handles but is included by no header: it
+// is slow to compile.
 
 // A flag, an option or a positional argument. A handle: copies mean the same flag.
 class Flag {

@@ -116,7 +116,7 @@ double ink_mean(const Image& image) {
   return weight > 0 ? sum / weight : 0;
 }
 
-// What shows through where the image is transparent.
+// The level that shows through where the image is transparent.
 uint8_t background_for(const Image& image, const ImageFormat& format, Invert option) {
   if (image.channels != 4 || !format.light_on_dark || option == Invert::kYes) return kWhite;
   if (option == Invert::kNo) return kBlack;

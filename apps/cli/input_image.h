@@ -58,7 +58,7 @@ InputImage read_input_image(const std::string& flag, const std::string& name,
 // The file that a path of an InputFile means here; a stream is itself.
 std::string find_input_file(const std::string& path);
 
-// Which pixels to inpaint.
+// The pixels to inpaint.
 struct Mask {
   std::vector<float> inpaint;     // [height][width], 1: inpaint, 0: keep
   std::optional<InputFile> file;  // nothing for a mask with a name

@@ -24,10 +24,10 @@ struct ConvertFlags {
   bool force = false;
 };
 
-// What the writer makes anew for every file.
+// Metadata that the writer generates for every file.
 bool is_generated(const std::string& key) { return key == kDigestKey || key == kDigestScopeKey; }
 
-// What the program reads and writes itself; --meta is for notes.
+// Keys that ebb itself reads and writes; --meta is for notes.
 bool is_reserved(const std::string& key) {
   constexpr std::array kReserved = {"format", "model",    "objective", "kind",
                                     "config", "progress", "training"};

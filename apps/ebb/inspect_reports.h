@@ -9,7 +9,7 @@
 
 namespace ebb {
 
-// What `ebb inspect` finds in one file, as the object that --json prints.
+// The report of `ebb inspect` on one file, as the object that --json prints.
 using InspectReport = Json;
 
 // kind, bytes, sha256, digest ("verified" or "none"), metadata, tensors[name, dtype, shape, bytes,

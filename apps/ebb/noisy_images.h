@@ -14,7 +14,7 @@ struct NoisyImages {
   Tensor x;           // [images, H, W, C]
 };
 
-// How many levels `timesteps` lists.
+// The number of levels listed in `timesteps`.
 int64_t count_levels(const std::string& timesteps);
 
 // For each timestep of `timesteps` ("250,500,750", on the scale of 1000) the image noised for

@@ -28,7 +28,7 @@ int64_t parse_class(const std::string& text) {
   return label;
 }
 
-// What can be said of the flags before anything is loaded.
+// Checks that need neither device nor model.
 const SampleFlags& checked(const SampleFlags& flags) {
   if (!flags.label.empty() && flags.label != kAll) parse_class(flags.label);
   return flags;

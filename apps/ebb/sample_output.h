@@ -16,7 +16,7 @@
 
 namespace ebb {
 
-// Where the images of a sampling command go.
+// Output files of a sampling command.
 struct OutputFiles {
   std::string output;              // pattern, or one file when `grid`
   bool grid = false;               // all images in one

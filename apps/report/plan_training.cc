@@ -67,7 +67,7 @@ Figure curve(const std::string& model) {
           .samples = false};
 }
 
-// What the training left beside the model after an early epoch and the last: <model>-epoch-<n>.png.
+// Sample grids that the training saved after an early epoch and the last: <model>-epoch-<n>.png.
 std::vector<FoundImage> after_epochs(const std::string& model, size_t early) {
   std::vector<FoundImage> found;
   if (!has_model(model)) return found;

@@ -16,7 +16,7 @@ enum class TrainModel { kDenoiser, kTime, kClass, kClassifier };
 // The course edition of the assignment whose settings apply.
 enum class Preset { kFa24, kSp25, kFa25 };
 
-// What a run computes. Two runs with equal configs on equal data are equal
+// Everything that determines a run's results. Two runs with equal configs on equal data are equal
 // bit for bit, whatever their threads, interruptions and output directories.
 struct TrainConfig {
   TrainModel model = TrainModel::kClass;
@@ -56,7 +56,7 @@ Network make_network(const TrainConfig& config);
 
 // JSON of everything that decides what a step computes (all but max_steps), for checkpoints.
 std::string to_json(const TrainConfig& config);
-// Where two stored configs differ: "lr is 0.001, the run had 0.0001"; empty when they agree.
+// Differences between two stored configs: "lr is 0.001, the run had 0.0001"; empty if they agree.
 std::string describe_difference(const std::string& json, const std::string& stored_json);
 
 // The train_mnist call that makes this run: without paths or machine settings.

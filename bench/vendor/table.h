@@ -19,8 +19,8 @@
 namespace ebb {
 namespace vendor {
 
-// What a pass keeps in its workspace besides the algorithm's own scratch. Room for dense copies of
-// both images is always there, because the pitches are not known when the size is asked for.
+// Workspace layout of a pass, besides the algorithm's own scratch. It always has space for dense
+// copies of both images, because pitches are unknown when the size is requested.
 template <class Vendor>
 struct Scratch {
   int64_t plan, x, y, filter, w_halves, w, bias, bytes;  // offsets; size of all

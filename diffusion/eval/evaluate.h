@@ -11,7 +11,7 @@
 
 namespace ebb {
 
-// How to sample: a row of the table of samples.
+// Sampler settings: one row of the table of samples.
 struct SampleSetting {
   SamplerKind sampler = SamplerKind::kDdpm;
   int64_t steps = 300;

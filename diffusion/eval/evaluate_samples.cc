@@ -21,7 +21,7 @@ constexpr double kNearShare = 0.01;
 
 bool takes_class(const LoadedModel& model) { return class_count(model.network) > 0; }
 
-// What a set of images is measured against.
+// The real images that samples are compared with.
 struct Real {
   MnistDataset train, test;  // test: as many images as samples
   Predictions test_predictions;

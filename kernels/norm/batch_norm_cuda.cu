@@ -79,7 +79,7 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t channels, int
       static_cast<float>((1 - momentum) * out.running_var[c] + momentum * unbiased);
   out.coefficients[c] = mean;
   out.coefficients[channels + c] = scale;
-  // What f32 cannot hold of a large mean goes into the shift.
+  // The part of a large mean that f32 cannot represent goes into the shift.
   out.coefficients[2 * channels + c] = static_cast<float>(out.beta[c] - (all.mean - mean) * scale);
 }
 
@@ -174,7 +174,7 @@ __global__ void __launch_bounds__(kThreads) infer_kernel(BatchNormInferArgs args
                    });
 }
 
-// What the backward pass knows of a channel.
+// Per-channel inputs of the backward pass.
 struct Gradient {
   const float* mean;   // [C]
   const float* rstd;   // [C]

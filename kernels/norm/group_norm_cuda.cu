@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// How the images are divided for the sums of dgamma and dbeta: LayerNorm has thousands.
+// Division of the images for the sums of dgamma and dbeta: LayerNorm has thousands.
 struct ImageChunks {
   int64_t images_of_one, count;
 

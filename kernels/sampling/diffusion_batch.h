@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// What the network sees and must predict for one training batch.
+// Input and target of the network in a training batch.
 enum class DiffusionTask {
   kDenoise,    // input = x0 + sigma eps, target = x0
   kPureNoise,  // input = eps, target = x0

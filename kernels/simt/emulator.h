@@ -1,7 +1,7 @@
 #pragma once
 
-// What the host half of kernels/simt/simt.h asks of the emulator (implemented in emulator), and
-// what a program that runs emulated kernels may set and read. Nothing here exists in a build
+// The emulator's interface to the host half of kernels/simt/simt.h (implemented in emulator), and
+// the settings and counters for programs that run emulated kernels. Nothing here exists in a build
 // without tests.
 
 #include <cstddef>

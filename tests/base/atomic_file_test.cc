@@ -232,7 +232,7 @@ TEST_CASE("names and paths may be as long as the file system allows") {
   CHECK(get_file(deep + "/f") == "deep");
 }
 
-// How a process ends that gets `signal`, handled by `handler`, with a file half written.
+// Exit status of a process that gets `signal`, handled by `handler`, with a file half written.
 int status_after(int signal, void (*handler)(int), const std::string& path) {
   const pid_t child = ::fork();
   if (child == 0) {

@@ -109,7 +109,7 @@ Tensor flipped(Context& context, const Tensor& x) {
   return test::tensor_of(context, x.shape(), result);
 }
 
-// What Case::plain says of another image, as doubles.
+// Case::plain for another image, as doubles.
 std::vector<double> plain_prediction(Case& test, const Tensor& x, const Tensor& condition) {
   const Tensor own = test.inputs.at("x");
   test.inputs["x"] = x;

@@ -1,4 +1,4 @@
-// What loading a model costs, in a program of its own: it counts what operator new hands out. The
+// Memory for loading a model, in a program of its own: it counts the bytes from operator new. The
 // engine's tensors do not come from there (engine/allocator.h).
 
 #include <malloc.h>

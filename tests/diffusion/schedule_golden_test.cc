@@ -12,7 +12,7 @@
 namespace ebb {
 namespace {
 
-// What the walks of one golden file share.
+// Shared by the schedules of one golden file.
 const char* const kSchedules[] = {"linear300", "linear1000", "cosine1000"};
 constexpr int64_t kSteps[] = {5, 20, 50};
 

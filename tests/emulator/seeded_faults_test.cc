@@ -17,7 +17,7 @@ using emu::HopperFault;
 using test::DeviceArray;
 using test::EmulatorOptions;
 
-// What the emulator says about a planted bug; empty when it finds nothing.
+// The emulator's finding for a seeded fault; empty if there is none.
 std::string finding(Fault fault, bool check, simt::emulator::Order order) {
   const EmulatorOptions options({.order = order, .check = check});
   DeviceArray<float> buf(192, "buf");  // the last 64 are never written

@@ -62,7 +62,7 @@ std::vector<float> draw(Context& context, const Flags& flags) {
       {.images = flags.images, .seed = 1, .guidance = guidance_of(context, flags, model)});
 }
 
-// Of noise, in the middle of the schedule.
+// The prediction for pure noise, in the middle of the schedule.
 std::vector<float> predict(Context& context, const Flags& flags) {
   const LoadedModel model = load_model(context, flags.model);
   NetworkDenoiser denoiser(context, model.network, model.params, flags.images,

@@ -85,7 +85,7 @@ TEST_CASE("keywords and texts that PNG does not allow are refused") {
   CHECK_NOTHROW(encode_png(image, {{std::string(79, 'k'), "text"}}));
 }
 
-// What the samples of a PNG mean as 8-bit gray, RGB or RGBA (PNG specification, 13.12).
+// The samples of a PNG as 8-bit gray, RGB or RGBA (PNG specification, 13.12).
 Image expected_image(const PngSpec& spec, const std::string& palette, const std::string& alpha) {
   const bool transparent = spec.color >= 4 || !alpha.empty();
   const int colors = spec.color == 0 && !transparent ? 1 : 3;

@@ -69,7 +69,7 @@ class RunningNetwork {
   Executor executor_;
 };
 
-// What a context computes.
+// A computation in a context.
 using ContextWork = std::function<std::vector<float>(Context&)>;
 
 // Each context gives the bits that it gives alone, whatever the others did since it was made; and

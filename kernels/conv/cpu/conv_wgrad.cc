@@ -24,7 +24,7 @@ constexpr int64_t kUnitPixels = 600, kChunkPixels = 196;
 // meanwhile.
 constexpr int64_t kNarrowFloats = 4096;
 
-// How the gradient is cut into tasks. Depends on sizes only.
+// Division of the gradient into tasks. Depends on sizes only.
 struct WgradPlan {
   WgradRun run = {};
   int64_t splits, groups;  // of images, of blocks of `out` channels

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the convolution kernels of all kinds share: where the rows and columns of the matrix product
-// of a pass lie in memory.
+// Shared by all convolution kernels: addresses of the rows and columns of a pass's matrix product
+// in memory.
 
 #include "kernels/conv/tap_list.h"
 #include "kernels/cuda/elements.h"
@@ -82,7 +82,7 @@ SIMT_DEVICE int64_t input_offset(const TapImage& in, const InputPoint& point, in
   return inside ? int64_t{(point.top + y) * static_cast<int>(in.w) + x} * in.pitch : -1;
 }
 
-// Where a walk over the terms of a sum stands: tap (y, x) of the phase, channel of the input. Steps
+// Position in the terms of a sum: tap (y, x) of the phase, channel of the input. Advances by steps
 // instead of divisions, which would take longer than the products.
 struct TapIterator {
   int y = 0, x = 0, channel = 0;
@@ -144,7 +144,7 @@ struct SumTile {
   float v[kRows][kPitch];
 };
 
-// What a thread knows of the channels it finishes: four neighbors, of which `count` exist.
+// The channels of one thread's epilogue: four neighbors, of which `count` exist.
 struct EpilogueChannels {
   int channel, count;
   float bias[kEpilogueWidth];

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tensor memory accelerator is told about the operands of a convolution in 16-bit types.
+// Tensor maps (TMA descriptors) for the operands of a convolution in 16-bit types.
 
 #include "kernels/conv/tap_list.h"
 #include "kernels/cuda/elements.h"

@@ -29,7 +29,7 @@ TrainConfig config_of(TrainModel model, Preset preset = Preset::kFa24) {
   return config;
 }
 
-// Which images a batch of the denoiser holds: its targets are the clean images.
+// The images of a denoiser's batch: its targets are the clean images.
 std::vector<int64_t> image_numbers(const Batch& batch) {
   const std::vector<float> target = batch.target.to_host();
   std::vector<int64_t> numbers;

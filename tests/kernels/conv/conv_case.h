@@ -48,7 +48,7 @@ struct ConvOptions {
   bool modulates() const { return scale_n > 0 || shift_n > 0; }
 };
 
-// What an output is multiplied by, and what is added to it, after the activation.
+// Scale and shift of an output after the activation.
 struct Modulation {
   double scale = 1, shift = 0;
 };

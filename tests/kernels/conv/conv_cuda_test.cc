@@ -63,7 +63,7 @@ struct Kernels {
   ConvMath math;
   bool large_tiles = false;
 
-  // Of a GPU that any number of blocks fills, the tiles are the largest.
+  // A GPU that any number of blocks fills (sm_count 0) gets the largest tiles.
   KernelStream stream() const {
     KernelStream stream{.conv_math = math};
     if (large_tiles) stream.device.sm_count = 0;

@@ -162,7 +162,7 @@ TEST_CASE("activations in inference mode are PyTorch's, with and without graph p
   }
 }
 
-// How far a parameter moved.
+// The change of a parameter.
 std::vector<float> change(const Tensor& now, const Tensor& before) {
   std::vector<float> result = now.to_host();
   const std::vector<float> start = before.to_host();
