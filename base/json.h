@@ -18,7 +18,7 @@ namespace ebb {
 // header: parsing it takes longer than most sources do. Names and meaning are its
 // nlohmann::ordered_json's.
 
-// Text that is no JSON, or a value of another type than was asked for.
+// The text is not JSON, or a value does not have the requested type.
 class JsonError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

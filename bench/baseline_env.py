@@ -1,4 +1,4 @@
-"""The Python environment of the peer programs.
+"""The Python environment of the baseline programs.
 
 PyTorch is what ebb is compared with. Nothing in ebb needs it to build or run.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The MNIST diffusion UNets in PyTorch: the peer that ebb is compared with.
+"""The MNIST diffusion UNets in PyTorch: the baseline that ebb is compared with.
 
 Writes model files that ebb reads and references that `ebb compare` reads, and times the
 training and sampling loops of the assignment. The networks are in baseline_mnist_unet.py.

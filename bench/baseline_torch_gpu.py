@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch on a GPU, the peer that ebb's CUDA kernels are compared with.
+"""PyTorch on a GPU, the baseline that ebb's CUDA kernels are compared with.
 
 Prints one line of JSON per case and variant; the fastest variant is what counts. Variants are the
 two memory layouts, each eagerly, replayed as a CUDA graph and compiled. The precision is the one
@@ -24,7 +24,7 @@ from pathlib import Path
 try:
     import torch
 except ImportError as error:
-    print(f"peer_torch_gpu: {error}. Run it with a Python that has PyTorch", file=sys.stderr)
+    print(f"baseline_torch_gpu: {error}. Run it with a Python that has PyTorch", file=sys.stderr)
     sys.exit(5)
 
 import torch_gpu_models  # noqa: E402
@@ -88,7 +88,7 @@ def run_model(args: argparse.Namespace) -> None:
             seconds = Timer(args.device).steps(step, warmup, args.steps)
             total = time.perf_counter() - start
         except Exception as error:  # noqa: BLE001: whatever a compiler throws
-            print(f"peer_torch_gpu: {variant}: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"baseline_torch_gpu: {variant}: {type(error).__name__}: {error}", file=sys.stderr)
             continue
         peak = torch.cuda.max_memory_allocated() if args.device == "cuda" else 0
         print_line(
@@ -136,7 +136,7 @@ def main() -> None:
     args = parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
         print(
-            f"peer_torch_gpu: torch {torch.__version__} sees no GPU. Run it where nvidia-smi shows "
+            f"baseline_torch_gpu: torch {torch.__version__} sees no GPU. Run it where nvidia-smi shows "
             "one, with a PyTorch built for CUDA",
             file=sys.stderr,
         )

@@ -85,7 +85,7 @@ BenchRow row_of(const Measurement& m, const DeviceRates& rates, const BaselineTi
   const double compute_ms = m.roofline.flops > 0 ? m.roofline.flops / peak * 1e-6 : 0;
   const double memory_ms = m.roofline.bytes / rates.gbytes_per_second * 1e-6;
   BenchRow row{.name = m.name(),
-               // An unknown rate leaves the floor unknown.
+               // Without a known rate there is no roofline.
                .roofline_ms = std::isnan(compute_ms) ? compute_ms : std::max(memory_ms, compute_ms),
                .ebb_ms = m.ms.empty() ? std::numeric_limits<double>::quiet_NaN() : median(m.ms)};
   auto& details = row.details;
@@ -140,7 +140,7 @@ void add_cpu_targets(const std::vector<Measurement>& all, std::vector<BenchRow>&
   if (!ratios.empty()) {
     report.add_note(
         "The UNet's stride-1 cases, all passes: " + percent(geometric_mean(ratios) * 100) +
-        " % of the peer's speed (geometric mean), target 150.");
+        " % of the baseline's speed (geometric mean), target 150.");
   }
 }
 

@@ -64,7 +64,7 @@ void run(const BenchFlags& flags, int64_t hidden, int64_t batch_size, int64_t st
                .roofline_ms = report.roofline_ms(flops),
                .ebb_ms = median(ebb),
                .ebb_mb = peak_memory_mb(*context),
-               .target = flags.on_gpu() ? "" : "ratio >= 1.8, memory <= 0.6 of the peer's"};
+               .target = flags.on_gpu() ? "" : "ratio >= 1.8, memory <= 0.6 of the baseline's"};
   row.details["images per second"] = static_cast<double>(batch_size) / row.ebb_ms * 1e3;
   if (flags.has_baseline()) {
     row.baseline_ms = baseline.step_ms();

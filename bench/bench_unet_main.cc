@@ -37,7 +37,7 @@ Tensor one_hot(Context& context, int64_t images, bool with_class) {
   return Tensor::from_host(context, {images, 10}, c);
 }
 
-// Measures `step` and the peer in turn.
+// Measures `step` and the baseline in turn.
 void measure(const Setup& setup, BenchReport& report, BenchRow row,
              const std::function<void()>& step, const std::string& baseline_arguments,
              const std::vector<std::string>& variants) {
@@ -53,7 +53,7 @@ void measure(const Setup& setup, BenchReport& report, BenchRow row,
       setup.context.stream()->synchronize();
     };
     finished();
-    finished();  // a GPU records the step the second time
+    finished();  // a GPU captures the step the second time
     for (int64_t i = 0; i < setup.steps; ++i) ebb.push_back(time_ms(finished));
     if (setup.flags.has_baseline()) baseline.measure();
   }
@@ -78,7 +78,7 @@ void measure_guided_step(const Setup& setup, BenchReport& report, int64_t images
   const Tensor x = random_tensor(setup.context, {images, 28, 28, 1});
   const Tensor t = Tensor::zeros(setup.context, {1, 1});
   const std::string batch = std::to_string(images);
-  // The floor counts both branches in full, as the peer computes them.
+  // The roofline counts both branches in full, as the baseline computes them.
   measure(setup, report,
           {.name = "guided step, " + batch + " digits",
            .roofline_ms = report.roofline_ms(2 * static_cast<double>(images) * kForwardFlops64),
@@ -101,14 +101,14 @@ void measure_cold_start(const Setup& setup, BenchReport& report, const std::stri
   for (int64_t round = 0; round < setup.flags.rounds; ++round) {
     ebb_times.push_back(time_ms([&] {
       run_command(ebb + " sample --model " + setup.model_path + " --class 7 -b 1 --force -o " +
-                  (directory / "ours.png").string() + threads + " --device " +
+                  (directory / "ebb.png").string() + threads + " --device " +
                   setup.flags.device.device + " --precision " + setup.flags.device.precision_name +
                   " > /dev/null 2>&1");
     }));
     if (!setup.flags.has_baseline() || setup.flags.on_gpu()) continue;
     baseline_times.push_back(time_ms([&] {
       run_command(setup.flags.python + " " + setup.flags.scripts + "/baseline_mnist.py draw " +
-                  setup.model_path + " " + (directory / "peer.pgm").string() + " --digit 7" +
+                  setup.model_path + " " + (directory / "baseline.pgm").string() + " --digit 7" +
                   threads);
     }));
   }

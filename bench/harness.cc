@@ -76,14 +76,17 @@ BenchFlags::BenchFlags(Command command, bool names_precision) : one_precision(na
   command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
   if (names_precision) add_precision_flag(command, device);
   add_kernels_flag(command, device.kernels, {"cudnn"});
-  add_choice(
-      command, "--peer", baseline, {"none", "torch"},
-      "what to measure in the same run, alternating: torch runs bench/baseline_mnist.py, on cuda "
-      "bench/baseline_torch_gpu.py");
-  command.add_option("--python", python, "Python that runs the peer")
+  add_choice(command, "--baseline,--peer", baseline, {"none", "torch"},
+             "baseline to measure in the same run, alternating: torch runs "
+             "bench/baseline_mnist.py, on cuda "
+             "bench/baseline_torch_gpu.py");
+  command.add_option("--python", python, "Python that runs the baseline")
       .or_environment("EBB_PEER_PYTHON")
       .show_default();
-  command.add_option("--peer-scripts", scripts, "directory of the peer's programs").show_default();
+  command
+      .add_option("--baseline-scripts,--peer-scripts", scripts,
+                  "directory of the baseline programs")
+      .show_default();
   add_integer(command, "--rounds", rounds, 1, 100, "measurements of each case; medians count");
   command.add_option("--json", json, "also write the table to this file");
 }
@@ -114,7 +117,7 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
   const bool on_cuda = context->device().type == DeviceType::kCuda;
   if (on_cuda) select_gpu(context->device().index);
   EBB_CHECK(!flags.has_baseline() || context->device().type != DeviceType::kEmu, UsageError,
-            "--peer ", flags.baseline,
+            "--baseline ", flags.baseline,
             " --device emu: the emulator's times mean nothing. Use cpu or "
             "cuda");
   const std::string& kernels = flags.device.kernels;
@@ -158,7 +161,7 @@ std::string BenchReport::markdown() const {
   std::ostringstream out;
   for (const auto& [key, value] : header_.items())
     out << "- " << key << ": " << cell(value) << "\n";
-  out << "\n| case | floor ms | ours ms | peer ms | ratio | ours MB | peer MB | target |";
+  out << "\n| case | roofline ms | ebb ms | baseline ms | ratio | ebb MB | baseline MB | target |";
   const nlohmann::ordered_json no_details = nlohmann::ordered_json::object();
   const auto& columns = rows_.empty() ? no_details : rows_.front().details;
   for (const auto& [key, value] : columns.items()) out << " " << key << " |";
@@ -238,7 +241,7 @@ void run_baseline(const BenchFlags& flags, const std::string& arguments,
                               (flags.on_gpu() ? "/baseline_torch_gpu.py " : "/baseline_mnist.py ") +
                               arguments;
   std::FILE* const pipe = popen(command.c_str(), "r");
-  EBB_CHECK(pipe != nullptr, IoError, "--peer torch: cannot start '", command, "'");
+  EBB_CHECK(pipe != nullptr, IoError, "--baseline torch: cannot start '", command, "'");
   int64_t lines = 0;
   std::string line;
   for (int c = 0; (c = std::fgetc(pipe)) != EOF;) {
@@ -253,7 +256,7 @@ void run_baseline(const BenchFlags& flags, const std::string& arguments,
     line.clear();
   }
   const int status = pclose(pipe);
-  EBB_CHECK(status == 0 && lines > 0, IoError, "--peer torch: '", command, "' failed (status ",
+  EBB_CHECK(status == 0 && lines > 0, IoError, "--baseline torch: '", command, "' failed (status ",
             status, "). See its message above; --python names another Python");
 }
 

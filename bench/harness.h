@@ -23,7 +23,7 @@ struct BenchFlags {
   bool one_precision;  // that of --precision, else the program measures all
 
   explicit BenchFlags(Command command, bool names_precision = true);
-  // Threads that --threads asks for.
+  // Threads of --threads.
   int threads() const;
   bool has_baseline() const { return baseline != "none"; }
   bool on_gpu() const;
@@ -31,18 +31,18 @@ struct BenchFlags {
   MathUnit unit() const;
 };
 
-// The context that --device, --threads, --precision and --kernels ask for. --kernels has beside the
-// product's own names cudnn (bench/vendor/kernels.h), on cuda alone. UsageError for a combination
-// that cannot be, DeviceError for what is not here.
+// The context of --device, --threads, --precision and --kernels. --kernels also takes cudnn
+// (bench/vendor/kernels.h), on cuda alone. UsageError for combinations that are impossible,
+// DeviceError for missing hardware or libraries.
 std::unique_ptr<Context> bench_context(const BenchFlags& flags);
 
-// One line of the table. Milliseconds; ratio = peer / ours.
+// One line of the table. Milliseconds; ratio = baseline / ebb.
 struct BenchRow {
   std::string name;
   double roofline_ms = 0;  // at the roofline, as a direct convolution
   double ebb_ms = 0;       // NaN prints as "-"
   std::optional<double> baseline_ms = {};
-  std::string baseline_variant = {};  // which of the peer's variants was the fastest
+  std::string baseline_variant = {};  // the fastest of the baseline's variants
   std::optional<double> ebb_mb = {};  // peak memory, 1e6 bytes: resident, or of the GPU
   std::optional<double> baseline_mb = {};
   std::string target = {};                                            // "ratio >= 1.8"
@@ -87,7 +87,7 @@ double peak_memory_mb(const Context& context);
 void run_baseline(const BenchFlags& flags, const std::string& arguments,
                   const std::function<void(nlohmann::json)>& on_line);
 
-// A peer command in several variants, of which the best counts: the first call measures all of
+// A baseline command in several variants, of which the best counts: the first call measures all of
 // them, later calls the best one again. On a GPU one command tries all its variants itself.
 class BaselineCase {
  public:

@@ -14,13 +14,13 @@ namespace ebb {
 struct BaselineTimes {
   std::map<std::string, double> ms;
   std::map<std::string, std::string> variant;
-  std::string version;  // "torch 2.15.0", once it has answered
+  std::string version;  // "torch 2.15.0", after its first result
 };
 
-// The key under which the peer's time for a measurement is found.
+// Key of the baseline's time for a measurement.
 std::string baseline_key(const Measurement& m);
 
-// Runs the peer on all cases that it knows; on_line after each of its answers.
+// Runs the baseline on all cases that it supports; on_line after each result.
 void measure_baseline(const BenchFlags& flags, const std::vector<Measurement>& all,
                       BaselineTimes& times, const std::function<void()>& on_line);
 

@@ -53,7 +53,7 @@ void launch_conv(Context& context, const ConvOperands& c) {
   }
 }
 
-// Packs the weights and makes room for the result, so that launch_conv() can run.
+// Packs the weights and allocates the result, so that launch_conv() can run.
 void complete(Context& context, Operands& on, ConvOperands& c, const float* w) {
   const auto bytes_of = [&](auto entry, auto... args) {
     return context.kernel(entry)(c.g, c.pass, c.dtype, context.conv_math(), args...);

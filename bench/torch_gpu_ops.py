@@ -49,7 +49,7 @@ def measured(case: dict, precision: str, timer: Timer) -> Iterator[tuple[str, fl
                 yield variant, timer.op_seconds(copies, as_graph)
             except Exception as error:  # noqa: BLE001: one variant ends no table
                 place = f"{case['case']}, {case['pass']}, {variant}"
-                print(f"peer_torch_gpu: {place}: {error}", file=sys.stderr)
+                print(f"baseline_torch_gpu: {place}: {error}", file=sys.stderr)
 
 
 def operand_bytes(case: dict, dtype: torch.dtype) -> float:

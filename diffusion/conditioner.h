@@ -55,7 +55,7 @@ class DigitConditioner final : public Conditioner {
   int64_t classes_;
 };
 
-// Guided by the images' classes; a network without classes is asked as it is.
+// Guidance by the images' classes; unconditional for a network without classes.
 Guidance class_guidance(Context& context, const Network& network, std::span<const int64_t> labels,
                         double cfg_scale);
 

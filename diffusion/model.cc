@@ -70,7 +70,7 @@ Model Model::load(Context& context, WeightSource& source) {
     model.params = std::move(bound.params);
     model.warnings = std::move(bound.warnings);
   } catch (const FormatError&) {
-    // If bytes are damaged, that is the error to tell.
+    // Report damaged bytes first.
     if (source.metadata().contains(kDigestKey)) source.finish();
     throw;
   }

@@ -49,7 +49,7 @@ std::vector<int64_t> shuffled(int64_t count, uint64_t seed) {
 }
 
 // Cuts the image's middle into grid x grid squares and shows in each the square order[cell],
-// turned; what the grid leaves over at the border stays.
+// turned; pixels outside the grid stay.
 Source from_cells(int64_t size, int64_t grid, const std::vector<int64_t>& order,
                   const std::vector<int64_t>& quarters) {
   const int64_t side = size / grid, margin = (size - side * grid) / 2;

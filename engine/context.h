@@ -74,7 +74,7 @@ class Context {
     profiler_->record(name, layer_ == nullptr ? std::string("-") : *layer_, seconds);
   }
 
-  // The same device with a pool of memory of its own (Allocator::pool), for recorded work.
+  // The same device with a memory pool of its own (Allocator::pool), for captured graphs.
   std::unique_ptr<Context> with_pool() const {
     return std::make_unique<Context>(device_, stream_, allocator_->pool(), kernels_, precision_,
                                      conv_math_, properties_);

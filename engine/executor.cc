@@ -68,13 +68,13 @@ bool Executor::is_in_arena(ValueId value) const {
   return graph_.values[value].kind == ValueKind::kComputed && value_masks_[value] != 0;
 }
 
-// A placed value lives in its concatenation, which therefore lives as long as both.
+// A placed value is stored in its concatenation, whose lifetime therefore covers both.
 ValueId Executor::home(ValueId value) const {
   const ValueId placed_in = graph_.values[value].placed_in;
   return placed_in >= 0 ? placed_in : value;
 }
 
-// A value outlives the nodes that compute it when somebody reads it without it being recomputed.
+// A value outlives the nodes that compute it if it is read without being recomputed.
 bool Executor::is_persistent(ValueId value) const {
   if (value == graph_.output || (keep_module_outputs_ && graph_.is_visible(value))) return true;
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {

@@ -1,10 +1,10 @@
 #include "image/jpeg.h"
 
-// jpeglib.h wants size_t and FILE declared before it.
-// clang-format off
-#include <cstdio>
-#include <jpeglib.h>
+// jpeglib.h needs size_t and FILE declared before it. clang-format off
 #include <jerror.h>
+#include <jpeglib.h>
+
+#include <cstdio>
 // clang-format on
 
 #include <algorithm>

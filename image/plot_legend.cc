@@ -13,7 +13,7 @@ namespace {
 
 constexpr Color kInk = {0.15, 0.15, 0.17};
 constexpr Color kLine = {0.84, 0.84, 0.86};
-// Okabe and Ito, "Color Universal Design" (2008): told apart with any color vision.
+// Okabe and Ito, "Color Universal Design" (2008): distinguishable with any color vision.
 constexpr std::array<Color, 6> kSeriesColors = {{{0.00, 0.45, 0.70},
                                                  {0.84, 0.37, 0.00},
                                                  {0.00, 0.62, 0.45},

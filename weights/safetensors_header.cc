@@ -62,7 +62,7 @@ class HeaderEvents : public JsonEvents {
   Place place_inside(bool object);
   void begin_tensor();
   void finish_tensor();
-  // A value that no rule asks for: an error, unless it sits in a field that readers ignore.
+  // A value that no rule needs: an error, unless it is in a field that readers ignore.
   void other_value(const char* found);
 
   const std::string& label_;

@@ -124,7 +124,7 @@ uint8_t background_for(const Image& image, const ImageFormat& format, Invert opt
   return transparent_border && ink_mean(image) > kMiddle ? kBlack : kWhite;
 }
 
-// The median level of the outermost pixels: a stroke that runs off the paper does not move it.
+// The median level of the outermost pixels: a stroke that runs off the paper does not change it.
 double border_level(const Image& gray) {
   std::vector<uint8_t> border;
   for (int y = 0; y < gray.height; ++y) {
@@ -139,9 +139,9 @@ double border_level(const Image& gray) {
   return *middle;
 }
 
-// Whether what is drawn is darker than what it is drawn on. `gray` has the model's size, where even
-// a thin stroke covers some of the pixels: the paper is the border, and the strokes are whichever
-// of the darkest and the lightest pixels stand out more from it.
+// Whether the strokes are darker than their background. `gray` has the model's size, where even a
+// thin stroke covers some of the pixels: the paper is the border, and the strokes are whichever of
+// the darkest and the lightest pixels stand out more from it.
 bool is_dark_on_light(const Image& gray) {
   constexpr size_t kStrokeShare = 50;    // strokes cover at least a fiftieth
   constexpr double kLeastContrast = 12;  // levels; below it is the grain of the paper

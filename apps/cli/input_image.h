@@ -40,7 +40,7 @@ struct InputImage {
   }
 };
 
-// Reads an image of the kinds that image_bytes.h lists, told apart by content, from a file or a
+// Reads an image of the kinds that image_bytes.h lists, detected by content, from a file or a
 // stream ("-": standard input), or image i of an IDX file given as "file#i" (an IDX file without a
 // directory in its name is also looked for where the data set is). In this order:
 //   1. Transparency is put on a background: white, or for light_on_dark models black with

@@ -99,8 +99,8 @@ void run(const Flags& flags, const Invocation& invocation) {
 
 }  // namespace
 
-// `ebb blur -i IMG -t 250,500,750`: noised images and what Gaussian blur makes of them, the
-// classical way to denoise; the kernel that comes closest to the original, unless one is given.
+// `ebb blur -i IMG -t 250,500,750`: noisy images and Gaussian blur applied to them, the classical
+// way to denoise; the kernel that comes closest to the original, unless one is given.
 void add_blur(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   add_input_flags(command, flags->input);

@@ -8,7 +8,7 @@
 
 namespace ebb {
 
-// A start image noised to one level with the noise of several seeds.
+// A start image at one noise level, with the noise of several seeds.
 struct NoisyImages {
   std::string title;  // "t = 250"
   Tensor x;           // [images, H, W, C]
@@ -17,7 +17,7 @@ struct NoisyImages {
 // The number of levels listed in `timesteps`.
 int64_t count_levels(const std::string& timesteps);
 
-// For each timestep of `timesteps` ("250,500,750", on the scale of 1000) the image noised for
+// For each timestep of `timesteps` ("250,500,750", on the scale of 1000) the image with noise for
 // seeds first_seed, first_seed + 1, ...; UsageError for a model that knows no time.
 std::vector<NoisyImages> noise_image(const SampleJob& job, const StartImage& start,
                                      const std::string& timesteps, int64_t images);

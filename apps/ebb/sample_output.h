@@ -30,7 +30,7 @@ struct OutputFiles {
 void check_files(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a plain one of `images`: UsageError when that would be too large,
-// before anything is drawn.
+// before anything is generated.
 void check_grid(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a figure with labels: UsageError when that would be too large, before

@@ -52,7 +52,7 @@ struct TestDigits {
   }
 };
 
-// Unwinds out of the network calls of a grid that nobody waits for any more.
+// Unwinds out of the network calls of a grid that is no longer needed.
 struct Stopped {};
 
 TestDigits first_test_digits(Context& context, const TrainOptions& options,

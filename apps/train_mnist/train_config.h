@@ -13,7 +13,7 @@ namespace ebb {
 
 enum class TrainModel { kDenoiser, kTime, kClass, kClassifier };
 
-// The course edition of the assignment whose settings apply.
+// The term of the course whose settings apply.
 enum class Preset { kFa24, kSp25, kFa25 };
 
 // Everything that determines a run's results. Two runs with equal configs on equal data are equal
@@ -46,7 +46,7 @@ struct TrainConfig {
 // part of the assignment; its settings are ebb's own.
 TrainConfig preset_config(TrainModel model, Preset preset);
 
-// Epochs after which the assignment asks for samples.
+// Epochs after which the assignment requires samples.
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs);
 
 // The learning rate of a step (from 0): ExponentialLR stepped per epoch, after a linear warm-up.

@@ -57,8 +57,9 @@ TrainFlags::TrainFlags(Command command) {
       command, "--model", model_, {"denoiser", "time", "class", "classifier", "judge"},
       "Network to train (classifier: scores the samples in ebb eval; judge: its former name)")
       .required();
-  add_choice(command, "--preset,--course", preset_, {"fa24", "sp25", "fa25"},
-             "Course edition whose settings apply (default fa24: DDPM; sp25, fa25: flow matching)");
+  add_choice(
+      command, "--preset,--course", preset_, {"fa24", "sp25", "fa25"},
+      "Term of the course whose settings apply (default fa24: DDPM; sp25, fa25: flow matching)");
   add_choice(command, "--objective", objective_, {"ddpm", "flow"},
              "Training objective, for --model time and class");
   add_choice(command, "--input", input_, {"image", "noise"},

@@ -1,8 +1,8 @@
 #pragma once
 
-// Entries of a kernel table around somebody else's convolutions, which know dense images and one
+// Entries of a kernel table around a vendor's convolutions, which support dense images and one
 // filter layout: packing, pitches, bias, residual, activation, the weight gradient of transposed
-// convolutions. `Vendor` says who multiplies:
+// convolutions. `Vendor` provides the multiplication:
 //
 //   struct Vendor {
 //     static constexpr VendorMath kMath;

@@ -36,8 +36,8 @@ struct NoCuda {
 // built_for: "80, 90a, 120".
 NoCuda why_no_cuda(const CudaProbe& probe, const std::string& built_for);
 
-// After these errors every further CUDA call of the process fails: nothing more may be asked of the
-// GPU, and what lay in its memory is lost.
+// After these errors every further CUDA call of the process fails: do not use the GPU, and what lay
+// in its memory is lost.
 bool is_sticky_cuda_error(int error);
 
 // "13.0" of 13000.

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kChannels = kBatchNormChannels, kLanes = kBatchNormLanes;
 constexpr int kPerThread = kBatchNormRowsPerThread, kTileRows = kBatchNormTileRows;
-// Neighboring channels of a thread, and rows of one or two inputs that it asks for before it uses
-// the first.
+// Neighboring channels of a thread, and rows of one or two inputs that it loads before it uses the
+// first.
 constexpr int kVectorWidth = 4, kUnrollPairs = 2;
 
 // Moments of the chunk blockIdx.y of every channel, [chunks, C]. A block is [kLanes][kChannels]
@@ -88,8 +88,8 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t channels, int
 constexpr int kFinishChannels = 2, kFinishLanes = 256;
 constexpr int kFinishThreads = kFinishChannels * kFinishLanes;
 
-// Chunks first + k * kFinishLanes of one channel, all asked for before one is used; chunks beyond
-// the last have no rows.
+// Chunks first + k * kFinishLanes of one channel, all loaded before one is used; chunks beyond the
+// last have no rows.
 struct SomeMoments {
   static constexpr int kCount = 8, kStep = kCount * kFinishLanes;
   RowMoments part[kCount];

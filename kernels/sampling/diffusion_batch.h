@@ -21,9 +21,10 @@ enum class DiffusionTask {
 struct DiffusionBatchArgs {
   DiffusionTask task;
   uint64_t seed;
-  const uint64_t* first_example;  // [1]: changes from step to step, so that a step can be recorded
-  int64_t n;                      // examples in the batch
-  int64_t pixels;                 // H * W * C of an image
+  const uint64_t*
+      first_example;  // [1]: on the device, because it changes between launches of a captured step
+  int64_t n;          // examples in the batch
+  int64_t pixels;     // H * W * C of an image
   int64_t classes;
   float sigma;             // kDenoise
   int64_t timesteps;       // kDdpm: T

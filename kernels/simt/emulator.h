@@ -38,7 +38,7 @@ Statistics& statistics();
 void* allocate(int64_t bytes, const char* name, bool track_initialization = false);
 void release(void* data);
 void mark_initialized(void* data, int64_t bytes);
-// Makes a buffer as allocate() gave it: NaN bytes that nobody has written.
+// Resets a buffer to the state after allocate(): NaN bytes that count as uninitialized.
 void forget(void* data);
 
 // From here on launches are put into `steps`, with copies of their arguments, instead of being run:
@@ -61,7 +61,7 @@ struct Grid {
   const void* arguments;                  // the kernel's arguments, readable by every thread
   size_t argument_bytes;
 };
-// Runs all blocks, or records the launch. Throws DeviceError with the report of the first error.
+// Runs all blocks, or captures the launch. Throws DeviceError with the report of the first error.
 void run(const Grid& grid);
 
 // Reports an error of the running thread; the launch ends.

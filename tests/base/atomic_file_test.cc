@@ -182,7 +182,7 @@ TEST_CASE("a file that must stay is not replaced, also when it comes into being 
   CHECK(get_file(dir / "g") == "mine");
 }
 
-TEST_CASE("a replaced file keeps its mode, and nobody can read the new content before") {
+TEST_CASE("a replaced file keeps its mode, and other users can never read the new content early") {
   const TempDir dir;
   for (const mode_t mode : {0600, 0640, 0444, 0755}) {
     put_file(dir / "f", "old");

@@ -1,4 +1,4 @@
-// A sampler's step (network, guidance, update) recorded once and replayed, on the emulator.
+// A sampler's step (network, guidance, update), captured once and launched, on the emulator.
 
 #include "diffusion/noise_level.h"
 #include "diffusion/sampler.h"
@@ -9,7 +9,7 @@
 namespace ebb {
 namespace {
 
-// Images of two batches, one after the other, and how many kinds of steps were recorded.
+// Images of two batches, one after the other, and the number of captured graphs.
 struct Generated {
   std::vector<float> images;
   int captured_graphs = 0;
@@ -44,7 +44,7 @@ void compare_with_eager(const SamplerSettings& settings, const SamplingSchedule&
   const Generated recorded = draw(*context, settings, schedule);
   CHECK(recorded.captured_graphs == captured_graphs);
   const auto profiled = make_context("emu", 1);
-  profiled->enable_profiler();  // which sees every kernel, so that nothing is recorded
+  profiled->enable_profiler();  // which sees every kernel, so that nothing is captured
   const Generated eager = draw(*profiled, settings, schedule);
   CHECK(eager.captured_graphs == 0);
   CHECK(test::compare_bits(recorded.images, eager.images) == "");

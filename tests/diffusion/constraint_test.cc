@@ -25,7 +25,7 @@ struct Setup {
   }
 };
 
-TEST_CASE("known pixels are the original noised to the level, new ones stay") {
+TEST_CASE("known pixels are the original with noise of the level, new ones stay") {
   Setup setup;
   const std::vector<float> mask_values = [&] {
     std::vector<float> values;
@@ -116,7 +116,7 @@ TEST_CASE("inpainting keeps the known pixels to the last bit, in any batch, and 
   }
 }
 
-TEST_CASE("a start image is noised to the schedule's first level by its image's own noise") {
+TEST_CASE("a start image gets noise of the schedule's first level, each image its own") {
   const SmallPipeline small;
   GenerateRequest request = small.request(2);
   request.start = small.original;

@@ -86,14 +86,15 @@ TEST_CASE("loading a model takes two host buffers and reads each byte once") {
     return;
   }
   CHECK(from_file >= saved.file_bytes);
-  CHECK(from_file < saved.file_bytes + 2048);  // the kind of file is told by its first 512 bytes
+  CHECK(from_file <
+        saved.file_bytes + 2048);  // the kind of a file follows from its first 512 bytes
 }
 
 TEST_CASE("a model takes as much memory as its file until it is packed") {
   const SavedModel saved(DType::kF16);
   const auto context = test::cpu_context();
   const Model model = Model::load(*context, saved.path);
-  // A block is at least 64 bytes and up to 1/8 larger than what was asked for.
+  // A block is at least 64 bytes and up to 1/8 larger than requested.
   CHECK(context->allocator()->stats().bytes_in_use < saved.file_bytes * 9 / 8);
 }
 

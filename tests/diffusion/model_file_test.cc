@@ -319,7 +319,7 @@ TEST_CASE("integer weights are refused by name and type") {
   CHECK_THAT(model.load_error(), Contains("init_conv.conv1.conv.bias") && Contains("I32"));
 }
 
-TEST_CASE("damage is told before what it does to the config") {
+TEST_CASE("damage is reported before its effects on the config") {
   for (const bool has_digest : {true, false}) {
     Saved model;
     model.save();

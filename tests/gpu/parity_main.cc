@@ -1,9 +1,9 @@
 // gpu_parity: whether whole networks do on a GPU what they do on the CPU.
 //   gpu_parity --model MODEL [--data DIR] [--precision PRECISION] [--json FILE]
 // Trains the class UNet for some steps on both devices from the same numbers (f16 does not train)
-// and draws the same guided digits with both; beyond f32, which a walk of many steps would enlarge,
-// compares one guided prediction instead. The CPU computes in f32. Exit code 1 when they part, 5
-// when there is no GPU.
+// and draws the same guided digits with both; beyond f32, whose rounding a sampling of many steps
+// would enlarge, compares one guided prediction instead. The CPU computes in f32. Exit code 1 when
+// they part, 5 when there is no GPU.
 
 #include <algorithm>
 #include <cmath>
@@ -114,7 +114,7 @@ nlohmann::ordered_json compare_losses(const std::vector<double>& cpu,
           {"passed", early <= limits.early && all <= limits.all}};
 }
 
-// Pixels are 0..1; a walk of a few dozen steps enlarges roundings a little.
+// Pixels are 0..1; a few dozen sampling steps enlarge roundings a little.
 nlohmann::ordered_json compare_images(const std::vector<float>& cpu,
                                       const std::vector<float>& device) {
   constexpr double kLimit = 1e-2;  // less than three gray levels of 255
@@ -126,8 +126,8 @@ nlohmann::ordered_json compare_images(const std::vector<float>& cpu,
       {"values", cpu.size()}, {"difference", most}, {"limit", kLimit}, {"passed", most <= kLimit}};
 }
 
-// Twenty layers of values off by 2^-9 (bf16) or 2^-12 each, a difference of two answers of which
-// one counts 5 times and the other 4: (25 + 16) * 20 * 2^-18, or 2^-24, of the power.
+// Twenty layers of values off by 2^-9 (bf16) or 2^-12 each, a difference of two predictions of
+// which one counts 5 times and the other 4: (25 + 16) * 20 * 2^-18, or 2^-24, of the power.
 nlohmann::ordered_json compare_predictions(const std::vector<float>& cpu,
                                            const std::vector<float>& device, Precision precision) {
   const double limit = 820 * (precision == Precision::kBF16 ? 0x1p-18 : 0x1p-24);
@@ -164,7 +164,7 @@ void run(const Flags& flags) {
               << (result.at("passed").get<bool>() ? "\n" : " FAILED\n");
   };
   EBB_CHECK(flags.data.empty() || precision != Precision::kF16, UsageError,
-            "--precision f16: has no room for small gradients. Leave --data out, or use bf16");
+            "--precision f16: underflows on small gradients. Leave --data out, or use bf16");
   if (!flags.data.empty()) {
     const MnistDataset data = load_mnist(flags.data, MnistSplit::kTrain);
     classifier("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data),

@@ -63,7 +63,7 @@ WgradPlan::WgradPlan(const ConvGeometry& g) {
   groups = std::min(run.blocks(), ceil_div(kTasks, splits));
 
   const int64_t split_images = ceil_div(list.n, splits);
-  // With a stride the taps walk every second line of the input, in every second set of L1, and the
+  // With a stride the taps read every second line of the input, in every second set of L1, and the
   // input of a grid point is stride * stride pixels.
   const int64_t step = phase.y.in_step;
   const int64_t unit = kUnitPixels / (step * step);

@@ -200,9 +200,9 @@ SIMT_DEVICE Pack<T, kEpilogueWidth> epilogue_pixel(const ConvPassArgs<T>& args,
   return result;
 }
 
-// Makes output of a tile: kThreads threads, four neighboring channels each, in the order of
-// memory. Sums go through shared memory because the code of the activations would otherwise exist
-// once for every register that holds one. Where moments are wanted the output takes their place.
+// Makes output of a tile: kThreads threads, four neighboring channels each, in the order of memory.
+// Sums go through shared memory because the code of the activations would otherwise exist once for
+// every register that holds one. If moments are requested, the output overwrites the tile.
 template <int kThreads, int kRows, int kColumns, class T>
 SIMT_DEVICE void epilogue_tile(const ConvPassArgs<T>& args, const Phase32& phase, int row0,
                                int column0, int thread, bool vectorized,

@@ -148,7 +148,7 @@ class ConvCase {
   }
 
   ConvGeometry g;
-  ConvMath math;  // what the kernels are told
+  ConvMath math;  // passed to the kernels
   std::vector<float> x, dy, w, bias, residual, scale, shift;
 
  private:

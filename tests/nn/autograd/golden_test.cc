@@ -181,7 +181,7 @@ TEST_CASE("ten Adam steps give PyTorch's losses and parameters", "[autograd]") {
     for (size_t step = 0; step < 10; ++step) {
       const autograd::StepResult result = trainer.step(c.inputs, c.target, 1e-3);
       INFO("step " << step);
-      // The issue asks for 1e-4; PyTorch's f32 and f64 agree within 2e-7.
+      // The limit is 1e-4; PyTorch's f32 and f64 agree within 2e-7.
       CHECK(result.loss == Approx(c.scalar("adam64.losses", step)).epsilon(2e-6));
     }
     for (const ParamSpec& spec : c.specs) {
