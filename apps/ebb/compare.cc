@@ -79,7 +79,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                                                : cat("first diverging layer: ", first_diverging))
                    << '\n';
   }
-  if (!first_diverging.empty()) throw ExitWith(1);
+  if (!first_diverging.empty()) throw ExitWith{1};
 }
 
 }  // namespace
