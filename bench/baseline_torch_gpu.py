@@ -71,7 +71,7 @@ def run_ops(args: argparse.Namespace) -> None:
 
 
 def run_model(args: argparse.Namespace) -> None:
-    """Every variant in turn. One that fails is told on stderr and left out."""
+    """Every variant in turn. A failing one is reported on stderr and left out."""
     known = facts(args.device)
     precision = (args.precision or ["f32"])[0]
     set_precision(precision)

@@ -73,11 +73,11 @@ std::string cell(const nlohmann::ordered_json& value) {
 BenchFlags::BenchFlags(Command command, bool names_precision) : one_precision(names_precision) {
   device.device = "cpu";
   add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");
-  command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
+  command.add_option("--device", device.device, "Device: cpu, cuda, cuda:N or emu").show_default();
   if (names_precision) add_precision_flag(command, device);
   add_kernels_flag(command, device.kernels, {"cudnn"});
   add_choice(command, "--baseline,--peer", baseline, {"none", "torch"},
-             "baseline to measure in the same run, alternating: torch runs "
+             "Baseline to measure in the same run, alternating: torch runs "
              "bench/baseline_mnist.py, on cuda "
              "bench/baseline_torch_gpu.py");
   command.add_option("--python", python, "Python that runs the baseline")
@@ -85,10 +85,11 @@ BenchFlags::BenchFlags(Command command, bool names_precision) : one_precision(na
       .show_default();
   command
       .add_option("--baseline-scripts,--peer-scripts", scripts,
-                  "directory of the baseline programs")
+                  "Directory of the baseline programs")
       .show_default();
-  add_integer(command, "--rounds", rounds, 1, 100, "measurements of each case; medians count");
-  command.add_option("--json", json, "also write the table to this file");
+  add_integer(command, "--rounds", rounds, 1, 100,
+              "Measurements of each case; the table shows medians");
+  command.add_option("--json", json, "Also write the table to this JSON file");
 }
 
 int BenchFlags::threads() const {

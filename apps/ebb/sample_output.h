@@ -34,7 +34,7 @@ void check_files(const OutputFiles& files, int64_t images, const Shape& image);
 void check_grid(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a figure with labels: UsageError when that would be too large, before
-// anything is drawn. Of the labels the widest count.
+// anything is generated. The widest label counts.
 void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
                   const GridLabels& labels);
 

@@ -69,8 +69,8 @@ TrainFlags::TrainFlags(Command command) {
                      "Directory of the four MNIST files (default: $EBB_DATA, else data/mnist)");
   command
       .add_option("--classes", classes_,
-                  "Classes of the data: a number, or data for what the labels show (default: 10; "
-                  "of the parts of EMNIST as many as they have)")
+                  "Number of classes, or data: as many as the labels show (default: 10, or the "
+                  "classes of the EMNIST part)")
       .type_name("N|data");
   command.add_option("-o,--output", options_.output, "Run directory").required();
   command.add_option(

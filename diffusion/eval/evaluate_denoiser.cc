@@ -82,7 +82,7 @@ class NoisyTest {
 
 ReportTable denoising_table(double trained_sigma) {
   return {.key = "denoising",
-          .title = "Test images noised and denoised in one step",
+          .title = "Test images with noise, denoised in one step",
           .columns = {{"sigma", "sigma", 2},
                       {"mse", "MSE", 5},
                       {"psnr_db", "PSNR dB", 2},

@@ -185,16 +185,16 @@ void run(const Flags& flags) {
 int main(int argc, char** argv) {
   ebb::Program program("Compares training and sampling on a GPU with the CPU.", "gpu_parity");
   ebb::Flags flags;
-  program.add_option("--device", flags.device.device, "cuda or emu").show_default();
+  program.add_option("--device", flags.device.device, "Device: cuda or emu").show_default();
   ebb::add_precision_flag(program, flags.device);
-  program.add_option("--model", flags.model, "class model to draw with");
-  program.add_option("--data", flags.data, "MNIST files to train on");
-  program.add_option("--json", flags.json, "write the figures to this file");
-  ebb::add_integer(program, "--hidden", flags.hidden, 1, 1024, "width of the trained network");
-  ebb::add_integer(program, "--batch-size", flags.batch_size, 1, 4096, "images of a step");
-  ebb::add_integer(program, "--steps", flags.steps, 1, 1000, "training steps");
-  ebb::add_integer(program, "--sampler-steps", flags.sampler_steps, 1, 300, "steps of a drawing");
-  ebb::add_integer(program, "--images", flags.images, 1, 64, "digits drawn");
+  program.add_option("--model", flags.model, "Class model to sample from");
+  program.add_option("--data", flags.data, "MNIST directory to train on");
+  program.add_option("--json", flags.json, "Write the results to this file");
+  ebb::add_integer(program, "--hidden", flags.hidden, 1, 1024, "Width of the trained network");
+  ebb::add_integer(program, "--batch-size", flags.batch_size, 1, 4096, "Images per step");
+  ebb::add_integer(program, "--steps", flags.steps, 1, 1000, "Training steps");
+  ebb::add_integer(program, "--sampler-steps", flags.sampler_steps, 1, 300, "Sampling steps");
+  ebb::add_integer(program, "--images", flags.images, 1, 64, "Digits to generate");
   program.callback([&] { ebb::run(flags); });
   return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));
 }

@@ -215,7 +215,7 @@ TEST_CASE("a description is safe to print") {
   CHECK_THAT(text, Contains("2 x 2 pixels, 8-bit gray") && Contains("red \\x1b[31m alert"));
 }
 
-TEST_CASE("a file is written whole, and never over another unless told to") {
+TEST_CASE("a file is written whole, and never over another without permission") {
   const test::TempDir dir;
   const Image first = pattern(4, 4, 1), second = pattern(5, 5, 3);
   write_png(dir / "x.png", first);

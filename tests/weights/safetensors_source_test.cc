@@ -189,7 +189,7 @@ TEST_CASE("each byte of a file is read once") {
   }
   const uint64_t read = bytes_read() - start;
   CHECK(read >= size);
-  CHECK(read < size + 2048);  // the kind of file is told by its first 512 bytes; /proc/self/io
+  CHECK(read < size + 2048);  // the kind of file follows from its first 512 bytes; /proc/self/io
 }
 
 }  // namespace

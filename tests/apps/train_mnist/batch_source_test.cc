@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kImages = 37;
 
-// Image i is filled with the value i, so that an image tells which one it is; its label is i % 10.
+// Image i is filled with the value i, so that an image identifies itself; its label is i % 10.
 MnistDataset numbered_images() {
   MnistDataset data{.count = kImages, .images = {}, .labels = {}, .fingerprint = "numbered"};
   for (int64_t i = 0; i < kImages; ++i) {
@@ -67,7 +67,7 @@ TEST_CASE("an epoch visits every image once, each epoch in another order") {
   CHECK_FALSE(std::is_sorted(first.begin(), first.end()));
 }
 
-TEST_CASE("a batch depends on its step alone, not on the batches drawn before") {
+TEST_CASE("a batch depends on its step alone, not on the batches before it") {
   const auto context = test::cpu_context();
   const MnistDataset data = numbered_images();
   for (TrainModel model : {TrainModel::kDenoiser, TrainModel::kTime, TrainModel::kClass}) {
