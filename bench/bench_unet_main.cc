@@ -6,7 +6,7 @@
 
 #include "bench/harness.h"
 #include "diffusion/denoiser.h"
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 
 namespace ebb {
 namespace {
@@ -16,7 +16,7 @@ constexpr double kForwardFlops64 = 535.7e6;  // multiply-adds x 2 of one image, 
 struct Setup {
   const BenchFlags& flags;
   Context& context;
-  LoadedModel model;
+  Model model;
   std::string model_path;
   int64_t steps;
 };
@@ -125,7 +125,7 @@ void run(const BenchFlags& flags, const std::string& model_path, const std::stri
          int64_t steps) {
   const auto context = bench_context(flags);
   BenchReport report("bench_unet", flags, *context);
-  const Setup setup{flags, *context, load_model(*context, model_path), model_path, steps};
+  const Setup setup{flags, *context, Model::load(*context, model_path), model_path, steps};
   measure_guided_step(setup, report, 10);
   measure_guided_step(setup, report, 1);
   measure_cold_start(setup, report, ebb);

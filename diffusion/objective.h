@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "image/data_range.h"
+
 namespace ebb {
 
 // The prediction target of a network's training.
@@ -24,9 +26,6 @@ enum class TimeInput {
   kFraction,  // (k + 1) / T
   kIndex,     // k
 };
-
-// The values that the data, and so the images, have.
-enum class DataRange { kZeroToOne, kMinusOneToOne };
 
 // The objective with its settings; a type ignores the settings of the others.
 struct Objective {

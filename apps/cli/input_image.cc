@@ -205,10 +205,10 @@ ImageFormat image_format(const Network& network) {
   ImageFormat format{.width = static_cast<int>(x[1]),
                      .height = static_cast<int>(x[0]),
                      .channels = static_cast<int>(x[2]),
-                     .range = PixelRange::kMinusOneToOne,
+                     .range = DataRange::kMinusOneToOne,
                      .light_on_dark = false};
   if (Json::parse(network.config).value("name", "") == "mnist_unet") {
-    format.range = PixelRange::kZeroToOne;
+    format.range = DataRange::kZeroToOne;
     format.light_on_dark = true;
   }
   return format;

@@ -15,7 +15,7 @@ struct ImageFormat {
   int width = 0;
   int height = 0;
   int channels = 1;
-  PixelRange range = PixelRange::kZeroToOne;
+  DataRange range = DataRange::kZeroToOne;
   bool light_on_dark = false;  // drawings are light strokes on black, as in MNIST
 };
 ImageFormat image_format(const Network& network);

@@ -10,7 +10,6 @@
 #include "base/stream.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "diffusion/find_model.h"
 #include "diffusion/model_file.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
@@ -56,7 +55,7 @@ void convert(const ConvertFlags& flags, const Invocation& invocation) {
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   std::map<std::string, std::string> metadata = parse_meta(flags.meta);
   const auto context = make_context("cpu", 1);
-  const LoadedModel model = load_model(*context, find_model(flags.model));
+  const Model model = Model::load(*context, flags.model);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
   for (const auto& [key, value] : model.metadata) {

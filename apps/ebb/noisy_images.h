@@ -8,6 +8,18 @@
 
 namespace ebb {
 
+// Flags of the commands that add noise to a start image and take no steps.
+struct NoisyImageFlags {
+  SampleFlags job;
+  InputFlags input;
+  std::string timesteps = "250,500,750";
+};
+
+// Adds the flags of the input and the timesteps; add_sample_flags() adds the rest.
+void add_noisy_image_flags(Command command, NoisyImageFlags& flags);
+// UsageError that names `command` ("ebb blur") for flags of steps or of a network.
+void refuse_network_flags(const SampleFlags& flags, const std::string& command);
+
 // A start image at one noise level, with the noise of several seeds.
 struct NoisyImages {
   std::string title;  // "t = 250"

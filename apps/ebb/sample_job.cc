@@ -12,7 +12,6 @@
 #include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
-#include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
@@ -53,7 +52,7 @@ SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation)
       invocation_(invocation),
       arguments_(invocation.arguments),
       context_(open_context(flags)),
-      model_(load_model(*context_, find_model(flags.model))),
+      model_(Model::load(*context_, flags.model)),
       first_seed_(flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed)) {
   for (const std::string& warning : model_.warnings) err() << "warning: " << warning << '\n';
   if (flags.seed < 0) {  // the last --seed counts

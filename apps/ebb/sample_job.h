@@ -23,7 +23,7 @@ class SampleJob {
   Context& context() const { return *context_; }
   std::ostream& out() const { return invocation_.out; }
   std::ostream& err() const { return invocation_.err; }
-  const LoadedModel& model() const { return model_; }
+  const Model& model() const { return model_; }
   const Objective& objective() const { return model_.objective; }
   Shape image() const { return model_.network.sample().shape; }  // [H, W, C]
   DataRange range() const { return model_.objective.data_range; }
@@ -75,7 +75,7 @@ class SampleJob {
   const Invocation& invocation_;
   std::vector<std::string> arguments_;
   std::unique_ptr<Context> context_;
-  LoadedModel model_;
+  Model model_;
   std::optional<Pipeline> pipeline_;
   uint64_t first_seed_;
   bool releases_weights_ = false;

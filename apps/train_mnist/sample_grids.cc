@@ -27,7 +27,7 @@ std::vector<Image> to_images(const Pixels& pixels) {
   std::vector<Image> images;
   for (size_t at = 0; at < pixels.size(); at += MnistDataset::kPixels) {
     images.push_back(image_from_floats({pixels.data() + at, MnistDataset::kPixels}, 28, 28, 1,
-                                       PixelRange::kZeroToOne));
+                                       DataRange::kZeroToOne));
   }
   return images;
 }

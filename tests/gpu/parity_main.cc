@@ -16,7 +16,7 @@
 #include "diffusion/conditioner.h"
 #include "diffusion/denoiser.h"
 #include "diffusion/image_noise.h"
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 #include "diffusion/pipeline.h"
 #include "engine/backend.h"
 #include "nn/autograd/trainer.h"
@@ -49,14 +49,14 @@ std::vector<double> train(Context& context, const Flags& flags, const MnistDatas
 
 constexpr double kGuidance = 5;
 
-Guidance guidance_of(Context& context, const Flags& flags, const LoadedModel& model) {
+Guidance guidance_of(Context& context, const Flags& flags, const Model& model) {
   std::vector<int64_t> classes;
   for (int64_t i = 0; i < flags.images; ++i) classes.push_back(3 * i % 10);
   return class_guidance(context, model.network, classes, kGuidance);
 }
 
 std::vector<float> draw(Context& context, const Flags& flags) {
-  const LoadedModel model = load_model(context, flags.model);
+  const Model model = Model::load(context, flags.model);
   const Pipeline pipeline(context, model, {.sampler = "ddpm", .steps = flags.sampler_steps});
   return pipeline.generate_values(
       {.images = flags.images, .seed = 1, .guidance = guidance_of(context, flags, model)});
@@ -64,7 +64,7 @@ std::vector<float> draw(Context& context, const Flags& flags) {
 
 // The prediction for pure noise, in the middle of the schedule.
 std::vector<float> predict(Context& context, const Flags& flags) {
-  const LoadedModel model = load_model(context, flags.model);
+  const Model model = Model::load(context, flags.model);
   NetworkDenoiser denoiser(context, model.network, model.params, flags.images,
                            guidance_of(context, flags, model));
   const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.sample().shape));

@@ -30,8 +30,8 @@ struct Bench {
   std::vector<double> progress;
   Report report;
 
-  LoadedModel model(const std::string& conditioning, const Objective& objective) {
-    LoadedModel model;
+  Model model(const std::string& conditioning, const Objective& objective) {
+    Model model;
     model.path = "model.safetensors";
     model.network = make_network(test::mnist_config(conditioning, "add", 4), "test");
     model.objective = objective;
@@ -85,7 +85,7 @@ TEST_CASE("test images are spread evenly over their set") {
 
 TEST_CASE("a denoiser's metrics are those of its predictions for each noisy test image") {
   Bench bench;
-  const LoadedModel model = bench.model("none", {.type = ObjectiveType::kDenoise, .sigma = 0.5});
+  const Model model = bench.model("none", {.type = ObjectiveType::kDenoise, .sigma = 0.5});
   const EvaluateRequest request{.data = bench.files.path(),
                                 .images = 35,  // more than one batch of 32
                                 .sigmas = {0, 0.7},
@@ -134,7 +134,7 @@ TEST_CASE("a denoiser's metrics are those of its predictions for each noisy test
 
 TEST_CASE("a denoiser of pure noise is measured against the mean training image") {
   Bench bench;
-  LoadedModel model = bench.model("none", {.type = ObjectiveType::kPureNoise});
+  Model model = bench.model("none", {.type = ObjectiveType::kPureNoise});
   // A network with a constant output: the last layer's weights are zero.
   model.params["out.weight"].fill_zero();
   model.params["out.bias"] = test::tensor_of(*bench.context, {1}, {0.25f});
@@ -165,7 +165,7 @@ TEST_CASE("a denoiser of pure noise is measured against the mean training image"
 TEST_CASE("generated digits are scored against their requested class") {
   Bench bench;
   const Objective objective{.type = ObjectiveType::kDdpm, .timesteps = 20};
-  const LoadedModel model = bench.model("class", objective);
+  const Model model = bench.model("class", objective);
   const EvaluateRequest request{
       .data = bench.files.path(),
       .images = 9,
@@ -224,7 +224,7 @@ TEST_CASE("generated digits are scored against their requested class") {
 TEST_CASE("a copied training image counts as near") {
   // A model that draws nothing but black, and a training set that holds a black image.
   Bench bench;
-  LoadedModel model = bench.model("time", {.type = ObjectiveType::kFlow});
+  Model model = bench.model("time", {.type = ObjectiveType::kFlow});
   const std::string path = bench.files.path() + "/train-images-idx3-ubyte";
   std::string bytes = test::get_file(path);
   std::fill_n(bytes.begin() + 16, kPixels, '\0');

@@ -196,7 +196,7 @@ TEST_CASE("quantiles lie between neighbors") {
 
 struct ClassModel {
   std::unique_ptr<Context> context = test::cpu_context();
-  LoadedModel model;
+  Model model;
 
   explicit ClassModel(const Objective& objective) {
     model.path = "model.safetensors";
