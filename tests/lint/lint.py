@@ -2,8 +2,8 @@
 """lint.py --build DIR [--all] [--jobs N] [FILE...]: clang-tidy over FILEs, or over every source of the
 build that is not tests/, which --all adds.
 
-Files are read in groups (groups.py); those of a group with findings are read again one by one. A file that
-was clean is not looked at again until its text, a header of this repository that it includes, its flags,
+Files are read in groups (groups.py); those of a group that does not compile are read again one by one. A file
+that was clean is not looked at again until its text, a header of this repository that it includes, its flags,
 .clang-tidy or the version of clang-tidy changes: DIR/lint/clean.json keeps their digest.
 """
 
@@ -21,6 +21,7 @@ from groups import flags_of, plan_groups
 
 TOOL = "clang-tidy-14"
 FIRST_HEADER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clang_14.h")
+COMPILE_ERROR = "[clang-diagnostic-error"
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
@@ -85,18 +86,21 @@ def group_file(build: str, number: int) -> str:
     return os.path.join(build, "lint", f"group_{number}.cc")
 
 
-def check(tool: str, build: str, file: str, *flags: str) -> str:
+def check(tool: str, build: str, file: str) -> str:
     """What clang-tidy has to say; empty when the file is clean."""
     answer = subprocess.run(
-        [tool, "--quiet", *flags, "-p", os.path.join(build, "lint"), file], capture_output=True, text=True, check=False
+        [tool, "--quiet", "-p", os.path.join(build, "lint"), file], capture_output=True, text=True, check=False
     )
     return "" if answer.returncode == 0 else answer.stdout or answer.stderr
 
 
 def check_group(tool: str, root: str, build: str, number: int, paths: list) -> dict:
-    """Path -> findings."""
-    if len(paths) > 1 and not check(tool, build, group_file(build, number), "--checks=-bugprone-suspicious-include"):
-        return dict.fromkeys(paths, "")
+    """Path -> findings. Those of a header are the first file's."""
+    if len(paths) > 1:
+        found = check(tool, build, group_file(build, number))
+        if COMPILE_ERROR not in found:
+            named = [path for path in paths if os.path.join(root, path) in found] or paths[:1]
+            return {path: found if path in named else "" for path in paths}
     return {path: check(tool, build, os.path.join(root, path)) for path in paths}
 
 
@@ -108,6 +112,12 @@ def check_all(options: argparse.Namespace, root: str, build: str, commands: dict
         runs = [pool.submit(check_group, options.tool, root, build, *group) for group in enumerate(groups)]
         for run in concurrent.futures.as_completed(runs):
             yield from run.result().items()
+
+
+def save(record: str, clean: dict) -> None:
+    with open(record + ".new", "w", encoding="utf-8") as file:
+        json.dump(clean, file)
+    os.replace(record + ".new", record)
 
 
 def main() -> int:
@@ -135,15 +145,15 @@ def main() -> int:
     clean = json.loads(text_of(record)) if os.path.isfile(record) else {}
     waiting = [path for path in wanted if clean.get(path) != digests[path]]
 
-    failed = 0
+    failed, printed = 0, set()
     for path, found in check_all(options, root, build, {path: commands[path] for path in waiting}):
         if found:
             failed += 1
-            print(found, flush=True)
+            print(found if found not in printed else "", end="", flush=True)
+            printed.add(found)
         else:
             clean[path] = digests[path]
-    with open(record, "w", encoding="utf-8") as file:
-        json.dump({path: value for path, value in clean.items() if path in commands}, file)
+            save(record, {known: value for known, value in clean.items() if known in commands})
     print(f"lint: {len(wanted)} files, {len(waiting)} of them new or changed, {failed} with findings")
     return 1 if failed else 0
 

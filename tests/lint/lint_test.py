@@ -14,7 +14,9 @@ if [ "$1" = --version ]; then echo 14; exit 0; fi
 for file; do :; done
 parts=$(sed -n 's/^#include "\\(\\/.*\\)"/\\1/p' "$file")
 echo $file $parts >>calls
-if grep -q BAD "$file" $parts; then echo "$file: found BAD"; exit 1; fi
+if grep -q CLASH $parts; then echo "[clang-diagnostic-error]"; exit 1; fi
+grep -l BAD "$file" $parts && exit 1
+exit 0
 """
 
 
@@ -86,7 +88,7 @@ class LintTest(unittest.TestCase):
     def test_findings_fail_until_they_are_gone(self):
         for _ in range(2):
             self.assertEqual(self.lint("--all")[0], 1)
-            self.assertIn("found BAD", self.output)
+            self.assertIn("tests/t.cc", self.output)
         self.write("tests/t.cc", "\n")
         self.assertEqual(self.lint("--all")[0], 0)
 
@@ -108,9 +110,23 @@ class LintTest(unittest.TestCase):
     def test_a_finding_in_a_group_names_its_file_alone(self):
         self.write("nn/b.cc", "BAD\n")
         self.sources = ["nn/a.cc", "nn/b.cc"]
-        self.assertEqual(self.lint(), (1, ["nn/a.cc", "nn/a.cc nn/b.cc", "nn/b.cc"]))
+        self.assertEqual(self.lint(), (1, ["nn/a.cc nn/b.cc"]), self.output)
         self.assertNotIn("nn/a.cc", self.output)
         self.assertEqual(self.lint(), (1, ["nn/b.cc"]))
+
+    def test_a_group_that_does_not_compile_is_read_file_by_file(self):
+        self.write("nn/b.cc", "CLASH\n")
+        self.sources = ["nn/a.cc", "nn/b.cc"]
+        self.assertEqual(self.lint(), (0, ["nn/a.cc", "nn/a.cc nn/b.cc", "nn/b.cc"]), self.output)
+
+    def test_a_finding_in_a_header_fails(self):
+        self.write("nn/b.h", "BAD\n")
+        self.write("tool", TOOL.replace('"$file" $parts &&', "nn/b.h &&"))
+        os.chmod(os.path.join(self.root, "tool"), 0o755)
+        self.sources = ["nn/a.cc", "nn/c.cc"]
+        self.write("nn/c.cc", "\n")
+        for _ in range(2):
+            self.assertEqual(self.lint()[0], 1, self.output)
 
     def test_programs_are_read_alone(self):
         self.write("nn/b.cc", "int main() {}\n")
