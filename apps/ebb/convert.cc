@@ -10,6 +10,7 @@
 #include "base/stream.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "diffusion/model.h"
 #include "diffusion/model_file.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"

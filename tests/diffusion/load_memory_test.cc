@@ -10,6 +10,7 @@
 #include <iostream>
 #include <new>
 
+#include "diffusion/model.h"
 #include "diffusion/model_file.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"

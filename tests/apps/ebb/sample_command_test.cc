@@ -5,6 +5,7 @@
 
 #include "apps/ebb/commands.h"
 #include "base/error.h"
+#include "diffusion/model_file.h"
 #include "diffusion/pipeline.h"
 #include "image/png.h"
 #include "testing/catch.h"
