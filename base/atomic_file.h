@@ -12,7 +12,7 @@
 
 namespace ebb {
 
-// What to do when the output file exists: kReplace is the --force flag.
+// Policy for an existing output file: kReplace is the --force flag.
 enum class Overwrite { kRefuse, kReplace };
 
 // Writes a file in one step: readers and a crash at any moment see the old content or the new,

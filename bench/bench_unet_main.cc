@@ -25,7 +25,7 @@ constexpr double kForwardFlops64 = 535.7e6;  // multiply-adds x 2 of one image, 
 struct Setup {
   const BenchFlags& flags;
   Context& context;
-  LoadedModel model;
+  Model model;
   std::string model_path;
   std::string scratch;  // directory: the network for the peers that read ONNX, and images
   int64_t steps;

@@ -131,7 +131,7 @@ LayerComparison compare_layer(const std::string& name, const Tensor& actual,
 
 }  // namespace
 
-std::vector<LayerComparison> compare_with_reference(Context& context, const LoadedModel& model,
+std::vector<LayerComparison> compare_with_reference(Context& context, const Model& model,
                                                     const std::string& reference, bool passes) {
   const SafetensorsFile file = SafetensorsFile::open(reference);
   const int64_t batch = batch_of(file, model.network);

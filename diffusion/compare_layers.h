@@ -3,11 +3,11 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 
 namespace ebb {
 
-// How far a module's output is from a reference.
+// Distance of a module's output from a reference.
 struct LayerComparison {
   std::string name;             // of the module
   std::vector<uint64_t> shape;  // PyTorch's order
@@ -19,7 +19,7 @@ struct LayerComparison {
 // [N, C, H, W], t [N, 1], c [N, classes]), and compares every other tensor of the file with the
 // output of the module of that name, in the order in which the network computes them. passes: with
 // the optimizations that sampling uses. FormatError when the file does not go with the model.
-std::vector<LayerComparison> compare_with_reference(Context& context, const LoadedModel& model,
+std::vector<LayerComparison> compare_with_reference(Context& context, const Model& model,
                                                     const std::string& reference, bool passes);
 
 }  // namespace ebb

@@ -17,7 +17,7 @@ std::vector<std::byte> bytes_of(const Context& context, const Tensor& tensor) {
   return bytes;
 }
 
-// The same question, whether the condition is shared or was made twice.
+// Equal conditions, as shared tensors or as separate copies.
 bool same_condition(const Context& context, const TensorMap& a, const TensorMap& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const auto& x, const auto& y) {
     const Tensor &p = x.second, &q = y.second;
@@ -57,7 +57,7 @@ NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, Tenso
       images_(images),
       image_(network.sample().shape),
       inputs_(network.inputs) {
-  EBB_CHECK(!guidance.empty(), Error, "denoiser: the recipe is empty");
+  EBB_CHECK(!guidance.empty(), Error, "denoiser: the guidance has no terms");
   plan_queries(guidance);
   build(network, std::move(params));
   plan_views();
@@ -67,9 +67,9 @@ NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, Tenso
   select(0);
 }
 
-// Questions are ordered so that x needs to be there once per view when every view is asked equally
-// many: question (slot s, view v) is at s * views + v, and reads images at its index modulo
-// N * views. Otherwise every question brings its own look at x.
+// If every view has the same number of conditions, queries are ordered slot-major (query (slot s,
+// view v) at s * views + v), so that x is stored once per view and read modulo N * views. Otherwise
+// every query has its own copy of the viewed x.
 void NetworkDenoiser::plan_queries(const Guidance& guidance) {
   std::vector<std::vector<TensorMap>> conditions;  // by view
   for (const GuidanceTerm& term : guidance) {
@@ -155,13 +155,13 @@ size_t NetworkDenoiser::query_of(const GuidanceTerm& term) const {
       return q;
     }
   }
-  throw Error("denoiser: a term without its question");
+  throw Error("denoiser: a term without its query");
 }
 
 // A filter is linear and the same for all terms that name it, so it runs once, on their sum.
 void NetworkDenoiser::plan_sums(const Guidance& guidance) {
   std::vector<BaseFilter> bases;
-  std::vector<std::vector<double>> weights;  // by base, then question
+  std::vector<std::vector<double>> weights;  // by base, then query
   std::vector<double> variance_weights(queries_.size(), 0);
   for (const GuidanceTerm& term : guidance) {
     const size_t query = query_of(term);
@@ -218,7 +218,7 @@ void NetworkDenoiser::select(int64_t first) {
   }
 }
 
-// A filtered sum has temporaries, a sum of many terms brings a coefficient of its own.
+// Filtered sums allocate temporaries, and sums of many terms allocate coefficients.
 uint64_t NetworkDenoiser::capture_key() const {
   const bool is_plain = sums_.size() == 1 && sums_[0].base == BaseFilter{} &&
                         queries_.size() <= LinearCombinationArgs::kMaxTerms;

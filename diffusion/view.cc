@@ -31,7 +31,7 @@ Source from_map(int64_t height, int64_t width, const Map& map) {
   return source;
 }
 
-// Where pixel (i, j) of a square of `side` pixels comes from after `quarters` turns clockwise.
+// Source of pixel (i, j) of a square of `side` pixels after `quarters` clockwise quarter turns.
 Pixel turned(Pixel p, int64_t side, int64_t quarters) {
   for (int64_t q = 0; q < quarters % 4; ++q) p = {side - 1 - p.j, p.i};
   return p;
@@ -50,7 +50,7 @@ std::vector<int64_t> shuffled(int64_t count, uint64_t seed) {
 }
 
 // Cuts the image's middle into grid x grid squares and shows in each the square order[cell],
-// turned; what the grid leaves over at the border stays.
+// turned; pixels outside the grid stay.
 Source from_cells(int64_t size, int64_t grid, const std::vector<int64_t>& order,
                   const std::vector<int64_t>& quarters) {
   const int64_t side = size / grid, margin = (size - side * grid) / 2;

@@ -249,7 +249,7 @@ void checker_launch_starts() {
   c.on = emulator::options().check && !emulator::options().corners;
   c.bounds = emulator::options().check || emulator::options().corners;
   if (!c.on) {
-    // What this launch writes stays unknown.
+    // Writes of this launch are not tracked, so nothing is known about them later.
     for (Buffer* b : all_buffers()) b->track_initialization = false;
     return;
   }

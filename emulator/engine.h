@@ -10,7 +10,7 @@
 #include "kernels/simt/emulator.h"
 
 // The emulator's state. One block runs at a time, each of its threads on a fiber of the one
-// operating system thread that launched; whoever has to wait gives way to the next ready thread.
+// operating system thread that launched; a thread that has to wait yields to the next ready one.
 namespace ebb::simt::engine {
 
 using emulator::Dim3;

@@ -4,8 +4,8 @@
 
 namespace ebb::simt::engine {
 
-// What tests run on the emulator, for docs/kernels.md. With EBB_EMULATOR_LOG=FILE the program
-// writes FILE when it ends:
+// The kernels that tests run on the emulator, for docs/kernels.md. With EBB_EMULATOR_LOG=FILE the
+// program writes FILE when it ends:
 //   launches NAME CHECKED OTHERS THREADS SHARED   per kernel: under the checker and without, the
 //                                                 largest block and its shared memory, static
 //                                                 and dynamic

@@ -266,7 +266,7 @@ namespace {
 std::mutex one_launch_at_a_time;
 std::vector<std::function<void()>>* recording = nullptr;
 
-// The launch with a copy of its arguments, aligned as tensor maps ask.
+// The launch with a copy of its arguments, aligned as tensor maps require.
 std::function<void()> record(Grid grid) {
   constexpr std::align_val_t kAlignment{64};
   const std::shared_ptr<void> arguments(::operator new(grid.argument_bytes, kAlignment),

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kMaxMessage = 2000;  // characters of a message that quotes the command line
 
-// How CLI11 words "--grid=3" for a flag without value; the flag's name comes first.
+// CLI11's message for "--grid=3" when the flag takes no value; the flag's name precedes it.
 constexpr const char* kValueOfFlag = " was given a disallowed flag override";
 
 const char* kind_of(ExitCode code) {
@@ -93,7 +93,7 @@ std::string command_names(const CLI::App& app) {
   return names;
 }
 
-// What the parser could not place: the first unknown flag, else the first word.
+// The argument that the parser rejected: the first unknown flag, else the first extra word.
 std::string unexpected_argument(const CLI::App& app) {
   const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
   const auto is_flag = [](const std::string& extra) { return extra.size() > 1 && extra[0] == '-'; };

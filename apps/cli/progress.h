@@ -17,7 +17,7 @@ std::string format_eta(int64_t done, int64_t total, double elapsed_seconds);
 // "4.55it/s", or "2.31s/it" below one per second.
 std::string format_rate(double items_per_second);
 
-// What a stream can show.
+// The capabilities of an output stream.
 struct Terminal {
   bool interactive = false;  // a progress line may be redrawn
   bool color = false;

@@ -17,7 +17,7 @@ struct InputFile {
   friend bool operator==(const InputFile&, const InputFile&) = default;
 };
 
-// How an image was made: all that is needed to regenerate it.
+// Everything needed to regenerate an image.
 struct Provenance {
   std::string version;            // of ebb, for example "0.1.0"
   std::vector<std::string> argv;  // program name first

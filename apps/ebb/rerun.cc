@@ -112,7 +112,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                          .image = file.provenance->image,
                          .animation = file.animation,
                          .legacy_key = file.provenance->legacy_key}});
-  if (!compare_files(flags, invocation.out, before, file.animation)) throw ExitWith(1);
+  if (!compare_files(flags, invocation.out, before, file.animation)) throw ExitWith{1};
 }
 
 }  // namespace

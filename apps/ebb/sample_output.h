@@ -16,7 +16,7 @@
 
 namespace ebb {
 
-// Where the images of a sampling command go.
+// Output files of a sampling command.
 struct OutputFiles {
   std::string output;              // pattern, or one file when `grid`
   bool grid = false;               // all images in one
@@ -30,11 +30,11 @@ struct OutputFiles {
 void check_files(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a plain one of `images`: UsageError when that would be too large,
-// before anything is drawn.
+// before anything is generated.
 void check_grid(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a figure with labels: UsageError when that would be too large, before
-// anything is drawn. Of the labels the widest count.
+// anything is generated. The widest label counts.
 void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
                   const GridLabels& labels);
 

@@ -83,7 +83,7 @@ Batch BatchSource::empty_batch(int64_t images) const {
   return batch;
 }
 
-// Where the network's input with this role is written; null when it takes none.
+// The data of the network's input with this role; null if the network has none.
 float* BatchSource::input(const Batch& batch, InputRole role) const {
   const NetworkInput* found = network_.input(role);
   return found == nullptr ? nullptr : batch.inputs.at(found->name).data<float>();

@@ -62,7 +62,7 @@ void launch(const LaunchConfig& config, void (*kernel)(Params...), Args&&... arg
   if (kWaitForEach) check(cudaStreamSynchronize(native.stream));
 }
 
-// Offset of a pointer in the block's shared memory, as PTX wants it.
+// Offset of a pointer in the block's shared memory, in PTX's form.
 SIMT_DEVICE uint32_t shared_address(const void* p) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(p));
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the host half of kernels/simt/simt.h asks of the emulator (implemented in emulator), and
-// what a program that runs emulated kernels may set and read. Nothing here exists in a build
+// The emulator's interface to the host half of kernels/simt/simt.h (implemented in emulator), and
+// the settings and counters for programs that run emulated kernels. Nothing here exists in a build
 // without tests.
 
 #include <cstddef>
@@ -44,7 +44,7 @@ void* allocate(int64_t bytes, const char* name, bool track_initialization = fals
 void* allocate_sparse(int64_t bytes, const char* name);
 void release(void* data);
 void mark_initialized(void* data, int64_t bytes);
-// Makes a buffer as allocate() gave it: NaN bytes that nobody has written.
+// Resets a buffer to the state after allocate(): NaN bytes that count as uninitialized.
 void forget(void* data);
 
 // From here on launches are put into `steps`, with copies of their arguments, instead of being run:
@@ -68,7 +68,7 @@ struct Grid {
   const void* arguments;                  // the kernel's arguments, readable by every thread
   size_t argument_bytes;
 };
-// Runs all blocks, or records the launch. Throws DeviceError with the report of the first error.
+// Runs all blocks, or captures the launch. Throws DeviceError with the report of the first error.
 void run(const Grid& grid);
 
 // Reports an error of the running thread; the launch ends.

@@ -216,7 +216,7 @@ def compile_file(nvcc: str, root: str, source: str, architecture: str):
 
 
 class Cache:
-    """Figures of compilations that passed. What failed is compiled again: nothing tells then which
+    """Figures of compilations that passed. What failed is compiled again: no record says which
     files it read."""
 
     KEPT = 16  # of one file and architecture

@@ -33,12 +33,12 @@ PASS, PASS_MMA, PASS_WGMMA = (
     for kernel in ("conv_simt", "conv_mma", "conv_wgmma"))
 
 MODULATION_MMA = Place("conv_mma_kernel", "conv_pass.h", FORWARD, "conv_mma.cu")
-TELLS = "*CUDA convolution tells*"
+REPORTS = "*CUDA convolution reports*"
 MOMENTS_SIMT, MOMENTS_MMA, MOMENTS_WGMMA = (
-    Place(f"{kernel}_kernel", "conv_moments.h", TELLS, f"{kernel}.cu")
+    Place(f"{kernel}_kernel", "conv_moments.h", REPORTS, f"{kernel}.cu")
     for kernel in ("conv_simt", "conv_mma", "conv_wgmma"))
-STORED_MMA = Place("conv_mma_kernel", "conv_pass.h", TELLS, "conv_mma.cu")
-PHASES = conv("conv_mma", "conv_cuda", TELLS)
+STORED_MMA = Place("conv_mma_kernel", "conv_pass.h", REPORTS, "conv_mma.cu")
+PHASES = conv("conv_mma", "conv_cuda", REPORTS)
 FAR, MANY_ROWS = "*lie 2^32 elements apart*", "*more rows than 65535*"
 TAP_MAP = Place("conv_wgmma_kernel", "tap_map.h", BOTH, "conv_wgmma.cu")
 

@@ -11,7 +11,7 @@
 #include "testing/contexts.h"
 #include "testing/networks.h"
 
-// A network's text has one meaning, whoever reads it.
+// A network's function means the same to every implementation of Ops.
 namespace ebb {
 namespace {
 

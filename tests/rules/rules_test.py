@@ -190,6 +190,7 @@ CASES = {
     rules.former_words_stay_away: [
         ("in an identifier", {"nn/a.cc": "int read_picture(int x);\n"}, {"nn/a.cc": "int read_image(int x);\n"}),
         ("in a comment", {"nn/a.cc": "// a Grey image\n"}, {"nn/a.cc": "// a gray image; greyhound\n"}),
+        ("somebody", {"nn/a.cc": "// somebody reads it\n"}, {"nn/a.cc": "// a node reads it\n"}),
         ("in a document", {"docs/a.md": "the folders of a run\n"}, {"docs/a.md": "the directories of a run\n"}),
         ("a limit", {"nn/a.cc": "constexpr int kMostSteps = 3;\n"}, {"nn/a.cc": "constexpr int kMaxSteps = 3, kMost = 1;\n"}),
         (
@@ -197,6 +198,10 @@ CASES = {
             {"nn/a.cc": '"picture"\n'},
             {"apps/cli/provenance.cc": '"picture"\n', "tests/golden/a.md": "a picture\n"},
         ),
+    ],
+    rules.comments_open_with_a_noun: [
+        ("what", {"nn/a.h": "// What a kernel reads.\n"}, {"nn/a.h": "// Inputs of a kernel.\n"}),
+        ("a second sentence", {"nn/a.h": "// Inputs.\n// Of a kernel.\n"}, {"nn/a.h": "// Inputs\n// Of a kernel.\n"}),
     ],
     rules.files_stay_short: [
         ("601 lines", {"nn/a.cc": "\n" * 451}, {"nn/a.cc": "\n" * 450}),

@@ -22,7 +22,7 @@ constexpr int64_t kUnitPixels = 600, kChunkPixels = 196;
 // meanwhile.
 constexpr int64_t kNarrowFloats = 4096;
 
-// How the gradient is cut into tasks. Depends on sizes only.
+// Division of the gradient into tasks. Depends on sizes only.
 struct WgradPlan {
   WgradRun run = {};
   int64_t splits, groups;  // of images, of blocks of `out` channels
@@ -61,7 +61,7 @@ WgradPlan::WgradPlan(const ConvGeometry& g) {
   groups = std::min(run.blocks(), ceil_div(kTasks, splits));
 
   const int64_t split_images = ceil_div(list.n, splits);
-  // With a stride the taps walk every second line of the input, in every second set of L1, and the
+  // With a stride the taps read every second line of the input, in every second set of L1, and the
   // input of a grid point is stride * stride pixels.
   const int64_t step = phase.y.in_step;
   const int64_t unit = kUnitPixels / (step * step);

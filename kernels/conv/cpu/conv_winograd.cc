@@ -67,7 +67,7 @@ void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[4]) {
   }
 }
 
-// Of two taps and tiles of 3x3 pixels.
+// Two taps, tiles of 3x3 pixels.
 void transform_column(const FilterLanes (&g)[2], FilterLanes (&to)[4]) {
   for (int64_t c = 0; c < kFilterChannels; ++c) {
     to[0][c] = g[0][c];
@@ -77,7 +77,7 @@ void transform_column(const FilterLanes (&g)[2], FilterLanes (&to)[4]) {
   }
 }
 
-// Of three taps and tiles of 4x4 pixels.
+// Three taps, tiles of 4x4 pixels.
 void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[6]) {
   for (int64_t c = 0; c < kFilterChannels; ++c) {
     const double outer1 = (g[0][c] + g[2][c]) / -6, inner1 = g[1][c] / -6;

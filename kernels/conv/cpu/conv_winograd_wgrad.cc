@@ -18,7 +18,7 @@ constexpr int64_t kVisitBytesPerTile = 8192, kMinBlockTiles = 16, kMaxBlockTiles
 // leaves fewer than kTasks tasks.
 constexpr int64_t kMaxSplits = 16, kTasks = 4;
 
-// How the gradient is cut into tasks. Depends on sizes only.
+// Division of the gradient into tasks. Depends on sizes only.
 struct Plan {
   WinogradWgradRun run = {};
   int64_t splits, groups;

@@ -26,8 +26,8 @@ struct PipelineStage {
   Chunk b[S::kBN][kStepChunks];
 };
 
-// What one thread copies of every step: one chunk of k for several rows of A and of B. Its calls of
-// load() follow k.
+// One thread's copies for every step: one chunk of k for several rows of A and of B. Calls of
+// load() must follow k.
 template <class S, bool kVectorized>
 class PipelineLoader {
   using T = typename S::Element;

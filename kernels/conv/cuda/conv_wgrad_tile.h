@@ -1,10 +1,10 @@
 #pragma once
 
-// What the weight gradients of f32 tiles and of mma.sync share. A block makes kWgradRows rows (tap,
+// Shared by the weight gradients on f32 units and on mma.sync. A block makes kWgradRows rows (tap,
 // input channel) by kBN columns (output channels) of one split. Each step loads kWgradStep grid
-// points into a pipeline of stages in shared memory, where rows and columns lie as they do in
-// memory. Four slices of the block make all of the tile's sums, each from its quarter of a step's
-// points, and add them up at the end.
+// points into a pipeline of stages in shared memory, where rows and columns have the order that
+// they have in memory. Four slices of the block make all of the tile's sums, each from its quarter
+// of a step's points, and add them up at the end.
 
 #include "kernels/conv/cuda/conv_pass.h"
 #include "kernels/conv/cuda/mma_tile.h"
@@ -34,7 +34,7 @@ SIMT_DEVICE int swizzle(int row, int chunk) {
   return sizeof(T) == 4 ? chunk : chunk ^ (row & (kChunksPerRow - 1));
 }
 
-// What a block does.
+// The work of one block.
 template <class T, int kBN>
 struct WgradBlock {
   SIMT_DEVICE explicit WgradBlock(const ConvWgradArgs<T>& args)

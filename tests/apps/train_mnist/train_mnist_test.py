@@ -115,7 +115,7 @@ class TrainMnist(unittest.TestCase):
         flags = ["--ema-decay", "0.9"]
         code = self.interrupt("killed", signal.SIGKILL, *flags, "--threads", "1")
         self.assertEqual(code, -signal.SIGKILL)
-        # Its length is settled afterwards: nobody knows where the signal struck.
+        # Its length is settled afterwards: the signal's position is unknown.
         flags += ["--epochs", EPOCHS, "--max-steps", str(self.newest_step("killed") + 20)]
         self.train("whole", *flags, "--threads", "1")
         self.train("killed", *flags, "--threads", "2", "--resume", "auto")
@@ -179,7 +179,7 @@ class TrainMnist(unittest.TestCase):
                                    stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.kill)
         deadline = time.monotonic() + PATIENCE
-        while not (self.root / "run" / "loss.png").exists():  # drawn just before the samples
+        while not (self.root / "run" / "loss.png").exists():  # written just before the samples
             self.assertIsNone(process.poll())
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.005)
@@ -325,7 +325,7 @@ class TrainMnist(unittest.TestCase):
         header = json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])
         training = json.loads(header["__metadata__"]["ebb.training"])
         self.assertEqual(training["test_accuracies"], measured)
-        self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to tell apart
+        self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to distinguish
         self.assertIn(f"epoch 10: test accuracy {100 * measured[-1]:.2f} %", message)
         self.train("halves", *flags, "--max-steps", "9", model="classifier")
         self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="classifier")
