@@ -12,7 +12,7 @@
 #include "bench/process.h"
 #include "diffusion/denoiser.h"
 #include "diffusion/image_noise.h"
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 #include "diffusion/sampler.h"
 
 namespace ebb {
@@ -227,7 +227,7 @@ void run(const BenchFlags& flags, const std::string& model_path, const std::stri
   BenchReport report("bench_unet", flags, *context);
   const ScratchDirectory scratch;
   const Setup setup{
-      flags, *context, load_model(*context, model_path), model_path, scratch.path.string(), steps};
+      flags, *context, Model::load(*context, model_path), model_path, scratch.path.string(), steps};
   export_network(setup);
   measure_guided_step(setup, report, 10);
   measure_guided_step(setup, report, 1);

@@ -2,11 +2,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <new>
 #include <system_error>
 
+#include "apps/cli/build_id.h"
 #include "apps/cli/error_json.h"
 #include "apps/cli/kernels_flag.h"
 #include "base/errno_advice.h"
@@ -18,6 +21,7 @@
 namespace ebb {
 namespace {
 
+constexpr int64_t kMaxThreads = 1024;
 constexpr size_t kMaxMessage = 2000;  // characters of a message that quotes the command line
 
 // CLI11's message for "--grid=3" when the flag takes no value; the flag's name precedes it.
@@ -143,6 +147,23 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments) {
   app.parse(flags);
 }
 
+std::string environment(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? "" : value;
+}
+
+int64_t threads_of_environment() {
+  const std::string text = environment("EBB_THREADS");
+  if (text.empty()) return 0;
+  int64_t threads = -1;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, threads);
+  EBB_CHECK(error == std::errc() && rest == end && threads >= 0 && threads <= kMaxThreads,
+            UsageError, "EBB_THREADS ", terminal_safe(text), ": must be 0..", kMaxThreads,
+            ". Correct the variable or unset it.");
+  return threads;
+}
+
 }  // namespace
 
 Json error_json(const Error& error) { return error_object(error.code(), error.what()); }
@@ -191,15 +212,16 @@ void run_program_or_throw(Command program, const std::vector<std::string>& argum
 
 void add_version_flag(Command program) {
   CLI::App& app = program.app();
-  app.set_version_flag("--version", cat(app.get_name(), " ", program_version()));
+  app.set_version_flag("--version", [name = app.get_name()] { return version_text(name); });
 }
 
-const char* program_version() { return EBB_VERSION; }
-
 void add_device_flags(Command command, DeviceFlags& flags) {
-  command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N").show_default();
-  add_integer(command, "--threads", flags.threads, 0, 1024,
-              "CPU threads (0: OMP_NUM_THREADS, or all it may use)");
+  const std::string device = environment("EBB_DEVICE");
+  if (!device.empty()) flags.device = device;
+  command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N ($EBB_DEVICE)")
+      .show_default();
+  add_integer(command, "--threads", flags.threads, 0, kMaxThreads,
+              "CPU threads (0: $EBB_THREADS, OMP_NUM_THREADS, or all it may use)");
   add_precision_flag(command, flags);
   add_kernels_flag(command, flags.kernels);
 }
@@ -213,7 +235,9 @@ void add_precision_flag(Command command, DeviceFlags& flags) {
 std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
   return make_context(
       {.device = flags.device,
-       .threads = static_cast<int>(flags.threads),
+       .threads = static_cast<int>(flags.threads == DeviceFlags::kThreadsNotGiven
+                                       ? threads_of_environment()
+                                       : flags.threads),
        .precision = flags.precision(),
        .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault});
 }

@@ -27,14 +27,17 @@ struct ExitWith {
   int code;
 };
 
-// Adds "--version", which prints "<name> <version>".
+// Adds "--version", which prints version_text().
 void add_version_flag(Command program);
 const char* program_version();  // "0.1.0"
 
-// --device, --threads, --precision and --kernels.
+// --device, --threads, --precision and --kernels. $EBB_DEVICE and $EBB_THREADS stand in for the
+// first two where they are not given.
 struct DeviceFlags {
+  static constexpr int64_t kThreadsNotGiven = -1;
+
   std::string device = "auto";
-  int64_t threads = 0;
+  int64_t threads = kThreadsNotGiven;  // 0: all
   std::string precision_name = "f32";
   std::string kernels = "default";  // add_kernels_flag()
 

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/cli/image_bytes.h"
 #include "apps/cli/provenance.h"
@@ -13,6 +14,10 @@ std::string gif_comment(const Provenance& provenance);
 
 // The XMP packet that a WebP carries: provenance_json() in one property.
 std::string webp_packet(const Provenance& provenance);
+
+// The bytes of an animation that ebb wrote without the text of how it was made: the same for the
+// same frames.
+std::vector<uint8_t> bytes_without_provenance(const ImageBytes& file);
 
 // An image file: its format and how it was made.
 struct ImageFile {

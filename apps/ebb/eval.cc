@@ -36,6 +36,7 @@ struct Flags {
   bool json = false;
   std::string plot;
   bool force = false;
+  ProgressFlag progress;
   DeviceFlags device;
 };
 
@@ -153,9 +154,9 @@ EvaluateRequest make_request(const Flags& flags, const Model& model) {
 }
 
 void evaluate(Context& context, const Flags& flags, const Model& model,
-              const EvaluateRequest& request, const Invocation& invocation, Report& report) {
-  ProgressBar bar(100, invocation.shows_progress);
-  const auto progress = [&](double share) { bar.update(static_cast<int64_t>(100 * share)); };
+              const EvaluateRequest& request, Progress& shown, Report& report) {
+  shown.begin(100, {.name = "percent"});
+  const auto progress = [&](double share) { shown.update(static_cast<int64_t>(100 * share)); };
   if (model.objective.type == ObjectiveType::kClassify) {
     DigitClassifier classifier = load_classifier(context, model.path);
     evaluate_classifier(classifier, request, progress, report);
@@ -167,11 +168,12 @@ void evaluate(Context& context, const Flags& flags, const Model& model,
   } else {
     evaluate_denoiser(context, model, request, progress, report);
   }
-  bar.finish();
+  shown.finish();
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
   const Overwrite overwrite = flags.force ? Overwrite::kReplace : Overwrite::kRefuse;
+  Progress progress(invocation.progress.value_or(flags.progress.mode()));
   if (!flags.plot.empty()) check_output_file(flags.plot, overwrite);
   const auto context = make_context(flags.device);
   const Model model = Model::load(*context, flags.model);
@@ -186,7 +188,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                   {"trained_as", std::string(to_string(model.objective.type))},
                   {"seed", flags.seed},
                   {"device", to_string(context->device())}};
-  evaluate(*context, flags, model, request, invocation, report);
+  evaluate(*context, flags, model, request, progress, report);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   report.facts.emplace_back("seconds", std::round(10 * elapsed.count()) / 10);
 
@@ -230,6 +232,7 @@ void add_eval(Command command, const Invocation& invocation) {
   command.add_option("--plot", flags->plot, "Also write plots of the results to this PNG file");
   command.add_flag("--force", flags->force, "Overwrite an existing plot file");
   add_device_flags(command, flags->device);
+  add_progress_flag(command, flags->progress);
   command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 

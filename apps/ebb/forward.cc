@@ -9,7 +9,7 @@ namespace {
 
 void run(const NoisyImageFlags& flags, const Invocation& invocation) {
   refuse_network_flags(flags.job, "ebb forward");
-  const SampleJob job(flags.job, invocation);
+  SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const int64_t levels = count_levels(flags.timesteps);
@@ -32,15 +32,19 @@ void run(const NoisyImageFlags& flags, const Invocation& invocation) {
                            .note = level.title});
     }
   }
-  if (!files.grid) return write_images(job.out(), files, generated, provenance);
+  if (!files.grid) {
+    write_images(job.results(), files, generated, provenance);
+    return job.print_results();
+  }
   std::vector<Image> cells;
   for (int64_t k = 0; k < images; ++k) {
     for (const std::vector<Image>& column : columns) cells.push_back(column[k]);
     provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
   }
-  write_figure(job.out(), files,
+  write_figure(job.results(), files,
                make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
                provenance);
+  job.print_results();
 }
 
 }  // namespace

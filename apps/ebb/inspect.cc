@@ -12,6 +12,7 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/error_json.h"
 #include "apps/cli/image_bytes.h"
+#include "apps/cli/progress.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/inspect_reports.h"
 #include "base/error.h"
@@ -28,6 +29,7 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   bool json = false;
+  ProgressFlag progress;
   LoadLimits limits;
 };
 
@@ -141,6 +143,11 @@ void warn_of_non_finite(std::ostream& err, const InspectReport& report) {
 
 // Every file is reported, bad ones with their error; the first of them decides the exit code.
 void run(const Options& options, const Invocation& invocation) {
+  const ProgressMode mode = invocation.progress.value_or(options.progress.mode());
+  // Without --json the report of each file says how far it is.
+  const bool shows = options.json || mode != ProgressMode::kAuto;
+  Progress progress(shows ? mode : ProgressMode::kNone);
+  progress.begin(static_cast<int64_t>(options.files.size()), {.name = "file"});
   InspectReport files = InspectReport::array();
   std::optional<InspectReport> first_error;
   for (const std::string& path : options.files) {
@@ -151,11 +158,15 @@ void run(const Options& options, const Invocation& invocation) {
       invocation.out.flush();
     } catch (const Error& error) {
       const InspectReport found = error_json(error);
+      progress.pause();
       invocation.err << "error: " << found.at("message").get<std::string>() << std::endl;
       files.push_back({{"file", path}, {"error", found}});
       if (!first_error) first_error = found;
     }
+    progress.update(static_cast<int64_t>(files.size()));
+    if (!options.json) progress.pause();
   }
+  progress.finish();
   if (options.json) {
     InspectReport result = {{"files", files}};
     if (first_error) result["error"] = *first_error;
@@ -178,6 +189,7 @@ void add_inspect(Command command, const Invocation& invocation) {
       .required()
       .type_name("FILE");
   command.add_flag("--json", options->json, "Print one JSON object instead of text");
+  add_progress_flag(command, options->progress);
   add_bytes(command, "--max-model-bytes", options->limits.max_model_bytes,
             "Reject files with more tensor data, e.g. 32GiB")
       .default_text("24GiB");

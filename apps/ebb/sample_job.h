@@ -21,7 +21,8 @@ class SampleJob {
   SampleJob(const SampleFlags& flags, const Invocation& invocation);
 
   Context& context() const { return *context_; }
-  std::ostream& out() const { return invocation_.out; }
+  Results& results() const { return results_; }
+  std::ostream& out() const { return results_.text(); }
   std::ostream& err() const { return invocation_.err; }
   const Model& model() const { return model_; }
   const Objective& objective() const { return model_.objective; }
@@ -64,8 +65,14 @@ class SampleJob {
   // `request` is null for commands that take no steps.
   Provenance provenance(const GenerateRequest* request, const std::string& prompt) const;
 
-  // "20 images in 3.1s: ddpm, 300 steps, guidance 5, cpu", and the profile with --profile.
+  // The part of all timesteps from which `request` denoises its start image, 0 to 1.
+  double denoising_strength(const GenerateRequest& request) const;
+
+  // The end of a command that samples: "20 images in 3.1s: ddpm, 300 steps, guidance 5, cpu", and
+  // the profile with --profile; or the object of --json.
   void print_summary(int64_t images, const GenerateRequest& request);
+  // The end of one that does not.
+  void print_results();
 
  private:
   double cfg_scale() const;  // 1 for a model without classes
@@ -73,7 +80,9 @@ class SampleJob {
 
   SampleFlags flags_;
   const Invocation& invocation_;
+  mutable Results results_;
   std::vector<std::string> arguments_;
+  Progress progress_;
   std::unique_ptr<Context> context_;
   Model model_;
   std::optional<Pipeline> pipeline_;

@@ -115,7 +115,10 @@ TrainFlags::TrainFlags(Command command) {
               "Epochs between sample grids (0: after the first, fifth, and last)");
   add_device_flags(command, options_.device);
   command.add_flag("--profile", options_.profile, "Print time by kernel and by layer at the end");
-  command.add_flag("-q,--quiet", options_.quiet, "Do not show the progress line");
+  command.add_flag("-q,--quiet", quiet_, "Show no progress, as --progress none");
+  add_progress_flag(command, progress_);
+  command.add_flag("--json", options_.json,
+                   "Print one JSON object at the end instead of the model's name");
 }
 
 TrainOptions TrainFlags::finish() const {
@@ -141,6 +144,7 @@ TrainOptions TrainFlags::finish() const {
             terminal_safe(classes_), ": the ", model_, " model knows no classes. Leave it out.");
   EBB_CHECK(!options.force_resume || !options.resume.empty(), UsageError,
             "--force-resume: nothing is resumed. Add --resume auto or leave it out.");
+  options.progress = quiet_ ? ProgressMode::kNone : progress_.mode();
   options.preset = choose_preset(preset_, objective_);
   TrainConfig& config = options.config;
   config = preset_config(model, options.preset);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/progress.h"
 #include "apps/train_mnist/train_config.h"
 
 namespace ebb {
@@ -23,7 +24,8 @@ struct TrainOptions {
   int64_t keep_last = 2;     // checkpoints
   int64_t sample_every = 0;  // epochs; 0: where the assignment requires samples
   bool profile = false;
-  bool quiet = false;
+  ProgressMode progress = ProgressMode::kAuto;  // kNone with --quiet
+  bool json = false;
 };
 
 // Declares the flags on `command`; finish() turns what was parsed into options.
@@ -43,6 +45,8 @@ class TrainFlags {
   std::optional<double> max_shift_, max_rotation_;
   int64_t seed_ = 0;
   bool overfit_batch_ = false;
+  bool quiet_ = false;
+  ProgressFlag progress_;
 };
 
 }  // namespace ebb

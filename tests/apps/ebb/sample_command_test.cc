@@ -33,7 +33,7 @@ struct Bench {
   std::string run(std::vector<std::string> arguments) const {
     std::ostringstream out, err;
     arguments.insert(arguments.begin(), "ebb");
-    run_command({.arguments = arguments, .out = out, .err = err, .shows_progress = false});
+    run_command({.arguments = arguments, .out = out, .err = err, .progress = ProgressMode::kNone});
     CHECK(err.str() == "");
     return out.str();
   }
