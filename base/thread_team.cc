@@ -169,7 +169,7 @@ class Team {
   // Set while no helper is at work.
   TaskQueue* tasks_ = nullptr;
   TeamBody body_ = {};
-  std::exception_ptr error_;  // of whoever set failed_
+  std::exception_ptr error_;  // of the member that set failed_
   std::atomic<bool> failed_ = false;
   std::atomic<bool> stop_ = false;
   alignas(64) Signal at_work_;  // helpers that have not ended the loop

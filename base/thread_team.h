@@ -27,8 +27,8 @@ class TaskQueue {
   std::atomic<int64_t> next_ = 0;
 };
 
-// What each member of a team calls once: takes tasks until there are none. `member` is
-// 0..members-1, for memory of its own.
+// The function that each member of a team calls once: takes tasks until there are none. `member`
+// is 0..members-1, for memory of its own.
 struct TeamBody {
   void (*call)(const void* body, TaskQueue& tasks, int member);
   const void* body;

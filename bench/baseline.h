@@ -50,14 +50,14 @@ class BaselineCase {
   std::vector<double> step_ms_;
 };
 
-// How PyTorch's users train, on a CPU.
+// PyTorch's usual ways to train on a CPU.
 inline constexpr std::array kTrainVariants{"contiguous", "--channels-last", "--compile",
                                            "--channels-last --compile"};
 
 // "torch 2.15.0 AVX2" of a line that a peer printed.
 std::string baseline_version(const std::string& peer, const nlohmann::json& line);
 
-// What a BaselineCase is given: on a GPU " --precision f32" or another one, and no variants.
+// Arguments of a BaselineCase: on a GPU " --precision f32" or another one, and no variants.
 std::string baseline_precision(const BenchFlags& flags);
 std::vector<std::string> baseline_variants(const BenchFlags& flags,
                                            std::vector<std::string> on_cpu);

@@ -37,7 +37,7 @@ struct TrainFlags {
   bool whole_process = false;
   int64_t only_steps = 0;  // 0: measure
 
-  // Of this program and the peer's.
+  // The shape flags of this program and of the peer's.
   std::string shape(const BenchFlags& flags) const {
     return " --hidden " + std::to_string(hidden) + " --batch-size " + std::to_string(batch_size) +
            " --threads " + std::to_string(flags.threads());

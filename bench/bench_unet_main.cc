@@ -38,7 +38,7 @@ Tensor one_hot(Context& context, int64_t images, bool with_class) {
   return Tensor::from_host(context, {images, 10}, c);
 }
 
-// What computes a guided step of the peer, by the flags that choose it; the fastest counts.
+// The peer's ways to compute a guided step, by the flags that choose them; the fastest counts.
 std::vector<std::string> step_variants(const BenchFlags& flags, const std::string& peer) {
   if (peer == "torch") {
     return baseline_variants(

@@ -29,7 +29,7 @@ struct BenchFlags {
   int threads() const;
   bool has_baseline() const { return !peers.empty(); }
   bool on_gpu() const;
-  // What --precision makes convolutions run on.
+  // The unit that --precision makes convolutions run on.
   MathUnit unit() const;
 };
 
@@ -57,7 +57,7 @@ class BenchReport {
   BenchReport(std::string program, const BenchFlags& flags, Context& context);
 
   const DeviceRates& rates() const { return rates_; }
-  // Of work that only multiplies.
+  // The time of work that only multiplies.
   double roofline_ms(double flops) const { return flops / rates_.gflops(flags_.unit()) * 1e-6; }
   // "torch 2.15.0"; each is named once.
   void add_baseline_version(const std::string& version);

@@ -15,7 +15,7 @@ bool has_baseline(const BenchFlags& flags, const OpCase& c) {
   return c.op == "conv" || flags.on_gpu();
 }
 
-// What the peer's scripts know a shape by.
+// A shape in the keys of the peer's scripts.
 nlohmann::json shape_json(const ConvShape& s) {
   return {{"n", s.n},  {"side", s.h},        {"c", s.c},     {"o", s.o},
           {"k", s.kh}, {"stride", s.stride}, {"pad", s.pad}, {"transposed", s.transposed}};

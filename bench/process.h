@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// What a process and those that it started cost, from its start to its end.
+// The cost of a process and of those that it started, from its start to its end.
 struct ProcessCost {
   int status = 0;  // as of waitpid()
   double wall_ms = 0;

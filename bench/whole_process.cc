@@ -96,7 +96,7 @@ std::string first_line(const char* path) {
   return std::getline(file, line) ? line : "unknown";
 }
 
-// What may explain a difference between two runs of this.
+// Conditions that may explain a difference between two runs.
 void add_conditions(BenchReport& report, const WholeProcess& work) {
   report.add_header("steps", std::to_string(work.few) + " and " + std::to_string(work.many));
   report.add_header("nice", getpriority(PRIO_PROCESS, 0));

@@ -183,7 +183,8 @@ void require_shared(const void* p, size_t bytes, size_t alignment, const char* w
 
 namespace {
 
-// What a GPU says of a block's static and dynamic shared memory, and what a launch relies on.
+// A GPU's limits for the static and dynamic shared memory of a block, and those that a launch
+// relies on.
 void require_block_fits(const char* name, int64_t static_bytes) {
   const Grid& grid = engine().grid;
   const int64_t bytes = shared_bytes_of_block(static_bytes, grid.shared_bytes);

@@ -32,8 +32,8 @@ struct Provenance {
   std::string sampler;  // empty when nothing was sampled, with steps 0
   int steps = 0;
   double cfg_scale = 1;  // 1: no guidance
-  // Of an image that another was changed into: its noise level at the start as a part of all
-  // timesteps, 0 to 1. 0: not made from an image.
+  // Noise level at which an edit of another image starts, as a fraction of all timesteps. 0: not
+  // made from an image.
   double denoising_strength = 0;
   int width = 0;  // of one image, pixels
   int height = 0;

@@ -64,7 +64,7 @@ struct GeneratedImage {
   uint64_t seed = 0;
   std::string prompt;  // "class 3"; may be empty
   std::string note;    // "t = 690"; may be empty
-  // Where they differ between the images of a command; else 0.
+  // Set where the images of a command differ in them; else 0.
   int steps = 0;
   double denoising_strength = 0;
 };

@@ -26,7 +26,7 @@ void for_each_task(int members, int64_t tasks, int64_t run, const auto& body) {
   });
 }
 
-// How often each task ran.
+// The number of runs of each task.
 std::vector<int> counts(int members, int64_t tasks, int64_t run) {
   std::vector<std::atomic<int>> ran(static_cast<size_t>(tasks));
   for_each_task(members, tasks, run, [&](int64_t task, int) { ++ran[static_cast<size_t>(task)]; });

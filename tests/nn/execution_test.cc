@@ -183,8 +183,8 @@ TEST_CASE("marks that nobody keeps do not stop the passes", "[nn]") {
   const Graph marked = inference_graph(network, batch, *context, /*keep_module_outputs=*/true);
   CHECK(fused.module_outputs.empty());
   CHECK(marked.module_outputs.size() == build_graph(network, batch).module_outputs.size());
-  // What conditions z stays, which is computed once for both questions; what conditions u1 is done
-  // by the convolution that makes it.
+  // The conditioning of z stays, computed once for both queries; that of u1 is fused into the
+  // convolution that makes it.
   for (const OpDef* op : {&ops::kMultiply, &ops::kAdd}) {
     CHECK(count_nodes(marked, *op) == 2);
     CHECK(count_nodes(fused, *op) == 1);
