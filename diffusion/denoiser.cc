@@ -1,7 +1,6 @@
 #include "diffusion/denoiser.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 
 #include "kernels/kernel_table.h"
@@ -36,11 +35,6 @@ std::vector<double> nonzero(const std::vector<double>& weights, std::vector<size
   return result;
 }
 
-uint64_t next_id() {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
-
 }  // namespace
 
 bool predicts_variance(const Network& network) {
@@ -52,11 +46,7 @@ bool predicts_variance(const Network& network) {
 
 NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, TensorMap params,
                                  int64_t images, const Guidance& guidance)
-    : context_(context),
-      id_(next_id()),
-      images_(images),
-      image_(network.sample().shape),
-      inputs_(network.inputs) {
+    : context_(context), images_(images), image_(network.sample().shape), inputs_(network.inputs) {
   EBB_CHECK(!guidance.empty(), Error, "denoiser: the guidance has no terms");
   plan_queries(guidance);
   build(network, std::move(params));
@@ -219,10 +209,10 @@ void NetworkDenoiser::select(int64_t first) {
 }
 
 // Filtered sums allocate temporaries, and sums of many terms allocate coefficients.
-uint64_t NetworkDenoiser::capture_key() const {
+std::shared_ptr<const void> NetworkDenoiser::capture_key() const {
   const bool is_plain = sums_.size() == 1 && sums_[0].base == BaseFilter{} &&
                         queries_.size() <= LinearCombinationArgs::kMaxTerms;
-  return is_plain && !condition_is_new_ ? id_ : 0;
+  return is_plain && !condition_is_new_ ? identity_ : nullptr;
 }
 
 void NetworkDenoiser::gather(const Tensor& x, const Tensor& index, const Tensor& y) const {
@@ -249,7 +239,7 @@ const Tensor& NetworkDenoiser::seen(const Tensor& x) {
   return viewed_x_;
 }
 
-void NetworkDenoiser::read_answers(const Tensor& output) {
+void NetworkDenoiser::read_output(const Tensor& output) {
   const Shape shape{images_, image_[0], image_[1], out_channels_};
   for (size_t q = 0; q < queries_.size(); ++q) {
     const Query& query = queries_[q];
@@ -285,7 +275,7 @@ Prediction NetworkDenoiser::predict(const Tensor& x, const Tensor& t) {
     if (input.role == InputRole::kSample) executor_->set_input(input.name, seen(x));
     if (input.role == InputRole::kTime) executor_->set_input(input.name, t);
   }
-  read_answers(executor_->run());
+  read_output(executor_->run());
   condition_is_new_ = false;
   Prediction prediction;
   prediction.value = total();

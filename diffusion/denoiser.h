@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,9 +27,9 @@ class Denoiser {
   virtual ~Denoiser() = default;
   // x [N, H, W, C], t [1, 1]. The tensors are overwritten by the next call.
   virtual Prediction predict(const Tensor& x, const Tensor& t) = 0;
-  // Graph-capture key of the next predict(). Equal keys: same kernels, same addresses. 0: not
-  // capturable.
-  virtual uint64_t capture_key() const { return 0; }
+  // Graph-capture key of the next predict(). Equal keys: same kernels, same addresses; who keeps a
+  // graph keeps its key, so that no other denoiser gets an equal one. Null: not capturable.
+  virtual std::shared_ptr<const void> capture_key() const { return nullptr; }
 };
 
 // One evaluation of the network and its weight in the prediction:
@@ -90,7 +91,7 @@ class NetworkDenoiser final : public Denoiser {
   void select(int64_t first);
 
   Prediction predict(const Tensor& x, const Tensor& t) override;
-  uint64_t capture_key() const override;
+  std::shared_ptr<const void> capture_key() const override;
 
  private:
   // One view of x, and its inverse for predictions.
@@ -124,11 +125,11 @@ class NetworkDenoiser final : public Denoiser {
 
   void gather(const Tensor& x, const Tensor& index, const Tensor& y) const;
   const Tensor& seen(const Tensor& x);
-  void read_answers(const Tensor& output);
+  void read_output(const Tensor& output);
   Tensor total();
 
   Context& context_;
-  uint64_t id_;  // unique in the process
+  std::shared_ptr<const void> identity_ = std::make_shared<char>();  // compared by address
   bool condition_is_new_ = false;
   int64_t images_;
   Shape image_;  // [H, W, C]
