@@ -27,8 +27,8 @@ class Denoiser {
   virtual ~Denoiser() = default;
   // x [N, H, W, C], t [1, 1]. The tensors are overwritten by the next call.
   virtual Prediction predict(const Tensor& x, const Tensor& t) = 0;
-  // Graph-capture key of the next predict(). Equal keys: same kernels, same addresses; who keeps a
-  // graph keeps its key, so that no other denoiser gets an equal one. Null: not capturable.
+  // Graph-capture key of the next predict(). Equal keys: same kernels, same addresses; the owner of
+  // a graph keeps its key, so that no other denoiser gets an equal one. Null: not capturable.
   virtual std::shared_ptr<const void> capture_key() const { return nullptr; }
 };
 
