@@ -27,7 +27,7 @@ struct Bench {
       make_network(R"({"name": "mnist_judge", "hidden": 4, "classes": 10})", "test");
   DigitClassifier classifier{*context, classifier_network,
                              test::random_params(*context, classifier_network, 3)};
-  std::vector<double> progress;
+  std::vector<double> shares;
   Report report;
 
   Model model(const std::string& conditioning, const Objective& objective) {
@@ -39,17 +39,17 @@ struct Bench {
     return model;
   }
   EvaluateProgress progress() {
-    return [this](double share) { progress.push_back(share); };
+    return [this](double share) { shares.push_back(share); };
   }
   MnistDataset data(MnistSplit split) const { return load_mnist(files.path(), split); }
 };
 
 // Rises from 0 to 1 and never falls.
-void check_progress(const std::vector<double>& progress) {
-  REQUIRE_FALSE(progress.empty());
-  CHECK(std::is_sorted(progress.begin(), progress.end()));
-  CHECK(progress.front() >= 0);
-  CHECK(progress.back() == Approx(1).epsilon(1e-9));
+void check_progress(const std::vector<double>& shares) {
+  REQUIRE_FALSE(shares.empty());
+  CHECK(std::is_sorted(shares.begin(), shares.end()));
+  CHECK(shares.front() >= 0);
+  CHECK(shares.back() == Approx(1).epsilon(1e-9));
 }
 
 const ReportTable& table_of(const Report& report, const std::string& key) {
@@ -92,7 +92,7 @@ TEST_CASE("a denoiser's metrics are those of its predictions for each noisy test
                                 .settings = {},
                                 .seed = 11};
   evaluate_denoiser(*bench.context, model, request, bench.progress(), bench.report);
-  check_progress(bench.progress);
+  check_progress(bench.shares);
   const ReportTable& table = table_of(bench.report, "denoising");
   REQUIRE(table.rows.size() == 2);
 
@@ -141,7 +141,7 @@ TEST_CASE("a denoiser of pure noise is measured against the mean training image"
   evaluate_denoiser(*bench.context, model,
                     {.data = bench.files.path(), .images = 40, .sigmas = {}, .settings = {}},
                     bench.progress(), bench.report);
-  check_progress(bench.progress);
+  check_progress(bench.shares);
   const MnistDataset train = bench.data(MnistSplit::kTrain), test = bench.data(MnistSplit::kTest);
   std::vector<double> mean(kPixels, 0.0);
   for (size_t i = 0; i < train.images.size(); ++i) {
@@ -177,7 +177,7 @@ TEST_CASE("generated digits are scored against their requested class") {
       .batch_size = 10};
   evaluate_samples(*bench.context, model, bench.classifier, request, bench.progress(),
                    bench.report);
-  check_progress(bench.progress);
+  check_progress(bench.shares);
   const ReportTable& table = table_of(bench.report, "samples");
   const ReportTable& digits = table_of(bench.report, "digits");
   REQUIRE(table.rows.size() == 4);  // test images, noise, two settings
@@ -250,7 +250,7 @@ TEST_CASE("a classifier's confusion matrix counts every test image once") {
   evaluate_classifier(bench.classifier,
                       {.data = bench.files.path(), .images = 40, .sigmas = {}, .settings = {}},
                       bench.progress(), bench.report);
-  check_progress(bench.progress);
+  check_progress(bench.shares);
   const MnistDataset test = bench.data(MnistSplit::kTest);
   const std::vector<int64_t> labels = bench.classifier(test).labels;
   const ReportTable& table = table_of(bench.report, "confusion");
