@@ -19,7 +19,7 @@ namespace {
 
 // A thread that sleeps takes about as long to wake: shorter gaps between parallel loops, the usual
 // ones in a network, cost no system call, and a busy machine loses no more than this for each.
-constexpr std::chrono::microseconds kSpin{20};
+constexpr std::chrono::microseconds kSpin{50};
 
 void pause_spinning() {
 #if defined(__x86_64__)
