@@ -29,6 +29,30 @@ OWN_SYMBOL = re.compile(r"^(typeinfo (name )?for |vtable for )?ebb::")
 PUBLIC_HEADERS = sorted(path.name for path in (ROOT / "include/ebb").iterdir())
 
 
+PARENT = """cmake_minimum_required(VERSION 3.25)
+project(parent LANGUAGES CXX)
+add_subdirectory(${EBB} ebb)
+foreach(target ebb::ebb ebb::base ebb::image ebb::engine ebb::nn ebb::diffusion)
+  if(NOT TARGET ${target})
+    message(FATAL_ERROR "no target ${target}")
+  endif()
+endforeach()
+foreach(target ebb train_mnist test_base bench_kernels)
+  if(TARGET ${target})
+    message(FATAL_ERROR "a target ${target} that nobody asked for")
+  endif()
+endforeach()
+foreach(variable CMAKE_BUILD_TYPE CMAKE_RUNTIME_OUTPUT_DIRECTORY CMAKE_ARCHIVE_OUTPUT_DIRECTORY
+    CMAKE_LIBRARY_OUTPUT_DIRECTORY CMAKE_CXX_FLAGS CMAKE_CXX_STANDARD CMAKE_CXX_COMPILER_LAUNCHER)
+  if(${variable})
+    message(FATAL_ERROR "${variable} is ${${variable}}")
+  endif()
+endforeach()
+add_executable(mine mine.cc)
+target_link_libraries(mine PRIVATE ebb::ebb)
+"""
+
+
 def run(*command, **options) -> str:
     done = subprocess.run(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
@@ -181,6 +205,17 @@ class PackageTest(unittest.TestCase):
         # The library finds its models by where it is itself.
         self.outside(self.work / "by_hand", "by_hand.png", LD_LIBRARY_PATH=str(self.lib))
         self.assertGreater(len(pixels(self.work / "by_hand.png")), 100)
+
+    def test_a_subproject_leaves_its_parent_alone(self):
+        parent = self.work / "parent"
+        parent.mkdir()
+        (parent / "CMakeLists.txt").write_text(PARENT)
+        (parent / "mine.cc").write_text("#include <ebb/ebb.h>\nint main() {}\n")
+        for shared in ("ON", "OFF"):
+            build = self.work / f"parent-{shared}"
+            settings = (f"-DEBB={ROOT}", f"-DEBB_SHARED={shared}", "-DEBB_CUDA=OFF", f"-DCMAKE_CXX_COMPILER={ARGS.compiler}")
+            self.outside(ARGS.cmake, "-S", parent, "-B", build, *settings)
+            self.assertFalse((build / "ebb/tests").exists())
 
 
 def main() -> int:
