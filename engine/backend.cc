@@ -1,7 +1,5 @@
 #include "engine/backend.h"
 
-#include <iostream>
-
 #include "base/available_threads.h"
 #include "engine/cuda/availability.h"
 #include "kernels/cpu/simd_name.h"
@@ -57,7 +55,9 @@ std::unique_ptr<Context> make_cpu_context(const ContextOptions& options) {
 std::unique_ptr<Context> make_auto_context(const ContextOptions& options) {
   const std::string why = why_no_cuda_device(0).reason;
   if (why.empty()) return make_cuda_context(0, options);
-  if (kHasCuda) std::cerr << "no CUDA device (" << why << "); using CPU\n";
+  if (kHasCuda && options.on_remark) {
+    options.on_remark(cat("no CUDA device (", why, "); using CPU"));
+  }
   return make_cpu_context(options);
 }
 

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/unlink_on_signal.h"
 #include "engine/backend.h"
 
 namespace ebb {
@@ -171,6 +172,7 @@ Json error_json(const Error& error) { return error_object(error.code(), error.wh
 int run_program(Command program, const std::vector<std::string>& arguments) {
   CLI::App& app = program.app();
   std::signal(SIGXFSZ, SIG_IGN);
+  unlink_files_on_signals();
   const bool as_json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
     parse(app, arguments);
@@ -239,7 +241,8 @@ std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
                                        ? threads_of_environment()
                                        : flags.threads),
        .precision = flags.precision(),
-       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault});
+       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault,
+       .on_remark = [](const std::string& remark) { std::cerr << remark << '\n'; }});
 }
 
 }  // namespace ebb

@@ -237,6 +237,7 @@ int status_after(int signal, void (*handler)(int), const std::string& path) {
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(signal, handler);
+    unlink_files_on_signals();
     AtomicFile file(path, 3);
     file.write("new", 3);
     std::raise(signal);

@@ -19,11 +19,12 @@ MAX_FUNCTION_LINES = 45  # of 99 in 100 functions
 
 # Layer -> prefix of its files and the layers it may include besides itself. A file belongs to the
 # layer with the longest prefix of its path.
-_ENGINE = {"base", "kernels", "engine"}
+_ENGINE = {"include", "base", "kernels", "engine"}
 _LIBRARY = _ENGINE | {"image", "weights", "nn", "diffusion"}
-_PRODUCT = _LIBRARY | {"nn/autograd", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist"}
+_PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist"}
 MAY_INCLUDE = {
-    "base": set(),
+    "include": set(),
+    "base": {"include"},
     "image": {"base"},
     "kernels": {"base"},
     "engine": {"base", "kernels"},
@@ -31,10 +32,12 @@ MAY_INCLUDE = {
     "nn": _ENGINE,
     "nn/autograd": _ENGINE | {"nn"},
     "diffusion": _ENGINE | {"image", "weights", "nn"},
+    "api": _LIBRARY | {"nn/autograd"},
     "apps/cli": _LIBRARY,
     "apps/report": _LIBRARY | {"apps/cli"},
     "apps/ebb": _LIBRARY | {"apps/cli", "apps/report"},
     "apps/train_mnist": _LIBRARY | {"nn/autograd", "apps/cli"},
+    "examples": {"include"},
     "emulator": _ENGINE,
     "testing": _LIBRARY | {"nn/autograd", "emulator"},
     "tests": _PRODUCT | {"emulator", "testing", "bench", "bench/bench_train"},
@@ -43,6 +46,13 @@ MAY_INCLUDE = {
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+PUBLIC_HEADER = "include/"  # before "ebb/x.h", included as users do: <ebb/x.h>
+
+
+def included_file(match, tree: Tree) -> str:
+    """What an #include names: a path from the root when it is a file of this repository."""
+    bracket, included = match.groups()
+    return PUBLIC_HEADER + included if bracket == "<" and PUBLIC_HEADER + included in tree else included
 
 
 def layer_of(path: str) -> Optional[str]:
@@ -55,8 +65,11 @@ def include_direction(tree: Tree) -> Iterable[Violation]:
         match = INCLUDE.match(line)
         if not match:
             continue
-        bracket, included = match.groups()
-        if bracket == "<":
+        bracket, included = match.group(1), included_file(match, tree)
+        if bracket == '"' and included.startswith(PUBLIC_HEADER):
+            yield Violation(path, number, f"write <{included[len(PUBLIC_HEADER):]}>: it is a public header")
+            continue
+        if bracket == "<" and not included.startswith(PUBLIC_HEADER):
             if included in tree:
                 yield Violation(path, number, f'write "{included}": it is a file of this repository')
             continue
@@ -86,7 +99,7 @@ def no_circle_between_directories(tree: Tree) -> Iterable[Violation]:
     needs: Dict[str, Dict[str, tuple]] = {}
     for path, number, line in cpp_lines(tree):
         match = INCLUDE.match(line)
-        included = match.group(2) if match else ""
+        included = included_file(match, tree) if match else ""
         if included not in tree or path.startswith(("tests/", "bench/")):
             continue
         source, target = directory_of(path), directory_of(included)
@@ -231,7 +244,7 @@ def long_files(tree: Tree) -> Dict[str, int]:
     return {path: count for path, count in sorted(counts.items()) if count > LONG_LINES}
 
 
-PRODUCT = ("apps/", "base/", "diffusion/", "engine/", "image/", "kernels/", "nn/", "weights/")
+PRODUCT = ("api/", "apps/", "base/", "diffusion/", "engine/", "image/", "include/", "kernels/", "nn/", "weights/")
 COMMENT_OR_LITERAL = re.compile(
     r"//[^\n]*|/\*.*?\*/|R\"(\w*)\(.*?\)\1\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])'", re.DOTALL
 )
@@ -297,7 +310,7 @@ def functions_stay_short(tree: Tree) -> Iterable[Violation]:
 
 # --- documents -----------------------------------------------------------------------------------
 
-ERROR_HEADER = "base/error.h"
+ERROR_HEADER = "include/ebb/error.h"
 EXIT_CODE = re.compile(r"^\s*(k\w+)\s*=\s*(\d+)\s*,")
 EXIT_CODE_TABLES = ("docs/errors.md", "README.md")
 

@@ -82,6 +82,26 @@ CASES = {
             {"nn/a.cc": "#include <vector>\n"},
         ),
         (
+            "a public header includes one that is not installed",
+            {"include/ebb/a.h": '#include "base/b.h"\n', "base/b.h": ""},
+            {"include/ebb/a.h": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
+            "the engine includes the API that is made of it",
+            {"engine/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+            {"base/a.cc": "#include <ebb/b.h>\n", "api/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
+            "an example includes what is not installed",
+            {"examples/a.cc": '#include "image/b.h"\n', "image/b.h": ""},
+            {"examples/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
+            "a public header by its path",
+            {"api/a.cc": '#include "include/ebb/b.h"\n', "include/ebb/b.h": ""},
+            {"api/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
             "a directory without a layer",
             {"extra/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
             {"engine/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
