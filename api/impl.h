@@ -11,8 +11,8 @@
 #include "engine/context.h"
 #include "image/image.h"
 
-// What is behind the classes of include/ebb: ebb::api::X is what programs see, ebb::X is the
-// engine's.
+// The implementations behind the classes of include/ebb: programs see ebb::api::X, the engine's own
+// is ebb::X.
 namespace ebb::api {
 
 struct Context::Impl {

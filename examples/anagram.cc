@@ -1,6 +1,5 @@
-// anagram OUTPUT.png TURNED.png   a six that is a nine when it is turned by 180 degrees, and what
-// an
-//                                 edit makes of it: the nine again, by half of the steps
+// anagram OUTPUT.png TURNED.png   a six that is a nine when it is turned by 180 degrees, and an
+//                                 edit of it: the nine again, by half of the steps
 #include <ebb/ebb.h>
 
 #include <algorithm>

@@ -1,6 +1,5 @@
 // train MODEL.safetensors   trains a small UNet on squares and bars of its own making, and samples
-//                           both kinds: `ebb sample --model ./MODEL.safetensors --class 1` does,
-//                           too
+//                           both kinds, as `ebb sample --model ./MODEL.safetensors` would
 #include <ebb/ebb.h>
 
 #include <iostream>

@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// What goes wrong in ebb is thrown as one of these. std::bad_alloc passes through: host memory.
+// Every error of ebb is thrown as one of these. std::bad_alloc passes through: host memory.
 
 // Process exit codes, the same for every program.
 enum class ExitCode : int {
