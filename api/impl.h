@@ -11,7 +11,7 @@
 #include "engine/context.h"
 #include "image/image.h"
 
-// What is behind the classes of include/ebb: ebb::api::X is what programs see, ebb::X is the
+// The insides of the classes of include/ebb: ebb::api::X is what programs see, ebb::X the
 // engine's.
 namespace ebb::api {
 

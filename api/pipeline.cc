@@ -80,7 +80,7 @@ class Translation {
     result.labels.clear();
   }
 
-  // Of the model's size and channels.
+  // The image, once it has the model's size and `channels`.
   ebb::Image checked(const Image& image, int64_t channels, const char* field) const {
     const Shape shape = pipeline_.image_shape();
     EBB_CHECK(image.height == shape[0] && image.width == shape[1] && image.channels == channels,

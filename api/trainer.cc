@@ -176,7 +176,7 @@ struct Trainer::Impl {
     return batch;
   }
 
-  // Where the network's input with this role is written; null when it takes none.
+  // Memory of the network's input with this role; null when it takes none.
   float* input(const Batch& batch, InputRole role) const {
     const NetworkInput* found = trainer.network().input(role);
     return found == nullptr ? nullptr : batch.inputs.at(found->name).data<float>();

@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// Which examples of a data set each step of a training takes: every epoch visits them in another
+// The examples of a data set that each step of a training takes: every epoch visits them in another
 // order, and its last batch may be smaller. All of it is a function of (seed, step).
 class BatchOrder {
  public:

@@ -8,7 +8,8 @@
 
 namespace ebb::api {
 
-// How a device computes networks. Sums, weights and losses are f32 always. All but kF32 need a GPU.
+// Arithmetic of networks on a device. Sums, weights and losses are f32 always. All but kF32 need a
+// GPU.
 enum class Precision {
   kF32,
   kTf32,  // tensor cores round what they multiply to 10 bits of mantissa

@@ -7,9 +7,7 @@
 
 namespace ebb {
 
-// What goes wrong in ebb is thrown as one of these. std::bad_alloc passes through: host memory.
-
-// Process exit codes, the same for every program.
+// Process exit codes, the same for every program, and the kinds of errors.
 enum class ExitCode : int {
   kOk = 0,
   kInternal = 1,     // a bug in ebb; ask the user to report it
@@ -22,7 +20,8 @@ enum class ExitCode : int {
   kTerminate = 143,  // SIGTERM after a clean save
 };
 
-// Every message reads "<file or flag>: <what was found and expected>. <what to do>".
+// Everything that ebb throws but std::bad_alloc. Every message reads
+// "<file or flag>: <what was found and expected>. <what to do>".
 class EBB_API Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, ExitCode code = ExitCode::kInternal)

@@ -28,7 +28,7 @@ class EBB_API Model {
   int width() const;                  // of its images, in pixels
   int height() const;
   int channels() const;
-  // How it was made, as the file tells: "ebb.command", "ebb.seed", ...
+  // The file's own account of how it was made: "ebb.command", "ebb.seed", ...
   const std::map<std::string, std::string>& metadata() const;
   const std::vector<std::string>& warnings() const;  // about weights that are not finite
 

@@ -14,7 +14,7 @@
 
 namespace ebb::api {
 
-// How a pipeline samples.
+// Settings of sampling.
 struct PipelineOptions {
   std::string sampler = {};   // "ddpm", "ddim", "dpm++" for ddpm models, "euler", "heun" for flow;
                               // empty: the first that fits the model
@@ -24,8 +24,8 @@ struct PipelineOptions {
   int64_t batch_size = 64;         // images computed at once; no pixel depends on it
 };
 
-// What to generate. Image i has seed `seed + i`: it is the same, to the last bit, in any batch and
-// with any number of threads.
+// The images to generate. Image i has seed `seed + i`: it is the same, to the last bit, in any
+// batch and with any number of threads.
 struct GenerateRequest {
   // One for each image, or one for all: prompts that name a class ("7", "seven", "a photo of a
   // seven"), or labels, the numbers of classes from 0 (-1: any). Both empty: any class.
