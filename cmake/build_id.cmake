@@ -11,7 +11,7 @@ if(archived MATCHES "^([0-9a-f]+) ([0-9-]+)")
   set(EBB_COMMIT_DATE ${CMAKE_MATCH_2})
 endif()
 
-# Looking must not lock the index of somebody who commits meanwhile.
+# Reading the state must not lock the index while the user commits.
 set(ENV{GIT_OPTIONAL_LOCKS} 0)
 function(ebb_git out)
   set(${out} "" PARENT_SCOPE)

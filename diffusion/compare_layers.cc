@@ -132,7 +132,7 @@ LayerComparison compare_layer(const std::string& name, const Tensor& actual,
 }  // namespace
 
 std::vector<LayerComparison> compare_with_reference(
-    Context& context, const LoadedModel& model, const std::string& reference, bool passes,
+    Context& context, const Model& model, const std::string& reference, bool passes,
     const std::function<void(int64_t done, int64_t total)>& after_layer) {
   const SafetensorsFile file = SafetensorsFile::open(reference);
   const int64_t batch = batch_of(file, model.network);

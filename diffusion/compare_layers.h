@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 
 namespace ebb {
 
-// How far a module's output is from a reference.
+// Distance of a module's output from a reference.
 struct LayerComparison {
   std::string name;             // of the module
   std::vector<uint64_t> shape;  // PyTorch's order
@@ -22,7 +22,7 @@ struct LayerComparison {
 // the optimizations that sampling uses. `after_layer` (may be null) gets how many of how many are
 // compared. FormatError when the file does not go with the model.
 std::vector<LayerComparison> compare_with_reference(
-    Context& context, const LoadedModel& model, const std::string& reference, bool passes,
+    Context& context, const Model& model, const std::string& reference, bool passes,
     const std::function<void(int64_t done, int64_t total)>& after_layer = nullptr);
 
 }  // namespace ebb

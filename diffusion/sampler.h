@@ -115,7 +115,8 @@ struct Resampling {
   int64_t times = 1;
 };
 
-// What the loop does next: the sampler's step `index`, or a jump back to the noise level before it.
+// The next step of the sampling loop: the sampler's step `index`, or a jump back to the noise level
+// before it.
 struct Step {
   int64_t index = 0;
   bool is_jump_back = false;

@@ -10,8 +10,8 @@
 namespace ebb {
 namespace {
 
-// What is read, hashed, checked and converted before the next: small enough for the cache, and
-// whole elements of every type.
+// Size of the pieces that are read, hashed, checked and converted at a time: small enough for the
+// cache, and a multiple of every element's size.
 constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
 
 bool is_float(DType dtype) {

@@ -41,8 +41,8 @@ class WeightSource {
   // Counts the stored values that are no numbers; they are legal, warn with non_finite_warning().
   virtual NonFinite read(std::string_view name, DType dtype, std::span<std::byte> dst) = 0;
 
-  // Reads what nobody asked for and returns the SHA-256 of the file, as 64 hexadecimal digits.
-  // FormatError when the source carries a digest of its own and a byte differs.
+  // Reads the tensors that were not requested and returns the SHA-256 of the file, as 64
+  // hexadecimal digits. FormatError when the source carries a digest of its own and a byte differs.
   virtual std::string finish() = 0;
 };
 

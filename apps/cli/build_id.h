@@ -9,7 +9,7 @@ namespace ebb {
 const char* build_commit();
 const char* build_date();  // of that commit, "2026-11-26"; ""
 
-// What `--version` prints of `program` ("ebb"): name and version on the first line, for programs,
+// The text of `--version` for `program` ("ebb"): name and version on the first line, for programs,
 // then build, processor and libraries.
 std::string version_text(const std::string& program);
 

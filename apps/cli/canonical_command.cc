@@ -26,7 +26,7 @@ std::string flag_name(const std::string& argument) {
   return name;
 }
 
-// How many arguments, from this one on, are a flag that changes no pixel.
+// Number of arguments, from this one on, that belong to a flag that changes no pixel.
 size_t dropped_arguments(const std::string& argument) {
   if (argument == "-o") return 2;
   if (argument.starts_with("-o")) return 1;  // -oFILE

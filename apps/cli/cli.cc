@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/unlink_on_signal.h"
 #include "engine/backend.h"
 
 namespace ebb {
@@ -24,7 +25,7 @@ namespace {
 constexpr int64_t kMaxThreads = 1024;
 constexpr size_t kMaxMessage = 2000;  // characters of a message that quotes the command line
 
-// How CLI11 words "--grid=3" for a flag without value; the flag's name comes first.
+// CLI11's message for "--grid=3" when the flag takes no value; the flag's name precedes it.
 constexpr const char* kValueOfFlag = " was given a disallowed flag override";
 
 const char* kind_of(ExitCode code) {
@@ -97,7 +98,7 @@ std::string command_names(const CLI::App& app) {
   return names;
 }
 
-// What the parser could not place: the first unknown flag, else the first word.
+// The argument that the parser rejected: the first unknown flag, else the first extra word.
 std::string unexpected_argument(const CLI::App& app) {
   const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
   const auto is_flag = [](const std::string& extra) { return extra.size() > 1 && extra[0] == '-'; };
@@ -171,6 +172,7 @@ Json error_json(const Error& error) { return error_object(error.code(), error.wh
 int run_program(Command program, const std::vector<std::string>& arguments) {
   CLI::App& app = program.app();
   std::signal(SIGXFSZ, SIG_IGN);
+  unlink_files_on_signals();
   const bool as_json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
     parse(app, arguments);
@@ -221,7 +223,7 @@ void add_device_flags(Command command, DeviceFlags& flags) {
   command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N ($EBB_DEVICE)")
       .show_default();
   add_integer(command, "--threads", flags.threads, 0, kMaxThreads,
-              "CPU threads, 0: all ($EBB_THREADS, else all)");
+              "CPU threads (0: $EBB_THREADS, OMP_NUM_THREADS, or all it may use)");
   add_precision_flag(command, flags);
   add_kernels_flag(command, flags.kernels);
 }
@@ -239,7 +241,8 @@ std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
                                        ? threads_of_environment()
                                        : flags.threads),
        .precision = flags.precision(),
-       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault});
+       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault,
+       .on_remark = [](const std::string& remark) { std::cerr << remark << '\n'; }});
 }
 
 }  // namespace ebb

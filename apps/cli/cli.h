@@ -22,7 +22,7 @@ int run_program(Command program, const std::vector<std::string>& arguments);
 // as UsageError. Output streams are left as they are.
 void run_program_or_throw(Command program, const std::vector<std::string>& arguments);
 
-// Thrown by a callback that wants an exit code without a message.
+// Thrown by a callback to set an exit code without a message.
 struct ExitWith {
   int code;
 };

@@ -21,7 +21,7 @@ std::string format_eta(int64_t done, int64_t total, double elapsed_seconds);
 // "4.55it/s", or "2.31s/it" below one per second.
 std::string format_rate(double items_per_second);
 
-// What a stream can show.
+// The capabilities of an output stream.
 struct Terminal {
   bool interactive = false;  // a progress line may be redrawn
   bool color = false;
@@ -33,7 +33,7 @@ Terminal make_terminal(bool interactive, const char* no_color, const char* term)
 
 Terminal stderr_terminal();
 
-// How a command says how far it is, on standard error.
+// The form in which a command reports progress on standard error.
 enum class ProgressMode {
   kAuto,   // kBar on a terminal, else kLines
   kBar,    // one line, redrawn in place
@@ -58,7 +58,7 @@ struct ProgressFact {
   bool in_lines = true;  // false: shown where the line is redrawn only
 };
 
-// What is counted.
+// The unit of the count.
 struct ProgressUnit {
   std::string name;     // "step", "figure"; "percent": shown as 12 %
   int64_t first = 0;    // done before the command began, as in a resumed run

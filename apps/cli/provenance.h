@@ -17,7 +17,7 @@ struct InputFile {
   friend bool operator==(const InputFile&, const InputFile&) = default;
 };
 
-// How an image was made: all that is needed to regenerate it.
+// Everything needed to regenerate an image.
 struct Provenance {
   std::string version;            // of ebb, for example "0.1.0"
   std::string build;              // build_commit(); the version alone does not settle the bits
@@ -32,8 +32,8 @@ struct Provenance {
   std::string sampler;  // empty when nothing was sampled, with steps 0
   int steps = 0;
   double cfg_scale = 1;  // 1: no guidance
-  // Of an image that another was changed into: its noise level at the start as a part of all
-  // timesteps, 0 to 1. 0: not made from an image.
+  // Noise level at which an edit of another image starts, as a fraction of all timesteps. 0: not
+  // made from an image.
   double denoising_strength = 0;
   int width = 0;  // of one image, pixels
   int height = 0;

@@ -9,8 +9,8 @@
 
 namespace ebb {
 
-// What a command made, in one of two forms: lines for people as it goes, or with --json one object
-// at the end (docs/terminal.md). The time that it reports begins with it.
+// The results of a command in one of two forms: lines for people as it runs, or with --json one
+// object at the end (docs/terminal.md). The reported time starts at construction.
 class Results {
  public:
   Results(std::ostream& out, bool as_json);
@@ -31,7 +31,7 @@ class Results {
   void set(const std::string& key, Json value);
   // One more element of the array `key`.
   void append(const std::string& key, Json value);
-  // What all files have in common.
+  // Shared by all files.
   void set_command(const Provenance& made);
   void set_seconds(const std::string& part, double seconds);
 

@@ -12,10 +12,7 @@
 namespace ebb {
 namespace {
 
-struct Flags {
-  SampleFlags job;
-  InputFlags input;
-  std::string timesteps = "250,500,750";
+struct Flags : NoisyImageFlags {
   int64_t kernel = 0;  // 0: searched
   double sigma = 0;    // 0: searched
 };
@@ -60,9 +57,7 @@ void print_row(Results& results, const std::string& title, const BlurResult& blu
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
-  EBB_CHECK(!flags.job.gif, UsageError, "--gif: ebb blur has no steps to animate. Leave it out.");
-  refuse_step_flags(flags.job, "for ebb blur, which has no steps");
-  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb blur, which runs no network");
+  refuse_network_flags(flags.job, "ebb blur");
   SampleJob job(flags.job, invocation);
   const std::vector<BlurResult> candidates = candidates_for(flags, job);
   const StartImage start = read_start(job, flags.input);
@@ -109,13 +104,11 @@ void run(const Flags& flags, const Invocation& invocation) {
 
 }  // namespace
 
-// `ebb blur -i IMG -t 250,500,750`: noised images and what Gaussian blur makes of them, the
-// classical way to denoise; the kernel that comes closest to the original, unless one is given.
+// `ebb blur -i IMG -t 250,500,750`: noisy images and Gaussian blur applied to them, the classical
+// way to denoise; the kernel that comes closest to the original, unless one is given.
 void add_blur(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  add_input_flags(command, flags->input);
-  command.add_option("-t,--timesteps", flags->timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
-      .type_name("LIST");
+  add_noisy_image_flags(command, *flags);
   add_integer(command, "--kernel", flags->kernel, 1, 255,
               "Taps of the Gaussian kernel, odd (the best of 3 to 25 by mean squared error)");
   add_number(command, "--sigma", flags->sigma, 0.05, 50,

@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "diffusion/compare_layers.h"
-#include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
@@ -64,7 +63,7 @@ void print_json(std::ostream& out, const Flags& flags, const std::vector<LayerCo
 void run(const Flags& flags, const Invocation& invocation) {
   Progress progress(invocation.progress.value_or(flags.progress.mode()));
   const auto context = make_context(flags.device);
-  const LoadedModel model = load_model(*context, find_model(flags.model));
+  const Model model = Model::load(*context, flags.model);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
   const std::vector<LayerComparison> layers = compare_with_reference(
@@ -86,7 +85,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                                                : cat("first diverging layer: ", first_diverging))
                    << '\n';
   }
-  if (!first_diverging.empty()) throw ExitWith(1);
+  if (!first_diverging.empty()) throw ExitWith{1};
 }
 
 }  // namespace

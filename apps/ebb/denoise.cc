@@ -47,7 +47,7 @@ void write_columns(Results& results, const OutputFiles& files, const std::vector
                provenance);
 }
 
-// The start image noised for every seed: [images, H, W, C].
+// The start image with the noise of every seed: [images, H, W, C].
 Tensor noisy(const SampleJob& job, const StartImage& start, const NoiseLevel& level,
              int64_t images) {
   Context& context = job.context();
@@ -63,7 +63,7 @@ Tensor estimate(const SampleJob& job, NetworkDenoiser& denoiser, const NoiseLeve
   return clean_estimate(job.context(), job.objective(), level, x, denoiser.predict(x, t).value);
 }
 
-// Noised and estimated images at one level, with the level's name.
+// Noisy and estimated images at one level, with the level's name.
 struct OneStep {
   std::string title;
   std::vector<Image> noisy, clean;

@@ -7,17 +7,8 @@
 namespace ebb {
 namespace {
 
-struct Flags {
-  SampleFlags job;
-  InputFlags input;
-  std::string timesteps = "250,500,750";
-};
-
-void run(const Flags& flags, const Invocation& invocation) {
-  EBB_CHECK(!flags.job.gif, UsageError,
-            "--gif: ebb forward has no steps to animate. Leave it out.");
-  refuse_step_flags(flags.job, "for ebb forward, which has no steps");
-  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb forward, which runs no network");
+void run(const NoisyImageFlags& flags, const Invocation& invocation) {
+  refuse_network_flags(flags.job, "ebb forward");
   SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
@@ -60,10 +51,8 @@ void run(const Flags& flags, const Invocation& invocation) {
 
 // `ebb forward -i IMG -t 250,500,750`: an image with the noise of each timestep.
 void add_forward(Command command, const Invocation& invocation) {
-  auto flags = std::make_shared<Flags>();
-  add_input_flags(command, flags->input);
-  command.add_option("-t,--timesteps", flags->timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
-      .type_name("LIST");
+  auto flags = std::make_shared<NoisyImageFlags>();
+  add_noisy_image_flags(command, *flags);
   add_sample_flags(command, flags->job, {.takes_prompt = false, .count = "Noise seeds (1)"},
                    [flags, &invocation] { run(*flags, invocation); });
 }

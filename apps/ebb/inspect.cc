@@ -76,8 +76,8 @@ bool is_listed(FileKind kind) {
          kind == FileKind::kIdxLabels || is_image(kind);
 }
 
-// What the contents say; the name only where they say nothing that could be listed. TGA is told by
-// its name as well: it has no mark of its own.
+// By content; by name only if the content is not a kind that can be listed, or looks like TGA,
+// which has no magic number.
 FileKind kind_of(const std::string& path) {
   const FileKind promised = kind_by_name(path);
   FileKind found = file_kind(FileReader(path));

@@ -84,7 +84,7 @@ void check(const Flags& flags, std::ostream& err, const Provenance& provenance) 
   }
 }
 
-// How the file that was written goes with the one that was given.
+// The file that was written against the one that was given.
 struct Comparison {
   bool same_bytes = false;
   bool same_pixels = false;

@@ -14,7 +14,6 @@
 #include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
-#include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
@@ -30,7 +29,7 @@ int64_t parse_class(const std::string& text) {
   return label;
 }
 
-// What can be said of the flags before anything is loaded.
+// Checks that need neither device nor model.
 const SampleFlags& checked(const SampleFlags& flags) {
   if (!flags.label.empty() && flags.label != kAll) parse_class(flags.label);
   flags.progress.mode();
@@ -58,7 +57,7 @@ SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation)
       arguments_(canonical_command(invocation.arguments)),
       progress_(invocation.progress.value_or(flags.progress.mode())),
       context_(open_context(flags)),
-      model_(load_model(*context_, find_model(flags.model))),
+      model_(Model::load(*context_, flags.model)),
       first_seed_(flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed)) {
   results_.set_seconds("load", results_.seconds());
   for (const std::string& warning : model_.warnings) err() << "warning: " << warning << '\n';

@@ -13,8 +13,8 @@
 
 namespace ebb {
 
-// What every sampling command does with its flags: opens device and model, turns flags into a
-// request for the pipeline, shows progress, and describes the images in files and messages.
+// The part that all sampling commands share: opens device and model, turns flags into a request for
+// the pipeline, shows progress, and describes the images in files and messages.
 class SampleJob {
  public:
   // Prints the model's warnings. `invocation` must outlive the job.
@@ -24,7 +24,7 @@ class SampleJob {
   Results& results() const { return results_; }
   std::ostream& out() const { return results_.text(); }
   std::ostream& err() const { return invocation_.err; }
-  const LoadedModel& model() const { return model_; }
+  const Model& model() const { return model_; }
   const Objective& objective() const { return model_.objective; }
   Shape image() const { return model_.network.sample().shape; }  // [H, W, C]
   DataRange range() const { return model_.objective.data_range; }
@@ -57,7 +57,7 @@ class SampleJob {
   std::vector<float> generate(const GenerateRequest& request, const OutputFiles& files,
                               const std::function<void(const GenerateStep&)>& on_step = nullptr);
 
-  // What samples next is the last to need the weights: each is freed as soon as it is packed.
+  // Call before the last use of the weights: each is then freed as soon as it is packed.
   void release_weights() { releases_weights_ = true; }
   // The parameters for an executor; with release_weights() the job keeps none.
   TensorMap params();
@@ -84,7 +84,7 @@ class SampleJob {
   std::vector<std::string> arguments_;
   Progress progress_;
   std::unique_ptr<Context> context_;
-  LoadedModel model_;
+  Model model_;
   std::optional<Pipeline> pipeline_;
   uint64_t first_seed_;
   bool releases_weights_ = false;

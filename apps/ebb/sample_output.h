@@ -16,7 +16,7 @@
 
 namespace ebb {
 
-// Where the images of a sampling command go.
+// Output files of a sampling command.
 struct OutputFiles {
   std::string output;              // pattern, or one file when `grid`
   bool grid = false;               // all images in one
@@ -31,11 +31,11 @@ struct OutputFiles {
 void check_files(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a plain one of `images`: UsageError when that would be too large,
-// before anything is drawn.
+// before anything is generated.
 void check_grid(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a figure with labels: UsageError when that would be too large, before
-// anything is drawn. Of the labels the widest count.
+// anything is generated. The widest label counts.
 void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
                   const GridLabels& labels);
 
@@ -64,7 +64,7 @@ struct GeneratedImage {
   uint64_t seed = 0;
   std::string prompt;  // "class 3"; may be empty
   std::string note;    // "t = 690"; may be empty
-  // Where they differ between the images of a command; else 0.
+  // Set where the images of a command differ in them; else 0.
   int steps = 0;
   double denoising_strength = 0;
 };

@@ -22,7 +22,7 @@ struct TrainOptions {
   bool force_resume = false;
   int64_t save_every = 100;  // steps
   int64_t keep_last = 2;     // checkpoints
-  int64_t sample_every = 0;  // epochs; 0: where the assignment asks for samples
+  int64_t sample_every = 0;  // epochs; 0: where the assignment requires samples
   bool profile = false;
   ProgressMode progress = ProgressMode::kAuto;  // kNone with --quiet
   bool json = false;

@@ -36,7 +36,7 @@ class TrainRun {
   void open_log();
   void stop_if_asked();
   bool measures_accuracy() const { return options_.config.model == TrainModel::kClassifier; }
-  // Nothing when a signal asked to stop before it was known.
+  // Null if a signal arrived before it was known.
   std::optional<double> test_accuracy() const;
   // The classifier's accuracy, the mean loss. A stop leaves the epoch open, and the resumed run
   // closes it.

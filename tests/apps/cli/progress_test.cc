@@ -12,7 +12,7 @@ namespace {
 
 constexpr Terminal kPlainTerminal = {true, false};
 
-// What a terminal shows after each carriage return, without the blanks at the end.
+// The lines that a terminal shows after each carriage return, without trailing blanks.
 std::vector<std::string> drawn_lines(const std::string& output) {
   std::vector<std::string> lines;
   std::istringstream parts(output);

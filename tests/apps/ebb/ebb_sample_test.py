@@ -134,7 +134,7 @@ class Sampling(EbbTest):
                  5, "--batch_size", 2, "-b", 1, "-o", "under_score.png")  # fmt: skip
         self.assertEqual(self.names(), {"under_score.png"})
 
-    def test_flow_models_walk_with_euler_and_heun(self) -> None:
+    def test_flow_models_sample_with_euler_and_heun(self) -> None:
         write_model(self.dir / "flow.safetensors", "mnist_time_multiply", {"type": "flow"})
         for sampler in ("euler", "heun"):
             self.ebb("sample", "--model", "flow.safetensors", "--sampler", sampler, *FAST, "-o",
