@@ -35,7 +35,7 @@ class Progress(EbbTest):
         return text.decode()
 
     def test_a_terminal_shows_a_bar(self) -> None:
-        sample = ["sample", *MODEL, "--steps", 20, "--force"]
+        sample = ["sample", *MODEL, "--steps", 20, "--threads", 1, "--force"]
         text = self.on_terminal(*sample)
         self.assertTrue(text.startswith("\r|"), text)
         self.assertIn("20/20", text)
