@@ -13,13 +13,15 @@ SafetensorsSource::SafetensorsSource(SafetensorsFile file)
       hashes_(file_.head_hashes()),
       reader_(file_.data_start()) {
   for (const TensorEntry& entry : file_.entries()) {
+    by_name_[entry.name] = tensors_.size();
     tensors_.push_back({.name = entry.name, .dtype = entry.dtype, .shape = entry.shape});
   }
 }
 
 NonFinite SafetensorsSource::stream(std::string_view name, const Sink& sink) {
-  const TensorEntry* entry = file_.find(name);
-  EBB_CHECK(entry != nullptr, Error, label(), ": no tensor ", quoted(name));
+  const auto known = by_name_.find(name);
+  EBB_CHECK(known != by_name_.end(), Error, label(), ": no tensor ", quoted(name));
+  const TensorEntry* entry = &file_.entries()[known->second];
   std::vector<std::byte> chunk(std::min(kChunkBytes, entry->bytes()));
   NonFinite found;
   for (uint64_t done = 0; done < entry->bytes(); done += kChunkBytes) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weights/in_order_reader.h"
@@ -28,7 +30,8 @@ class SafetensorsSource final : public WeightSource {
   void hash(const std::byte* data, uint64_t bytes);
 
   SafetensorsFile file_;
-  std::vector<TensorInfo> tensors_;
+  std::vector<TensorInfo> tensors_;             // in the order of the file's entries
+  std::map<std::string_view, size_t> by_name_;  // index of a tensor
   bool has_digest_;
   FileHashes hashes_;
   InOrderReader reader_;

@@ -39,15 +39,16 @@ class LogicalOrder {
 TorchSource::TorchSource(FileReader file, const LoadLimits& limits)
     : file_(std::move(file)), content_(read_torch_file(file_, limits)) {
   for (const TorchTensor& tensor : content_.tensors) {
+    by_name_[tensor.name] = tensors_.size();
     tensors_.push_back({.name = tensor.name, .dtype = tensor.dtype, .shape = tensor.shape});
   }
 }
 
 NonFinite TorchSource::stream(std::string_view name, const Sink& sink) {
-  const auto found = std::find_if(content_.tensors.begin(), content_.tensors.end(),
-                                  [&](const TorchTensor& tensor) { return tensor.name == name; });
-  EBB_CHECK(found != content_.tensors.end(), Error, label(), ": no tensor ", quoted(name));
-  return found->is_contiguous() ? stream_contiguous(*found, sink) : stream_strided(*found, sink);
+  const auto found = by_name_.find(name);
+  EBB_CHECK(found != by_name_.end(), Error, label(), ": no tensor ", quoted(name));
+  const TorchTensor& tensor = content_.tensors[found->second];
+  return tensor.is_contiguous() ? stream_contiguous(tensor, sink) : stream_strided(tensor, sink);
 }
 
 NonFinite TorchSource::stream_contiguous(const TorchTensor& tensor, const Sink& sink) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weights/digest.h"
@@ -37,6 +39,7 @@ class TorchSource final : public WeightSource {
   TorchFile content_;
   std::map<std::string, std::string> metadata_;  // the format has none
   std::vector<TensorInfo> tensors_;
+  std::map<std::string_view, size_t> by_name_;  // index of a tensor
   InOrderReader reader_{0};
   Sha256 sha_;
   uint64_t observed_ = 0;  // bytes of the file
