@@ -38,9 +38,15 @@ std::vector<std::string> split(const std::string& name) {
   return parts;
 }
 
+bool is_shard(const std::string& name) {
+  return name.find("-of-") != std::string::npos &&
+         (name.ends_with(".safetensors") || name.ends_with(".bin"));
+}
+
 // "STEM[.VARIANT].FORMAT" is a file; an index has "index" and "json" as well, with the variant in
 // any of three places.
 std::optional<Candidate> parse(const std::string& name) {
+  if (is_shard(name)) return std::nullopt;  // its index lists it
   std::vector<std::string> parts = split(name);
   const auto* stem = std::find(kStems.begin(), kStems.end(), parts[0]);
   if (stem == kStems.end()) return std::nullopt;
@@ -62,11 +68,6 @@ std::optional<Candidate> parse(const std::string& name) {
   if (parts.size() > 1) return std::nullopt;
   if (parts.size() == 1) candidate.variant = parts[0];
   return candidate;
-}
-
-bool is_shard(const std::string& name) {
-  return name.find("-of-") != std::string::npos &&
-         (name.ends_with(".safetensors") || name.ends_with(".bin"));
 }
 
 struct Listing {
