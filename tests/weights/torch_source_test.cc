@@ -89,6 +89,14 @@ TEST_CASE("tensors keep their types and shapes") {
   CHECK(by_name.at("transposed")->shape == std::vector<uint64_t>{6, 4});
 }
 
+TEST_CASE("a dict of prompts and embeddings is read, the empty prompt too") {
+  TorchSource source = open(kGoldens + "prompt_embeds_dict.pth");
+  REQUIRE(source.tensors().size() == 2);
+  CHECK(source.tensors()[0].shape == std::vector<uint64_t>{1, 2, 3});
+  CHECK(read_f32(source, "") == Floats(6, 0));
+  CHECK(read_f32(source, "a lithograph") == Floats(6, 1));
+}
+
 TEST_CASE("a module that was pickled whole is refused") {
   CHECK_THAT(message_of<FormatError>([] { open(kGoldens + "whole_module.pth"); }),
              Contains("torch.save(model.state_dict()"));

@@ -1,4 +1,6 @@
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -207,6 +209,26 @@ TEST_CASE("inspect says what would be loaded from a directory") {
   CHECK_THAT(refusal({dir.path()}), Contains("no weights, looked for"));
   put_file(dir / "model.safetensors", "<html></html>");
   CHECK_THAT(refusal({dir.path()}), Contains("HTML"));
+}
+
+TEST_CASE("inspect finds a name in the Hugging Face cache") {
+  const TempDir cache;
+  const std::string commit(40, 'a');
+  const std::string repository = cache / "models--owner--name";
+  namespace fs = std::filesystem;
+  fs::create_directories(repository + "/refs");
+  fs::create_directories(repository + "/snapshots");
+  put_file(repository + "/refs/main", commit);
+  fs::copy("tests/golden/checkpoints/ddpm", repository + "/snapshots/" + commit,
+           fs::copy_options::recursive);
+  ::setenv("HF_HUB_CACHE", cache.path().c_str(), 1);
+  const Output found = inspect({"owner/name"});
+  const Output missing = inspect({"owner/other"});
+  ::unsetenv("HF_HUB_CACHE");
+  CHECK(found.code == 0);
+  CHECK_THAT(found.text, Contains("DDPMPipeline"));
+  CHECK(missing.code == 4);
+  CHECK_THAT(missing.warnings, Contains("hf download owner/other"));
 }
 
 TEST_CASE("inspect reports every file and ends with the code of the first bad one") {
