@@ -12,13 +12,13 @@
 
 namespace ebb {
 
-// What to do when the output file exists: kReplace is the --force flag.
+// Policy for an existing output file: kReplace is the --force flag.
 enum class Overwrite { kRefuse, kReplace };
 
 // Writes a file in one step: readers and a crash at any moment see the old content or the new,
 // never a part. The bytes go to a temporary file in the same directory (temporary_file.h); commit()
 // makes them durable and renames. Without commit() the temporary file is removed and the old file
-// stays; so it is when a signal ends the process (UnlinkOnSignal).
+// stays; so it is when a signal ends a program that called unlink_files_on_signals().
 //
 // A replaced file keeps its mode and, where possible, its owner (file_attributes.h). Symbolic links
 // are followed, never replaced. File systems that cannot lock files or sync directories do without.

@@ -5,7 +5,7 @@
 
 namespace ebb {
 
-// What a tensor may store. Arithmetic accumulates in f32 whatever the storage.
+// Storage types of tensors. Sums are in f32 for all of them.
 enum class DType { kF32, kBF16, kF16, kU8, kI32, kI64 };
 
 constexpr int64_t size_of(DType dtype) {

@@ -45,8 +45,9 @@ void keep_attributes(int fd, int directory, const char* name, const struct stat&
       ::fsetxattr(fd, kAccessList, list.data(), list.size(), 0) == 0) {
     return;
   }
-  // What the directory handed down may name users that the old file did not. With a list the group
-  // bits are its upper bound and not what the group may.
+  // An access list inherited from the directory may grant rights to users whom the old file did not
+  // name. With an access list, the group bits of the mode are its mask rather than the group's
+  // rights.
   ::fremovexattr(fd, kAccessList);
   if (!list.empty()) mode = with_rights_of_others_for_group(mode);
   ::fchmod(fd, mode);

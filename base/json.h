@@ -18,7 +18,7 @@ namespace ebb {
 // header: parsing it takes longer than most sources do. Names and meaning are its
 // nlohmann::ordered_json's.
 
-// Text that is no JSON, or a value of another type than was asked for.
+// The text is not JSON, or a value does not have the requested type.
 class JsonError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -26,7 +26,7 @@ class JsonError : public std::runtime_error {
 
 class Json {
  public:
-  using exception = JsonError;
+  using exception = JsonError;  // NOLINT(readability-identifier-naming): as nlohmann's
   enum class Type {
     kNull,
     kBoolean,
@@ -38,8 +38,10 @@ class Json {
     kObject,
     kDiscarded
   };
-  enum class error_handler_t { strict, replace };  // bytes that are not UTF-8 when dumped
+  // For bytes that are not UTF-8 in dump().
+  enum class error_handler_t { strict, replace };  // NOLINT(readability-identifier-naming)
 
+  // NOLINTBEGIN(google-explicit-constructor): values convert, as with nlohmann's json
   Json(std::nullptr_t = nullptr) {}
   Json(bool value) : type_(Type::kBoolean) { number_.boolean = value; }
   template <std::signed_integral T>
@@ -69,6 +71,7 @@ class Json {
   // {{"key", value}, ...}: an object when every element is a pair that starts with a string, else
   // an array. So Json{x} is an array and Json(x) a copy.
   Json(std::initializer_list<Json> elements);
+  // NOLINTEND(google-explicit-constructor)
 
   Json(const Json& other) = default;
   Json(Json&& other) noexcept;
@@ -206,7 +209,7 @@ T Json::get() const {
   }
 }
 
-// What a parser meets, in the order of the text. Every function may throw.
+// Parser events, in the order of the text. Every function may throw.
 class JsonEvents {
  public:
   virtual ~JsonEvents() = default;

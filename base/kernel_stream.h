@@ -2,7 +2,7 @@
 
 namespace ebb {
 
-// Which convolution kernels may run. Results depend on it, and so do packed weights: those made
+// The convolution kernels that may run. Results and packed weights depend on it: weights packed
 // under one choice are not valid under another.
 struct ConvMath {
   bool winograd = true;  // CPU: Winograd's transforms and dot products where they pay, else direct
@@ -20,7 +20,7 @@ struct DeviceProperties {
   int capability = 80;  // 90 is compute capability 9.0
 };
 
-// What a kernel is told about where it runs.
+// The stream, device and choice of kernels, as every kernel receives them.
 struct KernelStream {
   void* native = nullptr;  // cudaStream_t; null on the CPU
   int threads = 1;         // CPU threads; results never depend on their number

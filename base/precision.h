@@ -6,8 +6,8 @@
 
 namespace ebb {
 
-// How a device computes networks. Sums are f32 always, and so are weights (which convolutions round
-// as they pack them), statistics and losses.
+// Precision of network computations. Sums, statistics, losses and weights are always f32;
+// convolutions round weights when they pack them.
 //   kF32         everything is f32
 //   kTf32        activations are f32, and tensor cores round what they multiply to 10 bits of
 //                mantissa

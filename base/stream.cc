@@ -58,6 +58,10 @@ bool is_input_stream(const std::string& path) {
   return descriptor_of(path, STDIN_FILENO).has_value() || S_ISFIFO(mode_of(path));
 }
 
+bool is_standard_output(const std::string& path) {
+  return descriptor_of(path, STDOUT_FILENO) == STDOUT_FILENO;
+}
+
 bool is_output_stream(const std::string& path) {
   const mode_t mode = mode_of(path);
   return descriptor_of(path, STDOUT_FILENO).has_value() || S_ISFIFO(mode) || S_ISCHR(mode);

@@ -14,6 +14,8 @@ namespace ebb {
 // output devices such as /dev/null.
 bool is_input_stream(const std::string& path);
 bool is_output_stream(const std::string& path);
+// Whether `path` is the stream that text output goes to.
+bool is_standard_output(const std::string& path);
 
 // The bytes of a stream or file. FormatError when there are more than max_bytes; UsageError when
 // they would have to be typed.

@@ -19,8 +19,8 @@ struct TemporaryFile {
 TemporaryFile create_temporary_file(int directory, unsigned mode);
 
 // Removes those that a killed process left: their lock can be taken, or, where there are no locks,
-// nobody wrote to them for a day. Anything else stays, directories and links included. Does nothing
-// when the directory cannot be read.
+// they were not written for a day. Anything else stays, directories and links included. Does
+// nothing when the directory cannot be read.
 void remove_stale_temporary_files(int directory);
 void remove_stale_temporary_files(const std::string& directory);
 

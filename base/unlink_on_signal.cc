@@ -27,16 +27,6 @@ void unlink_and_end(int signal) {
   ::raise(signal);  // the default action again, once this returns (SA_RESETHAND)
 }
 
-void install_handlers() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction now {};
-    if (::sigaction(signal, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) continue;
-    now.sa_handler = unlink_and_end;
-    now.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(signal, &now, nullptr);
-  }
-}
-
 int take_slot(int directory, const std::string& name) {
   if (name.size() >= sizeof(Slot::name)) return -1;
   for (int i = 0; i < kSlots; ++i) {
@@ -52,10 +42,18 @@ int take_slot(int directory, const std::string& name) {
 
 }  // namespace
 
-UnlinkOnSignal::UnlinkOnSignal(int directory, const std::string& name) {
-  install_handlers();
-  slot_ = take_slot(directory, name);
+void unlink_files_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    if (::sigaction(signal, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) continue;
+    now.sa_handler = unlink_and_end;
+    now.sa_flags = static_cast<int>(SA_RESETHAND);
+    ::sigaction(signal, &now, nullptr);
+  }
 }
+
+UnlinkOnSignal::UnlinkOnSignal(int directory, const std::string& name)
+    : slot_(take_slot(directory, name)) {}
 
 UnlinkOnSignal::~UnlinkOnSignal() {
   if (slot_ >= 0) slots[slot_].state = kFree;

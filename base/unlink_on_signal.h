@@ -4,8 +4,12 @@
 
 namespace ebb {
 
-// Removes a file if SIGINT, SIGTERM or SIGHUP ends the process while this lives; the process ends
-// as it would have. Signals that the program handles or ignores stay with the program.
+// From now on SIGINT, SIGTERM and SIGHUP remove the files of all UnlinkOnSignal objects before they
+// end the process as they would have. Signals that the program handles or ignores stay with the
+// program. For main(): a library leaves the signals of its process alone.
+void unlink_files_on_signals();
+
+// Removes a file if a signal ends the process while this lives, in programs that asked for that.
 class UnlinkOnSignal {
  public:
   // The entry `name` of the open directory, which must stay open. Does nothing beyond a few files

@@ -1,6 +1,7 @@
 """The Python environment of the peer programs.
 
-PyTorch is what ebb is compared with. Nothing in ebb needs it to build or run.
+PyTorch, ONNX Runtime and OpenVINO are what ebb is compared with. Nothing in ebb needs them to build
+or run.
 """
 
 import argparse
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGES = ("torch", "numpy", "safetensors")
+# By what is imported: the name on PyPI. torch.onnx needs the first two, the engines are the others.
+ONNX_PACKAGES = {name: name for name in ("onnx", "onnxscript", "onnxruntime", "openvino")}
 DEFAULT_VENV = Path.home() / ".cache" / "ebb" / "peer-venv"
 
 
@@ -53,7 +56,11 @@ def require_packages(usage: str, extra: Mapping[str, str] | None = None) -> None
 def _has_packages(python: Path, packages: Mapping[str, str]) -> bool:
     if not python.exists():
         return False
-    statement = "import " + ", ".join(packages)
+    # Found, not imported: that would take as long as the start of the program that asks.
+    statement = (
+        "import importlib.util as u, sys; "
+        f"sys.exit(not all(u.find_spec(name) for name in {list(packages)}))"
+    )
     return subprocess.run([python, "-c", statement], capture_output=True).returncode == 0
 
 
@@ -73,3 +80,14 @@ def _install(venv: Path, python: Path, packages: Mapping[str, str]) -> None:
             f"{venv}: the environment could not be made (exit {error.returncode}, see above). "
             "It needs the network and, on Debian, the package python3-venv."
         )
+
+
+def peak_rss_mb() -> float:
+    """Largest resident size of this process in MB (1e6 bytes).
+
+    From /proc, because getrusage() starts with the size of the process that called exec().
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise RuntimeError("/proc/self/status has no VmHWM")

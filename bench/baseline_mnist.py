@@ -87,7 +87,7 @@ def run_sample(args: argparse.Namespace) -> None:
 def run_test_image(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
-    baseline_timing.draw_digit(load_model(args.model), args.digit, args.output)
+    baseline_timing.draw_digit(load_model(args.model), args.digit, args.output, args.channels_last)
 
 
 def class_model(args: argparse.Namespace) -> MnistUNet:
@@ -250,6 +250,7 @@ def parse_args() -> argparse.Namespace:
     command.add_argument("output", type=Path, metavar="OUT.pgm")
     command.add_argument("--digit", type=int, choices=range(10), required=True)
     command.add_argument("--threads", type=positive, help="CPU threads")
+    command.add_argument("--channels-last", action="store_true", help="NHWC memory format")
     command.set_defaults(run=run_test_image)
 
     command = commands.add_parser(

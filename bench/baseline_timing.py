@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import baseline_env
+
 IMAGE_SHAPE = (1, 28, 28)
 CLASSES = 10
 TIMESTEPS, BETA_START, BETA_END = 300, 1e-4, 0.02
@@ -71,8 +73,10 @@ def time_sampling(class_model: nn.Module, args: argparse.Namespace) -> None:
 
 
 @torch.inference_mode()
-def draw_digit(model: nn.Module, digit: int, path: Path) -> None:
+def draw_digit(model: nn.Module, digit: int, path: Path, channels_last: bool = False) -> None:
     """Draws one digit in all timesteps and writes it as a PGM."""
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
     for x in guided_states(model.eval(), torch.tensor([digit]), batched=True):
         image = x
     pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8)
@@ -131,17 +135,6 @@ def report(
         "steps": args.steps,
         "median_step_seconds": statistics.median(seconds),
         "min_step_seconds": min(seconds),
-        "peak_rss_mb": peak_rss_mb(),
+        "peak_rss_mb": baseline_env.peak_rss_mb(),
     }
     print(json.dumps(line), flush=True)
-
-
-def peak_rss_mb() -> float:
-    """Largest resident size of this process in MB (1e6 bytes).
-
-    From /proc, because getrusage() starts with the size of the process that called exec().
-    """
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError("/proc/self/status has no VmHWM")

@@ -105,6 +105,7 @@ BenchRow row_of(const Measurement& m, const DeviceRates& rates, const BaselineTi
   if (!m.why_not.empty()) details["why not"] = m.why_not;
   const std::string key = baseline_key(m);
   if (const auto found = baseline.ms.find(key); found != baseline.ms.end()) {
+    row.peer = "torch";
     row.baseline_ms = found->second;
     row.baseline_variant = baseline.variant.at(key);
   }
@@ -191,7 +192,7 @@ void run(const BenchFlags& flags, const KernelFlags& kernel_flags) {
     }
     if (flags.has_baseline()) measure_baseline(flags, all, baseline, [&] { save.now_and_then(); });
   }
-  if (!baseline.version.empty()) report.set_baseline_version(baseline.version);
+  if (!baseline.version.empty()) report.add_baseline_version(baseline.version);
   std::vector<BenchRow> measured = rows();
   if (context->device().type == DeviceType::kCpu) add_cpu_targets(all, measured, report);
   report.replace(std::move(measured));

@@ -5,7 +5,7 @@
 
 namespace ebb {
 
-// What the CUDA runtime says about a GPU (cuda_facts.cc; in builds without CUDA no_cuda.cc).
+// Facts about a GPU from the CUDA runtime (cuda_facts.cc; in builds without CUDA no_cuda.cc).
 struct CudaFacts {
   std::string name;
   int capability = 0;  // 90 is 9.0

@@ -10,6 +10,7 @@
 #include "bench/cuda_facts.h"
 #include "bench/fma_peak.h"
 #include "engine/tensor.h"
+#include "kernels/cpu/parallel.h"
 
 namespace ebb {
 namespace {
@@ -28,11 +29,10 @@ double host_copy_rate(int threads) {
   double best = 0;
   for (int round = 0; round < kRounds; ++round) {
     const auto start = std::chrono::steady_clock::now();
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int t = 0; t < threads; ++t) {
-      const size_t offset = kBytes * static_cast<size_t>(t);
+    cpu::parallel_for(threads, threads, [&](int64_t thread) {
+      const size_t offset = kBytes * static_cast<size_t>(thread);
       std::memcpy(to.data() + offset, from.data() + offset, kBytes);
-    }
+    });
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     best = std::max(best, 2e-9 * static_cast<double>(from.size()) / seconds.count());
   }

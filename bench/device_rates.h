@@ -7,8 +7,8 @@
 
 namespace ebb {
 
-// What a convolution's products run on: ordinary units, tensor cores on f32 rounded to tf32, or on
-// 16-bit types.
+// Units that compute a convolution's products: ordinary ones, or tensor cores on f32 rounded to
+// tf32 or on 16-bit types.
 enum class MathUnit { kF32, kTf32, kHalf };
 
 // The roofline of the device. NaN: unknown, or without a meaning (the emulator).

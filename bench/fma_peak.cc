@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+#include <vector>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bench/fma_peak.cc"
@@ -9,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/conv/cpu/conv_tile-inl.h"
+#include "kernels/cpu/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
@@ -46,12 +49,14 @@ double loaded_fma_peak(int threads) {
   constexpr int64_t kCalls = 2000;
   double best = 0;
   for (int round = 0; round < kRounds; ++round) {
-    double flops = 0;
+    std::vector<double> flops(static_cast<size_t>(threads), 0.0);
     const auto start = std::chrono::steady_clock::now();
-#pragma omp parallel num_threads(threads) reduction(+ : flops)
-    flops += HWY_DYNAMIC_DISPATCH(RunTile)(kCalls);
+    cpu::parallel_for(threads, threads, [&](int64_t thread) {
+      flops[static_cast<size_t>(thread)] = HWY_DYNAMIC_DISPATCH(RunTile)(kCalls);
+    });
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    best = std::max(best, flops / seconds.count() * 1e-9);
+    const double total = std::accumulate(flops.begin(), flops.end(), 0.0);
+    best = std::max(best, total / seconds.count() * 1e-9);
   }
   return best;
 }

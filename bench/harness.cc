@@ -68,18 +68,45 @@ std::string cell(const nlohmann::ordered_json& value) {
   return value.is_string() ? value.get<std::string>() : number(value.get<double>());
 }
 
+std::string joined(const std::vector<std::string>& parts, const char* separator) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : separator) + part;
+  return text;
+}
+
+std::vector<std::string> read_peers(const std::string& text,
+                                    const std::vector<std::string>& known) {
+  if (text == "none") return {};
+  if (text == "all" && known.size() > 1) return known;
+  std::vector<std::string> peers;
+  std::istringstream names(text + ",");
+  for (std::string name; std::getline(names, name, ',');) {
+    EBB_CHECK(std::find(known.begin(), known.end(), name) != known.end(), UsageError, "--peer ",
+              text, ": '", name, "' is no peer here. Use none", known.size() > 1 ? ", all" : "",
+              " or ", joined(known, ", "));
+    EBB_CHECK(std::find(peers.begin(), peers.end(), name) == peers.end(), UsageError, "--peer ",
+              text, ": names ", name, " twice. Name each peer once");
+    peers.push_back(name);
+  }
+  return peers;
+}
+
 }  // namespace
 
-BenchFlags::BenchFlags(Command command, bool names_precision) : one_precision(names_precision) {
+BenchFlags::BenchFlags(Command command, bool names_precision, std::vector<std::string> known_peers)
+    : one_precision(names_precision) {
   device.device = "cpu";
   add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");
   command.add_option("--device", device.device, "cpu, cuda, cuda:N or emu").show_default();
   if (names_precision) add_precision_flag(command, device);
   add_kernels_flag(command, device.kernels, {"cudnn"});
-  add_choice(
-      command, "--peer", baseline, {"none", "torch"},
-      "what to measure in the same run, alternating: torch runs bench/baseline_mnist.py, on cuda "
-      "bench/baseline_torch_gpu.py");
+  command
+      .add_option_function(
+          "--peer",
+          [this, known_peers](const std::string& text) { peers = read_peers(text, known_peers); },
+          "what to measure in the same run, alternating: none, " + joined(known_peers, ", ") +
+              (known_peers.size() > 1 ? ", several with commas, or all" : ""))
+      .default_text("none");
   command.add_option("--python", python, "Python that runs the peer")
       .or_environment("EBB_PEER_PYTHON")
       .show_default();
@@ -114,9 +141,10 @@ std::unique_ptr<Context> bench_context(const BenchFlags& flags) {
   const bool on_cuda = context->device().type == DeviceType::kCuda;
   if (on_cuda) select_gpu(context->device().index);
   EBB_CHECK(!flags.has_baseline() || context->device().type != DeviceType::kEmu, UsageError,
-            "--peer ", flags.baseline,
-            " --device emu: the emulator's times mean nothing. Use cpu or "
-            "cuda");
+            "--peer --device emu: the emulator's times mean nothing. Use cpu or cuda");
+  EBB_CHECK(!on_cuda || flags.peers.empty() || flags.peers == std::vector<std::string>{"torch"},
+            UsageError, "--peer ", joined(flags.peers, ","), " --device ", flags.device.device,
+            ": only torch is measured on a GPU. Use --peer torch or --device cpu");
   const std::string& kernels = flags.device.kernels;
   if (kernels != "cudnn") return context;
   EBB_CHECK(on_cuda, UsageError, "--kernels ", kernels, " --device ", flags.device.device,
@@ -154,21 +182,27 @@ BenchReport::BenchReport(std::string program, const BenchFlags& flags, Context& 
   add_rate("copy_gbytes_per_second", rates_.gbytes_per_second);
 }
 
+void BenchReport::add_baseline_version(const std::string& version) {
+  const std::string known = header_.value("peer", "");
+  if (known.find(version) != std::string::npos) return;
+  header_["peer"] = known.empty() ? version : known + ", " + version;
+}
+
 std::string BenchReport::markdown() const {
   std::ostringstream out;
   for (const auto& [key, value] : header_.items())
     out << "- " << key << ": " << cell(value) << "\n";
-  out << "\n| case | floor ms | ours ms | peer ms | ratio | ours MB | peer MB | target |";
+  out << "\n| case | floor ms | ours ms | peer | peer ms | ratio | ours MB | peer MB | target |";
   const nlohmann::ordered_json no_details = nlohmann::ordered_json::object();
   const auto& columns = rows_.empty() ? no_details : rows_.front().details;
   for (const auto& [key, value] : columns.items()) out << " " << key << " |";
-  out << "\n|---|---|---|---|---|---|---|---|";
+  out << "\n|---|---|---|---|---|---|---|---|---|";
   for (size_t i = 0; i < columns.size(); ++i) out << "---|";
   out << "\n";
   for (const BenchRow& row : rows_) {
     const std::string ratio = row.baseline_ms ? digits(*row.baseline_ms / row.ebb_ms, 2) : "-";
     out << "| " << row.name << " | " << number(row.roofline_ms) << " | " << number(row.ebb_ms)
-        << " | " << optional_number(row.baseline_ms)
+        << " | " << (row.peer.empty() ? "-" : row.peer) << " | " << optional_number(row.baseline_ms)
         << (row.baseline_variant.empty() ? "" : " (" + row.baseline_variant + ")") << " | " << ratio
         << " | " << optional_number(row.ebb_mb) << " | " << optional_number(row.baseline_mb)
         << " | " << (row.target.empty() ? "-" : row.target) << " |";
@@ -193,6 +227,7 @@ void BenchReport::save() const {
     nlohmann::ordered_json entry = {
         {"case", row.name}, {"floor_ms", row.roofline_ms}, {"ours_ms", row.ebb_ms}};
     if (row.baseline_ms) {
+      entry["peer"] = row.peer;
       entry["peer_ms"] = *row.baseline_ms;
       entry["ratio"] = *row.baseline_ms / row.ebb_ms;
       entry["peer_variant"] = row.baseline_variant;
@@ -230,70 +265,6 @@ double peak_memory_mb(const Context& context) {
     return static_cast<double>(context.allocator()->stats().peak_bytes_in_use) * 1e-6;
   }
   return std::stod(proc_value("/proc/self/status", "VmHWM")) * 1024 / 1e6;  // "1234 kB"
-}
-
-void run_baseline(const BenchFlags& flags, const std::string& arguments,
-                  const std::function<void(nlohmann::json)>& on_line) {
-  const std::string command = flags.python + " " + flags.scripts +
-                              (flags.on_gpu() ? "/baseline_torch_gpu.py " : "/baseline_mnist.py ") +
-                              arguments;
-  std::FILE* const pipe = popen(command.c_str(), "r");
-  EBB_CHECK(pipe != nullptr, IoError, "--peer torch: cannot start '", command, "'");
-  int64_t lines = 0;
-  std::string line;
-  for (int c = 0; (c = std::fgetc(pipe)) != EOF;) {
-    if (c != '\n') {
-      line.push_back(static_cast<char>(c));
-      continue;
-    }
-    if (line.starts_with("{")) {
-      on_line(nlohmann::json::parse(line));
-      ++lines;
-    }
-    line.clear();
-  }
-  const int status = pclose(pipe);
-  EBB_CHECK(status == 0 && lines > 0, IoError, "--peer torch: '", command, "' failed (status ",
-            status, "). See its message above; --python names another Python");
-}
-
-void BaselineCase::measure() {
-  const bool is_first = best_variant_.empty();
-  for (const std::string& variant :
-       is_first ? variants_ : std::vector<std::string>{best_variant_}) {
-    const std::string variant_flags = variant == "contiguous" ? "" : " " + variant;
-    nlohmann::json fastest;  // a run may print several variants of its own
-    run_baseline(flags_, arguments_ + variant_flags, [&](nlohmann::json line) {
-      const auto seconds = [](const nlohmann::json& l) {
-        return l.at("median_step_seconds").get<double>();
-      };
-      if (fastest.is_null() || seconds(line) < seconds(fastest)) fastest = std::move(line);
-    });
-    const double ms = fastest.at("median_step_seconds").get<double>() * 1e3;
-    if (!is_first) {
-      step_ms_.push_back(ms);
-    } else if (step_ms_.empty() || ms < step_ms_.front()) {
-      step_ms_ = {ms};
-      best_variant_ = variant;
-      best_ = std::move(fastest);
-    }
-  }
-}
-
-std::string baseline_precision(const BenchFlags& flags) {
-  if (!flags.on_gpu()) return "";
-  return cat(" --precision ", to_string(flags.device.precision()));
-}
-
-std::vector<std::string> baseline_variants(const BenchFlags& flags,
-                                           std::vector<std::string> on_cpu) {
-  return flags.on_gpu() ? std::vector<std::string>{"contiguous"} : std::move(on_cpu);
-}
-
-std::string BaselineCase::version() const {
-  const bool on_gpu = best_.contains("gpu");
-  return "torch " + best_.at("version").get<std::string>() + " " +
-         best_.at(on_gpu ? "gpu" : "cpu_capability").get<std::string>();
 }
 
 }  // namespace ebb

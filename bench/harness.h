@@ -15,19 +15,21 @@ namespace ebb {
 // Flags of every bench program.
 struct BenchFlags {
   DeviceFlags device;
-  std::string baseline = "none";
+  std::vector<std::string> peers;  // in the order in which they are measured
   std::string python = "python3";
   std::string scripts = EBB_BENCH_SOURCE_DIR;
   std::string json;
   int64_t rounds = 3;
   bool one_precision;  // that of --precision, else the program measures all
 
-  explicit BenchFlags(Command command, bool names_precision = true);
+  // known_peers: what --peer takes.
+  explicit BenchFlags(Command command, bool names_precision = true,
+                      std::vector<std::string> known_peers = {"torch"});
   // Threads that --threads asks for.
   int threads() const;
-  bool has_baseline() const { return baseline != "none"; }
+  bool has_baseline() const { return !peers.empty(); }
   bool on_gpu() const;
-  // What --precision makes convolutions run on.
+  // The unit that --precision makes convolutions run on.
   MathUnit unit() const;
 };
 
@@ -41,6 +43,7 @@ struct BenchRow {
   std::string name;
   double roofline_ms = 0;  // at the roofline, as a direct convolution
   double ebb_ms = 0;       // NaN prints as "-"
+  std::string peer = {};   // "torch"; several peers have a row each
   std::optional<double> baseline_ms = {};
   std::string baseline_variant = {};  // which of the peer's variants was the fastest
   std::optional<double> ebb_mb = {};  // peak memory, 1e6 bytes: resident, or of the GPU
@@ -54,9 +57,13 @@ class BenchReport {
   BenchReport(std::string program, const BenchFlags& flags, Context& context);
 
   const DeviceRates& rates() const { return rates_; }
-  // Of work that only multiplies.
+  // The time of work that only multiplies.
   double roofline_ms(double flops) const { return flops / rates_.gflops(flags_.unit()) * 1e-6; }
-  void set_baseline_version(const std::string& version) { header_["peer"] = version; }
+  // "torch 2.15.0"; each is named once.
+  void add_baseline_version(const std::string& version);
+  void add_header(const std::string& name, nlohmann::ordered_json value) {
+    header_[name] = std::move(value);
+  }
   void add(BenchRow row) { rows_.push_back(std::move(row)); }
   void replace(std::vector<BenchRow> rows) { rows_ = std::move(rows); }
   void add_note(const std::string& note) { notes_.push_back(note); }
@@ -81,37 +88,5 @@ double time_ms(const std::function<void()>& work);
 double median(std::vector<double> values);
 double geometric_mean(const std::vector<double>& values);
 double peak_memory_mb(const Context& context);
-
-// Runs bench/baseline_mnist.py, on a GPU bench/baseline_torch_gpu.py, and hands over the JSON lines
-// that it prints, each as it comes. Error with the command when it fails.
-void run_baseline(const BenchFlags& flags, const std::string& arguments,
-                  const std::function<void(nlohmann::json)>& on_line);
-
-// A peer command in several variants, of which the best counts: the first call measures all of
-// them, later calls the best one again. On a GPU one command tries all its variants itself.
-class BaselineCase {
- public:
-  BaselineCase(const BenchFlags& flags, std::string arguments, std::vector<std::string> variants)
-      : flags_(flags), arguments_(std::move(arguments)), variants_(std::move(variants)) {}
-
-  void measure();
-  double step_ms() const { return median(step_ms_); }
-  double memory_mb() const { return best_.at(flags_.on_gpu() ? "peak_gpu_mb" : "peak_rss_mb"); }
-  std::string variant() const { return best_.value("variant", best_variant_); }
-  std::string version() const;
-
- private:
-  const BenchFlags& flags_;
-  std::string arguments_;
-  std::vector<std::string> variants_;
-  std::string best_variant_;
-  nlohmann::json best_;
-  std::vector<double> step_ms_;
-};
-
-// What a BaselineCase is given: on a GPU " --precision f32" or another one, and no variants.
-std::string baseline_precision(const BenchFlags& flags);
-std::vector<std::string> baseline_variants(const BenchFlags& flags,
-                                           std::vector<std::string> on_cpu);
 
 }  // namespace ebb

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "bench/baseline.h"
+
 namespace ebb {
 namespace {
 
@@ -13,7 +15,7 @@ bool has_baseline(const BenchFlags& flags, const OpCase& c) {
   return c.op == "conv" || flags.on_gpu();
 }
 
-// What the peer's scripts know a shape by.
+// A shape in the keys of the peer's scripts.
 nlohmann::json shape_json(const ConvShape& s) {
   return {{"n", s.n},  {"side", s.h},        {"c", s.c},     {"o", s.o},
           {"k", s.kh}, {"stride", s.stride}, {"pad", s.pad}, {"transposed", s.transposed}};
@@ -62,7 +64,7 @@ void measure_baseline(const BenchFlags& flags, const std::vector<Measurement>& a
   std::ofstream(file) << cases.dump();
   const std::string arguments =
       "ops --threads " + std::to_string(flags.threads()) + " --cases " + file.string();
-  run_baseline(flags, arguments, [&](const nlohmann::json& line) {
+  run_baseline(flags, "torch", arguments, [&](const nlohmann::json& line) {
     const auto text = [&](const char* key) { return line.at(key).get<std::string>(); };
     const std::string name = text("case") + ", " + text("pass") + ", " + text("precision");
     const double ms = line.at("median_step_seconds").get<double>() * 1e3;

@@ -10,7 +10,7 @@
 namespace ebb {
 namespace {
 
-// Milliseconds of one run. On a GPU: many runs in one recorded graph, in turn on copies of the
+// Milliseconds of one run. On a GPU: many runs in one captured graph, in turn on copies of the
 // operands that together exceed its caches. On the CPU one run after a warm-up; one that takes
 // longer than half a second needs none.
 double measure_ms(Context& context, const Measurement& m) {

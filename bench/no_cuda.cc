@@ -1,4 +1,4 @@
-// What builds without CUDA have in place of cuda_facts.cc.
+// Replaces cuda_facts.cc in builds without CUDA.
 
 #include "bench/cuda_facts.h"
 

@@ -53,7 +53,7 @@ void launch_conv(Context& context, const ConvOperands& c) {
   }
 }
 
-// Packs the weights and makes room for the result, so that launch_conv() can run.
+// Packs the weights and allocates the result, so that launch_conv() can run.
 void complete(Context& context, Operands& on, ConvOperands& c, const float* w) {
   const auto bytes_of = [&](auto entry, auto... args) {
     return context.kernel(entry)(c.g, c.pass, c.dtype, context.conv_math(), args...);
@@ -133,7 +133,7 @@ double conv_error(Context& context, const ConvShape& shape, ConvPass pass, DType
   const int64_t count = static_cast<int64_t>(sums.size());
   const int64_t row = forward ? g.o : weight ? count : g.c;
   const int64_t pitch = forward ? g.y_pitch : weight ? row : g.x_pitch;
-  // What lies between the rows must stay as it is; the number is one of every type.
+  // The gaps between rows must keep this value, which every type represents exactly.
   constexpr float kGap = -1024;
   const int64_t span = extent(count / row, row, pitch);
   c.out = on.upload({kGap}, span, out_type);

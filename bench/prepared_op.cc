@@ -9,6 +9,20 @@
 namespace ebb {
 namespace {
 
+// The launch of `entry`, which keeps the operands alive.
+template <typename Entry, typename Args>
+std::function<void()> launches(Context& context, std::shared_ptr<Operands> on, Entry entry,
+                               const Args& args) {
+  return [&context, on = std::move(on), entry, args] { context.launch(entry, args); };
+}
+
+std::function<void()> in_turn(std::function<void()> first, std::function<void()> second) {
+  return [first = std::move(first), second = std::move(second)] {
+    first();
+    second();
+  };
+}
+
 std::function<void()> prepare(Context& context, const ConvShape& shape, CasePass pass,
                               DType dtype) {
   return prepare_conv(context, shape, pass, dtype);
@@ -31,9 +45,7 @@ std::function<void()> prepare(Context& context, const GroupNormCase& c, CasePass
                                      .y = on->space(count, dtype),
                                      .mean = on->floats(groups),
                                      .rstd = on->floats(groups)};
-  const auto run_forward = [&context, on, forward] {
-    context.launch(&KernelTable::group_norm_forward, forward);
-  };
+  auto run_forward = launches(context, on, &KernelTable::group_norm_forward, forward);
   if (pass == CasePass::kForward) return run_forward;
   const int64_t scratch = context.kernel(&KernelTable::group_norm_workspace_bytes)(s);
   const GroupNormBackwardArgs backward{.size = s,
@@ -53,10 +65,7 @@ std::function<void()> prepare(Context& context, const GroupNormCase& c, CasePass
                                        .dscale = nullptr,
                                        .dshift = nullptr,
                                        .workspace = on->bytes(scratch)};
-  return [&context, run_forward, backward] {
-    run_forward();
-    context.launch(&KernelTable::group_norm_backward, backward);
-  };
+  return in_turn(run_forward, launches(context, on, &KernelTable::group_norm_backward, backward));
 }
 
 std::function<void()> prepare(Context& context, const BatchNormCase& c, CasePass pass,
@@ -93,11 +102,9 @@ std::function<void()> prepare(Context& context, const BatchNormCase& c, CasePass
                                        .dgamma = on->floats(c.c),
                                        .dbeta = on->floats(c.c),
                                        .workspace = forward.workspace};
-  return [&context, on, forward, backward, pass] {
-    context.launch(&KernelTable::batch_norm_train, forward);
-    if (pass == CasePass::kForward) return;
-    context.launch(&KernelTable::batch_norm_backward, backward);
-  };
+  auto run_forward = launches(context, on, &KernelTable::batch_norm_train, forward);
+  if (pass == CasePass::kForward) return run_forward;
+  return in_turn(run_forward, launches(context, on, &KernelTable::batch_norm_backward, backward));
 }
 
 std::function<void()> prepare(Context& context, const LayerNormCase& c, CasePass pass,
@@ -114,9 +121,7 @@ std::function<void()> prepare(Context& context, const LayerNormCase& c, CasePass
                                      .y = on->space(count, dtype),
                                      .mean = on->floats(c.rows),
                                      .rstd = on->floats(c.rows)};
-  const auto run_forward = [&context, on, forward] {
-    context.launch(&KernelTable::layer_norm_forward, forward);
-  };
+  auto run_forward = launches(context, on, &KernelTable::layer_norm_forward, forward);
   if (pass == CasePass::kForward) return run_forward;
   const int64_t scratch = context.kernel(&KernelTable::layer_norm_workspace_bytes)(c.rows, c.c);
   const LayerNormBackwardArgs backward{.rows = c.rows,
@@ -131,10 +136,7 @@ std::function<void()> prepare(Context& context, const LayerNormCase& c, CasePass
                                        .dgamma = on->floats(c.c),
                                        .dbeta = on->floats(c.c),
                                        .workspace = on->bytes(scratch)};
-  return [&context, run_forward, backward] {
-    run_forward();
-    context.launch(&KernelTable::layer_norm_backward, backward);
-  };
+  return in_turn(run_forward, launches(context, on, &KernelTable::layer_norm_backward, backward));
 }
 
 std::function<void()> prepare(Context& context, const AttentionCase& c, CasePass pass,
@@ -160,9 +162,7 @@ std::function<void()> prepare(Context& context, const AttentionCase& c, CasePass
                                      .bias = nullptr,
                                      .o = on->space(q, dtype),
                                      .lse = on->floats(s.b * s.heads * s.queries)};
-  const auto run_forward = [&context, on, forward] {
-    context.launch(&KernelTable::attention_forward, forward);
-  };
+  auto run_forward = launches(context, on, &KernelTable::attention_forward, forward);
   if (pass == CasePass::kForward) return run_forward;
   const AttentionBackwardArgs backward{.size = s,
                                        .dtype = dtype,
@@ -182,10 +182,7 @@ std::function<void()> prepare(Context& context, const AttentionCase& c, CasePass
                                        .dextra_k = space_or_null(extra),
                                        .dextra_v = space_or_null(extra),
                                        .workspace = on->bytes(attention_workspace_bytes(s))};
-  return [&context, run_forward, backward] {
-    run_forward();
-    context.launch(&KernelTable::attention_backward, backward);
-  };
+  return in_turn(run_forward, launches(context, on, &KernelTable::attention_backward, backward));
 }
 
 std::function<void()> prepare(Context& context, const UpsampleCase& c, CasePass pass, DType dtype) {
@@ -195,68 +192,64 @@ std::function<void()> prepare(Context& context, const UpsampleCase& c, CasePass 
   if (pass == CasePass::kForward) {
     const UpsampleForwardArgs args{c.interpolation, s, dtype, on->random(small, dtype),
                                    on->space(large, dtype)};
-    return [&context, on, args] { context.launch(&KernelTable::upsample_forward, args); };
+    return launches(context, on, &KernelTable::upsample_forward, args);
   }
   const UpsampleBackwardArgs args{c.interpolation, s, dtype, on->random(large, dtype),
                                   on->space(small, dtype)};
-  return [&context, on, args] { context.launch(&KernelTable::upsample_backward, args); };
+  return launches(context, on, &KernelTable::upsample_backward, args);
 }
 
 std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, DType dtype) {
   auto on = std::make_shared<Operands>(context);
   const int64_t count = c.rows * c.c;
-  // launches(entry, args) keeps the operands alive.
-  const auto launches = [&context, on](auto entry, const auto& args) {
-    return [&context, on, entry, args] { context.launch(entry, args); };
-  };
   switch (c.op) {
     case StreamOp::kGelu:
-      return launches(&KernelTable::activation_forward,
+      return launches(context, on, &KernelTable::activation_forward,
                       ActivationArgs{Activation::kGelu, dtype, count, on->random(count, dtype),
                                      on->space(count, dtype)});
     case StreamOp::kAdd: {
       constexpr int64_t kPixels = 49;
       const int64_t n = c.rows / kPixels;
-      return launches(&KernelTable::broadcast_forward,
+      return launches(context, on, &KernelTable::broadcast_forward,
                       BroadcastForwardArgs{BroadcastOp::kAdd, n, kPixels, c.c, n, n, dtype,
                                            on->random(count, dtype), on->random(n * c.c, dtype),
                                            on->space(count, dtype)});
     }
     case StreamOp::kResidual:
-      return launches(&KernelTable::broadcast_forward,
+      return launches(context, on, &KernelTable::broadcast_forward,
                       BroadcastForwardArgs{BroadcastOp::kAdd, c.rows, 1, c.c, c.rows, c.rows, dtype,
                                            on->random(count, dtype), on->random(count, dtype),
                                            on->space(count, dtype)});
     case StreamOp::kCopyRows:
-      return launches(&KernelTable::copy_rows,
+      return launches(context, on, &KernelTable::copy_rows,
                       CopyRowsArgs{c.rows, c.rows, c.c, c.c, 2 * c.c, dtype,
                                    on->random(count, dtype), on->space(2 * count, dtype)});
     case StreamOp::kAvgPool7:
-      return launches(&KernelTable::avg_pool_forward,
+      return launches(context, on, &KernelTable::avg_pool_forward,
                       AvgPoolForwardArgs{c.rows / 49, 7, 7, c.c, 7, dtype, on->random(count, dtype),
                                          on->space(count / 49, dtype)});
     case StreamOp::kSoftmax:
-      return launches(&KernelTable::softmax_forward,
+      return launches(context, on, &KernelTable::softmax_forward,
                       SoftmaxForwardArgs{c.rows, c.c, dtype, on->random(count, dtype),
                                          on->space(count, dtype)});
     case StreamOp::kRmsNorm:
-      return launches(&KernelTable::rms_norm_forward,
+      return launches(context, on, &KernelTable::rms_norm_forward,
                       RmsNormForwardArgs{c.rows, c.c, dtype, 1e-6f, on->random(count, dtype),
                                          on->random_floats(c.c), on->space(count, dtype), nullptr});
     case StreamOp::kMseLoss: {
       const int64_t scratch = context.kernel(&KernelTable::mse_loss_workspace_bytes)(count);
-      return launches(&KernelTable::mse_loss_forward,
+      return launches(context, on, &KernelTable::mse_loss_forward,
                       MseLossArgs{count, dtype, on->random(count, dtype), on->random(count, dtype),
                                   on->floats(1), on->bytes(scratch)});
     }
     case StreamOp::kAdam:
-      return launches(&KernelTable::adam,
+      return launches(context, on, &KernelTable::adam,
                       AdamArgs{count, 0.9, 0.999, 1e-8,
                                reinterpret_cast<const AdamRates*>(on->random_floats(2, 0.5, 1)),
                                nullptr, on->random_floats(count), on->random_floats(count),
                                on->random_floats(count), on->random_floats(count, 0, 1), nullptr});
     case StreamOp::kConvert:
-      return launches(&KernelTable::convert,
+      return launches(context, on, &KernelTable::convert,
                       ConvertArgs{count, DType::kF32, dtype, on->random_floats(count),
                                   on->space(count, dtype)});
     case StreamOp::kEmbeddingGradient: {
@@ -265,13 +258,14 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
         ids.push_back(static_cast<int32_t>(i * 37 % kEmbeddingEntries));
       }
       return launches(
-          &KernelTable::embedding_backward,
+          context, on, &KernelTable::embedding_backward,
           EmbeddingBackwardArgs{c.rows, kEmbeddingEntries, c.c, dtype, on->numbers(ids),
                                 on->random(count, dtype), on->floats(kEmbeddingEntries * c.c)});
     }
     case StreamOp::kRandomNormal:
-      return launches(&KernelTable::random_normal, RandomFillArgs{1, RandomStream::kNoise, 0, 0,
-                                                                  c.rows, c.c, on->floats(count)});
+      return launches(
+          context, on, &KernelTable::random_normal,
+          RandomFillArgs{1, RandomStream::kNoise, 0, 0, c.rows, c.c, on->floats(count)});
   }
   throw Error(cat("op cases: no kernel for ", c.name));
 }

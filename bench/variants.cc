@@ -31,7 +31,7 @@ double saving(const ConvGeometry& g, ConvPass pass, cpu::ConvAlgorithm algorithm
   return size == 0 ? 1 : cpu::winograd_saving(tap_list(g, pass), size);
 }
 
-// What the plan chooses under --kernels, and direct where that is something else.
+// The algorithm planned under --kernels and, if it differs, the direct one.
 std::vector<Variant> cpu_conv_variants(const Context& context, const ConvGeometry& g,
                                        ConvPass pass) {
   std::vector<Variant> variants;

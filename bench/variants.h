@@ -20,7 +20,7 @@ struct Variant {
   ConvMath conv_math = {};
 };
 
-// What the product would run comes first, the vendor's kernels last, where the build has them.
+// The product's own choice first; vendor kernels, in builds that have them, last.
 std::vector<Variant> variants_of(const Context& context, const OpCase& c, CasePass pass);
 
 }  // namespace ebb

@@ -64,8 +64,9 @@ if(why AND EBB_CUDA STREQUAL "ON")
 elseif(why)
   message(STATUS "CUDA backend: not built (${why})")
 else()
-  # 90a: wgmma exists only there. The last entry also carries PTX for what comes after it.
-  set(architectures 80-real 90a-real 120)
+  # 90a: wgmma exists only there. 80 and 120 also carry PTX: of 12.0 for what comes after it, of 8.0 for
+  # all between that have no code of their own, compute capability 10.x and 11.x among them.
+  set(architectures 80 90a-real 120)
   if(EBB_CUDA STREQUAL "VISIBLE")
     string(REGEX REPLACE "([0-9]+)" "\\1-real" architectures "${gpus}")
     string(REPLACE "90-real" "90a-real" architectures "${architectures}")

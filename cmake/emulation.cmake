@@ -3,7 +3,7 @@
 #   target_link_libraries(x PUBLIC ebb_emulated) and ebb_emulate(FILE...)  in the same directory
 #
 # The emulator's checker lives on the calls that -fsanitize=thread and =alignment make the compiler
-# put before memory accesses; their libraries are not linked (emulator/instrumentation.cc answers). So a build under
+# put before memory accesses, and =signed-integer-overflow behind sums and products; their libraries are not linked (emulator/instrumentation.cc answers). So a build under
 # a sanitizer has no emulator.
 set(EBB_WITH_EMULATOR OFF)
 find_path(EBB_CUDA_HEADERS cuda_fp16.h
@@ -33,7 +33,8 @@ function(ebb_emulate)
   set(options -g1 -fno-strict-aliasing -fno-tree-vectorize -fno-tree-slp-vectorize
     -fno-store-merging -ffp-contract=off -Wno-unused-function
     -fsanitize=thread --param=tsan-instrument-func-entry-exit=0
-    -fsanitize=alignment -fno-sanitize-recover=alignment)
+    -fsanitize=alignment,signed-integer-overflow
+    -fno-sanitize-recover=alignment,signed-integer-overflow)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}"
     SKIP_PRECOMPILE_HEADERS ON)
 endfunction()

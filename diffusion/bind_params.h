@@ -11,8 +11,8 @@
 
 namespace ebb {
 
-// What a family of models calls a stored tensor: the name of the network's parameter, or nullopt
-// for a tensor that is none and is left unread.
+// Maps the name of a stored tensor to the network's parameter; nullopt for tensors that are not
+// parameters and stay unread.
 using NameMap = std::function<std::optional<std::string>(std::string_view stored)>;
 
 // The names as they are, as in a PyTorch state dict, without BatchNorm's unused counters

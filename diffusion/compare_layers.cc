@@ -131,8 +131,9 @@ LayerComparison compare_layer(const std::string& name, const Tensor& actual,
 
 }  // namespace
 
-std::vector<LayerComparison> compare_with_reference(Context& context, const LoadedModel& model,
-                                                    const std::string& reference, bool passes) {
+std::vector<LayerComparison> compare_with_reference(
+    Context& context, const Model& model, const std::string& reference, bool passes,
+    const std::function<void(int64_t done, int64_t total)>& after_layer) {
   const SafetensorsFile file = SafetensorsFile::open(reference);
   const int64_t batch = batch_of(file, model.network);
   Graph graph = build_graph(model.network, batch, activation_dtype(context.precision()));
@@ -145,6 +146,9 @@ std::vector<LayerComparison> compare_with_reference(Context& context, const Load
   for (const TensorEntry* entry : outputs) {
     const Tensor& actual = executor.mark_output(entry->name);
     result.push_back(compare_layer(entry->name, actual, read_values(file, *entry, actual.shape())));
+    if (after_layer) {
+      after_layer(static_cast<int64_t>(result.size()), static_cast<int64_t>(outputs.size()));
+    }
   }
   return result;
 }

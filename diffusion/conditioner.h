@@ -39,7 +39,7 @@ Tensor one_hot(Context& context, std::span<const int64_t> labels, int64_t classe
 // Prompts that name one of the classes of a network, see class_of_prompt().
 class DigitConditioner final : public Conditioner {
  public:
-  // Of a network with class_count() > 0.
+  // The network must have class_count() > 0.
   DigitConditioner(Context& context, const Network& network, const std::string& model);
 
   TensorMap encode(std::span<const std::string> prompts) const override;
@@ -55,7 +55,7 @@ class DigitConditioner final : public Conditioner {
   int64_t classes_;
 };
 
-// Guided by the images' classes; a network without classes is asked as it is.
+// Guidance by the images' classes; unconditional for a network without classes.
 Guidance class_guidance(Context& context, const Network& network, std::span<const int64_t> labels,
                         double cfg_scale);
 

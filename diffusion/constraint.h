@@ -6,21 +6,21 @@
 
 namespace ebb {
 
-// Holds the images to something known, after every step of a sampler.
+// Constrains the images after every step of a sampler.
 class Constraint {
  public:
   virtual ~Constraint() = default;
-  // The next calls are about images [first, first + count).
+  // Applies the next calls to images [first, first + count).
   virtual void begin(int64_t first, int64_t count) = 0;
-  // x [N, H, W, C] is at `level`; `step` numbers the noise drawn here.
+  // x [N, H, W, C] is at `level`; `step` selects the noise.
   virtual void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                           const Tensor& x) = 0;
   // The images are done.
   virtual void at_end(const Tensor& x) = 0;
 };
 
-// Inpainting: x <- mask * x + (1 - mask) * original noised to the level; at the end the known
-// pixels are the original's to the last bit. mask 1: inpaint, 0: known.
+// Inpainting: x <- mask * x + (1 - mask) * original with noise of the level; at the end the known
+// pixels equal the original's bit for bit. mask 1: inpaint, 0: known.
 class InpaintConstraint final : public Constraint {
  public:
   // mask, original: [images, H, W, C], or [1, H, W, C] for the same in all images.
@@ -38,8 +38,8 @@ class InpaintConstraint final : public Constraint {
   Tensor mask_, original_;  // of the batch
 };
 
-// Inverse hybrids (Geng, Park, Owens, "Factorized Diffusion", 2024): one part of the images, what
-// `part` lets through, is that of a reference noised to the level: x <- x + part(reference - x).
+// Inverse hybrids (Geng, Park, Owens, "Factorized Diffusion", 2024): the band that `part` passes is
+// taken from a reference with noise of the level: x <- x + part(reference - x).
 class BandConstraint final : public Constraint {
  public:
   // reference: [images, H, W, C] or [1, H, W, C].

@@ -1,7 +1,6 @@
 #include "diffusion/denoiser.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 
 #include "kernels/kernel_table.h"
@@ -17,7 +16,7 @@ std::vector<std::byte> bytes_of(const Context& context, const Tensor& tensor) {
   return bytes;
 }
 
-// The same question, whether the condition is shared or was made twice.
+// Equal conditions, as shared tensors or as separate copies.
 bool same_condition(const Context& context, const TensorMap& a, const TensorMap& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const auto& x, const auto& y) {
     const Tensor &p = x.second, &q = y.second;
@@ -36,11 +35,6 @@ std::vector<double> nonzero(const std::vector<double>& weights, std::vector<size
   return result;
 }
 
-uint64_t next_id() {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
-
 }  // namespace
 
 bool predicts_variance(const Network& network) {
@@ -52,12 +46,8 @@ bool predicts_variance(const Network& network) {
 
 NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, TensorMap params,
                                  int64_t images, const Guidance& guidance)
-    : context_(context),
-      id_(next_id()),
-      images_(images),
-      image_(network.sample().shape),
-      inputs_(network.inputs) {
-  EBB_CHECK(!guidance.empty(), Error, "denoiser: the recipe is empty");
+    : context_(context), images_(images), image_(network.sample().shape), inputs_(network.inputs) {
+  EBB_CHECK(!guidance.empty(), Error, "denoiser: the guidance has no terms");
   plan_queries(guidance);
   build(network, std::move(params));
   plan_views();
@@ -67,9 +57,9 @@ NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, Tenso
   select(0);
 }
 
-// Questions are ordered so that x needs to be there once per view when every view is asked equally
-// many: question (slot s, view v) is at s * views + v, and reads images at its index modulo
-// N * views. Otherwise every question brings its own look at x.
+// If every view has the same number of conditions, queries are ordered slot-major (query (slot s,
+// view v) at s * views + v), so that x is stored once per view and read modulo N * views. Otherwise
+// every query has its own copy of the viewed x.
 void NetworkDenoiser::plan_queries(const Guidance& guidance) {
   std::vector<std::vector<TensorMap>> conditions;  // by view
   for (const GuidanceTerm& term : guidance) {
@@ -155,13 +145,13 @@ size_t NetworkDenoiser::query_of(const GuidanceTerm& term) const {
       return q;
     }
   }
-  throw Error("denoiser: a term without its question");
+  throw Error("denoiser: a term without its query");
 }
 
 // A filter is linear and the same for all terms that name it, so it runs once, on their sum.
 void NetworkDenoiser::plan_sums(const Guidance& guidance) {
   std::vector<BaseFilter> bases;
-  std::vector<std::vector<double>> weights;  // by base, then question
+  std::vector<std::vector<double>> weights;  // by base, then query
   std::vector<double> variance_weights(queries_.size(), 0);
   for (const GuidanceTerm& term : guidance) {
     const size_t query = query_of(term);
@@ -218,11 +208,11 @@ void NetworkDenoiser::select(int64_t first) {
   }
 }
 
-// A filtered sum has temporaries, a sum of many terms brings a coefficient of its own.
-uint64_t NetworkDenoiser::capture_key() const {
+// Filtered sums allocate temporaries, and sums of many terms allocate coefficients.
+std::shared_ptr<const void> NetworkDenoiser::capture_key() const {
   const bool is_plain = sums_.size() == 1 && sums_[0].base == BaseFilter{} &&
                         queries_.size() <= LinearCombinationArgs::kMaxTerms;
-  return is_plain && !condition_is_new_ ? id_ : 0;
+  return is_plain && !condition_is_new_ ? identity_ : nullptr;
 }
 
 void NetworkDenoiser::gather(const Tensor& x, const Tensor& index, const Tensor& y) const {
@@ -249,7 +239,7 @@ const Tensor& NetworkDenoiser::seen(const Tensor& x) {
   return viewed_x_;
 }
 
-void NetworkDenoiser::read_answers(const Tensor& output) {
+void NetworkDenoiser::read_output(const Tensor& output) {
   const Shape shape{images_, image_[0], image_[1], out_channels_};
   for (size_t q = 0; q < queries_.size(); ++q) {
     const Query& query = queries_[q];
@@ -285,7 +275,7 @@ Prediction NetworkDenoiser::predict(const Tensor& x, const Tensor& t) {
     if (input.role == InputRole::kSample) executor_->set_input(input.name, seen(x));
     if (input.role == InputRole::kTime) executor_->set_input(input.name, t);
   }
-  read_answers(executor_->run());
+  read_output(executor_->run());
   condition_is_new_ = false;
   Prediction prediction;
   prediction.value = total();

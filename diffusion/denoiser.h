@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,9 +14,9 @@
 
 namespace ebb {
 
-// An answer about noisy images, for a batch of N.
+// The network's prediction for a batch of N noisy images.
 struct Prediction {
-  Tensor value;     // [N, H, W, C]: what the model was trained for, the noise or the velocity
+  Tensor value;     // [N, H, W, C]: the model's target, the noise or the velocity
   Tensor variance;  // [N, H, W, C]: a code of the variance per element, -1..1 (see DdpmVariance);
                     // undefined when the model has none
 };
@@ -26,17 +27,17 @@ class Denoiser {
   virtual ~Denoiser() = default;
   // x [N, H, W, C], t [1, 1]. The tensors are overwritten by the next call.
   virtual Prediction predict(const Tensor& x, const Tensor& t) = 0;
-  // Names what the next predict() gives the device: under one name it is the same work at the same
-  // addresses, which may be recorded. 0: it allocates, copies from the host or differs from others.
-  virtual uint64_t capture_key() const { return 0; }
+  // Graph-capture key of the next predict(). Equal keys: same kernels, same addresses; the owner of
+  // a graph keeps its key, so that no other denoiser gets an equal one. Null: not capturable.
+  virtual std::shared_ptr<const void> capture_key() const { return nullptr; }
 };
 
-// One question to a network and what its answer counts:
-//   value    += weight * filter( view^-1( answer( view x, condition ) ) )
+// One evaluation of the network and its weight in the prediction:
+//   value    += weight * filter( view^-1( network( view x, condition ) ) )
 //   variance += variance_weight * view^-1( variance code ),  without the view's sign.
 struct GuidanceTerm {
-  // By input name, [N, ...] or, the same for all images, [1, ...]: all that the network takes
-  // besides images and time.
+  // By input name, [N, ...] or, shared by all images, [1, ...]: every network input besides images
+  // and time.
   TensorMap condition;
   double weight = 1;
   double variance_weight = 1;
@@ -44,26 +45,26 @@ struct GuidanceTerm {
   Filter filter;
 };
 
-// A prediction as a sum of terms: every combination of prompts in ebb.
+// A prediction as a sum of terms, which covers every combination of prompts in ebb.
 using Guidance = std::vector<GuidanceTerm>;
 
-// The answer to one condition.
+// The prediction for one condition.
 Guidance conditioned(const TensorMap& condition);
 
 // Classifier-free guidance (Ho & Salimans 2022): uncond + scale * (cond - uncond), the variance
-// from the condition alone. Scale 1 is the condition alone and asks once.
+// from the condition alone. Scale 1 is the condition alone, with one evaluation.
 Guidance guided(const TensorMap& cond, const TensorMap& uncond, double scale);
 
-// Anagrams: the mean of recipes, each asked about, and answering for, its own view of the images.
-// Every view so has its own unconditional estimate. Error when a recipe has views already.
+// Anagrams: the mean of several guided predictions, each made on its own view of the images, so
+// every view has its own unconditional estimate. Error if a part already has views.
 struct ViewedGuidance {
   View view;
   Guidance guidance;
 };
 Guidance mean_of_views(const std::vector<ViewedGuidance>& parts);
 
-// Hybrids: the sum of one part of each recipe's answer; the mean of their variances. Error when a
-// recipe has filters already, or the filters do not sum to the identity.
+// Hybrids: the sum of one band of each guided prediction; the mean of their variances. Error if a
+// part already has filters, or the filters do not sum to the identity.
 struct FilteredGuidance {
   Filter filter;
   Guidance guidance;
@@ -73,44 +74,44 @@ Guidance sum_of_parts(const std::vector<FilteredGuidance>& parts);
 // True when the network has twice as many output channels as x has.
 bool predicts_variance(const Network& network);
 
-// Answers a recipe. All its distinct questions (a view and a condition) are one run of the graph:
-// x has batch N * views, the conditions N * questions and t batch 1, so what depends on x alone or
-// on t alone is computed once for all. A network with twice as many output channels as x has gives
-// the variance in the upper half.
+// Predicts with guidance. All unique (view, condition) pairs are one run of the graph: x has batch
+// N * views, the conditions N * queries and t batch 1, so nodes that depend on x alone or on t
+// alone are computed once for all. A network with twice as many output channels as x predicts the
+// variance in the upper half.
 class NetworkDenoiser final : public Denoiser {
  public:
-  // For batches of `images`; the conditions of the recipe may hold more, see select(). params: as
-  // of Executor.
+  // For batches of `images`; the guidance's conditions may hold more, see select(). params: as for
+  // Executor.
   NetworkDenoiser(Context& context, const Network& network, TensorMap params, int64_t images,
                   const Guidance& guidance);
 
   int64_t images() const { return images_; }
   int64_t queries() const { return static_cast<int64_t>(queries_.size()); }
-  // Asks about images [first, first + images()) of the recipe's conditions.
+  // Selects images [first, first + images()) of the guidance's conditions.
   void select(int64_t first);
 
   Prediction predict(const Tensor& x, const Tensor& t) override;
-  uint64_t capture_key() const override;
+  std::shared_ptr<const void> capture_key() const override;
 
  private:
-  // One view of x, and how to see an answer through its inverse.
+  // One view of x, and its inverse for predictions.
   struct ViewPlan {
     View view;
     Tensor apply_view;       // gather indices [H * W * C]; undefined for the identity
-    Tensor inverse_indices;  // the same out of the network's channels; undefined when nothing moves
-    Tensor inverse_code_indices;  // of the variance; undefined when the network has none
+    Tensor inverse_indices;  // the same out of the network's channels; undefined for the identity
+    Tensor inverse_code_indices;  // for the variance; undefined if the network has none
   };
-  // One question: N images of the executor's output.
+  // One unique (view, condition) pair: N images of the executor's output.
   struct Query {
     size_t view = 0;      // of views_
     TensorMap condition;  // as in its term
     Tensor value;         // [N, H, W, C], moved out of the output; undefined when it is read there
-    Tensor variance;      // [N, H, W, C]; undefined when nobody asks for it
+    Tensor variance;      // [N, H, W, C]; undefined if no term uses it
   };
-  // A weighted sum of some answers, through one base filter.
+  // A weighted sum of predictions, through one base filter.
   struct FilteredSum {
     std::vector<size_t> queries;
-    Tensor weights;  // [questions]
+    Tensor weights;  // [queries]
     BaseFilter base;
     BaseFilterRunner filter;
   };
@@ -124,11 +125,11 @@ class NetworkDenoiser final : public Denoiser {
 
   void gather(const Tensor& x, const Tensor& index, const Tensor& y) const;
   const Tensor& seen(const Tensor& x);
-  void read_answers(const Tensor& output);
+  void read_output(const Tensor& output);
   Tensor total();
 
   Context& context_;
-  uint64_t id_;  // of this object, of no other of the process
+  std::shared_ptr<const void> identity_ = std::make_shared<char>();  // compared by address
   bool condition_is_new_ = false;
   int64_t images_;
   Shape image_;  // [H, W, C]
@@ -144,7 +145,7 @@ class NetworkDenoiser final : public Denoiser {
   Tensor variance_weights_;
 
   Tensor viewed_x_;                  // [N * shown, H, W, C]; undefined when x itself is
-  std::vector<Tensor> predictions_;  // by question, [N, H, W, C]
+  std::vector<Tensor> predictions_;  // by query, [N, H, W, C]
   Tensor value_, variance_;          // [N, H, W, C]
 };
 

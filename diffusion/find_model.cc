@@ -1,5 +1,8 @@
 #include "diffusion/find_model.h"
 
+#include <dlfcn.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -24,6 +27,15 @@ constexpr const char* kPretrained = "weights/pretrained";
 // Renamed models, by their former names: images record the name that they were made with.
 constexpr std::pair<const char*, const char*> kRenamed[] = {{"mnist-judge", "mnist-classifier"}};
 
+// The file that this code was loaded from: libebb.so, or the program that it is linked into. Empty
+// when that cannot be told.
+fs::path shared_library() {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<const void*>(&shared_library), &info) == 0) return {};
+  std::error_code error;
+  return fs::canonical(info.dli_fname, error);  // of a program that is what its caller named it
+}
+
 std::vector<fs::path> model_directories() {
   std::vector<fs::path> directories;
   if (const char* variable = std::getenv("EBB_MODELS")) {
@@ -32,11 +44,20 @@ std::vector<fs::path> model_directories() {
       if (!directory.empty()) directories.emplace_back(directory);
     }
   }
-  directories.emplace_back(kPretrained);
+  const auto add = [&directories](const fs::path& directory) {
+    const fs::path plain = directory.lexically_normal();
+    if (std::find(directories.begin(), directories.end(), plain) == directories.end()) {
+      directories.push_back(plain);
+    }
+  };
+  add(kPretrained);
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error)
-    directories.push_back((program.parent_path() / "../.." / kPretrained).lexically_normal());
+  if (!error) add(program.parent_path() / EBB_MODELS_FROM_BIN);
+  if (const fs::path library = shared_library(); !library.empty() && library != program) {
+    add(library.parent_path() / EBB_MODELS_FROM_LIB);
+  }
+  if (!error) add(program.parent_path() / "../.." / kPretrained);
   return directories;
 }
 

@@ -7,10 +7,11 @@ namespace ebb {
 // The file that a --model flag means. A path (with '/' or an ending in .safetensors) is itself, or
 // when it is the directory of a training run, its model.safetensors, else its newest checkpoint. A
 // bare name is looked for as <name>.safetensors in the directories of $EBB_MODELS (separated by
-// ':'), in weights/pretrained of the current directory, and in weights/pretrained of the source
-// tree that the program was built in (../../weights/pretrained from the program); last, it may be a
-// run in the current directory. IoError lists where it looked. Former names of pretrained models
-// still work.
+// ':'), in weights/pretrained of the current directory, where `cmake --install` puts models beside
+// the program and beside libebb.so (share/ebb/models of their prefix, wherever that is moved), and
+// in weights/pretrained of the source tree that the program was built in (../../weights/pretrained
+// from the program); last, it may be a run in the current directory. IoError lists where it looked.
+// Former names of pretrained models still work.
 std::string find_model(const std::string& name);
 
 }  // namespace ebb

@@ -25,7 +25,7 @@ std::vector<BlurResult> try_blurs(Context& context, const Tensor& x,
                                   std::span<const float> original,
                                   std::vector<BlurResult> candidates);
 
-// Of the smallest error; the first among equals.
+// The result with the smallest error; the first of several.
 const BlurResult& best_blur(std::span<const BlurResult> results);
 
 // Mean squared difference of values [N, H, W, C] from one image.

@@ -47,7 +47,7 @@ StoredModel interpret(const WeightSource& source) {
   return stored_model(source.metadata(), names, source.label());
 }
 
-// What the metadata of ebb's own model files and checkpoints describe.
+// Reads the metadata of ebb's own model files and checkpoints.
 void read_config(const WeightSource& source, Model& model) {
   check_format_version(source, model.metadata);
   const std::string& config = required(source, model.metadata, kModelKey);
@@ -71,7 +71,7 @@ Model Model::load(Context& context, WeightSource& source) {
     model.warnings = source.warnings();
     model.warnings.insert(model.warnings.end(), bound.warnings.begin(), bound.warnings.end());
   } catch (const FormatError&) {
-    // If bytes are damaged, that is the error to tell.
+    // Report damaged bytes first.
     if (source.metadata().contains(kDigestKey)) source.finish();
     throw;
   }

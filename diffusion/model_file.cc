@@ -23,10 +23,6 @@ std::vector<uint16_t> to_f16(const std::string& label, const std::string& name,
 
 }  // namespace
 
-Model load_model(Context& context, const std::string& path) {
-  return Model::load(context, *open_weights(path));
-}
-
 void save_model(const std::string& path, const Network& network, const Objective& objective,
                 const TensorMap& params, const std::map<std::string, std::string>& extra_metadata,
                 DType storage) {

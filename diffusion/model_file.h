@@ -3,7 +3,9 @@
 #include <map>
 #include <string>
 
-#include "diffusion/model.h"
+#include "diffusion/objective.h"
+#include "engine/tensor.h"
+#include "nn/network.h"
 
 namespace ebb {
 
@@ -12,11 +14,6 @@ inline constexpr const char* kFormatKey = "ebb.format";
 inline constexpr const char* kFormatVersion = "1";
 inline constexpr const char* kModelKey = "ebb.model";
 inline constexpr const char* kObjectiveKey = "ebb.objective";
-
-using LoadedModel = Model;
-
-// The model in this file, which is not looked for; errors as of Model::load().
-Model load_model(Context& context, const std::string& path);
 
 // Writes a trained network as one file: safetensors with tensors in PyTorch's layout and names, and
 // in the metadata the network's config, its objective and how it was made.

@@ -6,8 +6,8 @@
 
 namespace ebb {
 
-// How a model file was trained, from its metadata alone ("ebb.command", "ebb.training" and so on).
-// Fields that the file lacks are empty.
+// Training history of a model file, from its metadata alone ("ebb.command", "ebb.training" and so
+// on). Fields that the file lacks are empty.
 struct ModelHistory {
   std::string path;
   std::string network;  // "time", "class" or "none": what the network is conditioned on

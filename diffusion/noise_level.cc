@@ -103,11 +103,15 @@ SamplingSchedule clipped_schedule(const Objective& objective, int64_t steps) {
   return strided_ddpm_schedule(objective, timesteps, steps);
 }
 
-std::string scale_text(const Objective& objective, const NoiseLevel& level) {
+int64_t scale_time(const Objective& objective, const NoiseLevel& level) {
   const double t = is_flow(objective) ? (1 - level.time) * kScale
                                       : static_cast<double>(std::max<int64_t>(level.timestep, 0)) *
                                             kScale / static_cast<double>(objective.timesteps);
-  return std::to_string(std::llround(t));
+  return std::llround(t);
+}
+
+std::string scale_text(const Objective& objective, const NoiseLevel& level) {
+  return std::to_string(scale_time(objective, level));
 }
 
 Tensor add_noise(Context& context, const NoiseLevel& level, const Tensor& image,

@@ -54,7 +54,8 @@ SamplingSchedule schedule_from(const Objective& objective, const NoiseLevel& sta
 // 2022).
 SamplingSchedule clipped_schedule(const Objective& objective, int64_t steps);
 
-// "690" of the assignment's scale, for messages and titles.
+// 690 of the assignment's scale (kScale), for messages and titles.
+int64_t scale_time(const Objective& objective, const NoiseLevel& level);
 std::string scale_text(const Objective& objective, const NoiseLevel& level);
 
 // signal * image + noise * eps; all [N, H, W, C].

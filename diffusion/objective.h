@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <string>
 
+#include "image/data_range.h"
+
 namespace ebb {
 
-// What a network was trained to predict.
+// The prediction target of a network's training.
 enum class ObjectiveType {
   kDdpm,       // the noise in x_t = sqrt(ab_t) x0 + sqrt(1 - ab_t) eps (Ho et al. 2020)
   kFlow,       // the velocity x1 - x0 at x_t = (1 - t) x0 + t x1, noise x0, data x1
@@ -16,7 +18,7 @@ enum class ObjectiveType {
 
 const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_noise", "classify"
 
-// How beta grows with the timestep k = 0..T-1 of kDdpm (diffusion/schedule.h).
+// Growth of beta with the timestep k = 0..T-1 of kDdpm (diffusion/schedule.h).
 enum class BetaSchedule { kLinear, kSquaredCosine };
 
 // The time input of the network at timestep k of kDdpm.
@@ -24,9 +26,6 @@ enum class TimeInput {
   kFraction,  // (k + 1) / T
   kIndex,     // k
 };
-
-// The values that the data, and so the images, have.
-enum class DataRange { kZeroToOne, kMinusOneToOne };
 
 // The objective with its settings; a type ignores the settings of the others.
 struct Objective {

@@ -20,7 +20,7 @@ size_t level_after(const std::vector<Step>& plan, int64_t k) {
 // One request on its way: what all its batches share.
 class GenerateRun {
  public:
-  GenerateRun(Context& context, const LoadedModel& model, TensorMap params,
+  GenerateRun(Context& context, const Model& model, TensorMap params,
               const GenerateRequest& request, SamplingSchedule schedule, Guidance guidance,
               const SamplerSettings& settings)
       : context_(context),
@@ -85,7 +85,7 @@ class GenerateRun {
   }
 
   Context& context_;
-  const LoadedModel& model_;
+  const Model& model_;
   TensorMap params_;
   const GenerateRequest& request_;
   SamplingSchedule schedule_;
@@ -99,7 +99,7 @@ class GenerateRun {
 
 }  // namespace
 
-Pipeline::Pipeline(Context& context, LoadedModel model, PipelineOptions options)
+Pipeline::Pipeline(Context& context, Model model, PipelineOptions options)
     : context_(context),
       model_(std::move(model)),
       options_(std::move(options)),
@@ -263,13 +263,11 @@ std::vector<Image> Pipeline::generate(const GenerateRequest& request,
 
 std::vector<Image> to_images(std::span<const float> values, const Shape& shape, DataRange range) {
   const auto elements = static_cast<size_t>(shape.elements());
-  const PixelRange pixels =
-      range == DataRange::kZeroToOne ? PixelRange::kZeroToOne : PixelRange::kMinusOneToOne;
   std::vector<Image> images;
   for (size_t first = 0; first < values.size(); first += elements) {
     images.push_back(image_from_floats(values.subspan(first, elements), static_cast<int>(shape[1]),
                                        static_cast<int>(shape[0]), static_cast<int>(shape[2]),
-                                       pixels));
+                                       range));
   }
   return images;
 }

@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 #include "diffusion/sampler.h"
 #include "image/image.h"
 
 namespace ebb {
 
-// How a pipeline samples.
+// Sampler settings of a pipeline.
 struct PipelineOptions {
   std::string sampler = {};  // "ddpm", "ddim", "dpm++", "euler", "heun"; empty: by model
   int64_t steps = 0;         // 0: the sampler's own number, or for ddpm with a learned variance the
@@ -27,7 +27,7 @@ struct PipelineOptions {
   std::string field_prefix = {};
 };
 
-// What to generate. Image i has seed `seed + i` and is bitwise the same in any batch.
+// Images to generate. Image i has seed `seed + i` and is bitwise the same in any batch.
 struct GenerateRequest {
   // For models with classes, one per image or one for all: prompts that name a class ("7", "seven",
   // "a photo of a seven"), or the classes themselves (kNoClass: none). Both empty: no class.
@@ -67,7 +67,7 @@ class Pipeline {
  public:
   // UsageError names the option that does not fit the model, or the model when it cannot sample.
   // The context must outlive the pipeline.
-  Pipeline(Context& context, LoadedModel model, PipelineOptions options = {});
+  Pipeline(Context& context, Model model, PipelineOptions options = {});
 
   // The images, each [H, W, C] of the model; values beyond its range are clamped. Stopped by the
   // callback, it returns the images of the batches that were complete, which may be none.
@@ -83,7 +83,7 @@ class Pipeline {
   std::vector<float> generate_values(const GenerateRequest& request,
                                      const GenerateCallback& on_step = nullptr) &&;
 
-  const LoadedModel& model() const { return model_; }
+  const Model& model() const { return model_; }
   Shape image_shape() const { return model_.network.sample().shape; }  // [H, W, C]
   SamplerKind sampler() const { return sampler_; }
   // The schedule of requests that give none. UsageError for more steps than the model has
@@ -110,7 +110,7 @@ class Pipeline {
                          const GenerateCallback& on_step) const;
 
   Context& context_;
-  LoadedModel model_;
+  Model model_;
   PipelineOptions options_;
   SamplerKind sampler_;
 };

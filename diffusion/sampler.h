@@ -39,6 +39,7 @@ class Sampler;
 struct SamplerInfo {
   SamplerKind kind;
   const char* name;
+  const char* title;        // as other programs call it in the text of an image
   ObjectiveType objective;  // it follows the path from noise to data of models trained as this
   int64_t steps;            // that give good images; 0: every timestep of the objective
   int64_t class_steps;      // the same for models with classes
@@ -114,7 +115,8 @@ struct Resampling {
   int64_t times = 1;
 };
 
-// What the loop does next: the sampler's step `index`, or a jump back to the noise level before it.
+// The next step of the sampling loop: the sampler's step `index`, or a jump back to the noise level
+// before it.
 struct Step {
   int64_t index = 0;
   bool is_jump_back = false;

@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// How much noise each timestep k = 0..T-1 adds (Ho et al. 2020):
+// Noise added by each timestep k = 0..T-1 (Ho et al. 2020):
 //   alpha_k = 1 - beta_k,  alpha_bar_k = alpha_0 * ... * alpha_k.
 struct NoiseSchedule {
   std::vector<double> beta;       // [T]
@@ -26,7 +26,7 @@ NoiseSchedule linear_schedule(int64_t timesteps, double beta_start, double beta_
 // 0.999.
 NoiseSchedule squared_cosine_schedule(int64_t timesteps);
 
-// Of an objective of type kDdpm.
+// The objective's type must be kDdpm.
 NoiseSchedule ddpm_schedule(const Objective& objective);
 
 // The timesteps that `steps` sampling steps start from, descending: the last is followed by the

@@ -14,10 +14,10 @@ Tensor StepGraphs::numbers(int64_t first, const Shape& shape) const {
 void StepGraphs::run(const Denoiser& denoiser, const Tensor& x, int kind,
                      std::span<const double> values, const std::function<void()>& work) {
   numbers_.copy_from_host(std::vector<float>(values.begin(), values.end()));
-  const uint64_t id = denoiser.capture_key();
-  if (id == 0 || context_.profiler() != nullptr) return work();
+  const std::shared_ptr<const void> key = denoiser.capture_key();
+  if (key == nullptr || context_.profiler() != nullptr) return work();
   kept_.try_emplace(x.raw(), x);
-  graphs_.run(*context_.stream(), {id, x.raw(), kind}, work);
+  graphs_.run(*context_.stream(), {key, x.raw(), kind}, work);
 }
 
 }  // namespace ebb

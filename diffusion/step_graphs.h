@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <tuple>
 
@@ -28,7 +29,7 @@ class StepGraphs {
   int captured_graphs() const { return graphs_.size(); }
 
  private:
-  using Key = std::tuple<uint64_t, const void*, int>;  // denoiser, x, kind
+  using Key = std::tuple<std::shared_ptr<const void>, const void*, int>;  // denoiser, x, kind
 
   Context& context_;
   Tensor numbers_;

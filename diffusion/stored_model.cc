@@ -56,7 +56,7 @@ bool is_flat(const Json& json) {
                                           [](const Json& value) { return value.is_structured(); });
 }
 
-// What the final model would say, as far as the checkpoint knows it.
+// Metadata of the final model, as far as the checkpoint has it.
 std::map<std::string, std::string> model_metadata(
     const std::map<std::string, std::string>& checkpoint, const std::string& label) {
   const auto value = [&](const char* key) {

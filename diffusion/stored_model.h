@@ -9,8 +9,8 @@
 
 namespace ebb {
 
-// How a file stores a model: as a model file, as a checkpoint of train_mnist, or with the prefixes
-// that PyTorch's wrappers put before every name.
+// A stored model: a model file, a checkpoint of train_mnist, or a state dict with the prefixes that
+// PyTorch's wrappers put in front of every name.
 struct StoredModel {
   std::map<std::string, std::string> metadata;  // that of a model file (weights/README.md)
   // The parameter that a stored tensor is; nothing for a tensor that the model does without.

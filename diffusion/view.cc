@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "base/error.h"
@@ -30,7 +31,7 @@ Source from_map(int64_t height, int64_t width, const Map& map) {
   return source;
 }
 
-// Where pixel (i, j) of a square of `side` pixels comes from after `quarters` turns clockwise.
+// Source of pixel (i, j) of a square of `side` pixels after `quarters` clockwise quarter turns.
 Pixel turned(Pixel p, int64_t side, int64_t quarters) {
   for (int64_t q = 0; q < quarters % 4; ++q) p = {side - 1 - p.j, p.i};
   return p;
@@ -49,7 +50,7 @@ std::vector<int64_t> shuffled(int64_t count, uint64_t seed) {
 }
 
 // Cuts the image's middle into grid x grid squares and shows in each the square order[cell],
-// turned; what the grid leaves over at the border stays.
+// turned; pixels outside the grid stay.
 Source from_cells(int64_t size, int64_t grid, const std::vector<int64_t>& order,
                   const std::vector<int64_t>& quarters) {
   const int64_t side = size / grid, margin = (size - side * grid) / 2;
@@ -187,6 +188,9 @@ std::vector<int32_t> gather_index(const View& view, int64_t pixels, int64_t chan
                                   int64_t x_channels, bool with_sign) {
   EBB_CHECK(view.source.empty() || static_cast<int64_t>(view.source.size()) == pixels, ShapeError,
             "view ", view.name, ": of ", view.source.size(), " pixels on an image of ", pixels);
+  constexpr int64_t kMaxIndex = std::numeric_limits<int32_t>::max();
+  EBB_CHECK(pixels <= kMaxIndex / x_channels, ShapeError, "view ", view.name, ": an image of ",
+            pixels, " x ", x_channels, " numbers, at most ", kMaxIndex, ". Use smaller images");
   std::vector<int32_t> index;
   index.reserve(static_cast<size_t>(pixels * channels));
   for (int64_t p = 0; p < pixels; ++p) {

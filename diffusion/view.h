@@ -18,7 +18,7 @@ struct View {
   int sign = 1;                 // or -1, of values; never of variances
 
   bool is_identity() const { return source.empty() && sign == 1; }
-  // The same transformation, whatever the name.
+  // The same transformation, regardless of its name.
   bool is_same_as(const View& other) const { return source == other.source && sign == other.sign; }
 };
 
@@ -35,7 +35,7 @@ const std::vector<std::string>& view_names();
 // name, or a view that turns parts of an image that is not square, or cannot be cut into them.
 View make_view(const std::string& name, int64_t height, int64_t width, const std::string& flag);
 
-// The view that shows the image again.
+// The inverse view.
 View inverse(const View& view);
 
 // For KernelTable::signed_gather: takes `channels` channels from channel `first` on out of pixels

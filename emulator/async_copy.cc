@@ -5,7 +5,7 @@
 #include "emulator/memory.h"
 
 // cp.async. The destination turns to NaN bytes when the copy is issued and the copy itself happens
-// as late as the program allows, in the wait: whoever reads too early gets NaN.
+// as late as the program allows, in the wait: a read that comes too early gets NaN.
 namespace ebb::simt::emulator {
 
 void cp_async(void* dst, const void* src, int bytes, bool valid, Site site) {

@@ -24,6 +24,7 @@ using Clocks = std::vector<uint16_t>;  // one per thread of the block
 
 struct Checker {
   bool on = false;
+  bool bounds = false;  // these and alignment, whether `on` or not
   int threads = 0;
   uint32_t epoch = 1, launch_epoch = 1, block_epoch = 1;  // 1: written by the host
   std::vector<uint16_t> clock;                            // of each thread, within the epoch
@@ -192,7 +193,7 @@ const char* verb(Access access) {
 
 void check_access(const void* address, size_t bytes, Access access, const void* code) {
   Checker& c = checker();
-  if (!c.on || !engine().in_kernel()) return;
+  if (!c.bounds || !engine().in_kernel()) return;
   const char* p = static_cast<const char*>(address);
   if (engine().self().fiber.stack.contains(p)) return;
   ++emulator::statistics().checked_accesses;
@@ -218,6 +219,7 @@ void check_access(const void* address, size_t bytes, Access access, const void* 
     fail("misaligned: ", bytes, "-byte ", verb(access), " at ", code_position(code), ", ",
          describe_address(p));
   }
+  if (!c.on) return;
   const size_t offset = static_cast<size_t>(p - buffer->low);
   const size_t unit = (offset | bytes) & 3;
   if (const int shift = unit == 0 ? 2 : unit == 2 ? 1 : 0; shift < buffer->cell_shift) {
@@ -244,9 +246,10 @@ void check_in_flight(const void* p, size_t bytes, bool in_flight) {
 
 void checker_launch_starts() {
   Checker& c = checker();
-  c.on = emulator::options().check;
+  c.on = emulator::options().check && !emulator::options().corners;
+  c.bounds = emulator::options().check || emulator::options().corners;
   if (!c.on) {
-    // What this launch writes stays unknown.
+    // Writes of this launch are not tracked, so nothing is known about them later.
     for (Buffer* b : all_buffers()) b->track_initialization = false;
     return;
   }
@@ -262,7 +265,7 @@ void checker_launch_starts() {
   prepare_cells(shared_cells());
 }
 
-void checker_launch_ends() { checker().on = false; }
+void checker_launch_ends() { checker().on = checker().bounds = false; }
 
 void checker_block_starts() {
   Checker& c = checker();

@@ -27,7 +27,7 @@ void check_joined(std::span<const int> threads, int barrier);  // each other's a
 void check_barrier_arrived(int barrier);              // the running thread, without waiting
 void check_released(const void* object);              // the running thread's past joins it
 void check_acquired(const void* object, int thread);  // the object's past joins the thread's
-// What thread `first` did so far is known to it and the `count - 1` threads behind it.
+// The past of thread `first` is known to it and to the `count - 1` threads after it.
 void check_done_for(int first, int count);
 // Blocks: what this block did so far is visible to the block that acquires the counter.
 void check_block_released(const void* counter);

@@ -14,8 +14,8 @@ namespace {
 
 namespace emulator = simt::emulator;
 
-// The host's queue, telling the checker what copies and fills write. It records as a GPU's stream
-// does, so that what is wrong with recorded work shows without one.
+// The host's stream, reporting the writes of copies and fills to the checker. It captures graphs
+// like a GPU's stream, so that errors in captured work show without a GPU.
 class EmuStream final : public Stream {
  public:
   KernelStream handle() const override { return host_->handle(); }
@@ -40,7 +40,7 @@ class EmuStream final : public Stream {
       emulator::mark_initialized(data, bytes);
     });
   }
-  // A block that is handed out again holds nothing that anybody may read.
+  // A reused block counts as uninitialized.
   void forget(void* data) {
     run([data] { emulator::forget(data); });
   }
@@ -51,7 +51,7 @@ class EmuStream final : public Stream {
 
   std::unique_ptr<CapturedGraph> capture(const std::function<void()>& work) override {
     auto captured = std::make_unique<CapturedSteps>();
-    const Recording capturing(*this, captured->steps);
+    const CaptureScope capturing(*this, captured->steps);
     work();
     return captured;
   }
@@ -67,11 +67,11 @@ class EmuStream final : public Stream {
     Steps steps;
   };
 
-  struct Recording {
-    Recording(EmuStream& recorder, Steps& steps) : stream(recorder) { set(&steps); }
-    ~Recording() { set(nullptr); }
-    Recording(const Recording&) = delete;
-    Recording& operator=(const Recording&) = delete;
+  struct CaptureScope {
+    CaptureScope(EmuStream& owner, Steps& steps) : stream(owner) { set(&steps); }
+    ~CaptureScope() { set(nullptr); }
+    CaptureScope(const CaptureScope&) = delete;
+    CaptureScope& operator=(const CaptureScope&) = delete;
 
     void set(Steps* steps) {
       stream.steps_ = steps;
@@ -86,7 +86,7 @@ class EmuStream final : public Stream {
   }
 
   std::shared_ptr<Stream> host_ = host_stream(1);
-  Steps* steps_ = nullptr;  // of the open recording
+  Steps* steps_ = nullptr;  // of the graph being captured
 };
 
 // Every block is the emulator's own. A pool keeps its blocks, each for requests of exactly its
@@ -111,8 +111,8 @@ class EmuAllocator final : public Allocator {
       stream_->forget(data);
       return data;
     }
-    EBB_CHECK(!stream_->capturing(), Error, "device queue: ", bytes,
-              " bytes are asked of the system while work is being recorded");
+    EBB_CHECK(!stream_->capturing(), Error, "stream: ", bytes,
+              " bytes are requested from the system during graph capture");
     stats_.bytes_reserved += bytes;
     ++stats_.system_allocations;
     return emulator::allocate(bytes, "tensor", /*track_initialization=*/true);

@@ -10,7 +10,7 @@
 #include "kernels/simt/emulator.h"
 
 // The emulator's state. One block runs at a time, each of its threads on a fiber of the one
-// operating system thread that launched; whoever has to wait gives way to the next ready thread.
+// operating system thread that launched; a thread that has to wait yields to the next ready one.
 namespace ebb::simt::engine {
 
 using emulator::Dim3;
@@ -71,7 +71,8 @@ struct Engine {
   size_t ready_head = 0, ready_size = 0;
   Barrier barriers[kNamedBarriers];
   std::vector<uint32_t> warp_waiting, warp_done;  // lane masks
-  std::string failure;                            // of the running launch
+  int64_t static_shared = 0;  // most bytes of SIMT_SHARED variables in a block of this launch
+  std::string failure;        // of the running launch
   uint64_t random = 0;
 
   Thread& self() { return threads[static_cast<size_t>(current)]; }

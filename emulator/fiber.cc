@@ -78,7 +78,8 @@ ebb_simt_switch:
 namespace ebb::simt::engine {
 namespace {
 
-constexpr size_t kStackBytes = 64 << 10;  // kernels keep little on it; the guard page tells if not
+constexpr size_t kStackBytes =
+    64 << 10;  // kernels keep little on it; the guard page catches overflows
 constexpr size_t kStacksAtOnce = 128;
 
 }  // namespace

@@ -25,7 +25,7 @@ struct Fiber {
 
 // Makes `fiber` start at entry() (which must not return) when first switched to.
 void prepare(Fiber& fiber, Stack stack, void (*entry)());
-// Runs `to` until somebody switches back to `from`.
+// Runs `to` until control switches back to `from`.
 void switch_fiber(Fiber& from, Fiber& to);
 
 }  // namespace ebb::simt::engine

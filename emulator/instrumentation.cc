@@ -43,19 +43,54 @@ void __tsan_write_range(void* p, size_t bytes) {
 }
 
 // And with -fsanitize=alignment, whose checks see the alignment a type asks for even where the
-// compiler splits an access to a float4 into four.
+// compiler splits an access to a float4 into four, and =signed-integer-overflow, whose checks stay
+// where a value is used.
 namespace {
 
-struct TypeMismatch {  // as the compiler lays it out (libubsan, ubsan_handlers.h)
-  struct {
-    const char* file;
-    uint32_t line, column;
-  } location;
+// As the compiler lays them out (libubsan, ubsan_handlers.h).
+struct SourceLocation {
+  const char* file;
+  uint32_t line, column;
+};
+struct TypeMismatch {
+  SourceLocation location;
   const void* type;
   unsigned char log_alignment, kind;
 };
+struct Overflow {
+  SourceLocation location;
+  const void* type;
+};
+
+// The operands come as they are, or by address where 64 bits do not hold them.
+[[noreturn]] void fail_of_overflow(const Overflow& what, const char* operation, uintptr_t a,
+                                   uintptr_t b) {
+  const auto text =
+      ebb::cat("integer overflow: ", static_cast<int64_t>(a), operation, static_cast<int64_t>(b),
+               " at ", what.location.file, ":", what.location.line);
+  if (ebb::simt::engine::engine().in_kernel()) ebb::simt::engine::fail(text);
+  throw ebb::DeviceError(ebb::cat("cuda kernels: ", text, ". Count in 64 bits"));
+}
 
 }  // namespace
+
+extern "C" {
+void __ubsan_handle_add_overflow_abort(const Overflow* what, uintptr_t a, uintptr_t b) {
+  fail_of_overflow(*what, " + ", a, b);
+}
+void __ubsan_handle_sub_overflow_abort(const Overflow* what, uintptr_t a, uintptr_t b) {
+  fail_of_overflow(*what, " - ", a, b);
+}
+void __ubsan_handle_mul_overflow_abort(const Overflow* what, uintptr_t a, uintptr_t b) {
+  fail_of_overflow(*what, " * ", a, b);
+}
+void __ubsan_handle_negate_overflow_abort(const Overflow* what, uintptr_t a) {
+  fail_of_overflow(*what, " negated from ", a, 0);
+}
+void __ubsan_handle_divrem_overflow_abort(const Overflow* what, uintptr_t a, uintptr_t b) {
+  fail_of_overflow(*what, " / ", a, b);
+}
+}
 
 extern "C" void __ubsan_handle_type_mismatch_v1_abort(const TypeMismatch* what, const void* p) {
   if (!ebb::simt::engine::engine().in_kernel()) return;

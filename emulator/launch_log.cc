@@ -8,6 +8,8 @@
 #include <map>
 #include <string>
 
+#include "kernels/simt/shared_memory.h"
+
 namespace ebb::simt::engine {
 namespace {
 
@@ -31,12 +33,13 @@ class LaunchLog {
     }
     file << "cases " << cases_ << '\n';
   }
-  void add(const emulator::Grid& grid, bool checked) {
+  void add(const emulator::Grid& grid, int64_t static_shared, bool checked) {
     if (path_.empty()) return;
     Kernel& kernel = kernels_[grid.name];
     ++(checked ? kernel.checked : kernel.others);
     kernel.threads = std::max(kernel.threads, int64_t{grid.block.x} * grid.block.y * grid.block.z);
-    kernel.shared_bytes = std::max(kernel.shared_bytes, grid.shared_bytes);
+    kernel.shared_bytes =
+        std::max(kernel.shared_bytes, shared_bytes_of_block(static_shared, grid.shared_bytes));
   }
   void add_case() { ++cases_; }
 
@@ -56,7 +59,9 @@ LaunchLog& launch_log() {
 
 }  // namespace
 
-void log_launch(const emulator::Grid& grid, bool checked) { launch_log().add(grid, checked); }
+void log_launch(const emulator::Grid& grid, int64_t static_shared, bool checked) {
+  launch_log().add(grid, static_shared, checked);
+}
 
 void log_case() { launch_log().add_case(); }
 

@@ -7,7 +7,7 @@
 #include "emulator/memory.h"
 
 // A phase of an mbarrier ends when all its arrivals and all the bytes it expects have come. The
-// emulator carries out the phase's copies at that moment if somebody waits for it, and otherwise as
+// emulator carries out the phase's copies at that moment if a thread waits for it, and otherwise as
 // late as it can, so that a read without a wait finds NaN bytes.
 namespace ebb::simt::engine {
 namespace {
@@ -80,7 +80,7 @@ void mbarrier_arrive(uint64_t* barrier, uint32_t expected_bytes, Site site) {
   engine::engine().self().site = site;
   engine::Mbarrier& m = engine::find(barrier);
   engine::check_access(barrier, 8, engine::Access::kAtomic, nullptr);
-  if (engine::is_over(m)) engine::end_phase(barrier, m);  // nobody waited for the last phase
+  if (engine::is_over(m)) engine::end_phase(barrier, m);  // no thread waited for the last phase
   if (m.pending == 0) {
     engine::fail("mbarrier at ", engine::to_string(site), ": more arrivals than its ", m.arrivals,
                  " while ", m.bytes, " bytes are still to come");

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "emulator/engine.h"
+#include "kernels/simt/shared_memory.h"
 
 namespace ebb::simt::engine {
 namespace {
@@ -36,7 +37,8 @@ class Memory {
     page_owner_.assign(used_ / kPage, nullptr);
   }
 
-  Buffer* allocate(size_t bytes, const char* name, bool track_initialization) {
+  // fill: with NaN bytes, which takes the memory.
+  Buffer* allocate(size_t bytes, const char* name, bool track_initialization, bool fill) {
     const size_t pages = std::max<size_t>(1, (bytes + kPage - 1) / kPage);
     size_t offset = 0;
     if (auto& holes = holes_[pages]; !holes.empty()) {
@@ -50,7 +52,7 @@ class Memory {
     }
     char* begin = base_ + offset;
     if (mprotect(begin, pages * kPage, PROT_READ | PROT_WRITE) != 0) return nullptr;
-    std::memset(begin, 0xff, pages * kPage);
+    if (fill) std::memset(begin, 0xff, pages * kPage);
     auto buffer = std::make_unique<Buffer>();
     buffer->name = name;
     buffer->bytes = bytes;
@@ -179,13 +181,40 @@ void require_shared(const void* p, size_t bytes, size_t alignment, const char* w
   }
 }
 
+namespace {
+
+// A GPU's limits for the static and dynamic shared memory of a block, and those that a launch
+// relies on.
+void require_block_fits(const char* name, int64_t static_bytes) {
+  const Grid& grid = engine().grid;
+  const int64_t bytes = shared_bytes_of_block(static_bytes, grid.shared_bytes);
+  const int64_t limit = grid.asked_for_shared ? kMaxSharedBytes : kSharedWithoutAsking;
+  if (bytes > limit) {
+    fail("'", name, "' brings the shared memory of the block to ", bytes, " bytes, at most ", limit,
+         " are allowed", grid.asked_for_shared ? "" : " to a launch that does not ask for more");
+  }
+  if (grid.shared_bytes > 0 && static_bytes > kMaxStaticBesideDynamic) {
+    fail("'", name, "' brings the static shared memory beside ", grid.shared_bytes,
+         " bytes of dynamic to ", static_bytes, " bytes, at most ", kMaxStaticBesideDynamic,
+         " are allowed (kernels/simt/shared_memory.h)");
+  }
+}
+
+}  // namespace
+
 }  // namespace ebb::simt::engine
 
 namespace ebb::simt::emulator {
 
 void* allocate(int64_t bytes, const char* name, bool track_initialization) {
   engine::Buffer* buffer =
-      engine::memory().allocate(static_cast<size_t>(bytes), name, track_initialization);
+      engine::memory().allocate(static_cast<size_t>(bytes), name, track_initialization, true);
+  return buffer == nullptr ? nullptr : buffer->low;
+}
+
+void* allocate_sparse(int64_t bytes, const char* name) {
+  engine::Buffer* buffer =
+      engine::memory().allocate(static_cast<size_t>(bytes), name, false, false);
   return buffer == nullptr ? nullptr : buffer->low;
 }
 
@@ -221,12 +250,8 @@ void* StaticShared::get(const char* name, size_t bytes, size_t alignment) {
     engine::fail("'", name, "' brings the static shared memory of the block to ", total,
                  " bytes, at most ", engine::kMaxStaticSharedBytes, " are allowed");
   }
-  const size_t limit = static_cast<size_t>(engine::kMaxSharedBytes);
-  if (total + static_cast<size_t>(e.grid.shared_bytes) > limit) {
-    engine::fail("'", name, "' brings the shared memory of the block to ",
-                 total + static_cast<size_t>(e.grid.shared_bytes), " bytes, at most ", limit,
-                 " are allowed");
-  }
+  engine::require_block_fits(name, static_cast<int64_t>(total));
+  e.static_shared = std::max(e.static_shared, static_cast<int64_t>(total));
   alignment = std::max<size_t>(alignment, 16);
   low = (low + engine::kGap + alignment - 1) / alignment * alignment;
   data = engine::shared_arena() + low;

@@ -13,9 +13,9 @@ inline constexpr int64_t kMaxSharedBytes = 227 << 10;  // dynamic and static tog
 inline constexpr int64_t kMaxStaticSharedBytes = 48 << 10;
 inline constexpr int64_t kArenaBytes = 256 << 10;  // what a matrix descriptor can address
 
-// What the checker knows of one cell of memory. Threads are numbered within their block; epochs
-// count the block-wide barriers of the whole process, clocks the smaller synchronizations of a
-// thread within an epoch (checker.cc).
+// The checker's state for one cell of memory. Threads are numbered within their block; epochs count
+// the block-wide barriers of the whole process, clocks the smaller synchronizations of a thread
+// within an epoch (checker.cc).
 struct Cell {
   uint32_t write_epoch = 0, read_epoch = 0;
   uint16_t writer = 0, write_clock = 0;                 // writer with the flags below

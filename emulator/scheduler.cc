@@ -103,6 +103,13 @@ std::string describe_deadlock() {
   return text;
 }
 
+// First, middle and last of n.
+std::vector<int64_t> ends_of(int64_t n) {
+  std::vector<int64_t> ends{0, n / 2, n - 1};
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+  return ends;
+}
+
 // 0 .. n-1 in the order of the options
 std::vector<int> order_of(int64_t n) {
   std::vector<int> order(static_cast<size_t>(n));
@@ -112,6 +119,21 @@ std::vector<int> order_of(int64_t n) {
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random_below(i)]);
   }
   return order;
+}
+
+// Numbers of the blocks to run, x fastest.
+std::vector<int64_t> blocks_of(Dim3 grid) {
+  if (!emulator::options().corners) {
+    const std::vector<int> order = order_of(int64_t{grid.x} * grid.y * grid.z);
+    return {order.begin(), order.end()};
+  }
+  std::vector<int64_t> blocks;
+  for (const int64_t z : ends_of(grid.z)) {
+    for (const int64_t y : ends_of(grid.y)) {
+      for (const int64_t x : ends_of(grid.x)) blocks.push_back((z * grid.y + y) * grid.x + x);
+    }
+  }
+  return blocks;
 }
 
 void run_block() {
@@ -173,8 +195,8 @@ void run_grid(const Grid& g) {
   require_launchable(g);
   if (g.grid.x == 0 || g.grid.y == 0 || g.grid.z == 0) return;
   ++emulator::statistics().launches;
-  log_launch(g, emulator::options().check);
   e.grid = g;
+  e.static_shared = 0;
   e.count = static_cast<int>(g.block.x * g.block.y * g.block.z);
   if (e.threads.size() < static_cast<size_t>(e.count)) {
     e.threads.resize(static_cast<size_t>(e.count));
@@ -185,14 +207,16 @@ void run_grid(const Grid& g) {
   emu::blockDim = plain(g.block);
   emu::gridDim = plain(g.grid);
   checker_launch_starts();
-  for (const int b : order_of(int64_t{g.grid.x} * g.grid.y * g.grid.z)) {
-    const uint32_t u = static_cast<uint32_t>(b);
-    e.block = {u % g.grid.x, u / g.grid.x % g.grid.y, u / g.grid.x / g.grid.y};
+  for (const int64_t b : blocks_of(g.grid)) {
+    const int64_t row = b / g.grid.x;
+    e.block = {static_cast<uint32_t>(b % g.grid.x), static_cast<uint32_t>(row % g.grid.y),
+               static_cast<uint32_t>(row / g.grid.y)};
     e.block_number = b;
     run_block();
     if (!e.failure.empty()) break;
   }
   checker_launch_ends();
+  if (!emulator::options().corners) log_launch(g, e.static_shared, emulator::options().check);
   EBB_CHECK(e.failure.empty(), DeviceError, "kernel ", g.name, ", block (", e.block.x, ", ",
             e.block.y, ", ", e.block.z, "): ", e.failure);
 }
@@ -242,7 +266,7 @@ namespace {
 std::mutex one_launch_at_a_time;
 std::vector<std::function<void()>>* recording = nullptr;
 
-// The launch with a copy of its arguments, aligned as tensor maps ask.
+// The launch with a copy of its arguments, aligned as tensor maps require.
 std::function<void()> record(Grid grid) {
   constexpr std::align_val_t kAlignment{64};
   const std::shared_ptr<void> arguments(::operator new(grid.argument_bytes, kAlignment),
@@ -260,7 +284,10 @@ std::function<void()> record(Grid grid) {
 void record_launches(std::vector<std::function<void()>>* steps) { recording = steps; }
 
 void run(const Grid& grid) {
-  if (recording != nullptr) return recording->push_back(record(grid));
+  if (recording != nullptr) {
+    engine::require_launchable(grid);  // capture fails at once, too
+    return recording->push_back(record(grid));
+  }
   const std::lock_guard<std::mutex> lock(one_launch_at_a_time);
   engine::run_grid(grid);
 }

@@ -11,8 +11,8 @@
 namespace ebb {
 namespace {
 
-// Kernels walk through more pages of 4 KiB than the processor's TLB holds. Blocks that span huge
-// pages ask for them; what is left at the end stays in small ones.
+// Kernels touch more pages of 4 KiB than the processor's TLB holds. Blocks that span huge pages
+// request them; the remainder at the end stays in small pages.
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
 class HostMemorySource final : public MemorySource {

@@ -25,14 +25,14 @@ class Allocator {
   virtual void* allocate(int64_t bytes) = 0;  // DeviceError when there is none
   virtual void release(void* data, int64_t bytes) noexcept = 0;
   virtual void trim() {}  // gives cached blocks back to the system
-  // One with memory of its own, for work that is recorded: what it handed out and got back is used
-  // by nobody else, so that a replay finds it. Repeating the same calls takes nothing more from the
-  // system.
+  // An allocator with memory of its own, for captured graphs: blocks that it released are never
+  // reused elsewhere, so that a launched graph still owns them. Repeating the same calls takes no
+  // more memory from the system.
   virtual std::shared_ptr<Allocator> pool() const = 0;
   virtual AllocatorStats stats() const = 0;
 };
 
-// Where a caching allocator gets its blocks: host memory, device memory, pinned memory.
+// Source of a caching allocator's blocks: host memory, device memory, pinned memory.
 class MemorySource {
  public:
   virtual ~MemorySource() = default;

@@ -1,9 +1,6 @@
 #include "engine/backend.h"
 
-#include <omp.h>
-
-#include <iostream>
-
+#include "base/available_threads.h"
 #include "engine/cuda/availability.h"
 #include "kernels/cpu/simd_name.h"
 #include "kernels/kernel_table.h"
@@ -58,13 +55,13 @@ std::unique_ptr<Context> make_cpu_context(const ContextOptions& options) {
 std::unique_ptr<Context> make_auto_context(const ContextOptions& options) {
   const std::string why = why_no_cuda_device(0).reason;
   if (why.empty()) return make_cuda_context(0, options);
-  if (kHasCuda) std::cerr << "no CUDA device (" << why << "); using CPU\n";
+  if (kHasCuda && options.on_remark) {
+    options.on_remark(cat("no CUDA device (", why, "); using CPU"));
+  }
   return make_cpu_context(options);
 }
 
 }  // namespace
-
-int available_threads() { return omp_get_max_threads(); }
 
 std::unique_ptr<Context> make_context(const ContextOptions& wanted) {
   EBB_CHECK(wanted.threads >= 0 && wanted.threads <= 1024, UsageError, "--threads ", wanted.threads,

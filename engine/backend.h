@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,13 +19,14 @@ struct ContextOptions {
   Precision precision = Precision::kF32;  // beyond f32 the GPU's alone
   KernelChoice kernels = KernelChoice::kDefault;
   DeviceProperties emulated = {};  // the GPU that "emu" stands for
+  // Called with why "auto" is the CPU in a build with CUDA; null: not said.
+  std::function<void(const std::string& remark)> on_remark = {};
 };
 
 // Contexts of one process know nothing of each other: each has its own device, precision and choice
 // of kernels. Throws UsageError for a bad name or a precision that the device lacks, DeviceError
 // for a device this build or machine lacks.
-// "auto" is the first GPU where this build has CUDA and the machine a GPU, else the CPU; in a build
-// with CUDA it then says why on standard error.
+// "auto" is the first GPU where this build has CUDA and the machine a GPU, else the CPU.
 std::unique_ptr<Context> make_context(const ContextOptions& options);
 
 inline std::unique_ptr<Context> make_context(const std::string& device, int threads,
@@ -34,8 +36,5 @@ inline std::unique_ptr<Context> make_context(const std::string& device, int thre
 
 // One line per device that --device can name, with the reason where it cannot be used here.
 std::vector<std::string> list_devices();
-
-// CPU threads this process may use (affinity mask and OMP_NUM_THREADS respected).
-int available_threads();
 
 }  // namespace ebb

@@ -18,8 +18,8 @@ struct KernelTable;
 template <typename Fn>
 struct KernelEntry;
 
-// Where work runs: a device, its stream, memory and kernels. Passed explicitly; there is no global
-// one. Created by make_context() (engine/backend.h). Not thread-safe: one thread per context.
+// A device with its stream, memory and kernels. Passed explicitly; there is no global context.
+// Created by make_context() (engine/backend.h). Not thread-safe: one thread per context.
 class Context {
  public:
   Context(Device device, std::shared_ptr<Stream> stream, std::shared_ptr<Allocator> allocator,
@@ -36,9 +36,9 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   Device device() const { return device_; }
-  // How networks are to be computed here; single operations go by the types of their tensors.
+  // Precision of networks; single operations follow the types of their tensors.
   Precision precision() const { return precision_; }
-  // Which convolution kernels run here; given to every kernel and to queries about convolutions.
+  // The convolution kernels that may run, passed to every kernel and to queries about convolutions.
   const ConvMath& conv_math() const { return conv_math_; }
   const DeviceProperties& properties() const { return properties_; }
   const KernelTable& kernels() const { return kernels_; }
@@ -74,7 +74,7 @@ class Context {
     profiler_->record(name, layer_ == nullptr ? std::string("-") : *layer_, seconds);
   }
 
-  // The same device with a pool of memory of its own (Allocator::pool), for recorded work.
+  // The same device with a memory pool of its own (Allocator::pool), for captured graphs.
   std::unique_ptr<Context> with_pool() const {
     return std::make_unique<Context>(device_, stream_, allocator_->pool(), kernels_, precision_,
                                      conv_math_, properties_);

@@ -63,20 +63,25 @@ void Executor::plan() {
   workspace_ = Tensor::empty(context_, {workspace_bytes()}, DType::kU8);
 }
 
-// What run() computes lives in the arena.
+// Only values that run() computes are in the arena.
 bool Executor::is_in_arena(ValueId value) const {
   return graph_.values[value].kind == ValueKind::kComputed && value_masks_[value] != 0;
 }
 
-// A placed value lives in its concatenation, which therefore lives as long as both.
+// A placed value is stored in its concatenation, whose lifetime therefore covers both.
 ValueId Executor::home(ValueId value) const {
   const ValueId placed_in = graph_.values[value].placed_in;
   return placed_in >= 0 ? placed_in : value;
 }
 
-// A value outlives the nodes that compute it when somebody reads it without it being recomputed.
+// Whether a caller reads the value after run().
+bool Executor::is_seen(ValueId value) const {
+  return value == graph_.output || (keep_module_outputs_ && graph_.is_visible(value));
+}
+
+// A value outlives the nodes that compute it if it is read without being recomputed.
 bool Executor::is_persistent(ValueId value) const {
-  if (value == graph_.output || (keep_module_outputs_ && graph_.is_visible(value))) return true;
+  if (is_seen(value)) return true;
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const auto& inputs = graph_.nodes[n].inputs;
     const bool reads = std::find(inputs.begin(), inputs.end(), value) != inputs.end();
@@ -172,7 +177,7 @@ void Executor::convert_param(ValueId v) {
 void Executor::compute_constants() {
   const auto consumers = graph_.consumers();
   const auto feeds_run = [&](size_t v) {
-    return graph_.is_visible(static_cast<ValueId>(v)) ||
+    return is_seen(static_cast<ValueId>(v)) ||
            std::any_of(consumers[v].begin(), consumers[v].end(),
                        [&](int n) { return node_masks_[n] != 0; });
   };

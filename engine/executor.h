@@ -12,9 +12,9 @@
 namespace ebb {
 
 // Runs a graph in one planned arena. What depends on parameters alone is computed once, here; of
-// the rest, run() repeats only what depends on an input that was set since the last run. Where the
-// device can record work, each such set of nodes is recorded at its second run and from then on
-// replayed as one: addresses never change, and no node allocates.
+// the rest, run() repeats only what depends on an input that was set since the last run. On devices
+// with graph capture, each such set of nodes is captured at its second run and launched as one
+// graph from then on: addresses never change, and no node allocates.
 class Executor {
  public:
   struct Options {
@@ -22,9 +22,9 @@ class Executor {
   };
 
   // params holds every parameter of the graph in the engine's layout, on the context's device, in
-  // the type in which it is stored: what the graph wants in another type is converted, just before
-  // it is read. Give them away (std::move) where nobody else needs them: then the original of a
-  // weight is freed as soon as it is packed.
+  // its stored type; parameters that the graph needs in another type are converted just before they
+  // are read. Pass them with std::move if they are not needed elsewhere: the original of a weight
+  // is then freed as soon as it is packed.
   Executor(Context& context, Graph graph, TensorMap params, const Options& options);
   Executor(Context& context, Graph graph, TensorMap params)
       : Executor(context, std::move(graph), std::move(params), Options{}) {}
@@ -52,6 +52,7 @@ class Executor {
   void convert_param(ValueId value);
   bool is_in_arena(ValueId value) const;
   ValueId home(ValueId value) const;
+  bool is_seen(ValueId value) const;
   bool is_persistent(ValueId value) const;
   std::vector<MemoryRequest> lifetimes() const;
   std::vector<MemoryRequest> memory_requests() const;

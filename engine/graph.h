@@ -48,7 +48,7 @@ struct Graph {
   std::vector<int> producers() const;
   // Indices of the nodes that read each value.
   std::vector<std::vector<int>> consumers() const;
-  // True when somebody outside the graph looks at the value.
+  // True if the value is read outside the graph: the output or a module output.
   bool is_visible(ValueId value) const;
 };
 

@@ -9,9 +9,9 @@
 
 namespace ebb {
 
-// Pieces of work that are repeated with the same addresses, told apart by a key. The first run of a
-// key goes as it is, which loads its kernels; the second is recorded where the device can record;
-// from then on it is replayed as one. What changes between runs is read from device memory.
+// Captured graphs of repeated work with fixed addresses, by key. The first run of a key is eager,
+// which loads its kernels; the second is captured if the device supports it; later runs launch the
+// graph. Values that change between runs must be read from device memory.
 template <typename Key>
 class GraphCache {
  public:

@@ -50,7 +50,7 @@ class HostStream final : public Stream {
 }  // namespace
 
 void Stream::check_not_capturing(const char* what) const {
-  EBB_CHECK(!capturing(), Error, "device queue: ", what, " while work is being recorded");
+  EBB_CHECK(!capturing(), Error, "stream: ", what, " during graph capture");
 }
 
 std::shared_ptr<Stream> host_stream(int threads) { return std::make_shared<HostStream>(threads); }

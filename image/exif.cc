@@ -58,8 +58,7 @@ int exif_orientation(std::span<const uint8_t> tiff) {
 
 Image turn_upright(const Image& image, int orientation) {
   if (orientation == kUpright) return image;
-  // Which stored row and column a pixel comes from: mirrored, and with the axes exchanged from 5
-  // on.
+  // Source row and column of a pixel: mirrored, and with the axes exchanged from 5 on.
   const bool exchange = orientation >= 5;
   const bool mirror_x = orientation == 2 || orientation == 3 || orientation >= 7;
   const bool mirror_y =

@@ -7,9 +7,9 @@
 
 namespace ebb {
 
-// How a camera held the sensor: 1 upright to 8, tag 0x0112 of the first directory of a TIFF
-// structure (EXIF 2.32, 4.6.5). 1 when the block is damaged or says nothing: an image is shown as
-// it is stored rather than refused for its metadata.
+// The camera's orientation: 1 upright to 8, tag 0x0112 of the first directory of a TIFF structure
+// (EXIF 2.32, 4.6.5). 1 if the block is damaged or lacks the tag: bad metadata is no reason to
+// reject an image.
 int exif_orientation(std::span<const uint8_t> tiff);
 
 // The image as it is meant to be seen, for an orientation 1..8 of the stored one.

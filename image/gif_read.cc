@@ -51,8 +51,8 @@ GifInfo read_start(ByteReader& reader, uint64_t file_bytes, const std::string& l
   return info;
 }
 
-// Walks on, to the end or behind `max_frames` frames.
-void walk(ByteReader& reader, int max_frames, const std::string& label, GifInfo& info) {
+// Parses on, to the end or past `max_frames` frames.
+void parse_frames(ByteReader& reader, int max_frames, const std::string& label, GifInfo& info) {
   size_t comment_bytes = 0;
   while (info.frames < max_frames) {
     if (info.frames > 0 && reader.left() == 0) return;  // without an end marker
@@ -77,7 +77,7 @@ void walk(ByteReader& reader, int max_frames, const std::string& label, GifInfo&
 GifInfo read_gif_info(std::span<const uint8_t> file, const std::string& label) {
   ByteReader reader(file, label, "GIF");
   GifInfo info = read_start(reader, file.size(), label);
-  walk(reader, INT32_MAX, label, info);
+  parse_frames(reader, INT32_MAX, label, info);
   return info;
 }
 
@@ -85,7 +85,7 @@ Image decode_gif(std::span<const uint8_t> file, const std::string& label) {
   ByteReader reader(file, label, "GIF");
   GifInfo info = read_start(reader, file.size(), label);
   check_readable_size(label, static_cast<uint64_t>(info.width), static_cast<uint64_t>(info.height));
-  walk(reader, 1, label, info);
+  parse_frames(reader, 1, label, info);
   EBB_CHECK(info.frames == 1, FormatError, label, ": GIF without an image.", kImageDamaged);
   return decode_with_stb(file.first(reader.position()), label, "GIF");
 }

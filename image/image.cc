@@ -49,12 +49,12 @@ Image make_image(int width, int height, int channels, uint8_t value) {
 }
 
 Image image_from_floats(std::span<const float> values, int width, int height, int channels,
-                        PixelRange range) {
+                        DataRange range) {
   Image image = make_image(width, height, channels);
   EBB_CHECK(values.size() == image.pixels.size(), ShapeError, "image: ", values.size(),
             " values for ", width, " x ", height, " x ", channels, " = ", image.pixels.size());
-  const float scale = range == PixelRange::kZeroToOne ? 255.0f : 127.5f;
-  const float shift = range == PixelRange::kZeroToOne ? 0.0f : 127.5f;
+  const float scale = range == DataRange::kZeroToOne ? 255.0f : 127.5f;
+  const float shift = range == DataRange::kZeroToOne ? 0.0f : 127.5f;
   for (size_t i = 0; i < values.size(); ++i) {
     EBB_CHECK(std::isfinite(values[i]), DivergedError, "image: value at row ", i / channels / width,
               ", column ", i / channels % width, ", channel ", i % channels, " is ", values[i],
@@ -65,11 +65,11 @@ Image image_from_floats(std::span<const float> values, int width, int height, in
   return image;
 }
 
-std::vector<float> image_to_floats(const Image& image, PixelRange range) {
+std::vector<float> image_to_floats(const Image& image, DataRange range) {
   std::vector<float> values(image.pixels.size());
   for (size_t i = 0; i < values.size(); ++i) {
     const float value = static_cast<float>(image.pixels[i]) / 255.0f;
-    values[i] = range == PixelRange::kZeroToOne ? value : 2.0f * value - 1.0f;
+    values[i] = range == DataRange::kZeroToOne ? value : 2.0f * value - 1.0f;
   }
   return values;
 }

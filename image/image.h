@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "image/data_range.h"
+
 namespace ebb {
 
 // 8-bit image, rows top to bottom, channels interleaved: pixels [height][width][channels].
@@ -35,18 +37,15 @@ void check_readable_size(const std::string& label, uint64_t width, uint64_t heig
 // than 1, 3 or 4.
 Image make_image(int width, int height, int channels, uint8_t value = 0);
 
-// The float value that becomes black; 1 is always white.
-enum class PixelRange { kZeroToOne, kMinusOneToOne };
-
 // values: [height][width][channels], the layout of one image of an NHWC tensor. Clamps to the range
 // and rounds to the nearest of 256 levels. A value that is not finite throws DivergedError, so that
 // a broken sampler never ends in a plain black image.
 Image image_from_floats(std::span<const float> values, int width, int height, int channels,
-                        PixelRange range);
+                        DataRange range);
 
 // The inverse: [height][width][channels] floats in the range, exactly what image_from_floats()
 // turns back into this image. As torchvision's to_tensor: v / 255, and 2 v / 255 - 1.
-std::vector<float> image_to_floats(const Image& image, PixelRange range);
+std::vector<float> image_to_floats(const Image& image, DataRange range);
 
 // Images of equal size in rows of `columns`, separated and framed by kGridPadding black pixels,
 // as torchvision.utils.make_grid places them; a single image comes back unframed, also as there.
@@ -58,7 +57,7 @@ struct PixelSize {
   uint64_t width = 0;
   uint64_t height = 0;
 };
-// Of the grid of `count` images of width x height.
+// Size of a grid of `count` images of width x height.
 PixelSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t columns);
 
 // Every pixel becomes a factor x factor block.

@@ -1,10 +1,10 @@
 #include "image/jpeg.h"
 
-// jpeglib.h wants size_t and FILE declared before it.
-// clang-format off
-#include <cstdio>
-#include <jpeglib.h>
+// jpeglib.h needs size_t and FILE declared before it. clang-format off
 #include <jerror.h>
+#include <jpeglib.h>
+
+#include <cstdio>
 // clang-format on
 
 #include <algorithm>
@@ -72,7 +72,7 @@ bool is_harmless(j_common_ptr decoder) {
       return info->input_scan_number == 0 ||
              is_padding(*info->src, trap->start, static_cast<size_t>(decoder->err->msg_parm.i[0]));
     case JWRN_JPEG_EOF:
-      // Of several scans some may be missing.
+      // With several scans, some may be missing.
       return info->input_scan_number == 1 && !trap->many_scans;
     default:
       return false;

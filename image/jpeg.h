@@ -22,9 +22,9 @@ struct JpegInfo {
 // exact integer transform and smooth chroma upsampling give. Huffman-coded baseline and progressive
 // files with 8-bit samples; CMYK, 12-bit, lossless and arithmetic-coded ones are refused by name.
 // A scan that ends early or is corrupt, and a size beyond the limits of image.h, throw FormatError.
-// What libjpeg, and so every viewer, decodes without loss is read: odd fields in the headers of
-// cameras, a few bytes too many before a marker, a missing end marker. Bytes behind the end marker
-// are ignored. IoError when the file cannot be read.
+// Accepts everything that libjpeg, and so every viewer, decodes without loss: odd fields in camera
+// headers, a few extra bytes before a marker, a missing end marker. Bytes after the end marker are
+// ignored. IoError if the file cannot be read.
 Image read_jpeg(const std::string& path);
 // The same from the bytes of a file; messages start with `label` (a path as messages show it).
 Image decode_jpeg(std::span<const uint8_t> file, const std::string& label);

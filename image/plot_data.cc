@@ -24,7 +24,7 @@ class RangeSums {
     }
   }
 
-  // Of [begin, end), which is `block` long unless it touches an end of the values.
+  // The sum over [begin, end), which has `block` values unless it touches an end of the series.
   double sum(size_t begin, size_t end) const {
     if (begin / block_ != (end - 1) / block_) return to_end_[begin] + from_start_[end - 1];
     return begin % block_ == 0 ? from_start_[end - 1] : to_end_[begin];

@@ -179,7 +179,7 @@ std::string legend_entry(const PlotSeries& series, const std::vector<double>& me
   return cat(series.label, "  (last ", value.data(), ")");
 }
 
-// As many labels as have room.
+// As many labels as fit.
 std::vector<Tick> x_ticks_of(const Canvas& canvas, const LossPlot& plot, const Frame& frame) {
   constexpr double kMaxLabels = 8;
   const double label_width = canvas.text_width(tick_label(frame.x.high));

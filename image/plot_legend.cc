@@ -13,14 +13,14 @@ namespace {
 
 constexpr Color kInk = {0.15, 0.15, 0.17};
 constexpr Color kLine = {0.84, 0.84, 0.86};
-// Okabe and Ito, "Color Universal Design" (2008): told apart with any color vision.
+// Okabe and Ito, "Color Universal Design" (2008): distinguishable with any color vision.
 constexpr std::array<Color, 6> kSeriesColors = {{{0.00, 0.45, 0.70},
                                                  {0.84, 0.37, 0.00},
                                                  {0.00, 0.62, 0.45},
                                                  {0.80, 0.47, 0.65},
                                                  {0.90, 0.62, 0.00},
                                                  {0.34, 0.71, 0.91}}};
-// Of the plotting area, what a legend inside may cover.
+// Largest fraction of the plotting area that a legend inside it may cover.
 constexpr double kMaxWidthInside = 0.55, kMaxHeightInside = 0.4;
 constexpr double kMaxHeightBelow = 0.45;
 
@@ -35,7 +35,7 @@ void draw_line(Canvas& canvas, double x0, double x1, double y, double width) {
   cairo_stroke(cr);
 }
 
-// Where each character of UTF-8 starts, and the end.
+// Byte offsets at which the UTF-8 characters start, and of the end.
 std::vector<size_t> character_starts(const std::string& text) {
   std::vector<size_t> starts;
   for (size_t at = 0; at < text.size();) {

@@ -28,7 +28,7 @@ uint32_t big_endian32(const uint8_t* bytes) {
   return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
 }
 
-// What a file that is no PNG seems to be, for the message.
+// Kind that a file without a PNG signature seems to have, for the message.
 std::string guess_kind(std::string_view start) {
   struct Kind {
     std::string_view magic;
@@ -82,7 +82,7 @@ PngChunk read_chunk(std::span<const uint8_t> bytes, size_t offset, const std::st
 // Critical chunks have a capital first letter; a decoder must not skip one that it does not know.
 bool is_critical(const PngChunk& chunk) { return (chunk.type[0] & 0x20) == 0; }
 
-// What is wrong with the CRC; empty when it is right.
+// The error of a wrong CRC; empty if it matches.
 std::string crc_error(const PngChunk& chunk, size_t offset) {
   const size_t length = chunk.data.size();
   const uint32_t stored = big_endian32(chunk.raw.data() + 8 + length);

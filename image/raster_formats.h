@@ -13,7 +13,7 @@ namespace ebb {
 // are missing, the size is beyond the limits of image.h or the kind is one that ebb does not read;
 // the message names the kind. Bytes behind the pixels are ignored.
 
-// What such a file says about itself.
+// Header fields of such a file.
 struct RasterInfo {
   int width = 0;
   int height = 0;

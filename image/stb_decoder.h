@@ -14,7 +14,7 @@ namespace ebb {
 // for that message.
 Image decode_with_stb(std::span<const uint8_t> file, const std::string& label, const char* format);
 
-// Alpha that is zero everywhere is a byte that nobody set: the image without it.
+// Alpha that is zero everywhere was never set; it is dropped.
 Image without_unused_alpha(const Image& image);
 
 }  // namespace ebb

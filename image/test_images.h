@@ -7,9 +7,9 @@
 
 namespace ebb {
 
-// Images to edit that belong to nobody else: scenes that look like photos, sketches in pencil,
-// and a mask. Each is kTestImageSide x kTestImageSide, RGB, the same on every machine with the same
-// cairo.
+// Images to edit that are free of other people's rights: scenes that look like photos, sketches in
+// pencil, and a mask. Each is kTestImageSide x kTestImageSide, RGB, the same on every machine with
+// the same cairo.
 inline constexpr int kTestImageSide = 256;
 
 std::vector<std::string> test_image_names();

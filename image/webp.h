@@ -13,7 +13,7 @@ namespace ebb {
 // The largest side that the format can hold.
 inline constexpr int kMaxWebpSide = 16383;
 
-// What a WebP says about itself, as it is stored.
+// Header fields of a WebP file, as stored.
 struct WebpInfo {
   int width = 0;
   int height = 0;

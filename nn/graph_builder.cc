@@ -55,12 +55,16 @@ Graph build_graph(const Network& network, int64_t batch, DType activations) {
 }
 
 Graph inference_graph(const Network& network, const std::map<std::string, int64_t>& batch,
-                      const Context& context) {
-  return optimize(build_graph(network, batch, activation_dtype(context.precision())), context);
+                      const Context& context, bool keep_module_outputs) {
+  Graph graph = build_graph(network, batch, activation_dtype(context.precision()));
+  // The passes fuse no module's output as long as a caller may ask for it.
+  if (!keep_module_outputs) graph.module_outputs.clear();
+  return optimize(graph, context);
 }
 
-Graph inference_graph(const Network& network, int64_t batch, const Context& context) {
-  return inference_graph(network, same_batch(network, batch), context);
+Graph inference_graph(const Network& network, int64_t batch, const Context& context,
+                      bool keep_module_outputs) {
+  return inference_graph(network, same_batch(network, batch), context, keep_module_outputs);
 }
 
 }  // namespace ebb

@@ -37,9 +37,11 @@ Graph build_graph(const Network& network, const std::map<std::string, int64_t>& 
 // The same batch for every input.
 Graph build_graph(const Network& network, int64_t batch, DType activations = DType::kF32);
 
-// The graph that inference runs on a context: in its precision, with all passes.
+// The graph that inference runs on a context: in its precision, with all passes. Without
+// keep_module_outputs it has no module outputs, and the passes may fuse what they would be.
 Graph inference_graph(const Network& network, const std::map<std::string, int64_t>& batch,
-                      const Context& context);
-Graph inference_graph(const Network& network, int64_t batch, const Context& context);
+                      const Context& context, bool keep_module_outputs = false);
+Graph inference_graph(const Network& network, int64_t batch, const Context& context,
+                      bool keep_module_outputs = false);
 
 }  // namespace ebb

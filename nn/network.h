@@ -8,7 +8,7 @@
 
 namespace ebb {
 
-// What an input means to those who run networks.
+// Role of an input for the code that runs networks.
 enum class InputRole {
   kSample,     // the noisy images
   kTime,       // how noisy they are

@@ -14,7 +14,7 @@ struct Value {
   int id = -1;
 };
 
-// What may follow the normalization of a GroupNorm.
+// Optional steps after a GroupNorm's normalization.
 struct GroupNormOptions {
   Activation activation = Activation::kNone;
   std::optional<Value> scale = {}, shift = {};  // [N, C]
@@ -24,7 +24,7 @@ struct GroupNormOptions {
 // The parameters of a LayerNorm: PyTorch's elementwise_affine=False, bias=False, and its default.
 enum class Affine { kNone, kWeight, kWeightAndBias };
 
-// What may go into attention besides q, k and v.
+// Optional inputs of attention besides q, k and v.
 struct AttentionOptions {
   std::optional<Value> extra_k = {}, extra_v = {};  // [N, tokens, C]: keys in front of the others
   std::optional<Value> bias = {};  // [heads, queries, all keys], added to the scaled products
@@ -34,7 +34,7 @@ struct AttentionOptions {
 // Whether a layer adds a learned vector to its outputs.
 enum class Bias { kNone, kLearned };
 
-// What a network's text is written against. Each consumer implements the four virtuals:
+// The operations that networks are written with. Each consumer implements the four virtuals:
 // ParamCollector lists the parameters, GraphBuilder builds the inference graph, EagerOps computes
 // layer by layer, autograd::Tape computes and records. Shapes are NHWC or [N, C].
 class Ops {
@@ -96,7 +96,7 @@ class Ops {
   Value avg_pool(const Scope& s, Value x, int64_t kernel) {
     return emit(ops::kAvgPool, PoolAttrs{kernel}, {x}, s);
   }
-  // Of square images: [N, H, H, C] -> [N, C].
+  // Square images only: [N, H, H, C] -> [N, C].
   Value global_avg_pool(const Scope& s, Value x) {
     return emit(ops::kAvgPool, PoolAttrs{.kernel = shape(x)[1], .flat = true}, {x}, s);
   }

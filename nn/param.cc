@@ -66,18 +66,18 @@ void engine_to_torch(const ParamSpec& spec, std::span<const float> engine, std::
 
 void initialize(const ParamSpec& spec, uint64_t seed, int64_t index, std::span<float> values) {
   const ParamInit& init = spec.info.init;
-  const RandomFillArgs drawn{.seed = seed,
-                             .stream = RandomStream::kInit,
-                             .image0 = static_cast<uint64_t>(index),
-                             .step = 0,
-                             .n = 1,
-                             .elements = static_cast<int64_t>(values.size()),
-                             .y = values.data()};
+  const RandomFillArgs fill{.seed = seed,
+                            .stream = RandomStream::kInit,
+                            .image0 = static_cast<uint64_t>(index),
+                            .step = 0,
+                            .n = 1,
+                            .elements = static_cast<int64_t>(values.size()),
+                            .y = values.data()};
   if (init.deviation > 0) {
-    cpu_kernels().random_normal.fn(drawn, KernelStream{});
+    cpu_kernels().random_normal.fn(fill, KernelStream{});
     for (float& value : values) value *= init.deviation;
   } else if (init.bound > 0) {
-    cpu_kernels().random_uniform.fn(drawn, KernelStream{});
+    cpu_kernels().random_uniform.fn(fill, KernelStream{});
     for (float& value : values) value = init.bound * (2 * value - 1);
   } else {
     std::fill(values.begin(), values.end(), init.constant);

@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// How PyTorch stores a parameter; the engine always has output channels first and input channels
+// PyTorch's layout of a parameter; the engine always has output channels first and input channels
 // last.
 enum class ParamLayout {
   kPlain,          // same in both

@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// Walks a network for its parameters: names, shapes, layouts, initial values. Computes nothing.
+// Collects a network's parameters: names, shapes, layouts, initial values. Computes nothing.
 class ParamCollector final : public Ops {
  public:
   // An input of one image.

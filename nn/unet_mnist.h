@@ -8,8 +8,8 @@ namespace ebb {
 
 enum class Conditioning { kNone, kTime, kClass };
 
-// How the time vectors enter when there is no class: z + t1 (DDPM edition) or z * t1 (flow
-// edition). With a class it is always c1 * z + t1.
+// Combination with the time vectors when there is no class: z + t1 (DDPM preset) or z * t1 (flow
+// preset). With a class it is always c1 * z + t1.
 enum class TimeFusion { kAdd, kMultiply };
 
 struct UnetMnistConfig {

@@ -6,7 +6,7 @@
 
 namespace ebb::test {
 
-// Where kernels that are no CPU kernels find their operands, and how a launch is judged.
+// Operands of kernels that do not run on the CPU, and the checks of their launches.
 class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;
@@ -27,7 +27,7 @@ class DeviceMemory {
 
 // A GPU, in builds with CUDA. DeviceError when there is none.
 DeviceMemory& gpu_memory();
-// Whether EBB_TEST_DEVICE=cuda asks for tests of the kernels on a GPU, and there alone.
+// Whether EBB_TEST_DEVICE=cuda selects tests of the kernels on a GPU alone.
 bool gpu_is_wanted();
 
 }  // namespace ebb::test

@@ -13,7 +13,7 @@
 // Memory and settings for tests that run CUDA kernels on the emulator.
 namespace ebb::test {
 
-// An array in emulated device memory. Fresh ones hold NaN bytes; reading what nobody wrote is an
+// An array in emulated device memory. Fresh ones hold NaN bytes; reading uninitialized bytes is an
 // error under the checker.
 template <class T>
 class DeviceArray {

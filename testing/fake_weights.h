@@ -9,7 +9,7 @@
 
 namespace ebb::test {
 
-// Weights without a file: element i of every tensor is i. Keeps what was asked of it.
+// Weights without a file: element i of every tensor is i. Keeps the requests.
 class FakeWeights final : public WeightSource {
  public:
   struct Read {

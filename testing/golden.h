@@ -19,7 +19,7 @@ class Golden {
   const std::string& model_config() const { return file_.metadata().at("ebb.model"); }
   bool contains(const std::string& name) const { return file_.find(name) != nullptr; }
 
-  // What follows `prefix` in the names that start with it.
+  // The remainders of the names that start with `prefix`.
   std::set<std::string> names_after(const std::string& prefix) const {
     std::set<std::string> names;
     for (const TensorEntry& entry : file_.entries()) {

@@ -3,7 +3,7 @@
 #include "base/dtype.h"
 #include "testing/op_cases.h"
 
-// What a row of testing/op_cases.h costs at least.
+// Lower bounds on the time of the rows of testing/op_cases.h.
 namespace ebb {
 
 enum class CasePass { kForward, kBackward, kBoth, kBackwardInput, kBackwardWeight };

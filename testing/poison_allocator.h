@@ -12,7 +12,7 @@
 namespace ebb::test {
 
 // Hands out memory full of NaN (every byte 0xff) with guard bytes on both sides, and never the same
-// block twice in a row: a read of something nobody wrote shows as NaN, a write beyond a block as a
+// block twice in a row: a read of uninitialized memory shows as NaN, a write beyond a block as a
 // damaged guard. Released blocks are poisoned too.
 class PoisonAllocator final : public Allocator {
  public:

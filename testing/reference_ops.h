@@ -175,7 +175,7 @@ class ReferenceOps final : public Ops {
     return result;
   }
 
-  // Of one batch: nothing is read modulo it.
+  // For a single batch: no operand is read modulo it.
   static std::vector<double> group_norm(const GroupNormAttrs& attrs, const Shape& s,
                                         const Operands& x) {
     const std::vector<double> none;

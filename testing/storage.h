@@ -18,7 +18,7 @@ inline std::vector<float> from_storage(const std::vector<uint16_t>& bits, DType 
   for (uint16_t b : bits) values.push_back(dtype == DType::kF16 ? f16_to_f32(b) : bf16_to_f32(b));
   return values;
 }
-// What is left of the values after storing them.
+// The values as they are after storing them.
 inline std::vector<float> rounded(const std::vector<float>& values, DType dtype) {
   return dtype == DType::kF32 ? values : from_storage(to_storage(values, dtype), dtype);
 }

@@ -9,7 +9,7 @@
 
 namespace ebb {
 
-// What a file is, told by its first bytes and never by its name.
+// Kind of a file, by its first bytes and never by its name.
 enum class FileKind {
   kUnknown,
   kEmpty,
@@ -48,7 +48,7 @@ FileKind file_kind(const FileReader& file);
 // "a PNG image"
 const char* describe(FileKind kind);
 
-// FormatError that says what the file is, what was wanted ("safetensors weights") and what to do;
+// FormatError that says what the file is, what was expected ("safetensors weights") and what to do;
 // returns when the kind is unknown or one of `accepted`.
 void refuse_other_kinds(const FileReader& file, std::string_view wanted,
                         std::initializer_list<FileKind> accepted);

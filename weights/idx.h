@@ -30,7 +30,7 @@ struct IdxLabels {
 
 inline constexpr int64_t kMaxLabels = 256;  // a label is a byte
 
-// Reads an IDX file, gzipped or not (told by content). FormatError when it breaks a rule: exact
+// Reads an IDX file, gzipped or not (detected by content). FormatError when it breaks a rule: exact
 // magic number and size, at least one image, of the expected size if there is one, labels below
 // `classes`, intact gzip.
 IdxImages read_idx_images(const std::string& path,

@@ -15,7 +15,7 @@ namespace {
 constexpr ImageSize kSize{28, 28};
 constexpr int64_t kLetters = 26;
 
-// Of EMNIST's parts (Cohen et al. 2017), and of everything else.
+// The number of classes in EMNIST's parts (Cohen et al. 2017) and in all other data sets.
 int64_t classes_of(const std::string& part) {
   constexpr std::pair<std::string_view, int64_t> kParts[] = {{"emnist-byclass", 62},
                                                              {"emnist-bymerge", 47},

@@ -21,7 +21,7 @@ struct MnistDataset {
   int64_t classes = 10;
 };
 
-// Where the files are: `flag`, what --data says, or when that is empty $EBB_DATA, else data/mnist.
+// Directory of the files: `flag` (the value of --data) or, if empty, $EBB_DATA, else data/mnist.
 std::string mnist_directory(const std::string& flag);
 
 // The number of classes to expect, when it is not the number that the data set's name implies.

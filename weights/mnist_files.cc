@@ -86,7 +86,8 @@ std::vector<MnistFiles> sets_in_any(const std::vector<fs::path>& directories) {
   return sets;
 }
 
-// Where data sets may lie, the nearest first: a set in an earlier group hides those behind it.
+// Directories searched for data sets, the nearest first: a set in an earlier group hides later
+// ones.
 std::vector<std::vector<fs::path>> places(const fs::path& root) {
   const auto below = [](const fs::path& directory) {
     return std::vector{directory, directory / "raw", directory / "gzip",

@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// How many elements are no numbers.
+// Counts of NaN and infinite elements.
 struct NonFinite {
   uint64_t nan = 0;
   uint64_t infinite = 0;

@@ -62,7 +62,7 @@ class HeaderEvents : public JsonEvents {
   Place place_inside(bool object);
   void begin_tensor();
   void finish_tensor();
-  // A value that no rule asks for: an error, unless it sits in a field that readers ignore.
+  // A value that no rule needs: an error, unless it is in a field that readers ignore.
   void other_value(const char* found);
 
   const std::string& label_;
@@ -288,7 +288,7 @@ void check_layout(SafetensorsHeader& header, uint64_t data_bytes, const LoadLimi
   }
 }
 
-// What the JSON parser would let pass: it ends at a NUL and skips a byte order mark.
+// Flaws that the JSON parser would accept: it stops at a NUL and skips a byte order mark.
 void check_raw_text(std::string_view json, const std::string& label) {
   const size_t nul = json.find('\0');
   if (nul != std::string_view::npos) {

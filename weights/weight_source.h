@@ -49,8 +49,8 @@ class WeightSource {
   // Counts as stream() does.
   virtual NonFinite read(std::string_view name, DType dtype, std::span<std::byte> dst);
 
-  // Reads what nobody asked for and returns the SHA-256 of the file, as 64 hexadecimal digits.
-  // FormatError when the source carries a digest of its own and a byte differs.
+  // Reads the tensors that were not requested and returns the SHA-256 of the file, as 64
+  // hexadecimal digits. FormatError when the source carries a digest of its own and a byte differs.
   // For several files: the SHA-256 of the list that sha256sum prints for them.
   virtual std::string finish() = 0;
 

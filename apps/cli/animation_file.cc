@@ -31,12 +31,13 @@ void check_animation(const std::string& flag, const std::string& path, PixelSize
 }
 
 void write_animation(const std::string& path, std::span<const Image> frames,
-                     const Provenance& provenance, Overwrite overwrite) {
+                     const Provenance* provenance, Overwrite overwrite) {
   const AnimationTiming timing;
-  write_output_file(path,
-                    is_webp_name(path) ? encode_webp(frames, timing, webp_packet(provenance))
-                                       : encode_gif(frames, timing, gif_comment(provenance)),
-                    overwrite);
+  const bool webp = is_webp_name(path);
+  std::string text;
+  if (provenance != nullptr) text = webp ? webp_packet(*provenance) : gif_comment(*provenance);
+  write_output_file(
+      path, webp ? encode_webp(frames, timing, text) : encode_gif(frames, timing, text), overwrite);
 }
 
 }  // namespace ebb

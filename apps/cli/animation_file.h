@@ -17,8 +17,8 @@ bool is_webp_name(const std::string& path);
 // size, or ebb could not read it again.
 void check_animation(const std::string& flag, const std::string& path, PixelSize frame);
 
-// Writes the frames with what made them; IoError as for write_png().
+// Writes the frames with what made them, unless that is null; IoError as for write_png().
 void write_animation(const std::string& path, std::span<const Image> frames,
-                     const Provenance& provenance, Overwrite overwrite);
+                     const Provenance* provenance, Overwrite overwrite);
 
 }  // namespace ebb

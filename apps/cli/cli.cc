@@ -2,25 +2,30 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <new>
 #include <system_error>
 
+#include "apps/cli/build_id.h"
 #include "apps/cli/error_json.h"
 #include "apps/cli/kernels_flag.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/unlink_on_signal.h"
 #include "engine/backend.h"
 
 namespace ebb {
 namespace {
 
+constexpr int64_t kMaxThreads = 1024;
 constexpr size_t kMaxMessage = 2000;  // characters of a message that quotes the command line
 
-// How CLI11 words "--grid=3" for a flag without value; the flag's name comes first.
+// CLI11's message for "--grid=3" when the flag takes no value; the flag's name precedes it.
 constexpr const char* kValueOfFlag = " was given a disallowed flag override";
 
 const char* kind_of(ExitCode code) {
@@ -93,7 +98,7 @@ std::string command_names(const CLI::App& app) {
   return names;
 }
 
-// What the parser could not place: the first unknown flag, else the first word.
+// The argument that the parser rejected: the first unknown flag, else the first extra word.
 std::string unexpected_argument(const CLI::App& app) {
   const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
   const auto is_flag = [](const std::string& extra) { return extra.size() > 1 && extra[0] == '-'; };
@@ -143,6 +148,23 @@ void parse(CLI::App& app, const std::vector<std::string>& arguments) {
   app.parse(flags);
 }
 
+std::string environment(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? "" : value;
+}
+
+int64_t threads_of_environment() {
+  const std::string text = environment("EBB_THREADS");
+  if (text.empty()) return 0;
+  int64_t threads = -1;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, threads);
+  EBB_CHECK(error == std::errc() && rest == end && threads >= 0 && threads <= kMaxThreads,
+            UsageError, "EBB_THREADS ", terminal_safe(text), ": must be 0..", kMaxThreads,
+            ". Correct the variable or unset it.");
+  return threads;
+}
+
 }  // namespace
 
 Json error_json(const Error& error) { return error_object(error.code(), error.what()); }
@@ -150,6 +172,7 @@ Json error_json(const Error& error) { return error_object(error.code(), error.wh
 int run_program(Command program, const std::vector<std::string>& arguments) {
   CLI::App& app = program.app();
   std::signal(SIGXFSZ, SIG_IGN);
+  unlink_files_on_signals();
   const bool as_json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
     parse(app, arguments);
@@ -191,14 +214,16 @@ void run_program_or_throw(Command program, const std::vector<std::string>& argum
 
 void add_version_flag(Command program) {
   CLI::App& app = program.app();
-  app.set_version_flag("--version", cat(app.get_name(), " ", program_version()));
+  app.set_version_flag("--version", [name = app.get_name()] { return version_text(name); });
 }
 
-const char* program_version() { return EBB_VERSION; }
-
 void add_device_flags(Command command, DeviceFlags& flags) {
-  command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N").show_default();
-  add_integer(command, "--threads", flags.threads, 0, 1024, "CPU threads (0: all)");
+  const std::string device = environment("EBB_DEVICE");
+  if (!device.empty()) flags.device = device;
+  command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N ($EBB_DEVICE)")
+      .show_default();
+  add_integer(command, "--threads", flags.threads, 0, kMaxThreads,
+              "CPU threads (0: $EBB_THREADS, OMP_NUM_THREADS, or all it may use)");
   add_precision_flag(command, flags);
   add_kernels_flag(command, flags.kernels);
 }
@@ -212,9 +237,12 @@ void add_precision_flag(Command command, DeviceFlags& flags) {
 std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
   return make_context(
       {.device = flags.device,
-       .threads = static_cast<int>(flags.threads),
+       .threads = static_cast<int>(flags.threads == DeviceFlags::kThreadsNotGiven
+                                       ? threads_of_environment()
+                                       : flags.threads),
        .precision = flags.precision(),
-       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault});
+       .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault,
+       .on_remark = [](const std::string& remark) { std::cerr << remark << '\n'; }});
 }
 
 }  // namespace ebb

@@ -22,19 +22,22 @@ int run_program(Command program, const std::vector<std::string>& arguments);
 // as UsageError. Output streams are left as they are.
 void run_program_or_throw(Command program, const std::vector<std::string>& arguments);
 
-// Thrown by a callback that wants an exit code without a message.
+// Thrown by a callback to set an exit code without a message.
 struct ExitWith {
   int code;
 };
 
-// Adds "--version", which prints "<name> <version>".
+// Adds "--version", which prints version_text().
 void add_version_flag(Command program);
 const char* program_version();  // "0.1.0"
 
-// --device, --threads, --precision and --kernels.
+// --device, --threads, --precision and --kernels. $EBB_DEVICE and $EBB_THREADS stand in for the
+// first two where they are not given.
 struct DeviceFlags {
+  static constexpr int64_t kThreadsNotGiven = -1;
+
   std::string device = "auto";
-  int64_t threads = 0;
+  int64_t threads = kThreadsNotGiven;  // 0: all
   std::string precision_name = "f32";
   std::string kernels = "default";  // add_kernels_flag()
 

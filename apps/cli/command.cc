@@ -115,9 +115,9 @@ Flag Command::add_flag(const std::string& names, bool& value, const std::string&
 }
 
 Flag Command::add_option_function(const std::string& names,
-                                  std::function<void(const std::string&)> read,
+                                  const std::function<void(const std::string&)>& read,
                                   const std::string& help) {
-  return Flag(*app_->add_option_function<std::string>(names, std::move(read), help));
+  return Flag(*app_->add_option_function<std::string>(names, read, help));
 }
 
 Flag Command::option(const std::string& name) const { return Flag(*app_->get_option(name)); }
@@ -151,7 +151,8 @@ Flag add_number(Command command, const std::string& names, std::optional<double>
 
 Flag add_choice_function(Command command, const std::string& names,
                          const std::vector<std::string>& choices,
-                         std::function<void(const std::string&)> use, const std::string& help) {
+                         const std::function<void(const std::string&)>& use,
+                         const std::string& help) {
   std::string expected;
   for (const std::string& choice : choices) expected += (expected.empty() ? "" : ", ") + choice;
   const auto read = [choices, use, expected, flag = flag_of(names)](const std::string& text) {

@@ -14,8 +14,8 @@ class Option;
 
 namespace ebb {
 
-// What a command line takes. CLI11 does the work behind these handles and shows in no header: a
-// file that includes it takes ten seconds longer to compile.
+// A command line's flags. CLI11 does the work behind these handles but is included by no header: it
+// is slow to compile.
 
 // A flag, an option or a positional argument. A handle: copies mean the same flag.
 class Flag {
@@ -59,7 +59,8 @@ class Command {
                   const std::string& help);
   Flag add_flag(const std::string& names, bool& value, const std::string& help);
   // `read` takes the text of the value and throws UsageError when it is none.
-  Flag add_option_function(const std::string& names, std::function<void(const std::string&)> read,
+  Flag add_option_function(const std::string& names,
+                           const std::function<void(const std::string&)>& read,
                            const std::string& help);
   Flag option(const std::string& name) const;  // one that was added before
 
@@ -100,7 +101,8 @@ Flag add_choice(Command command, const std::string& names, std::optional<std::st
 // The same for a flag that does something: `use` gets one of the choices.
 Flag add_choice_function(Command command, const std::string& names,
                          const std::vector<std::string>& choices,
-                         std::function<void(const std::string&)> use, const std::string& help);
+                         const std::function<void(const std::string&)>& use,
+                         const std::string& help);
 // A number of bytes with a unit: 500, 32KiB, 24GB.
 Flag add_bytes(Command command, const std::string& names, uint64_t& value, const std::string& help);
 

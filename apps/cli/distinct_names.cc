@@ -33,8 +33,8 @@ size_t common_end(const Parts& a, const Parts& b) {
   return static_cast<size_t>(end - a.rbegin());
 }
 
-// What is left of each path when all have lost what they share at both ends; the last part of one
-// that has nothing left.
+// Names each path by its parts without those that all share at either end, or by its last part if
+// nothing remains.
 void name_group(const std::vector<Parts>& all, const std::vector<size_t>& group,
                 std::vector<std::string>& names) {
   const Parts& first = all[group.front()];

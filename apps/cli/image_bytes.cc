@@ -22,7 +22,7 @@ std::string_view text_of(const std::vector<std::byte>& content) {
   return {reinterpret_cast<const char*>(content.data()), content.size()};
 }
 
-// Of one of the formats of raster_formats.h.
+// For the formats of raster_formats.h.
 std::string raster_summary(const ImageBytes& file) {
   const RasterInfo info = file.kind() == FileKind::kBmp ? read_bmp_info(file.bytes(), file.label())
                           : file.kind() == FileKind::kPnm

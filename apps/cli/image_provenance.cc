@@ -1,5 +1,6 @@
 #include "apps/cli/image_provenance.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,8 @@ namespace ebb {
 namespace {
 
 const std::string kGifStart = std::string(kProvenanceKeyword) + " ";
+
+const std::string kPadding(1, '\0');  // chunks of a WebP have an even length
 
 // Around the JSON, whose <, > and & are entities.
 constexpr std::string_view kPacketStart =
@@ -51,6 +54,24 @@ std::optional<Provenance> parse_packet(const std::string& xmp, const std::string
   return parse_provenance_json(json, label);
 }
 
+// A comment as the bytes of a GIF: blocks of at most 255, each behind its length.
+std::string gif_comment_block(const std::string& comment) {
+  constexpr size_t kMaxBlock = 255;
+  std::string block = "\x21\xFE";
+  for (size_t at = 0; at < comment.size(); at += kMaxBlock) {
+    const std::string part = comment.substr(at, kMaxBlock);
+    block += static_cast<char>(part.size());
+    block += part;
+  }
+  return block + '\0';
+}
+
+std::string little_endian(size_t value) {
+  std::string bytes;
+  for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(value >> shift & 0xFF);
+  return bytes;
+}
+
 }  // namespace
 
 std::string gif_comment(const Provenance& provenance) {
@@ -61,6 +82,25 @@ std::string webp_packet(const Provenance& provenance) {
   std::string json = provenance_json(provenance);
   for (const auto& [character, entity] : kEntities) replace_all(json, character, entity);
   return std::string(kPacketStart) + json + std::string(kPacketEnd);
+}
+
+std::vector<uint8_t> bytes_without_provenance(const ImageBytes& file) {
+  std::vector<uint8_t> bytes(file.bytes().begin(), file.bytes().end());
+  std::string text;
+  if (file.kind() == FileKind::kGif) {
+    for (const std::string& comment : read_gif_info(bytes, file.label()).comments) {
+      if (comment.starts_with(kGifStart + "{")) text = gif_comment_block(comment);
+    }
+  } else if (file.kind() == FileKind::kWebp) {
+    text = read_webp_info(bytes, file.label()).xmp;
+    text = cat("XMP ", little_endian(text.size()), text, text.size() % 2 == 0 ? "" : kPadding);
+  }
+  const auto found = std::search(bytes.begin(), bytes.end(), text.begin(), text.end());
+  if (found == bytes.end()) return bytes;
+  bytes.erase(found, found + static_cast<int64_t>(text.size()));
+  // The size of a WebP stands in its header.
+  if (file.kind() == FileKind::kWebp) std::fill_n(bytes.begin() + 4, 4, uint8_t{0});
+  return bytes;
 }
 
 ImageFile read_image_file(const ImageBytes& file) {

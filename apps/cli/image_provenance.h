@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/cli/image_bytes.h"
 #include "apps/cli/provenance.h"
@@ -14,15 +15,19 @@ std::string gif_comment(const Provenance& provenance);
 // The XMP packet that a WebP carries: provenance_json() in one property.
 std::string webp_packet(const Provenance& provenance);
 
-// What an image file is and how it was made.
+// The bytes of an animation that ebb wrote without the text of how it was made: the same for the
+// same frames.
+std::vector<uint8_t> bytes_without_provenance(const ImageBytes& file);
+
+// An image file: its format and how it was made.
 struct ImageFile {
   std::string description;  // "PNG image, 28 x 28 pixels, ..."
   bool animation = false;
   std::optional<Provenance> provenance;
 };
 
-// Of the kinds that ebb does not write, the description. FormatError for files that are no image
-// and damaged ones; the pixels are not decoded.
+// For kinds that ebb does not write, only the description. Throws FormatError for damaged files and
+// files that are not images; pixels are not decoded.
 ImageFile read_image_file(const ImageBytes& file);
 ImageFile read_image_file(const std::string& path);
 

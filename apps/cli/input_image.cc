@@ -68,7 +68,8 @@ Image pick(const IdxImages& images, const std::string& index, const std::string&
 StoredImage read_idx_image(const IndexedName& name, const std::string& path,
                            const std::string& where) {
   EBB_CHECK(!name.index.empty(), UsageError, where,
-            ": an IDX file holds many images. Say which: ", path_label(name.path + "#0"), ".");
+            ": an IDX file holds many images. Choose one, as in ", path_label(name.path + "#0"),
+            ".");
   return {pick(read_idx_images(path), name.index, where),
           {name.path, sha256_hex(FileReader(path))}};
 }
@@ -116,7 +117,7 @@ double ink_mean(const Image& image) {
   return weight > 0 ? sum / weight : 0;
 }
 
-// What shows through where the image is transparent.
+// The level that shows through where the image is transparent.
 uint8_t background_for(const Image& image, const ImageFormat& format, Invert option) {
   if (image.channels != 4 || !format.light_on_dark || option == Invert::kYes) return kWhite;
   if (option == Invert::kNo) return kBlack;
@@ -124,7 +125,7 @@ uint8_t background_for(const Image& image, const ImageFormat& format, Invert opt
   return transparent_border && ink_mean(image) > kMiddle ? kBlack : kWhite;
 }
 
-// The median level of the outermost pixels: a stroke that runs off the paper does not move it.
+// The median level of the outermost pixels: a stroke that runs off the paper does not change it.
 double border_level(const Image& gray) {
   std::vector<uint8_t> border;
   for (int y = 0; y < gray.height; ++y) {
@@ -139,9 +140,9 @@ double border_level(const Image& gray) {
   return *middle;
 }
 
-// Whether what is drawn is darker than what it is drawn on. `gray` has the model's size, where even
-// a thin stroke covers some of the pixels: the paper is the border, and the strokes are whichever
-// of the darkest and the lightest pixels stand out more from it.
+// Whether the strokes are darker than their background. `gray` has the model's size, where even a
+// thin stroke covers some of the pixels: the paper is the border, and the strokes are whichever of
+// the darkest and the lightest pixels stand out more from it.
 bool is_dark_on_light(const Image& gray) {
   constexpr size_t kStrokeShare = 50;    // strokes cover at least a fiftieth
   constexpr double kLeastContrast = 12;  // levels; below it is the grain of the paper
@@ -205,10 +206,10 @@ ImageFormat image_format(const Network& network) {
   ImageFormat format{.width = static_cast<int>(x[1]),
                      .height = static_cast<int>(x[0]),
                      .channels = static_cast<int>(x[2]),
-                     .range = PixelRange::kMinusOneToOne,
+                     .range = DataRange::kMinusOneToOne,
                      .light_on_dark = false};
   if (Json::parse(network.config).value("name", "") == "mnist_unet") {
-    format.range = PixelRange::kZeroToOne;
+    format.range = DataRange::kZeroToOne;
     format.light_on_dark = true;
   }
   return format;

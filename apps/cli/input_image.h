@@ -15,7 +15,7 @@ struct ImageFormat {
   int width = 0;
   int height = 0;
   int channels = 1;
-  PixelRange range = PixelRange::kZeroToOne;
+  DataRange range = DataRange::kZeroToOne;
   bool light_on_dark = false;  // drawings are light strokes on black, as in MNIST
 };
 ImageFormat image_format(const Network& network);
@@ -40,7 +40,7 @@ struct InputImage {
   }
 };
 
-// Reads an image of the kinds that image_bytes.h lists, told apart by content, from a file or a
+// Reads an image of the kinds that image_bytes.h lists, detected by content, from a file or a
 // stream ("-": standard input), or image i of an IDX file given as "file#i" (an IDX file without a
 // directory in its name is also looked for where the data set is). In this order:
 //   1. Transparency is put on a background: white, or for light_on_dark models black with
@@ -58,7 +58,7 @@ InputImage read_input_image(const std::string& flag, const std::string& name,
 // The file that a path of an InputFile means here; a stream is itself.
 std::string find_input_file(const std::string& path);
 
-// Which pixels to inpaint.
+// The pixels to inpaint.
 struct Mask {
   std::vector<float> inpaint;     // [height][width], 1: inpaint, 0: keep
   std::optional<InputFile> file;  // nothing for a mask with a name

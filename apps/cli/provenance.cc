@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "diffusion/sampler.h"
 
 namespace ebb {
 
@@ -38,12 +39,14 @@ void from_json(const Json& json, std::vector<InputFile>& files) {
 }
 
 constexpr const char* kParametersKeyword = "parameters";
+constexpr const char* kPhilox = "philox";
 constexpr const char* kLegacyImageKey = "picture";
 
 // Calls visit(name, member) for every field: the one list that writing and reading share.
 template <typename P, typename Visit>
 void for_each_field(P& provenance, Visit visit) {
   visit("version", provenance.version);
+  visit("build", provenance.build);
   visit("argv", provenance.argv);
   visit("seeds", provenance.seeds);
   visit(provenance.legacy_key ? kLegacyImageKey : "image", provenance.image);
@@ -55,6 +58,7 @@ void for_each_field(P& provenance, Visit visit) {
   visit("sampler", provenance.sampler);
   visit("steps", provenance.steps);
   visit("cfg_scale", provenance.cfg_scale);
+  visit("denoising_strength", provenance.denoising_strength);
   visit("width", provenance.width);
   visit("height", provenance.height);
   visit("device", provenance.device);
@@ -73,6 +77,14 @@ std::string quote_value(const std::string& value) {
   return value.find_first_of(",:\"\n") == std::string::npos ? value : Json(value).dump();
 }
 
+// The name of a sampler that those programs know.
+std::string sampler_title(const std::string& name) {
+  for (const SamplerInfo& info : samplers()) {
+    if (name == info.name) return info.title;
+  }
+  return name;
+}
+
 // prompt, optional negative prompt, then "Key: value" pairs on one line.
 std::string parameters_text(const Provenance& p) {
   std::vector<std::string> pairs;
@@ -80,13 +92,17 @@ std::string parameters_text(const Provenance& p) {
     if (!value.empty()) pairs.push_back(cat(key, ": ", quote_value(value)));
   };
   if (p.steps > 0) add("Steps", std::to_string(p.steps));
-  add("Sampler", p.sampler);
+  add("Sampler", sampler_title(p.sampler));
   if (p.steps > 0) add("CFG scale", number(p.cfg_scale));
   if (!p.seeds.empty()) add("Seed", std::to_string(p.seeds.front()));
   if (p.width > 0) add("Size", cat(p.width, "x", p.height));
+  if (p.denoising_strength > 0) add("Denoising strength", number(p.denoising_strength));
+  if (p.rng == kPhilox) add("RNG", "Philox");
   add("Model hash", p.model_sha256.substr(0, 10));
   add("Model", std::filesystem::path(p.model).stem().string());
   add("Version", "ebb " + p.version);
+  // With fewer than three pairs those programs take the line for a prompt.
+  if (pairs.size() < 3 && p.argv.size() > 1) add("Command", p.argv[1]);
 
   std::string text;
   if (!p.prompt.empty()) text += p.prompt + "\n";

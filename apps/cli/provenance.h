@@ -17,10 +17,11 @@ struct InputFile {
   friend bool operator==(const InputFile&, const InputFile&) = default;
 };
 
-// How an image was made: all that is needed to regenerate it.
+// Everything needed to regenerate an image.
 struct Provenance {
   std::string version;            // of ebb, for example "0.1.0"
-  std::vector<std::string> argv;  // program name first
+  std::string build;              // build_commit(); the version alone does not settle the bits
+  std::vector<std::string> argv;  // canonical_command()
   std::vector<uint64_t> seeds;    // one per image in the file, row by row of a grid
   int image = 0;                  // its number among those of the command, from 0; 0 for a grid
   std::vector<InputFile> inputs;  // images, masks
@@ -31,7 +32,10 @@ struct Provenance {
   std::string sampler;  // empty when nothing was sampled, with steps 0
   int steps = 0;
   double cfg_scale = 1;  // 1: no guidance
-  int width = 0;         // of one image, pixels
+  // Noise level at which an edit of another image starts, as a fraction of all timesteps. 0: not
+  // made from an image.
+  double denoising_strength = 0;
+  int width = 0;  // of one image, pixels
   int height = 0;
   std::string device;  // "cpu", "cuda:0"
   std::string dtype;

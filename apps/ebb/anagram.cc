@@ -87,7 +87,7 @@ void run(const Flags& flags, const Invocation& invocation) {
     for (int64_t k = 0; k < images; ++k) {
       provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
     }
-    write_figure(job.out(), files, make_labeled_grid(cells, files.columns, grid, kFigureScale),
+    write_figure(job.results(), files, make_labeled_grid(cells, files.columns, grid, kFigureScale),
                  provenance);
   } else {
     const std::vector<Image> images_generated = to_images(values, job.image(), job.range());
@@ -98,7 +98,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                            .prompt = prompt,
                            .note = ""});
     }
-    write_images(job.out(), files, generated, provenance);
+    write_images(job.results(), files, generated, provenance);
   }
   PredictionPrinter classifier(job);
   for (size_t v = 0; v < views.size(); ++v) {

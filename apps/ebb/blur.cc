@@ -12,10 +12,7 @@
 namespace ebb {
 namespace {
 
-struct Flags {
-  SampleFlags job;
-  InputFlags input;
-  std::string timesteps = "250,500,750";
+struct Flags : NoisyImageFlags {
   int64_t kernel = 0;  // 0: searched
   double sigma = 0;    // 0: searched
 };
@@ -45,19 +42,23 @@ std::string blur_text(const BlurResult& blur) {
   return cat("k ", blur.taps, ", \u03c3 ", blur.sigma);
 }
 
-void print_row(std::ostream& out, const std::string& title, const BlurResult& blur, double noisy,
+void print_row(Results& results, const std::string& title, const BlurResult& blur, double noisy,
                size_t tried) {
-  out << std::left << std::setw(9) << title << std::right << "  kernel " << std::setw(2)
-      << blur.taps << "  sigma " << std::setw(4) << blur.sigma << "  MSE " << std::fixed
-      << std::setprecision(5) << blur.mse << "  (noisy " << noisy << ", " << std::defaultfloat
-      << std::setprecision(6) << tried << (tried == 1 ? " kernel" : " kernels tried") << ")\n";
+  results.append("blurs", Json{{"level", title},
+                               {"kernel", blur.taps},
+                               {"sigma", blur.sigma},
+                               {"mse", blur.mse},
+                               {"noisy_mse", noisy}});
+  results.text() << std::left << std::setw(9) << title << std::right << "  kernel " << std::setw(2)
+                 << blur.taps << "  sigma " << std::setw(4) << blur.sigma << "  MSE " << std::fixed
+                 << std::setprecision(5) << blur.mse << "  (noisy " << noisy << ", "
+                 << std::defaultfloat << std::setprecision(6) << tried
+                 << (tried == 1 ? " kernel" : " kernels tried") << ")\n";
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
-  EBB_CHECK(!flags.job.gif, UsageError, "--gif: ebb blur has no steps to animate. Leave it out.");
-  refuse_step_flags(flags.job, "for ebb blur, which has no steps");
-  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb blur, which runs no network");
-  const SampleJob job(flags.job, invocation);
+  refuse_network_flags(flags.job, "ebb blur");
+  SampleJob job(flags.job, invocation);
   const std::vector<BlurResult> candidates = candidates_for(flags, job);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
@@ -75,7 +76,7 @@ void run(const Flags& flags, const Invocation& invocation) {
     const auto results = try_blurs(job.context(), level.x, start.values, candidates);
     const BlurResult& best = best_blur(results);
     const std::vector<float> noisy_values = level.x.to_host();
-    print_row(invocation.out, level.title, best, mse_from_image(noisy_values, start.values),
+    print_row(job.results(), level.title, best, mse_from_image(noisy_values, start.values),
               results.size());
     const FilterRunner blur(job.context(), low_pass(best.taps, best.sigma));
     const std::vector<Image> noisy = images_of(job, noisy_values);
@@ -90,22 +91,24 @@ void run(const Flags& flags, const Invocation& invocation) {
       labels.rows.push_back(cat(level.title, ", ", blur_text(best)));
     }
   }
-  if (!files.grid) return write_images(job.out(), files, generated, provenance);
+  if (!files.grid) {
+    write_images(job.results(), files, generated, provenance);
+    return job.print_results();
+  }
   for (int64_t k = 0; k < images; ++k) {
     provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
   }
-  write_figure(job.out(), files, make_labeled_grid(cells, 3, labels, kFigureScale), provenance);
+  write_figure(job.results(), files, make_labeled_grid(cells, 3, labels, kFigureScale), provenance);
+  job.print_results();
 }
 
 }  // namespace
 
-// `ebb blur -i IMG -t 250,500,750`: noised images and what Gaussian blur makes of them, the
-// classical way to denoise; the kernel that comes closest to the original, unless one is given.
+// `ebb blur -i IMG -t 250,500,750`: noisy images and Gaussian blur applied to them, the classical
+// way to denoise; the kernel that comes closest to the original, unless one is given.
 void add_blur(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  add_input_flags(command, flags->input);
-  command.add_option("-t,--timesteps", flags->timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
-      .type_name("LIST");
+  add_noisy_image_flags(command, *flags);
   add_integer(command, "--kernel", flags->kernel, 1, 255,
               "Taps of the Gaussian kernel, odd (the best of 3 to 25 by mean squared error)");
   add_number(command, "--sigma", flags->sigma, 0.05, 50,

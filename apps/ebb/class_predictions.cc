@@ -19,14 +19,14 @@ bool generates_digits(const SampleJob& job) {
 }  // namespace
 
 struct PredictionPrinter::Impl {
-  std::ostream& out;
+  Results& results;
   DigitClassifier classifier;
 };
 
 PredictionPrinter::PredictionPrinter(const SampleJob& job) {
   if (!generates_digits(job)) return;
   try {
-    impl_.reset(new Impl{job.out(), load_classifier(job.context())});
+    impl_.reset(new Impl{job.results(), load_classifier(job.context())});
   } catch (const IoError& error) {
     job.err() << "warning: images not classified: " << error.what() << '\n';
   }
@@ -42,8 +42,12 @@ void PredictionPrinter::print(const std::string& what, std::span<const float> va
   std::array<char, 32> share;
   std::snprintf(share.data(), share.size(), "%.1f",
                 100.0 * static_cast<double>(right) / static_cast<double>(predictions.images));
-  impl_->out << "classified " << what << " as " << expected << ": " << share.data() << " % ("
-             << right << " of " << predictions.images << ")\n";
+  impl_->results.append("classified", Json{{"what", what},
+                                           {"expected", expected},
+                                           {"right", right},
+                                           {"images", predictions.images}});
+  impl_->results.text() << "classified " << what << " as " << expected << ": " << share.data()
+                        << " % (" << right << " of " << predictions.images << ")\n";
 }
 
 }  // namespace ebb

@@ -33,7 +33,7 @@ struct CommandInfo {
   const char* name;
   const char* description;
   void (*add)(Command command, const Invocation& invocation);
-  bool replayable;              // writes nothing but images that record the command line
+  bool replayable;              // writes only images that store the command line
   const char* alias = nullptr;  // an older name
 };
 

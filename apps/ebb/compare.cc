@@ -5,11 +5,11 @@
 #include <ostream>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/progress.h"
 #include "apps/ebb/commands.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "diffusion/compare_layers.h"
-#include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
@@ -20,6 +20,7 @@ struct Flags {
   double tolerance = 1e-10;
   bool no_passes = false;
   bool json = false;
+  ProgressFlag progress;
   DeviceFlags device;
 };
 
@@ -60,12 +61,17 @@ void print_json(std::ostream& out, const Flags& flags, const std::vector<LayerCo
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
+  Progress progress(invocation.progress.value_or(flags.progress.mode()));
   const auto context = make_context(flags.device);
-  const LoadedModel model = load_model(*context, find_model(flags.model));
+  const Model model = Model::load(*context, flags.model);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
-  const std::vector<LayerComparison> layers =
-      compare_with_reference(*context, model, flags.reference, !flags.no_passes);
+  const std::vector<LayerComparison> layers = compare_with_reference(
+      *context, model, flags.reference, !flags.no_passes, [&](int64_t done, int64_t total) {
+        if (done == 1) progress.begin(total, {.name = "layer"});
+        progress.update(done);
+      });
+  progress.finish();
   const auto first = std::find_if_not(layers.begin(), layers.end(), [&](const auto& layer) {
     return is_within(layer, flags.tolerance);
   });
@@ -79,7 +85,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                                                : cat("first diverging layer: ", first_diverging))
                    << '\n';
   }
-  if (!first_diverging.empty()) throw ExitWith(1);
+  if (!first_diverging.empty()) throw ExitWith{1};
 }
 
 }  // namespace
@@ -100,6 +106,7 @@ void add_compare(Command command, const Invocation& invocation) {
                    "Run the network as written, without folding and fusing layers");
   command.add_flag("--json", flags->json, "Print one JSON object instead of a table");
   add_device_flags(command, flags->device);
+  add_progress_flag(command, flags->progress);
   command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 

@@ -10,7 +10,7 @@
 #include "base/stream.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "diffusion/find_model.h"
+#include "diffusion/model.h"
 #include "diffusion/model_file.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
@@ -24,10 +24,10 @@ struct ConvertFlags {
   bool force = false;
 };
 
-// What the writer makes anew for every file.
+// Metadata that the writer generates for every file.
 bool is_generated(const std::string& key) { return key == kDigestKey || key == kDigestScopeKey; }
 
-// What the program reads and writes itself; --meta is for notes.
+// Keys that ebb itself reads and writes; --meta is for notes.
 bool is_reserved(const std::string& key) {
   constexpr std::array kReserved = {"format", "model",    "objective", "kind",
                                     "config", "progress", "training"};
@@ -56,7 +56,7 @@ void convert(const ConvertFlags& flags, const Invocation& invocation) {
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   std::map<std::string, std::string> metadata = parse_meta(flags.meta);
   const auto context = make_context("cpu", 1);
-  const LoadedModel model = load_model(*context, find_model(flags.model));
+  const Model model = Model::load(*context, flags.model);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
   for (const auto& [key, value] : model.metadata) {

@@ -34,7 +34,7 @@ struct Column {
   std::vector<Image> images;  // one per row
 };
 
-void write_columns(std::ostream& out, const OutputFiles& files, const std::vector<Column>& columns,
+void write_columns(Results& results, const OutputFiles& files, const std::vector<Column>& columns,
                    const std::vector<std::string>& rows, const Provenance& provenance) {
   GridLabels labels{.title = "", .columns = {}, .rows = rows};
   std::vector<Image> cells;
@@ -42,12 +42,12 @@ void write_columns(std::ostream& out, const OutputFiles& files, const std::vecto
   for (size_t row = 0; row < columns.front().images.size(); ++row) {
     for (const Column& column : columns) cells.push_back(column.images[row]);
   }
-  write_figure(out, files,
+  write_figure(results, files,
                make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
                provenance);
 }
 
-// The start image noised for every seed: [images, H, W, C].
+// The start image with the noise of every seed: [images, H, W, C].
 Tensor noisy(const SampleJob& job, const StartImage& start, const NoiseLevel& level,
              int64_t images) {
   Context& context = job.context();
@@ -63,7 +63,7 @@ Tensor estimate(const SampleJob& job, NetworkDenoiser& denoiser, const NoiseLeve
   return clean_estimate(job.context(), job.objective(), level, x, denoiser.predict(x, t).value);
 }
 
-// Noised and estimated images at one level, with the level's name.
+// Noisy and estimated images at one level, with the level's name.
 struct OneStep {
   std::string title;
   std::vector<Image> noisy, clean;
@@ -88,7 +88,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
                                      {start.image.image, step.noisy[k], step.clean[k]});
       }
     }
-    write_columns(job.out(), files, columns, rows, provenance);
+    write_columns(job.results(), files, columns, rows, provenance);
     return;
   }
   std::vector<GeneratedImage> generated;
@@ -100,7 +100,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
                            .note = step.title});
     }
   }
-  write_images(job.out(), files, generated, provenance);
+  write_images(job.results(), files, generated, provenance);
 }
 
 std::string shortened(double value) {
@@ -152,6 +152,7 @@ void run_one_step(const Flags& flags, SampleJob& job) {
                      .clean = images_of(job, estimate(job, denoiser, level, x).to_host())});
   }
   write_one_steps(job, start, files, steps, labels);
+  job.print_results();
 }
 
 // The Gaussian blur of the noisy image that is closest to the original, the classical way.
@@ -224,7 +225,7 @@ void run_iterative(const Flags& flags, SampleJob& job) {
     for (int64_t k = 0; k < images; ++k) {
       provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
     }
-    write_columns(job.out(), files, columns, {}, provenance);
+    write_columns(job.results(), files, columns, {}, provenance);
   } else {
     std::vector<GeneratedImage> generated;
     for (int64_t k = 0; k < images; ++k) {
@@ -233,7 +234,7 @@ void run_iterative(const Flags& flags, SampleJob& job) {
                            .prompt = class_text(labels[k]),
                            .note = cat("i_start ", i_start)});
     }
-    write_images(job.out(), files, generated, provenance);
+    write_images(job.results(), files, generated, provenance);
   }
   job.print_summary(images, request);
 }

@@ -42,15 +42,18 @@ void run(const Flags& flags, const Invocation& invocation) {
       generated.push_back({.image = images[k],
                            .seed = job.first_seed() + static_cast<uint64_t>(k),
                            .prompt = class_text(labels[k]),
-                           .note = cat("i_start ", starts[l], ", t = ", t)});
+                           .note = cat("i_start ", starts[l], ", t = ", t),
+                           .steps = static_cast<int>(step_count(requests[l].schedule)),
+                           .denoising_strength = job.denoising_strength(requests[l])});
     }
   }
   Provenance provenance = job.provenance(&requests.front(), class_text(labels.front()));
   provenance.inputs = {start.image.file};
   if (!files.grid) {
-    write_images(job.out(), files, generated, provenance);
+    write_images(job.results(), files, generated, provenance);
   } else {
     // A row for each seed: from much noise to little, and the original.
+    if (levels > 1) provenance.denoising_strength = 0;
     std::vector<Image> cells;
     grid.columns.emplace_back("original");
     for (int64_t k = 0; k < each; ++k) {
@@ -58,7 +61,7 @@ void run(const Flags& flags, const Invocation& invocation) {
       cells.push_back(start.image.image);
       provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
     }
-    write_figure(job.out(), files,
+    write_figure(job.results(), files,
                  make_labeled_grid(cells, static_cast<int>(levels) + 1, grid, kFigureScale),
                  provenance);
   }

@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/eval/evaluate.h"
-#include "diffusion/find_model.h"
 #include "image/png.h"
 
 namespace ebb {
@@ -37,10 +36,11 @@ struct Flags {
   bool json = false;
   std::string plot;
   bool force = false;
+  ProgressFlag progress;
   DeviceFlags device;
 };
 
-std::vector<int64_t> parse_steps(const std::string& text, const LoadedModel& model) {
+std::vector<int64_t> parse_steps(const std::string& text, const Model& model) {
   constexpr int64_t kMaxSteps = 100'000;
   const bool is_limited = model.objective.type == ObjectiveType::kDdpm;
   return parse_integers(text, "--steps", 1, is_limited ? model.objective.timesteps : kMaxSteps);
@@ -54,7 +54,7 @@ SamplerKind fast_sampler(const Objective& objective) {
   throw Error("eval: no sampler with few steps");
 }
 
-SamplerKind choose_sampler(const Flags& flags, const LoadedModel& model) {
+SamplerKind choose_sampler(const Flags& flags, const Model& model) {
   if (flags.sampler.empty()) return fast_sampler(model.objective);
   const SamplerKind kind = parse_sampler(flags.sampler, "--sampler");
   EBB_CHECK(fits(kind, model.objective), UsageError, "--sampler ", flags.sampler, ": ",
@@ -65,7 +65,7 @@ SamplerKind choose_sampler(const Flags& flags, const LoadedModel& model) {
 
 // A guidance sweep at few steps, then steps at the assignment's guidance; last the settings of the
 // assignment.
-std::vector<SampleSetting> default_settings(const LoadedModel& model) {
+std::vector<SampleSetting> default_settings(const Model& model) {
   const bool classes = class_count(model.network) > 0;
   const SamplerKind kind = fast_sampler(model.objective);
   const SamplerKind full_kind = default_sampler(model.objective, path_label(model.path));
@@ -87,7 +87,7 @@ std::vector<SampleSetting> default_settings(const LoadedModel& model) {
   return settings;
 }
 
-std::vector<SampleSetting> choose_settings(const Flags& flags, const LoadedModel& model) {
+std::vector<SampleSetting> choose_settings(const Flags& flags, const Model& model) {
   const bool classes = class_count(model.network) > 0;
   EBB_CHECK(classes || flags.guidance.empty(), UsageError, "--cfg-scales ",
             terminal_safe(flags.guidance), ": ", path_label(model.path),
@@ -113,10 +113,10 @@ std::vector<SampleSetting> choose_settings(const Flags& flags, const LoadedModel
   return settings;
 }
 
-bool samples(const LoadedModel& model) { return takes_time(model.objective); }
+bool samples(const Model& model) { return takes_time(model.objective); }
 
 // Rejects flags that do not apply to this kind of model.
-void reject_unused(const Flags& flags, const LoadedModel& model) {
+void reject_unused(const Flags& flags, const Model& model) {
   const auto reject = [&](const char* flag, bool given) {
     EBB_CHECK(!given, UsageError, flag, ": does not apply to ", path_label(model.path),
               ", which was trained as ", to_string(model.objective.type), ". Leave it out.");
@@ -133,12 +133,12 @@ void reject_unused(const Flags& flags, const LoadedModel& model) {
   reject("--sigmas", !flags.sigmas.empty() && model.objective.type != ObjectiveType::kDenoise);
 }
 
-int64_t default_images(const LoadedModel& model) {
+int64_t default_images(const Model& model) {
   if (samples(model)) return kClassifiedImages;
   return model.objective.type == ObjectiveType::kClassify ? kMaxImages : kDenoisedImages;
 }
 
-EvaluateRequest make_request(const Flags& flags, const LoadedModel& model) {
+EvaluateRequest make_request(const Flags& flags, const Model& model) {
   reject_unused(flags, model);
   EvaluateRequest request{.data = flags.data,
                           .images = flags.images > 0 ? flags.images : default_images(model),
@@ -153,10 +153,10 @@ EvaluateRequest make_request(const Flags& flags, const LoadedModel& model) {
   return request;
 }
 
-void evaluate(Context& context, const Flags& flags, const LoadedModel& model,
-              const EvaluateRequest& request, const Invocation& invocation, Report& report) {
-  ProgressBar bar(100, invocation.shows_progress);
-  const auto progress = [&](double share) { bar.update(static_cast<int64_t>(100 * share)); };
+void evaluate(Context& context, const Flags& flags, const Model& model,
+              const EvaluateRequest& request, Progress& shown, Report& report) {
+  shown.begin(100, {.name = "percent"});
+  const auto progress = [&](double share) { shown.update(static_cast<int64_t>(100 * share)); };
   if (model.objective.type == ObjectiveType::kClassify) {
     DigitClassifier classifier = load_classifier(context, model.path);
     evaluate_classifier(classifier, request, progress, report);
@@ -168,14 +168,15 @@ void evaluate(Context& context, const Flags& flags, const LoadedModel& model,
   } else {
     evaluate_denoiser(context, model, request, progress, report);
   }
-  bar.finish();
+  shown.finish();
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
   const Overwrite overwrite = flags.force ? Overwrite::kReplace : Overwrite::kRefuse;
+  Progress progress(invocation.progress.value_or(flags.progress.mode()));
   if (!flags.plot.empty()) check_output_file(flags.plot, overwrite);
   const auto context = make_context(flags.device);
-  const LoadedModel model = load_model(*context, find_model(flags.model));
+  const Model model = Model::load(*context, flags.model);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
   const EvaluateRequest request = make_request(flags, model);
@@ -187,7 +188,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                   {"trained_as", std::string(to_string(model.objective.type))},
                   {"seed", flags.seed},
                   {"device", to_string(context->device())}};
-  evaluate(*context, flags, model, request, invocation, report);
+  evaluate(*context, flags, model, request, progress, report);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   report.facts.emplace_back("seconds", std::round(10 * elapsed.count()) / 10);
 
@@ -231,6 +232,7 @@ void add_eval(Command command, const Invocation& invocation) {
   command.add_option("--plot", flags->plot, "Also write plots of the results to this PNG file");
   command.add_flag("--force", flags->force, "Overwrite an existing plot file");
   add_device_flags(command, flags->device);
+  add_progress_flag(command, flags->progress);
   command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 

@@ -7,18 +7,9 @@
 namespace ebb {
 namespace {
 
-struct Flags {
-  SampleFlags job;
-  InputFlags input;
-  std::string timesteps = "250,500,750";
-};
-
-void run(const Flags& flags, const Invocation& invocation) {
-  EBB_CHECK(!flags.job.gif, UsageError,
-            "--gif: ebb forward has no steps to animate. Leave it out.");
-  refuse_step_flags(flags.job, "for ebb forward, which has no steps");
-  refuse_flag("--cfg-scale", flags.job.cfg_given, "for ebb forward, which runs no network");
-  const SampleJob job(flags.job, invocation);
+void run(const NoisyImageFlags& flags, const Invocation& invocation) {
+  refuse_network_flags(flags.job, "ebb forward");
+  SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const int64_t levels = count_levels(flags.timesteps);
@@ -41,25 +32,27 @@ void run(const Flags& flags, const Invocation& invocation) {
                            .note = level.title});
     }
   }
-  if (!files.grid) return write_images(job.out(), files, generated, provenance);
+  if (!files.grid) {
+    write_images(job.results(), files, generated, provenance);
+    return job.print_results();
+  }
   std::vector<Image> cells;
   for (int64_t k = 0; k < images; ++k) {
     for (const std::vector<Image>& column : columns) cells.push_back(column[k]);
     provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
   }
-  write_figure(job.out(), files,
+  write_figure(job.results(), files,
                make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
                provenance);
+  job.print_results();
 }
 
 }  // namespace
 
 // `ebb forward -i IMG -t 250,500,750`: an image with the noise of each timestep.
 void add_forward(Command command, const Invocation& invocation) {
-  auto flags = std::make_shared<Flags>();
-  add_input_flags(command, flags->input);
-  command.add_option("-t,--timesteps", flags->timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
-      .type_name("LIST");
+  auto flags = std::make_shared<NoisyImageFlags>();
+  add_noisy_image_flags(command, *flags);
   add_sample_flags(command, flags->job, {.takes_prompt = false, .count = "Noise seeds (1)"},
                    [flags, &invocation] { run(*flags, invocation); });
 }

@@ -154,7 +154,7 @@ void run(const Flags& flags, const Invocation& invocation) {
                          .prompt = prompt,
                          .note = ""});
   }
-  write_images(job.out(), files, generated, provenance);
+  write_images(job.results(), files, generated, provenance);
 
   const bool has_distances = flags.decomposition == "lowpass" || flags.decomposition == "triple";
   PredictionPrinter classifier(job);

@@ -6,8 +6,7 @@ namespace ebb {
 
 ImageFormat format_of(const SampleJob& job) {
   ImageFormat format = image_format(job.model().network);
-  format.range =
-      job.range() == DataRange::kZeroToOne ? PixelRange::kZeroToOne : PixelRange::kMinusOneToOne;
+  format.range = job.range();
   return format;
 }
 

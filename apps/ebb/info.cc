@@ -28,7 +28,8 @@ void print_field(std::ostream& out, const char* name, const std::string& value) 
 void print_provenance(std::ostream& out, const Provenance& p) {
   std::string seeds;
   for (const uint64_t seed : p.seeds) seeds += (seeds.empty() ? "" : " ") + std::to_string(seed);
-  print_field(out, "made by", "ebb " + terminal_safe(p.version));
+  const std::string build = p.build.empty() ? "" : ", build " + terminal_safe(p.build);
+  print_field(out, "made by", "ebb " + terminal_safe(p.version) + build);
   print_field(out, "command", shell_command(p.argv));
   print_field(out, p.seeds.size() == 1 ? "seed" : "seeds", seeds);
   print_field(out, "model", path_label(p.model));
@@ -41,7 +42,7 @@ void print_origin(std::ostream& out, const std::optional<Provenance>& provenance
   if (provenance) {
     print_provenance(out, *provenance);
   } else {
-    out << "The image does not record an ebb command.\n";
+    out << "The image does not record an ebb command: written with --no-metadata, or not by ebb.\n";
   }
 }
 

@@ -43,7 +43,7 @@ Image mask_image(const Image& original, const std::vector<float>& mask) {
 }
 
 // Compares the known pixels of every image with the original's, byte by byte.
-void check_known(std::ostream& out, const std::vector<Image>& images, const Image& original,
+void check_known(Results& results, const std::vector<Image>& images, const Image& original,
                  const std::vector<float>& mask) {
   const auto channels = static_cast<size_t>(original.channels);
   size_t known = 0;
@@ -55,8 +55,10 @@ void check_known(std::ostream& out, const std::vector<Image>& images, const Imag
                 " is not the original's");
     }
   }
-  out << "known pixels: " << known << " of " << mask.size() << ", byte-equal in " << images.size()
-      << " of " << images.size() << (images.size() == 1 ? " image\n" : " images\n");
+  results.set("known_pixels", Json{{"known", known}, {"of", mask.size()}});
+  results.text() << "known pixels: " << known << " of " << mask.size() << ", byte-equal in "
+                 << images.size() << " of " << images.size()
+                 << (images.size() == 1 ? " image\n" : " images\n");
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
@@ -87,6 +89,7 @@ void run(const Flags& flags, const Invocation& invocation) {
   const std::vector<Image> results = images_of(job, job.generate(request, files));
   Provenance provenance = job.provenance(&request, class_text(labels.front()));
   provenance.inputs = {start.image.file};
+  provenance.denoising_strength = 1;  // from pure noise
   if (mask.file) provenance.inputs.push_back(*mask.file);
   std::vector<GeneratedImage> generated;
   for (int64_t k = 0; k < images; ++k) {
@@ -105,13 +108,13 @@ void run(const Flags& flags, const Invocation& invocation) {
       provenance.seeds.push_back(generated[k].seed);
     }
     if (flags.job.columns > 0) grid.columns.clear();  // rows mix what they would name
-    write_figure(job.out(), files,
+    write_figure(job.results(), files,
                  make_labeled_grid(cells, static_cast<int>(columns), grid, kFigureScale),
                  provenance);
   } else {
-    write_images(job.out(), files, generated, provenance);
+    write_images(job.results(), files, generated, provenance);
   }
-  check_known(invocation.out, results, start.image.image, mask.inpaint);
+  check_known(job.results(), results, start.image.image, mask.inpaint);
   job.print_summary(images, request);
 }
 

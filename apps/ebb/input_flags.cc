@@ -14,8 +14,8 @@ Flag add_input_flags(Command command, InputFlags& flags, bool required) {
           .required(required);
   add_choice(
       command, "--invert", flags.invert, {"auto", "yes", "no"},
-      "Invert the image (auto: dark on light becomes light on dark, judged by what stands out from "
-      "the border, for models of light strokes)");
+      "Invert the image (auto: if it shows dark strokes on a light background and the model draws "
+      "light on dark)");
   add_choice(command, "--fit", flags.fit, {"stretch", "crop"},
              "How to fit another size (stretch); crop keeps the center");
   return image;

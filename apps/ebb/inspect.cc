@@ -12,6 +12,7 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/error_json.h"
 #include "apps/cli/image_bytes.h"
+#include "apps/cli/progress.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/inspect_models.h"
 #include "apps/ebb/inspect_reports.h"
@@ -32,6 +33,7 @@ struct Options {
   std::vector<std::string> files;
   bool json = false;
   std::string variant;
+  ProgressFlag progress;
   LoadLimits limits;
 };
 
@@ -86,8 +88,8 @@ bool is_listed(FileKind kind) {
          kind == FileKind::kIdxImages || kind == FileKind::kIdxLabels || is_image(kind);
 }
 
-// What the contents say; the name only where they say nothing that could be listed. TGA is told by
-// its name as well: it has no mark of its own.
+// By content; by name only if the content is not a kind that can be listed, or looks like TGA,
+// which has no magic number.
 FileKind kind_of(const std::string& path) {
   const FileKind promised = kind_by_name(path);
   FileKind found = file_kind(FileReader(path));
@@ -177,6 +179,11 @@ void warn_of_content(std::ostream& err, const InspectReport& report) {
 
 // Every file is reported, bad ones with their error; the first of them decides the exit code.
 void run(const Options& options, const Invocation& invocation) {
+  const ProgressMode mode = invocation.progress.value_or(options.progress.mode());
+  // Without --json the report of each file says how far it is.
+  const bool shows = options.json || mode != ProgressMode::kAuto;
+  Progress progress(shows ? mode : ProgressMode::kNone);
+  progress.begin(static_cast<int64_t>(options.files.size()), {.name = "file"});
   InspectReport files = InspectReport::array();
   std::optional<InspectReport> first_error;
   for (const std::string& path : options.files) {
@@ -191,11 +198,15 @@ void run(const Options& options, const Invocation& invocation) {
       invocation.out.flush();
     } catch (const Error& error) {
       const InspectReport found = error_json(error);
+      progress.pause();
       invocation.err << "error: " << found.at("message").get<std::string>() << std::endl;
       files.push_back({{"file", path}, {"error", found}});
       if (!first_error) first_error = found;
     }
+    progress.update(static_cast<int64_t>(files.size()));
+    if (!options.json) progress.pause();
   }
+  progress.finish();
   if (options.json) {
     InspectReport result = {{"files", files}};
     if (first_error) result["error"] = *first_error;
@@ -227,6 +238,7 @@ void add_inspect(Command command, const Invocation& invocation) {
                   "Of a directory's weights, e.g. fp16 (default: the plain files, else the only "
                   "variant)")
       .type_name("NAME");
+  add_progress_flag(command, options->progress);
   add_bytes(command, "--max-model-bytes", options->limits.max_model_bytes,
             "Reject files with more tensor data, e.g. 32GiB")
       .default_text("24GiB");

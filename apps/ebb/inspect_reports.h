@@ -9,7 +9,7 @@
 
 namespace ebb {
 
-// What `ebb inspect` finds in one file, as the object that --json prints.
+// The report of `ebb inspect` on one file, as the object that --json prints.
 using InspectReport = Json;
 
 // kind, bytes, sha256, digest ("verified" or "none"), metadata, tensors[name, dtype, shape, bytes,
@@ -20,8 +20,8 @@ InspectReport inspect_safetensors(const std::string& path, const LoadLimits& lim
 // against, or null). labels_path: the labels of these images, or empty.
 InspectReport inspect_idx_images(const std::string& path, const std::string& labels_path);
 
-// kind, bytes, sha256, gzip, idx_sha256 (uncompressed), count, histogram[10], or
-// as many as the largest label asks for.
+// kind, bytes, sha256, gzip, idx_sha256 (uncompressed), count, histogram[10], or as many as the
+// largest label needs.
 InspectReport inspect_idx_labels(const std::string& path);
 
 // kind, bytes, sha256, text (size, kind and text chunks of the image). Decodes the whole image, of

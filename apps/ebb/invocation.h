@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "apps/cli/progress.h"
 
 namespace ebb {
 
@@ -20,10 +23,10 @@ struct RerunTarget {
 
 // One call of a command. Must outlive it.
 struct Invocation {
-  std::vector<std::string> arguments;  // program name first; images record them
-  std::ostream& out;           // text; the image of `-o -` goes to descriptor 1 (base/stream.h)
-  std::ostream& err;           // warnings
-  bool shows_progress = true;  // on a terminal
+  std::vector<std::string> arguments;  // program name first; images record them in short
+  std::ostream& out;  // text; the image of `-o -` goes to descriptor 1 (base/stream.h)
+  std::ostream& err;  // warnings
+  std::optional<ProgressMode> progress = {};  // instead of what --progress says
   RerunTarget rerun = {};
 };
 

@@ -6,6 +6,18 @@
 
 namespace ebb {
 
+void add_noisy_image_flags(Command command, NoisyImageFlags& flags) {
+  add_input_flags(command, flags.input);
+  command.add_option("-t,--timesteps", flags.timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
+      .type_name("LIST");
+}
+
+void refuse_network_flags(const SampleFlags& flags, const std::string& command) {
+  EBB_CHECK(!flags.gif, UsageError, "--gif: ", command, " has no steps to animate. Leave it out.");
+  refuse_step_flags(flags, cat("for ", command, ", which has no steps"));
+  refuse_flag("--cfg-scale", flags.cfg_given, cat("for ", command, ", which runs no network"));
+}
+
 int64_t count_levels(const std::string& timesteps) {
   return static_cast<int64_t>(parse_integers(timesteps, "-t", 0, kScale - 1).size());
 }

@@ -1,10 +1,14 @@
 #include <memory>
 #include <ostream>
 
+#include "apps/cli/build_id.h"
+#include "apps/cli/canonical_command.h"
 #include "apps/cli/cli.h"
 #include "apps/cli/distinct_names.h"
 #include "apps/cli/provenance.h"
+#include "apps/cli/results.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/sample_flags.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output_file.h"
@@ -23,6 +27,8 @@ struct Flags {
   std::string output = "loss.png";
   int64_t width = 1200, height = 750;
   bool force = false;
+  bool no_metadata = false;
+  bool json = false;
 };
 
 // Each point is at the middle of the steps that it averages.
@@ -55,10 +61,12 @@ void name_models(const std::vector<std::string>& names, Provenance& provenance) 
 
 void run(const Flags& flags, const Invocation& invocation) {
   const RerunTarget& rerun = invocation.rerun;
+  Results results(invocation.out, flags.json);
   const Overwrite overwrite =
       flags.force || rerun.active() ? Overwrite::kReplace : Overwrite::kRefuse;
   const std::string& path = rerun.active() ? rerun.output : flags.output;
   if (!rerun.active()) check_image_name("-o", path, ".png");
+  results.check_output("-o", path);
   check_output_file(path, overwrite);
   LossPlot plot;
   plot.title = "training loss";
@@ -72,13 +80,17 @@ void run(const Flags& flags, const Invocation& invocation) {
       draw_loss_plot(plot, static_cast<int>(flags.width), static_cast<int>(flags.height));
   Provenance provenance;
   provenance.version = program_version();
-  provenance.argv = invocation.arguments;
+  provenance.build = build_commit();
+  provenance.argv = canonical_command(invocation.arguments);
   provenance.legacy_key = rerun.legacy_key;
   provenance.width = image.width;
   provenance.height = image.height;
   name_models(flags.models, provenance);
-  write_png(path, image, to_text_chunks(provenance), overwrite);
-  invocation.out << path_label(path) << '\n';
+  write_png(path, image, flags.no_metadata ? TextChunks{} : to_text_chunks(provenance), overwrite);
+  results.text() << path_label(path) << '\n';
+  results.set_command(provenance);
+  results.add_image(path, "plot", image.width, image.height, provenance);
+  results.print();
 }
 
 }  // namespace
@@ -92,6 +104,8 @@ void add_plot(Command command, const Invocation& invocation) {
   add_integer(command, "--width", flags->width, 400, 8000, "Width in pixels (1200)");
   add_integer(command, "--height", flags->height, 300, 8000, "Height in pixels (750)");
   command.add_flag("--force", flags->force, "Overwrite an existing file");
+  add_no_metadata_flag(command, flags->no_metadata);
+  add_json_flag(command, flags->json);
   command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -8,7 +7,9 @@
 
 #include "apps/cli/cli.h"
 #include "apps/cli/progress.h"
+#include "apps/cli/results.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/sample_flags.h"
 #include "apps/report/figure_maker.h"
 #include "apps/report/page.h"
 #include "apps/report/plan.h"
@@ -33,6 +34,8 @@ struct Flags {
   DeviceFlags device;
   bool model_given = false;
   bool force = false;
+  bool json = false;
+  ProgressFlag progress;
 };
 
 using MadeFigures = std::map<std::string, MadeFigure>;
@@ -130,16 +133,18 @@ void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
 // Runs the command of a figure; warnings go to `invocation.err`.
 RunFigureCommand figure_command(const Invocation& invocation) {
   return [&invocation](const std::vector<std::string>& arguments, std::ostream& out) {
-    run_command(
-        {.arguments = arguments, .out = out, .err = invocation.err, .shows_progress = false});
+    run_command({.arguments = arguments,
+                 .out = out,
+                 .err = invocation.err,
+                 .progress = ProgressMode::kNone});
   };
 }
 
 MadeFigures make_all(const std::vector<Figure>& figures, const ReportSettings& settings,
-                     const Invocation& invocation) {
+                     const Invocation& invocation, Progress& progress) {
   MadeFigures made;
   const RunFigureCommand run = figure_command(invocation);
-  ProgressBar progress(static_cast<int64_t>(figures.size()), invocation.shows_progress);
+  progress.begin(static_cast<int64_t>(figures.size()), {.name = "figure"});
   for (const Figure& figure : figures) {
     made[figure.id] = make_figure(figure, settings, run);
     progress.update(static_cast<int64_t>(made.size()));
@@ -166,6 +171,8 @@ std::string what_is_missing(const std::vector<Figure>& figures, const MadeFigure
 
 void run(Flags flags, const Invocation& invocation) {
   ReportSettings& settings = flags.settings;
+  Results results(invocation.out, flags.json);
+  Progress progress(invocation.progress.value_or(flags.progress.mode()));
   while (settings.directory.size() > 1 && settings.directory.ends_with('/'))
     settings.directory.pop_back();
   // A model that was given must exist; only the default may be missing.
@@ -175,22 +182,28 @@ void run(Flags flags, const Invocation& invocation) {
   const std::vector<Figure> figures = in_order(plan, figures_by_id(whole));
   prepare_directory(flags, figures);
 
-  const auto start = std::chrono::steady_clock::now();
-  const MadeFigures made = make_all(figures, settings, invocation);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  const double start = results.seconds();
+  const MadeFigures made = make_all(figures, settings, invocation, progress);
+  const double elapsed = results.seconds() - start;
 
   const std::string page = render_page(plan, made,
                                        {{"Figures", std::to_string(figures.size())},
-                                        {"Made in", format_duration(elapsed.count())},
+                                        {"Made in", format_duration(elapsed)},
                                         {"Seed", std::to_string(settings.seed)},
                                         {"Model of part A", settings.model},
                                         {"Program", cat("ebb ", program_version())}});
   const std::string path = settings.directory + "/index.html";
   write_file(path, page);
-  invocation.out << path_label(path) << "  " << figures.size() << " figures in "
-                 << format_duration(elapsed.count()) << ", " << format_bytes(page.size()) << '\n';
+  results.text() << path_label(path) << "  " << figures.size() << " figures in "
+                 << format_duration(elapsed) << ", " << format_bytes(page.size()) << '\n';
   const std::string missing = what_is_missing(figures, made);
-  if (!missing.empty()) invocation.out << missing << '\n';
+  if (!missing.empty()) results.text() << missing << '\n';
+  results.set("figures", figures.size());
+  results.set("missing", missing);
+  results.set("seed", settings.seed);
+  results.set("model", settings.model);
+  results.add_file(path, "report");
+  results.print();
 }
 
 }  // namespace
@@ -210,6 +223,8 @@ void add_report(Command command, const Invocation& invocation) {
                    "Use only a few sampling steps, for a quick preview");
   add_device_flags(command, flags->device);
   command.add_flag("--force", flags->force, "Overwrite an existing report");
+  add_json_flag(command, flags->json);
+  add_progress_flag(command, flags->progress);
   command.callback([flags, command, &invocation] {
     flags->model_given = command.option("--model").given();
     for (const char* name : {"--device", "--threads", "--precision", "--kernels"}) {

@@ -1,30 +1,34 @@
+#include <algorithm>
 #include <memory>
 #include <ostream>
 
 #include "apps/cli/animation_file.h"
+#include "apps/cli/build_id.h"
 #include "apps/cli/cli.h"
 #include "apps/cli/image_provenance.h"
 #include "apps/cli/input_image.h"
+#include "apps/cli/results.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/sample_flags.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output_file.h"
 #include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/find_model.h"
-#include "image/png.h"
 #include "weights/digest.h"
 
 namespace ebb {
 namespace {
 
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 constexpr const char* kGoOn = " Use --force to regenerate it anyway.";
 
 struct Flags {
   std::string image;
   std::string output;
   bool force = false;
+  bool json = false;
+  ProgressFlag progress;
 };
 
 // Reports a reason why the output may differ: an error, or with --force a warning.
@@ -45,6 +49,15 @@ void check_digest(const Flags& flags, std::ostream& err, const char* what, const
           " has the SHA-256 ", shortened(found), "..., expected ", shortened(expected), "...."));
 }
 
+// Another build of the same version should draw the same pixels, but nobody can promise it.
+void remark_on_build(const Flags& flags, std::ostream& err, const Provenance& provenance) {
+  const std::string here = build_commit();
+  if (provenance.build.empty() || here.empty() || provenance.build == here) return;
+  err << "warning: " << path_label(flags.image) << ": was made by build "
+      << terminal_safe(provenance.build) << ", this is " << here
+      << ". The text of the new file names this build; its pixels may differ.\n";
+}
+
 // Checks that the recorded command can be run and should give the same bytes here.
 void check(const Flags& flags, std::ostream& err, const Provenance& provenance) {
   const std::string label = path_label(flags.image);
@@ -59,6 +72,7 @@ void check(const Flags& flags, std::ostream& err, const Provenance& provenance) 
                       cat(label, ": was made by ebb ", terminal_safe(provenance.version),
                           ", this is ", program_version(), "."));
   }
+  remark_on_build(flags, err, provenance);
   if (!provenance.model.empty()) {
     check_digest(flags, err, "model", find_model(provenance.model), provenance.model_sha256);
   }
@@ -70,31 +84,39 @@ void check(const Flags& flags, std::ostream& err, const Provenance& provenance) 
   }
 }
 
-// Prints whether the bytes agree; false when not.
-bool compare_files(const Flags& flags, std::ostream& out, const std::vector<std::byte>& before,
-                   bool animation) {
-  const std::vector<std::byte> after = read_file(flags.output, kMaxFileBytes);
-  const std::string names = cat(path_label(flags.output), ": ");
-  if (before == after) {
-    out << names << "the same " << after.size() << " bytes as " << path_label(flags.image) << '\n';
-    return true;
+// The file that was written against the one that was given.
+struct Comparison {
+  bool same_bytes = false;
+  bool same_pixels = false;
+};
+
+Comparison compare_files(const ImageBytes& before, const ImageBytes& after, bool animation) {
+  if (std::ranges::equal(before.bytes(), after.bytes())) return {true, true};
+  const bool same = animation ? bytes_without_provenance(before) == bytes_without_provenance(after)
+                              : decode_image(before) == decode_image(after);
+  return {false, same};
+}
+
+void print(std::ostream& out, const Flags& flags, const Comparison& comparison, size_t bytes) {
+  const std::string image = path_label(flags.image);
+  out << path_label(flags.output) << ": ";
+  if (comparison.same_bytes) {
+    out << "the same " << bytes << " bytes as " << image << '\n';
+  } else if (comparison.same_pixels) {
+    out << "the same pixels as " << image << "; the text about how it was made differs\n";
+  } else {
+    out << "differs from " << image << " in its pixels\n";
   }
-  const auto pixels = [](const std::vector<std::byte>& file, const std::string& label) {
-    return decode_png({reinterpret_cast<const uint8_t*>(file.data()), file.size()}, label);
-  };
-  const bool same_pixels = !animation && pixels(before, path_label(flags.image)) ==
-                                             pixels(after, path_label(flags.output));
-  out << names << "differs from " << path_label(flags.image)
-      << (same_pixels ? " in its text only" : " in its pixels") << '\n';
-  return false;
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
+  Results results(invocation.out, flags.json);
+  const ProgressMode progress = flags.progress.mode();
   const ImageBytes bytes(flags.image);
   const ImageFile file = read_image_file(bytes);
   EBB_CHECK(file.provenance, FormatError, path_label(flags.image),
-            ": does not record an ebb command. Only images that ebb wrote can be "
-            "regenerated.");
+            ": does not record an ebb command: written with --no-metadata, by another program, or "
+            "stripped of it since. Only images that carry their command can be regenerated.");
   check(flags, invocation.err, *file.provenance);
   EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
             ": is compared with the image, so it must be a file. Name one.");
@@ -103,16 +125,24 @@ void run(const Flags& flags, const Invocation& invocation) {
             path_label(flags.output), ": the animation is ", is_webp ? "WebP" : "GIF",
             ". Use a name that ", is_webp ? "ends" : "does not end", " in .webp.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
-  const std::vector<std::byte> before = read_file(flags.image, kMaxFileBytes);
   run_command({.arguments = file.provenance->argv,
-               .out = invocation.out,
+               .out = results.text(),
                .err = invocation.err,
-               .shows_progress = invocation.shows_progress,
+               .progress = progress,
                .rerun = {.output = flags.output,
                          .image = file.provenance->image,
                          .animation = file.animation,
                          .legacy_key = file.provenance->legacy_key}});
-  if (!compare_files(flags, invocation.out, before, file.animation)) throw ExitWith(1);
+  const ImageBytes after(flags.output);
+  const Comparison comparison = compare_files(bytes, after, file.animation);
+  print(results.text(), flags, comparison, after.bytes().size());
+  results.set_command(*file.provenance);
+  results.set("image", flags.image);
+  results.set("same_bytes", comparison.same_bytes);
+  results.set("same_pixels", comparison.same_pixels);
+  results.add_file(flags.output, file.animation ? "animation" : "image");
+  results.print();
+  if (!comparison.same_pixels) throw ExitWith(1);
 }
 
 }  // namespace
@@ -125,6 +155,8 @@ void add_rerun(Command command, const Invocation& invocation) {
   command.add_flag(
       "--force", flags->force,
       "Overwrite an existing file; continue if the version, model, or an input differs");
+  add_json_flag(command, flags->json);
+  add_progress_flag(command, flags->progress);
   command.callback([flags, &invocation] { run(*flags, invocation); });
 }
 

@@ -35,7 +35,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
                          .prompt = class_text(labels[i]),
                          .note = ""});
   }
-  write_images(job.out(), files, generated, job.provenance(&request, all_text));
+  write_images(job.results(), files, generated, job.provenance(&request, all_text));
   job.print_summary(request.images, request);
 }
 

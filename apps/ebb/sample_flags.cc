@@ -85,12 +85,25 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
   add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Images computed at once (64)");
   command.add_flag("--profile", flags.profile, "Print time by kernel and by layer");
   command.add_flag("--force", flags.force, "Overwrite existing files");
+  add_no_metadata_flag(command, flags.no_metadata);
+  add_json_flag(command, flags.json);
+  add_progress_flag(command, flags.progress);
   command.callback([&flags, run, cfg, gif, eta] {
     flags.cfg_given = cfg.given();
     flags.eta_given = eta.given();
     flags.gif = gif.given();
     run();
   });
+}
+
+void add_no_metadata_flag(Command command, bool& no_metadata) {
+  command.add_flag("--no-metadata", no_metadata,
+                   "Write images without the command and settings that made them");
+}
+
+void add_json_flag(Command command, bool& as_json) {
+  command.add_flag("--json", as_json,
+                   "Print one JSON object instead of text: what was written, and how");
 }
 
 void refuse_flag(const std::string& flag, bool given, const std::string& why) {

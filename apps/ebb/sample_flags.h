@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/progress.h"
 
 namespace ebb {
 
@@ -30,6 +31,9 @@ struct SampleFlags {
   int64_t batch_size = 64;
   bool profile = false;
   bool force = false;
+  bool no_metadata = false;
+  bool json = false;
+  ProgressFlag progress;
 };
 
 // Help texts that differ between commands.
@@ -43,6 +47,10 @@ struct SampleTexts {
 // Adds them to `command`, whose callback becomes `run`, called when the flags are complete.
 void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
                       const std::function<void()>& run);
+
+// The same for every command that draws.
+void add_no_metadata_flag(Command command, bool& no_metadata);
+void add_json_flag(Command command, bool& as_json);
 
 // UsageError when a flag of the sampler was given to a command that takes no steps: --steps,
 // --sampler, --variance, --eta. `why` goes on after "has no meaning".

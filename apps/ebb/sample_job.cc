@@ -7,12 +7,13 @@
 #include <ostream>
 #include <random>
 
+#include "apps/cli/build_id.h"
+#include "apps/cli/canonical_command.h"
 #include "apps/cli/output_pattern.h"
 #include "apps/cli/progress.h"
 #include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
-#include "diffusion/find_model.h"
 
 namespace ebb {
 namespace {
@@ -28,9 +29,10 @@ int64_t parse_class(const std::string& text) {
   return label;
 }
 
-// What can be said of the flags before anything is loaded.
+// Checks that need neither device nor model.
 const SampleFlags& checked(const SampleFlags& flags) {
   if (!flags.label.empty() && flags.label != kAll) parse_class(flags.label);
+  flags.progress.mode();
   return flags;
 }
 
@@ -51,10 +53,13 @@ int64_t square_columns(int64_t images) {
 SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation)
     : flags_(checked(flags)),
       invocation_(invocation),
-      arguments_(invocation.arguments),
+      results_(invocation.out, flags.json),
+      arguments_(canonical_command(invocation.arguments)),
+      progress_(invocation.progress.value_or(flags.progress.mode())),
       context_(open_context(flags)),
-      model_(load_model(*context_, find_model(flags.model))),
+      model_(Model::load(*context_, flags.model)),
       first_seed_(flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed)) {
+  results_.set_seconds("load", results_.seconds());
   for (const std::string& warning : model_.warnings) err() << "warning: " << warning << '\n';
   if (flags.seed < 0) {  // the last --seed counts
     arguments_.insert(arguments_.end(), {"--seed", std::to_string(first_seed_)});
@@ -138,7 +143,8 @@ OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
                     .columns = static_cast<int>(std::clamp<int64_t>(wanted, 1, images)),
                     .gif = std::nullopt,
                     .overwrite = flags_.force ? Overwrite::kReplace : Overwrite::kRefuse,
-                    .rerun = {}};
+                    .rerun = {},
+                    .metadata = !flags_.no_metadata};
   if (invocation_.rerun.active()) {
     files.rerun = invocation_.rerun;
     files.overwrite = Overwrite::kReplace;
@@ -154,7 +160,9 @@ OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
     files.gif = flags_.gif_file.empty()
                     ? std::filesystem::path(first).replace_extension(".gif").string()
                     : flags_.gif_file;
+    results_.check_output("--gif", *files.gif);
   }
+  results_.check_output("-o", files.output);
   check_files(files, images, image());
   return files;
 }
@@ -170,22 +178,22 @@ std::vector<float> SampleJob::generate(const GenerateRequest& request, const Out
   const auto start = std::chrono::steady_clock::now();
   const int64_t steps = pipeline().step_count(request);
   const int64_t batches = (request.images + flags_.batch_size - 1) / flags_.batch_size;
-  ProgressBar progress(batches * steps, invocation_.shows_progress);
+  progress_.begin(batches * steps, {.name = "step"});
   std::optional<FrameRecorder> recorder;
   if (files.gif) recorder.emplace(request.images, steps, image(), range());
   const auto after_step = [&](const GenerateStep& step) {
     if (recorder) recorder->record(step.first_image, step.step, step.x);
     if (on_step) on_step(step);
-    progress.update(step.first_image / flags_.batch_size * steps + step.step);
+    progress_.update(step.first_image / flags_.batch_size * steps + step.step);
     return true;
   };
   if (releases_weights_) model_.params.clear();  // the pipeline has them too
   std::vector<float> values = releases_weights_
                                   ? std::move(pipeline()).generate_values(request, after_step)
                                   : pipeline().generate_values(request, after_step);
-  progress.finish();
+  progress_.finish();
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (recorder) recorder->write(out(), files, animation_provenance(request));
+  if (recorder) recorder->write(results_, files, animation_provenance(request));
   return values;
 }
 
@@ -207,6 +215,7 @@ std::optional<int64_t> SampleJob::only_image() const {
 Provenance SampleJob::provenance(const GenerateRequest* request, const std::string& prompt) const {
   Provenance provenance;
   provenance.version = program_version();
+  provenance.build = build_commit();
   provenance.argv = arguments_;
   provenance.legacy_key = invocation_.rerun.legacy_key;
   provenance.model = flags_.model;
@@ -222,6 +231,8 @@ Provenance SampleJob::provenance(const GenerateRequest* request, const std::stri
   provenance.device = to_string(context_->device());
   provenance.dtype = to_string(context_->precision());
   provenance.rng = "philox";
+  if (request != nullptr) provenance.denoising_strength = denoising_strength(*request);
+  results_.set_command(provenance);
   return provenance;
 }
 
@@ -232,7 +243,19 @@ void SampleJob::print_summary(int64_t images, const GenerateRequest& request) {
   const bool is_guided = pipeline().guidance(request).size() > 1;
   if (is_guided) out() << "guidance " << cfg_scale() << ", ";
   out() << to_string(context_->device()) << '\n';
-  if (flags_.profile) out() << '\n' << context_->profiler()->table();
+  if (flags_.profile) {
+    (results_.as_json() ? err() : out()) << '\n' << context_->profiler()->table();
+  }
+  results_.set("images", images);
+  results_.set_seconds("sample", seconds_);
+  print_results();
+}
+
+void SampleJob::print_results() { results_.print(); }
+
+double SampleJob::denoising_strength(const GenerateRequest& request) const {
+  if (!request.start.defined()) return 0;
+  return static_cast<double>(scale_time(objective(), request.schedule.front())) / kScale;
 }
 
 }  // namespace ebb

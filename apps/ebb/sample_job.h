@@ -13,17 +13,18 @@
 
 namespace ebb {
 
-// What every sampling command does with its flags: opens device and model, turns flags into a
-// request for the pipeline, shows progress, and describes the images in files and messages.
+// The part that all sampling commands share: opens device and model, turns flags into a request for
+// the pipeline, shows progress, and describes the images in files and messages.
 class SampleJob {
  public:
   // Prints the model's warnings. `invocation` must outlive the job.
   SampleJob(const SampleFlags& flags, const Invocation& invocation);
 
   Context& context() const { return *context_; }
-  std::ostream& out() const { return invocation_.out; }
+  Results& results() const { return results_; }
+  std::ostream& out() const { return results_.text(); }
   std::ostream& err() const { return invocation_.err; }
-  const LoadedModel& model() const { return model_; }
+  const Model& model() const { return model_; }
   const Objective& objective() const { return model_.objective; }
   Shape image() const { return model_.network.sample().shape; }  // [H, W, C]
   DataRange range() const { return model_.objective.data_range; }
@@ -56,7 +57,7 @@ class SampleJob {
   std::vector<float> generate(const GenerateRequest& request, const OutputFiles& files,
                               const std::function<void(const GenerateStep&)>& on_step = nullptr);
 
-  // What samples next is the last to need the weights: each is freed as soon as it is packed.
+  // Call before the last use of the weights: each is then freed as soon as it is packed.
   void release_weights() { releases_weights_ = true; }
   // The parameters for an executor; with release_weights() the job keeps none.
   TensorMap params();
@@ -64,8 +65,14 @@ class SampleJob {
   // `request` is null for commands that take no steps.
   Provenance provenance(const GenerateRequest* request, const std::string& prompt) const;
 
-  // "20 images in 3.1s: ddpm, 300 steps, guidance 5, cpu", and the profile with --profile.
+  // The part of all timesteps from which `request` denoises its start image, 0 to 1.
+  double denoising_strength(const GenerateRequest& request) const;
+
+  // The end of a command that samples: "20 images in 3.1s: ddpm, 300 steps, guidance 5, cpu", and
+  // the profile with --profile; or the object of --json.
   void print_summary(int64_t images, const GenerateRequest& request);
+  // The end of one that does not.
+  void print_results();
 
  private:
   double cfg_scale() const;  // 1 for a model without classes
@@ -73,9 +80,11 @@ class SampleJob {
 
   SampleFlags flags_;
   const Invocation& invocation_;
+  mutable Results results_;
   std::vector<std::string> arguments_;
+  Progress progress_;
   std::unique_ptr<Context> context_;
-  LoadedModel model_;
+  Model model_;
   std::optional<Pipeline> pipeline_;
   uint64_t first_seed_;
   bool releases_weights_ = false;

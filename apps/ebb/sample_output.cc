@@ -29,14 +29,26 @@ std::string seeds_text(const std::vector<uint64_t>& seeds) {
   return *first == *last ? cat("seed ", *first) : cat("seeds ", *first, "..", *last);
 }
 
-void write_grid(std::ostream& out, const OutputFiles& files,
+TextChunks text_of(const OutputFiles& files, const Provenance& provenance) {
+  return files.metadata ? to_text_chunks(provenance) : TextChunks{};
+}
+
+void write_one(Results& results, const OutputFiles& files, const char* kind,
+               const std::string& path, const Image& image, const Provenance& provenance,
+               const std::string& note) {
+  write_png(path, image, text_of(files, provenance), files.overwrite);
+  print_file(results.text(), path, {seeds_text(provenance.seeds), provenance.prompt, note});
+  results.add_image(path, kind, image.width, image.height, provenance);
+}
+
+void write_grid(Results& results, const OutputFiles& files,
                 const std::vector<GeneratedImage>& images, Provenance provenance) {
   std::vector<Image> cells;
   for (const GeneratedImage& image : images) {
     cells.push_back(image.image);
     provenance.seeds.push_back(image.seed);
   }
-  write_figure(out, files, make_grid(cells, files.columns), provenance);
+  write_figure(results, files, make_grid(cells, files.columns), provenance);
 }
 
 PixelSize size_of_grid(const OutputFiles& files, int64_t images, const Shape& image) {
@@ -91,28 +103,29 @@ void FrameRecorder::record(int64_t first, int64_t steps_done, const Tensor& x) {
   std::move(images.begin(), images.end(), frames_[found - recorded_.begin()].begin() + first);
 }
 
-void FrameRecorder::write(std::ostream& out, const OutputFiles& files,
+void FrameRecorder::write(Results& results, const OutputFiles& files,
                           const Provenance& provenance) const {
   std::vector<Image> frames;
   for (const std::vector<Image>& images : frames_) {
     frames.push_back(upscale_nearest(make_grid(images, files.columns), kGifScale));
   }
-  write_animation(*files.gif, frames, provenance, files.overwrite);
-  print_file(out, *files.gif, {cat(frames.size(), " frames of ", steps_, " steps")});
+  write_animation(*files.gif, frames, files.metadata ? &provenance : nullptr, files.overwrite);
+  print_file(results.text(), *files.gif, {cat(frames.size(), " frames of ", steps_, " steps")});
+  results.add_image(*files.gif, "animation", frames.front().width, frames.front().height,
+                    provenance);
 }
 
-void write_figure(std::ostream& out, const OutputFiles& files, const Image& figure,
+void write_figure(Results& results, const OutputFiles& files, const Image& figure,
                   const Provenance& common) {
   if (files.rerun.animation) return;
   const std::string& path = files.rerun.active() ? files.rerun.output : files.output;
-  write_png(path, figure, to_text_chunks(common), files.overwrite);
-  print_file(out, path, {seeds_text(common.seeds), common.prompt});
+  write_one(results, files, "grid", path, figure, common, "");
 }
 
-void write_images(std::ostream& out, const OutputFiles& files,
+void write_images(Results& results, const OutputFiles& files,
                   const std::vector<GeneratedImage>& images, const Provenance& common) {
   if (files.grid) {
-    write_grid(out, files, images, common);
+    write_grid(results, files, images, common);
     return;
   }
   if (files.rerun.animation) return;
@@ -121,8 +134,9 @@ void write_images(std::ostream& out, const OutputFiles& files,
     provenance.image = static_cast<int>(number);
     provenance.seeds = {image.seed};
     provenance.prompt = image.prompt;
-    write_png(path, image.image, to_text_chunks(provenance), files.overwrite);
-    print_file(out, path, {seeds_text(provenance.seeds), provenance.prompt, image.note});
+    if (image.steps > 0) provenance.steps = image.steps;
+    if (image.denoising_strength > 0) provenance.denoising_strength = image.denoising_strength;
+    write_one(results, files, "image", path, image.image, provenance, image.note);
   };
   if (files.rerun.active()) {
     const int64_t number = files.rerun.image;

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <iosfwd>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "apps/cli/provenance.h"
+#include "apps/cli/results.h"
 #include "apps/ebb/invocation.h"
 #include "base/output_file.h"
 #include "diffusion/objective.h"
@@ -16,7 +16,7 @@
 
 namespace ebb {
 
-// Where the images of a sampling command go.
+// Output files of a sampling command.
 struct OutputFiles {
   std::string output;              // pattern, or one file when `grid`
   bool grid = false;               // all images in one
@@ -24,17 +24,18 @@ struct OutputFiles {
   std::optional<std::string> gif;  // animation of the denoising, GIF or WebP
   Overwrite overwrite = Overwrite::kRefuse;
   RerunTarget rerun;  // when active: the only file to write
+  bool metadata = true;
 };
 
 // IoError or UsageError when one of the files could not be written. `image`: [H, W, C].
 void check_files(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a plain one of `images`: UsageError when that would be too large,
-// before anything is drawn.
+// before anything is generated.
 void check_grid(const OutputFiles& files, int64_t images, const Shape& image);
 
 // For a command whose grid is a figure with labels: UsageError when that would be too large, before
-// anything is drawn. Of the labels the widest count.
+// anything is generated. The widest label counts.
 void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
                   const GridLabels& labels);
 
@@ -47,7 +48,7 @@ class FrameRecorder {
   FrameRecorder(int64_t images, int64_t steps, const Shape& image, DataRange range);
   // The state of images [first, first + N) after `steps_done` steps.
   void record(int64_t first, int64_t steps_done, const Tensor& x);
-  void write(std::ostream& out, const OutputFiles& files, const Provenance& provenance) const;
+  void write(Results& results, const OutputFiles& files, const Provenance& provenance) const;
 
  private:
   int64_t steps_;
@@ -63,18 +64,21 @@ struct GeneratedImage {
   uint64_t seed = 0;
   std::string prompt;  // "class 3"; may be empty
   std::string note;    // "t = 690"; may be empty
+  // Set where the images of a command differ in them; else 0.
+  int steps = 0;
+  double denoising_strength = 0;
 };
 
 // Writes the images, or a grid of them, with `common` and what is their own in their metadata,
-// and prints a line for each file. For a rerun of one image, `images` may hold it alone.
-void write_images(std::ostream& out, const OutputFiles& files,
+// and tells of each file. For a rerun of one image, `images` may hold it alone.
+void write_images(Results& results, const OutputFiles& files,
                   const std::vector<GeneratedImage>& images, const Provenance& common);
 
 // Pixels of a labeled figure per pixel of a small image.
 inline constexpr int kFigureScale = 2;
 
 // One image of many, such as a labeled grid, with the seeds in `common`.
-void write_figure(std::ostream& out, const OutputFiles& files, const Image& figure,
+void write_figure(Results& results, const OutputFiles& files, const Image& figure,
                   const Provenance& common);
 
 }  // namespace ebb

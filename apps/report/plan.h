@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// How the page lays out the images of one command.
+// Layout of the images of one command on the page.
 enum class Show {
   kGrid,      // one image of equal tiles in a row or in rows; labels stand above the columns
   kTiles,     // images side by side, each with its label below

@@ -80,18 +80,19 @@ Section Applications::blur() const {
           "strokes with it. ebb tries kernels and widths and keeps the one whose result is "
           "closest to the clean image, which is more than an honest denoiser could "
           "know.</p>",
-      .figures = {{.id = "blur",
-                   .command =
-                       command("blur") + input("digit-3") + Words{"-t", "250,500,750", "--grid"},
-                   .show = Show::kLabeled,
-                   .caption = "The digit, noised, and the blur that is closest to the digit, with "
-                              "its kernel (k) and width (\u03c3, in pixels). Printed: the mean "
-                              "squared difference from the clean digit.",
-                   .alt = "The digit 3 noised at three times, and blurred: the noise goes, so do "
-                          "the edges",
-                   .model = settings_.model,
-                   .inputs = {"digit-3"},
-                   .shows_output = true}},
+      .figures =
+          {{.id = "blur",
+            .command = command("blur") + input("digit-3") + Words{"-t", "250,500,750", "--grid"},
+            .show = Show::kLabeled,
+            .caption = "The noisy digit, and the blur that is closest to the digit, with "
+                       "its kernel (k) and width (\u03c3, in pixels). Printed: the mean "
+                       "squared difference from the clean digit.",
+            .alt =
+                "The digit 3 with the noise of three timesteps, and blurred: the noise goes, so do "
+                "the edges",
+            .model = settings_.model,
+            .inputs = {"digit-3"},
+            .shows_output = true}},
       .found = {}};
 }
 
@@ -110,8 +111,9 @@ Section Applications::one_step() const {
                               Words{"--one-step", "-t", "250,500,750", "--grid"},
                    .show = Show::kLabeled,
                    .caption = "A column for each time <i>t</i>; from top to bottom the digit, the "
-                              "digit noised, and the network\u2019s guess of it.",
-                   .alt = "The digit 3 noised at three times and denoised in one step each",
+                              "noisy digit, and the network\u2019s estimate.",
+                   .alt =
+                       "The digit 3 with the noise of three timesteps, denoised in one step each",
                    .model = settings_.model,
                    .inputs = {"digit-3"}}},
       .found = {}};
@@ -281,7 +283,7 @@ Section Applications::inpaint() const {
       .title = "Inpainting",
       .text =
           cat("<p>A mask <i>m</i> is 1 where the image is to be made new. After every step the "
-              "known pixels are put back, noised to the level of the step, so the new ones "
+              "known pixels are put back, with the noise of the step\u2019s level, so the new ones "
               "grow to fit them:</p>",
               formula::inpainting(),
               "<p>The command compares the known pixels of the result with the input and reports "

@@ -22,7 +22,7 @@ Figure digit(const ReportSettings& settings, int value) {
           .show = Show::kTiles,
           .labels = {std::to_string(value)},
           .caption = "",
-          .alt = cat("A ", value, " that the model drew"),
+          .alt = cat("A ", value, " that the model generated"),
           .model = settings.model};
 }
 

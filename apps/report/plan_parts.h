@@ -11,7 +11,7 @@ Part images_part(const ReportSettings& settings);        // what the others star
 Part applications_part(const ReportSettings& settings);  // part A of the assignment
 Part training_part(const ReportSettings& settings);      // part B
 
-// For the text of commands: the file of a figure that an earlier command drew, and the number of
+// For the text of commands: the file of a figure that an earlier command wrote, and the number of
 // steps (0: the model's own), which --fast makes small.
 std::string figure_path(const ReportSettings& settings, const std::string& id);
 int figure_steps(const ReportSettings& settings, int steps);

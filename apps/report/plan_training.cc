@@ -67,7 +67,7 @@ Figure curve(const std::string& model) {
           .samples = false};
 }
 
-// What the training left beside the model after an early epoch and the last: <model>-epoch-<n>.png.
+// Sample grids that the training saved after an early epoch and the last: <model>-epoch-<n>.png.
 std::vector<FoundImage> after_epochs(const std::string& model, size_t early) {
   std::vector<FoundImage> found;
   if (!has_model(model)) return found;
@@ -79,7 +79,7 @@ std::vector<FoundImage> after_epochs(const std::string& model, size_t early) {
     const std::string when = cat("after epoch ", epoch);
     found.push_back({.file = image.string(),
                      .command = history.command,
-                     .caption = cat("What the training drew ", when, "."),
+                     .caption = cat("Sample grid of the training ", when, "."),
                      .alt = cat("Images of ", model, " ", when)});
   }
   return found;
@@ -208,7 +208,7 @@ Section samplers(const ReportSettings& settings) {
     const std::string name = std::string(schedule.sampler) == "dpm++" ? "dpmpp" : schedule.sampler;
     const int steps = figure_steps(settings, schedule.steps);
     section.figures.push_back(
-        {.id = cat("walk-", name, "-", schedule.steps),
+        {.id = cat("schedule-", name, "-", schedule.steps),
          .command = with_steps({"sample", "--model", kClass, "--class", "all", "-b", "10",
                                 "--sampler", schedule.sampler, "--grid", "--grid-cols", "10"},
                                settings, schedule.steps),

@@ -1,13 +1,10 @@
 #include "apps/train_mnist/batch_source.h"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
 #include "diffusion/schedule.h"
 #include "kernels/kernel_table.h"
-#include "kernels/random/philox.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -35,8 +32,7 @@ BatchSource::BatchSource(Context& context, const MnistDataset& data, const Train
     : context_(context),
       config_(config),
       network_(make_network(config)),
-      count_(data.count),
-      steps_per_epoch_((data.count + config.batch_size - 1) / config.batch_size),
+      order_(data.count, config.batch_size, config.seed),
       images_(Tensor::from_host(context, {data.count, MnistDataset::kPixels},
                                 std::span<const uint8_t>(data.images))),
       labels_(Tensor::from_host(context, {data.count}, std::span<const uint8_t>(data.labels))) {
@@ -48,25 +44,8 @@ BatchSource::BatchSource(Context& context, const MnistDataset& data, const Train
   }
 }
 
-BatchSource::Slice BatchSource::slice(int64_t step) const {
-  if (config_.overfit_batch) step = 0;
-  const int64_t first = step % steps_per_epoch_ * config_.batch_size;
-  return {step / steps_per_epoch_, first, std::min(config_.batch_size, count_ - first)};
-}
-
-// Fisher-Yates with one random word per position.
-const std::vector<int32_t>& BatchSource::permutation(int64_t epoch) {
-  if (epoch == permutation_epoch_) return permutation_;
-  permutation_.resize(static_cast<size_t>(count_));
-  std::iota(permutation_.begin(), permutation_.end(), 0);
-  for (int64_t i = count_ - 1; i > 0; --i) {
-    const PhiloxWords words =
-        random_words(config_.seed, RandomStream::kShuffle, static_cast<uint64_t>(epoch), 0,
-                     static_cast<uint32_t>(i / 4));
-    std::swap(permutation_[i], permutation_[below_from_word(words.w[i % 4], i + 1)]);
-  }
-  permutation_epoch_ = epoch;
-  return permutation_;
+BatchOrder::Slice BatchSource::slice(int64_t step) const {
+  return order_.slice(config_.overfit_batch ? 0 : step);
 }
 
 Batch BatchSource::empty_batch(int64_t images) const {
@@ -83,24 +62,22 @@ Batch BatchSource::empty_batch(int64_t images) const {
   return batch;
 }
 
-// Where the network's input with this role is written; null when it takes none.
+// The data of the network's input with this role; null if the network has none.
 float* BatchSource::input(const Batch& batch, InputRole role) const {
   const NetworkInput* found = network_.input(role);
   return found == nullptr ? nullptr : batch.inputs.at(found->name).data<float>();
 }
 
-void BatchSource::upload_indices(int64_t step, const Slice& rows, const Batch& batch) {
-  const std::vector<int32_t>& order = permutation(rows.epoch);
+void BatchSource::upload_indices(int64_t step, const BatchOrder::Slice& rows, const Batch& batch) {
   Stream& stream = *context_.stream();
-  stream.copy_to_device(batch.indices.raw(), order.data() + rows.first, batch.indices.bytes());
+  stream.copy_to_device(batch.indices.raw(), order_.rows(rows).data(), batch.indices.bytes());
   // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
-  const auto first_example = static_cast<uint64_t>(step / steps_per_epoch_ * count_ +
-                                                   step % steps_per_epoch_ * config_.batch_size);
+  const uint64_t first_example = order_.first_example(step);
   stream.copy_to_device(batch.first_example.raw(), &first_example, sizeof first_example);
 }
 
 Batch BatchSource::batch(int64_t step) {
-  const Slice rows = slice(step);
+  const BatchOrder::Slice rows = slice(step);
   const Batch batch = empty_batch(rows.count);
   upload_indices(step, rows, batch);
   make_batch(batch);
@@ -108,7 +85,7 @@ Batch BatchSource::batch(int64_t step) {
 }
 
 const Batch& BatchSource::stage_batch(int64_t step) {
-  const Slice rows = slice(step);
+  const BatchOrder::Slice rows = slice(step);
   auto staged = staged_.find(rows.count);
   if (staged == staged_.end()) staged = staged_.emplace(rows.count, empty_batch(rows.count)).first;
   upload_indices(step, rows, staged->second);

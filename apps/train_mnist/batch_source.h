@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <map>
-#include <vector>
 
 #include "apps/train_mnist/train_config.h"
+#include "diffusion/batch_order.h"
 #include "engine/tensor.h"
 #include "weights/mnist_dataset.h"
 
@@ -26,7 +26,7 @@ class BatchSource {
  public:
   BatchSource(Context& context, const MnistDataset& data, const TrainConfig& config);
 
-  int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  int64_t steps_per_epoch() const { return order_.steps_per_epoch(); }
   Batch batch(int64_t step);  // from 0
 
   // The same in two parts, for captured steps. stage_batch() uploads the indices of the step;
@@ -36,29 +36,21 @@ class BatchSource {
   void make_batch(const Batch& batch) const;
 
  private:
-  // Rows of the data set for one step: [first, first + count) of the epoch's permutation.
-  struct Slice {
-    int64_t epoch, first, count;
-  };
-  Slice slice(int64_t step) const;
+  BatchOrder::Slice slice(int64_t step) const;
   Batch empty_batch(int64_t images) const;
   float* input(const Batch& batch, InputRole role) const;
-  void upload_indices(int64_t step, const Slice& rows, const Batch& batch);
+  void upload_indices(int64_t step, const BatchOrder::Slice& rows, const Batch& batch);
   void make_diffusion(const Batch& batch) const;
   void make_digits(const Batch& batch) const;
-  const std::vector<int32_t>& permutation(int64_t epoch);
 
   Context& context_;
   TrainConfig config_;
   Network network_;
-  int64_t count_;
-  int64_t steps_per_epoch_;
+  BatchOrder order_;
   Tensor images_;                    // [count, 784] u8
   Tensor labels_;                    // [count] u8
   Tensor alpha_bar_;                 // [T], DDPM only
   std::map<int64_t, Batch> staged_;  // by size
-  int64_t permutation_epoch_ = -1;
-  std::vector<int32_t> permutation_;
 };
 
 }  // namespace ebb

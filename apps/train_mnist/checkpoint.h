@@ -9,7 +9,7 @@
 
 namespace ebb {
 
-// Where a run stands, besides the trainer's own state.
+// Progress of a run, besides the trainer's own state.
 struct TrainProgress {
   int64_t step = 0;     // steps done; the data position and all random counters follow from it
   double loss_sum = 0;  // over the updates of the current epoch

@@ -52,7 +52,7 @@ std::string holder_of(int lock_fd) {
 }
 
 // True: held. False: the file system has no locks, and the reason is warned of.
-bool lock(const FileDescriptor& file, const std::string& label) {
+bool take_lock(const FileDescriptor& file, const std::string& label) {
   int result = 0;
   do {
     result = flock(file.get(), LOCK_EX | LOCK_NB);
@@ -83,7 +83,7 @@ RunDirectory::RunDirectory(const std::string& path) : path_(path) {
   fs::create_directories(path, error);
   EBB_CHECK(!error, IoError, label, ": cannot be created: ", describe_errno(error.value()));
   lock_ = open_lock_file(file(kLockFile), label);
-  if (!lock(lock_, label)) return;
+  if (!take_lock(lock_, label)) return;
   const std::string holder = this_process();
   const bool noted = ftruncate(lock_.get(), 0) == 0 &&
                      pwrite(lock_.get(), holder.data(), holder.size(), 0) == ssize_t(holder.size());

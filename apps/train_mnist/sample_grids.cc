@@ -27,7 +27,7 @@ std::vector<Image> to_images(const Pixels& pixels) {
   std::vector<Image> images;
   for (size_t at = 0; at < pixels.size(); at += MnistDataset::kPixels) {
     images.push_back(image_from_floats({pixels.data() + at, MnistDataset::kPixels}, 28, 28, 1,
-                                       PixelRange::kZeroToOne));
+                                       DataRange::kZeroToOne));
   }
   return images;
 }
@@ -52,7 +52,7 @@ struct TestDigits {
   }
 };
 
-// Unwinds out of the network calls of a grid that nobody waits for any more.
+// Unwinds out of the network calls of a grid that is no longer needed.
 struct Stopped {};
 
 TestDigits first_test_digits(Context& context, const TrainOptions& options,

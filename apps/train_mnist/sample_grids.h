@@ -9,11 +9,11 @@
 
 namespace ebb {
 
-// The image the assignment asks for at this point of a run:
+// The assignment's image at this point of a run:
 //   class     4 samples of each digit, guided, 10 columns
 //   time      40 samples
 //   denoiser  rows of clean, noisy and denoised test digits; beside it, "<path>-sigma.png" with one
-//             digit noised and denoised at every sigma of the out-of-distribution sweep
+//             digit with noise added and denoised at every sigma of the out-of-distribution sweep
 //   pure noise denoiser  10 outputs for pure noise
 // Weights are the run's (their moving average when it keeps one). No random state is touched.
 // test_data: the test split, for the denoiser. Ends early, without a file, when `stopped`

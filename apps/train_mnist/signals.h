@@ -16,8 +16,8 @@ void install_signal_handlers();
 bool stop_requested();
 bool take_save_request();  // true once per SIGUSR1
 
-// Where the training stands, for the message of a second signal: `step` steps are done, the newest
-// checkpoint is of step `saved`, -1: there is none.
+// Progress for the message of a second signal: `step` steps are done; the newest checkpoint is of
+// step `saved`, -1: none.
 void note_progress(int64_t step, int64_t saved);
 
 // kInterrupt or kTerminate, by the signal that requested the stop.

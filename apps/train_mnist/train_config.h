@@ -13,10 +13,10 @@ namespace ebb {
 
 enum class TrainModel { kDenoiser, kTime, kClass, kClassifier };
 
-// The course edition of the assignment whose settings apply.
+// The term of the course whose settings apply.
 enum class Preset { kFa24, kSp25, kFa25 };
 
-// What a run computes. Two runs with equal configs on equal data are equal
+// Everything that determines a run's results. Two runs with equal configs on equal data are equal
 // bit for bit, whatever their threads, interruptions and output directories.
 struct TrainConfig {
   TrainModel model = TrainModel::kClass;
@@ -46,7 +46,7 @@ struct TrainConfig {
 // part of the assignment; its settings are ebb's own.
 TrainConfig preset_config(TrainModel model, Preset preset);
 
-// Epochs after which the assignment asks for samples.
+// Epochs after which the assignment requires samples.
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs);
 
 // The learning rate of a step (from 0): ExponentialLR stepped per epoch, after a linear warm-up.
@@ -56,7 +56,7 @@ Network make_network(const TrainConfig& config);
 
 // JSON of everything that decides what a step computes (all but max_steps), for checkpoints.
 std::string to_json(const TrainConfig& config);
-// Where two stored configs differ: "lr is 0.001, the run had 0.0001"; empty when they agree.
+// Differences between two stored configs: "lr is 0.001, the run had 0.0001"; empty if they agree.
 std::string describe_difference(const std::string& json, const std::string& stored_json);
 
 // The train_mnist call that makes this run: without paths or machine settings.

@@ -57,8 +57,9 @@ TrainFlags::TrainFlags(Command command) {
       command, "--model", model_, {"denoiser", "time", "class", "classifier", "judge"},
       "Network to train (classifier: scores the samples in ebb eval; judge: its former name)")
       .required();
-  add_choice(command, "--preset,--course", preset_, {"fa24", "sp25", "fa25"},
-             "Course edition whose settings apply (default fa24: DDPM; sp25, fa25: flow matching)");
+  add_choice(
+      command, "--preset,--course", preset_, {"fa24", "sp25", "fa25"},
+      "Term of the course whose settings apply (default fa24: DDPM; sp25, fa25: flow matching)");
   add_choice(command, "--objective", objective_, {"ddpm", "flow"},
              "Training objective, for --model time and class");
   add_choice(command, "--input", input_, {"image", "noise"},
@@ -68,8 +69,8 @@ TrainFlags::TrainFlags(Command command) {
                      "Directory of the four MNIST files (default: $EBB_DATA, else data/mnist)");
   command
       .add_option("--classes", classes_,
-                  "Classes of the data: a number, or data for what the labels show (default: 10; "
-                  "of the parts of EMNIST as many as they have)")
+                  "Number of classes, or data: as many as the labels show (default: 10, or the "
+                  "classes of the EMNIST part)")
       .type_name("N|data");
   command.add_option("-o,--output", options_.output, "Run directory").required();
   command.add_option(
@@ -114,7 +115,10 @@ TrainFlags::TrainFlags(Command command) {
               "Epochs between sample grids (0: after the first, fifth, and last)");
   add_device_flags(command, options_.device);
   command.add_flag("--profile", options_.profile, "Print time by kernel and by layer at the end");
-  command.add_flag("-q,--quiet", options_.quiet, "Do not show the progress line");
+  command.add_flag("-q,--quiet", quiet_, "Show no progress, as --progress none");
+  add_progress_flag(command, progress_);
+  command.add_flag("--json", options_.json,
+                   "Print one JSON object at the end instead of the model's name");
 }
 
 TrainOptions TrainFlags::finish() const {
@@ -140,6 +144,7 @@ TrainOptions TrainFlags::finish() const {
             terminal_safe(classes_), ": the ", model_, " model knows no classes. Leave it out.");
   EBB_CHECK(!options.force_resume || !options.resume.empty(), UsageError,
             "--force-resume: nothing is resumed. Add --resume auto or leave it out.");
+  options.progress = quiet_ ? ProgressMode::kNone : progress_.mode();
   options.preset = choose_preset(preset_, objective_);
   TrainConfig& config = options.config;
   config = preset_config(model, options.preset);

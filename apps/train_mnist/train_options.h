@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/progress.h"
 #include "apps/train_mnist/train_config.h"
 
 namespace ebb {
@@ -21,9 +22,10 @@ struct TrainOptions {
   bool force_resume = false;
   int64_t save_every = 100;  // steps
   int64_t keep_last = 2;     // checkpoints
-  int64_t sample_every = 0;  // epochs; 0: where the assignment asks for samples
+  int64_t sample_every = 0;  // epochs; 0: where the assignment requires samples
   bool profile = false;
-  bool quiet = false;
+  ProgressMode progress = ProgressMode::kAuto;  // kNone with --quiet
+  bool json = false;
 };
 
 // Declares the flags on `command`; finish() turns what was parsed into options.
@@ -43,6 +45,8 @@ class TrainFlags {
   std::optional<double> max_shift_, max_rotation_;
   int64_t seed_ = 0;
   bool overfit_batch_ = false;
+  bool quiet_ = false;
+  ProgressFlag progress_;
 };
 
 }  // namespace ebb

@@ -7,7 +7,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "apps/cli/progress.h"
+#include "apps/cli/build_id.h"
 #include "apps/train_mnist/final_model.h"
 #include "apps/train_mnist/sample_grids.h"
 #include "apps/train_mnist/signals.h"
@@ -80,6 +80,31 @@ MnistDataset part_of(const MnistDataset& data, int64_t first, int64_t count) {
           .classes = data.classes};
 }
 
+std::string short_number(double value, int digits) {
+  std::ostringstream text;
+  text << std::setprecision(digits) << value;
+  return text.str();
+}
+
+// "epoch 1 | loss 0.0812 | 164 images/s", of a finished epoch with its mean loss.
+std::vector<ProgressFact> facts_of(const LogEntry& entry, std::optional<double> epoch_loss) {
+  std::vector<ProgressFact> facts{{"epoch", entry.epoch, cat("epoch ", entry.epoch)},
+                                  {"loss", entry.loss, "loss " + short_number(entry.loss, 4)}};
+  if (epoch_loss) {
+    facts.push_back({"epoch_loss", *epoch_loss, "mean loss " + short_number(*epoch_loss, 4)});
+  }
+  if (entry.test_accuracy) {
+    facts.push_back({"test_accuracy", *entry.test_accuracy,
+                     cat("accuracy ", short_number(100 * *entry.test_accuracy, 4), " %")});
+  }
+  facts.push_back(
+      {"grad_norm", entry.grad_norm, "grad " + short_number(entry.grad_norm, 3), false});
+  facts.push_back({"lr", entry.lr, "lr " + short_number(entry.lr, 3), false});
+  facts.push_back({"images_per_second", entry.images_per_second,
+                   cat(std::llround(entry.images_per_second), " images/s")});
+  return facts;
+}
+
 void print_accuracy(int64_t epoch, double accuracy) {
   std::cerr << "epoch " << epoch << ": test accuracy " << std::fixed << std::setprecision(2)
             << 100 * accuracy << " %\n"
@@ -101,7 +126,9 @@ TrainRun::TrainRun(Context& context, const TrainOptions& options)
                             : autograd::Loss::kMse,
                 .adam = {},
                 .ema_decay = options.config.ema_decay,
-                .clip_norm = options.config.clip_norm}) {
+                .clip_norm = options.config.clip_norm}),
+      shown_(options.progress),
+      results_(std::cout, options.json) {
   total_steps_ = total_steps_of(options_.config, batches_.steps_per_epoch());
 }
 
@@ -109,15 +136,16 @@ void TrainRun::run() {
   directory_.remove_leftovers();
   start_or_resume();
   note_progress(progress_.step, saved_step_);
-  open_log();
   first_step_ = progress_.step;
-  started_ = std::chrono::steady_clock::now();
+  shown_.begin(total_steps_, {.name = "step", .first = first_step_, .has_bar = false});
+  open_log();
   // A run that stopped between the end of an epoch and its samples writes them now.
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   if (progress_.step > 0 && progress_.step % steps_per_epoch == 0) show_epoch();
   stop_if_asked();
+  LogEntry last;
   while (progress_.step < total_steps_) {
-    const LogEntry last = train_step();
+    last = train_step();
     if (progress_.step % steps_per_epoch == 0) {
       if (last.test_accuracy || !measures_accuracy()) close_epoch(last);
       save();
@@ -127,15 +155,20 @@ void TrainRun::run() {
     stop_if_asked();
   }
   save();
-  end_progress_line();
+  if (last.step > 0) {
+    shown_.finish([&] { return facts_of(last, std::nullopt); });
+  } else {
+    shown_.finish();  // a run that was complete
+  }
   write_loss_curve();
   write_model();
+  print_results();
 }
 
 void TrainRun::stop_if_asked() {
   if (!stop_requested()) return;
   if (progress_.step > 0) save();
-  end_progress_line();
+  shown_.pause();
   const std::string where = cat("stopped after step ", progress_.step, " of ", total_steps_);
   if (saved_step_ == progress_.step) {
     throw Error(where + ", which is saved. Continue with --resume auto", stop_exit_code());
@@ -219,7 +252,7 @@ bool TrainRun::try_resume(const CheckpointFile& checkpoint) {
   progress_ = load_checkpoint(checkpoint.path, trainer_, options_.config, data_.fingerprint,
                               options_.force_resume);
   saved_step_ = progress_.step;
-  if (!options_.quiet) std::cerr << "resumed " << path_label(checkpoint.path) << '\n';
+  if (talks()) std::cerr << "resumed " << path_label(checkpoint.path) << '\n';
   return true;
 }
 
@@ -251,7 +284,10 @@ LogEntry TrainRun::train_step() {
   skipped_in_a_row_ = 0;
   progress_.loss_sum += result.loss;
   ++progress_.loss_count;
-  show_progress(entry);
+  // The line of an epoch's end comes when the epoch is closed.
+  if (!ends_epoch) {
+    shown_.update(progress_.step, [&] { return facts_of(entry, std::nullopt); });
+  }
   return entry;
 }
 
@@ -260,7 +296,7 @@ std::optional<double> TrainRun::test_accuracy() const {
   DigitClassifier classifier(context_, trainer_.network(), trainer_.params().final_weights());
   std::vector<int64_t> labels;
   for (int64_t first = 0; first < test_data_.count; first += kAccuracyImages) {
-    if (stop_requested()) return std::nullopt;
+    if (!go_on("measuring the accuracy")) return std::nullopt;
     const int64_t count = std::min(kAccuracyImages, test_data_.count - first);
     const std::vector<int64_t> part = classifier(part_of(test_data_, first, count)).labels;
     labels.insert(labels.end(), part.begin(), part.end());
@@ -269,7 +305,7 @@ std::optional<double> TrainRun::test_accuracy() const {
 }
 
 void TrainRun::skip_step(const autograd::StepResult& result) {
-  end_progress_line();
+  shown_.pause();
   const std::string parameter = trainer_.params().first_nonfinite_grad();
   const std::string what =
       cat("step ", progress_.step, ": loss ", result.loss, ", gradient norm ", result.grad_norm,
@@ -298,12 +334,14 @@ void TrainRun::save() {
 void TrainRun::close_epoch(const LogEntry& last) {
   if (last.test_accuracy) {
     progress_.test_accuracies.push_back(*last.test_accuracy);
-    if (!options_.quiet) {
-      end_progress_line();
+    if (talks()) {
+      shown_.pause();
       print_accuracy(last.epoch, *last.test_accuracy);
     }
   }
-  progress_.epoch_losses.push_back(progress_.loss_sum / static_cast<double>(progress_.loss_count));
+  const double loss = progress_.loss_sum / static_cast<double>(progress_.loss_count);
+  shown_.milestone(progress_.step, [&] { return facts_of(last, loss); });
+  progress_.epoch_losses.push_back(loss);
   progress_.loss_sum = 0;
   progress_.loss_count = 0;
 }
@@ -316,11 +354,11 @@ void TrainRun::show_epoch() {
       std::filesystem::exists(samples_file(epoch), ignored)) {
     return;
   }
-  end_progress_line();
+  shown_.pause();
   write_loss_curve();
   try {
     write_sample_grid(context_, trainer_, options_, test_data_, samples_file(epoch),
-                      stop_requested);
+                      [&] { return !go_on(cat("drawing samples of epoch ", epoch)); });
   } catch (const DivergedError& error) {
     std::cerr << "warning: no samples of epoch " << epoch << ": " << error.what() << '\n';
   }
@@ -332,24 +370,13 @@ std::string TrainRun::samples_file(int64_t epoch) const {
   return directory_.file(name.str());
 }
 
-void TrainRun::show_progress(const LogEntry& entry) {
-  if (options_.quiet || !stderr_terminal().interactive) return;
-  const double elapsed = seconds_since(started_);
-  std::ostringstream line;
-  line << "step " << entry.step << '/' << total_steps_ << " | epoch " << entry.epoch << " | loss "
-       << std::setprecision(4) << entry.loss << " | grad " << std::setprecision(3)
-       << entry.grad_norm << " | lr " << entry.lr << " | " << std::fixed << std::setprecision(0)
-       << entry.images_per_second << " images/s | ETA "
-       << format_eta(entry.step - first_step_, total_steps_ - first_step_, elapsed);
-  const std::string text = line.str();
-  const size_t padding = progress_width_ > text.size() ? progress_width_ - text.size() : 0;
-  std::cerr << '\r' << text << std::string(padding, ' ') << std::flush;
-  progress_width_ = text.size();
+bool TrainRun::talks() const {
+  return options_.progress != ProgressMode::kNone && options_.progress != ProgressMode::kJson;
 }
 
-void TrainRun::end_progress_line() {
-  if (progress_width_ > 0) std::cerr << '\n';
-  progress_width_ = 0;
+bool TrainRun::go_on(const std::string& doing) const {
+  shown_.update(progress_.step, [&] { return std::vector<ProgressFact>{{"doing", doing, doing}}; });
+  return !stop_requested();
 }
 
 void TrainRun::write_loss_curve() const {
@@ -366,7 +393,41 @@ void TrainRun::write_model() const {
   const std::string path = directory_.file("model.safetensors");
   write_final_model(path, trainer_, options_.config, progress_,
                     read_train_log(directory_.file("log.jsonl")));
-  std::cout << path_label(path) << '\n';
+  results_.text() << path_label(path) << '\n';
+}
+
+// docs/terminal.md describes the object.
+void TrainRun::print_results() {
+  if (!options_.json) return;
+  const std::vector<LogEntry> log = read_train_log(directory_.file("log.jsonl"));
+  results_.set("command", command_line(options_.config));
+  results_.set("version", program_version());
+  results_.set("build", build_commit());
+  results_.set("model", to_string(options_.config.model));
+  results_.set("seed", options_.config.seed);
+  results_.set("device", to_string(context_.device()));
+  results_.set("dtype", to_string(context_.precision()));
+  results_.set("steps", progress_.step);
+  results_.set("first_step", first_step_);
+  results_.set("loss", log.empty() ? Json() : Json(log.back().loss));
+  results_.set("epoch_losses", progress_.epoch_losses);
+  if (measures_accuracy()) results_.set("test_accuracies", progress_.test_accuracies);
+  results_.add_file(directory_.file("model.safetensors"), "model");
+  results_.add_file(directory_.file("log.jsonl"), "log");
+  results_.add_file(directory_.file("loss.png"), "plot");
+  for (const CheckpointFile& checkpoint : directory_.checkpoints()) {
+    results_.add_file(checkpoint.path, "checkpoint", {{"step", checkpoint.step}});
+  }
+  const int64_t epochs = progress_.step / batches_.steps_per_epoch();
+  for (int64_t epoch = 1; epoch <= epochs; ++epoch) {
+    std::error_code ignored;
+    if (!samples_are_due(options_, epoch, epochs) ||
+        !std::filesystem::exists(samples_file(epoch), ignored)) {
+      continue;
+    }
+    results_.add_file(samples_file(epoch), "samples", {{"epoch", epoch}});
+  }
+  results_.print();
 }
 
 }  // namespace ebb

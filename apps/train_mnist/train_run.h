@@ -1,11 +1,12 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "apps/cli/progress.h"
+#include "apps/cli/results.h"
 #include "apps/train_mnist/batch_source.h"
 #include "apps/train_mnist/checkpoint.h"
 #include "apps/train_mnist/run_directory.h"
@@ -35,17 +36,20 @@ class TrainRun {
   void open_log();
   void stop_if_asked();
   bool measures_accuracy() const { return options_.config.model == TrainModel::kClassifier; }
-  // Nothing when a signal asked to stop before it was known.
+  // Null if a signal arrived before it was known.
   std::optional<double> test_accuracy() const;
   // The classifier's accuracy, the mean loss. A stop leaves the epoch open, and the resumed run
   // closes it.
   void close_epoch(const LogEntry& last);
   void show_epoch();  // its samples, where due
-  void show_progress(const LogEntry& entry);
-  void end_progress_line();
+  // Progress and messages about it are shown to people, neither hidden nor for programs.
+  bool talks() const;
+  // Says that the run does something else than steps; whether a signal asked to stop.
+  bool go_on(const std::string& doing) const;
   void write_model() const;
   void write_loss_curve() const;
   std::string samples_file(int64_t epoch) const;
+  void print_results();
 
   Context& context_;
   TrainOptions options_;
@@ -56,12 +60,12 @@ class TrainRun {
   autograd::Trainer trainer_;
   TrainProgress progress_;
   std::unique_ptr<TrainLog> log_;
+  mutable Progress shown_;
+  Results results_;
   int64_t total_steps_ = 0;
   int64_t first_step_ = 0;  // of this process
   int64_t skipped_in_a_row_ = 0;
   int64_t saved_step_ = -1;
-  std::chrono::steady_clock::time_point started_;
-  size_t progress_width_ = 0;
 };
 
 }  // namespace ebb

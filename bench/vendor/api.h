@@ -38,8 +38,8 @@
 
 namespace ebb {
 
-// cuDNN 9 and cuBLAS, opened when they are first asked for and not linked: a machine without them
-// loses their columns, not the program. Searched as the dynamic loader does (LD_LIBRARY_PATH).
+// cuDNN 9 and cuBLAS, opened on first use and not linked: a machine without them loses their
+// columns, not the program. Searched as the dynamic loader does (LD_LIBRARY_PATH).
 struct VendorApi {
 #define EBB_VENDOR_FUNCTION(name) decltype(&::name) name = nullptr;
   EBB_CUDNN_FUNCTIONS(EBB_VENDOR_FUNCTION)

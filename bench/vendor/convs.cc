@@ -16,7 +16,7 @@ namespace {
 constexpr float kOne = 1, kZero = 0;
 constexpr size_t kMaxScratch = size_t{1} << 30;
 
-// What cuDNN computes for a pass.
+// The cuDNN operation of a pass.
 enum class Role { kForward, kData, kFilter };
 Role role_of(const ConvGeometry& g, ConvPass pass) {
   if (pass == ConvPass::kBackwardWeight) return Role::kFilter;

@@ -28,7 +28,7 @@ cudnnHandle_t cudnn_on(KernelStream stream) {
 }
 
 cublasHandle_t cublas_on(KernelStream stream) {
-  // Memory of our own, because cuBLAS would allocate some while a graph is recorded.
+  // Memory of our own, because cuBLAS would allocate some during graph capture.
   constexpr size_t kWorkspaceBytes = size_t{32} << 20;
   static void* workspace = nullptr;
   static const cublasHandle_t handle = [] {

@@ -11,7 +11,7 @@ namespace ebb {
 // tests link it.
 //   kF32   products of f32 in f32. 16-bit types always run on tensor cores.
 //   kTf32  products of f32 rounded to tf32
-// A shape is tried out with every algorithm of cuDNN when its workspace is asked for, and the
+// A shape is tried with every algorithm of cuDNN when its workspace size is requested, and the
 // fastest is kept. Null in builds without cuDNN.
 enum class VendorMath { kF32, kTf32 };
 const KernelTable* vendor_kernels(VendorMath math);

@@ -1,4 +1,4 @@
-// What builds without cuDNN have in place of the other files of this directory.
+// Replaces the other files of this directory in builds without cuDNN.
 
 #include "bench/vendor/kernels.h"
 

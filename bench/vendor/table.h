@@ -1,8 +1,8 @@
 #pragma once
 
-// Entries of a kernel table around somebody else's convolutions, which know dense images and one
+// Entries of a kernel table around a vendor's convolutions, which support dense images and one
 // filter layout: packing, pitches, bias, residual, activation, the weight gradient of transposed
-// convolutions. `Vendor` says who multiplies:
+// convolutions. `Vendor` provides the multiplication:
 //
 //   struct Vendor {
 //     static constexpr VendorMath kMath;
@@ -19,8 +19,8 @@
 namespace ebb {
 namespace vendor {
 
-// What a pass keeps in its workspace besides the algorithm's own scratch. Room for dense copies of
-// both images is always there, because the pitches are not known when the size is asked for.
+// Workspace layout of a pass, besides the algorithm's own scratch. It always has space for dense
+// copies of both images, because pitches are unknown when the size is requested.
 template <class Vendor>
 struct Scratch {
   int64_t plan, x, y, filter, w_halves, w, bias, bytes;  // offsets; size of all

@@ -36,7 +36,7 @@ Level level_of(const Objective& objective, int64_t trial, int64_t trials) {
 
 class QueryRunner {
  public:
-  QueryRunner(Context& context, const LoadedModel& model)
+  QueryRunner(Context& context, const Model& model)
       : context_(context),
         network_(model.network),
         classes_(class_count(network_)),
@@ -106,19 +106,19 @@ class QueryRunner {
 
 }  // namespace
 
-std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
+std::vector<double> diffusion_errors(Context& context, const Model& model,
                                      std::span<const float> images,
                                      const DiffusionClassifierRequest& request,
                                      const std::function<void(int64_t)>& on_progress) {
   EBB_CHECK(class_count(model.network) > 0, UsageError, path_label(model.path),
             ": takes no class, so it cannot classify. Use a class-conditioned model.");
-  QueryRunner evaluator(context, model);
+  QueryRunner runner(context, model);
   const Shape batch_shape = with_batch(kBatch, model.network.sample().shape);
   const int64_t pixels = batch_shape.elements() / kBatch;
   const auto count = static_cast<int64_t>(images.size()) / pixels;
   EBB_CHECK(count * pixels == static_cast<int64_t>(images.size()), ShapeError,
             "diffusion_errors: ", images.size(), " pixels, expected a multiple of ", pixels);
-  std::vector<double> errors(static_cast<size_t>(count * evaluator.classes()), 0.0);
+  std::vector<double> errors(static_cast<size_t>(count * runner.classes()), 0.0);
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t part = std::min(kBatch, count - first);
     std::vector<float> values(static_cast<size_t>(kBatch * pixels), 0.0f);
@@ -126,8 +126,8 @@ std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
     const Tensor clean = Tensor::from_host(context, batch_shape, std::span<const float>(values));
     const ImageNoise noise(context, request.first_seed + static_cast<uint64_t>(first));
     for (int64_t trial = 0; trial < request.trials; ++trial) {
-      evaluator.evaluate(level_of(model.objective, trial, request.trials), clean, noise, trial,
-                         part, errors.data() + first * evaluator.classes());
+      runner.evaluate(level_of(model.objective, trial, request.trials), clean, noise, trial, part,
+                      errors.data() + first * runner.classes());
       on_progress(first * request.trials + (trial + 1) * part);
     }
   }

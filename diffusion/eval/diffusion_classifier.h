@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 
 namespace ebb {
 
@@ -22,7 +22,7 @@ struct DiffusionClassifierRequest {
 //   flow  t = (j + 1/2) / trials,          x_t = (1 - t) eps + t x,          target x - eps
 // images: [N, 28, 28]. Returns [N, classes]. UsageError when the model takes no class. on_progress
 // is called with the number of finished pairs of image and trial.
-std::vector<double> diffusion_errors(Context& context, const LoadedModel& model,
+std::vector<double> diffusion_errors(Context& context, const Model& model,
                                      std::span<const float> images,
                                      const DiffusionClassifierRequest& request,
                                      const std::function<void(int64_t)>& on_progress);

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "diffusion/find_model.h"
+#include "diffusion/model.h"
 #include "diffusion/model_file.h"
 #include "engine/passes/passes.h"
 #include "nn/graph_builder.h"

@@ -6,12 +6,12 @@
 
 #include "diffusion/eval/digit_classifier.h"
 #include "diffusion/eval/evaluation_report.h"
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 #include "diffusion/sampler.h"
 
 namespace ebb {
 
-// How to sample: a row of the table of samples.
+// Sampler settings: one row of the table of samples.
 struct SampleSetting {
   SamplerKind sampler = SamplerKind::kDdpm;
   int64_t steps = 300;
@@ -35,13 +35,13 @@ using EvaluateProgress = std::function<void(double)>;
 // Each adds its tables and plots to `report`.
 
 // Objectives kDenoise and kPureNoise: MSE, PSNR and SSIM of the outputs on noisy test images.
-void evaluate_denoiser(Context& context, const LoadedModel& model, const EvaluateRequest& request,
+void evaluate_denoiser(Context& context, const Model& model, const EvaluateRequest& request,
                        const EvaluateProgress& progress, Report& report);
 
 // Objectives kDdpm and kFlow: the classifier's accuracy on samples, their Frechet distance from the
 // training set, class balance, nearest neighbors; of models with classes also the accuracy of the
 // diffusion classifier.
-void evaluate_samples(Context& context, const LoadedModel& model, DigitClassifier& classifier,
+void evaluate_samples(Context& context, const Model& model, DigitClassifier& classifier,
                       const EvaluateRequest& request, const EvaluateProgress& progress,
                       Report& report);
 

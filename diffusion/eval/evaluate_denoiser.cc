@@ -25,7 +25,7 @@ struct Quality {
 // Outputs of a denoiser for images plus sigma times noise that is fixed by the image's number.
 class NoisyTest {
  public:
-  NoisyTest(Context& context, const LoadedModel& model, const EvaluateRequest& request)
+  NoisyTest(Context& context, const Model& model, const EvaluateRequest& request)
       : context_(context),
         input_(model.network.sample().name),
         executor_(context, inference_graph(model.network, kBatch, context), model.params),
@@ -82,7 +82,7 @@ class NoisyTest {
 
 ReportTable denoising_table(double trained_sigma) {
   return {.key = "denoising",
-          .title = "Test images noised and denoised in one step",
+          .title = "Test images with noise, denoised in one step",
           .columns = {{"sigma", "sigma", 2},
                       {"mse", "MSE", 5},
                       {"psnr_db", "PSNR dB", 2},
@@ -157,7 +157,7 @@ void pure_noise(NoisyTest& test, const EvaluateRequest& request, const EvaluateP
 
 }  // namespace
 
-void evaluate_denoiser(Context& context, const LoadedModel& model, const EvaluateRequest& request,
+void evaluate_denoiser(Context& context, const Model& model, const EvaluateRequest& request,
                        const EvaluateProgress& progress, Report& report) {
   NoisyTest test(context, model, request);
   report.facts.emplace_back("images", test.images());

@@ -19,9 +19,9 @@ constexpr int64_t kPixels = MnistDataset::kPixels;
 // A sample nearer to the training set than all but this share of the test images looks copied.
 constexpr double kNearShare = 0.01;
 
-bool takes_class(const LoadedModel& model) { return class_count(model.network) > 0; }
+bool takes_class(const Model& model) { return class_count(model.network) > 0; }
 
-// What a set of images is measured against.
+// The real images that samples are compared with.
 struct Real {
   MnistDataset train, test;  // test: as many images as samples
   Predictions test_predictions;
@@ -94,7 +94,7 @@ double cost(const SampleSetting& setting, bool classes) {
   return static_cast<double>(one ? runs : 2 * runs);
 }
 
-Metrics measure_setting(Context& context, const LoadedModel& model, const Real& real,
+Metrics measure_setting(Context& context, const Model& model, const Real& real,
                         DigitClassifier& classifier, const EvaluateRequest& request,
                         const SampleSetting& setting, const EvaluateProgress& progress) {
   const bool classes = takes_class(model);
@@ -127,9 +127,8 @@ Metrics measure_setting(Context& context, const LoadedModel& model, const Real& 
   return metrics;
 }
 
-ReportTable classifier_table(Context& context, const LoadedModel& model,
-                             DigitClassifier& classifier, const EvaluateRequest& request,
-                             const EvaluateProgress& progress) {
+ReportTable classifier_table(Context& context, const Model& model, DigitClassifier& classifier,
+                             const EvaluateRequest& request, const EvaluateProgress& progress) {
   const MnistDataset test =
       spread(load_mnist(request.data, MnistSplit::kTest, classifier.classes()), request.images);
   const auto total = static_cast<double>(test.count * request.trials);
@@ -149,7 +148,7 @@ ReportTable classifier_table(Context& context, const LoadedModel& model,
 
 }  // namespace
 
-void evaluate_samples(Context& context, const LoadedModel& model, DigitClassifier& classifier,
+void evaluate_samples(Context& context, const Model& model, DigitClassifier& classifier,
                       const EvaluateRequest& request, const EvaluateProgress& progress,
                       Report& report) {
   const bool classes = takes_class(model);

@@ -30,7 +30,7 @@ struct ReportTable {
   std::vector<std::string> notes;       // how to read it; text only
 };
 
-// What an evaluation found. JSON holds full precision; NaN and infinity become null there.
+// The results of an evaluation. JSON has full precision; NaN and infinity become null there.
 struct Report {
   std::vector<std::pair<std::string, Cell>> facts;  // model, digests, seed, counts
   std::vector<ReportTable> tables;

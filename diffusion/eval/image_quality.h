@@ -5,8 +5,8 @@
 
 namespace ebb {
 
-// How close an image is to what it should be. Values are 0 black to 1 white; they are used as they
-// are, not clamped. Everything is computed in double.
+// Similarity of an image to a reference. Values are 0 black to 1 white and are not clamped.
+// Everything is computed in double.
 
 // Mean of (a - b)^2.
 double mean_squared_error(std::span<const float> a, std::span<const float> b);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "kernels/cpu/parallel.h"
 
 namespace ebb {
 namespace {
@@ -35,9 +36,8 @@ std::vector<double> nearest_distances(std::span<const uint8_t> queries,
   const auto count = static_cast<int64_t>(queries.size()) / pixels;
   const auto total = static_cast<int64_t>(references.size()) / pixels;
   std::vector<int32_t> smallest(static_cast<size_t>(count), std::numeric_limits<int32_t>::max());
-#pragma omp parallel for num_threads(std::max(threads, 1)) schedule(dynamic)
-  for (int64_t group = 0; group < count; group += kQueryGroup) {
-    const int64_t last = std::min(group + kQueryGroup, count);
+  cpu::parallel_for(threads, cpu::ceil_div(count, kQueryGroup), [&](int64_t task) {
+    const int64_t group = task * kQueryGroup, last = std::min(group + kQueryGroup, count);
     for (int64_t block = 0; block < total; block += kReferenceBlock) {
       const int64_t end = std::min(block + kReferenceBlock, total);
       for (int64_t q = group; q < last; ++q) {
@@ -48,7 +48,7 @@ std::vector<double> nearest_distances(std::span<const uint8_t> queries,
         }
       }
     }
-  }
+  });
   std::vector<double> distances;
   for (const int32_t square : smallest) {
     distances.push_back(std::sqrt(static_cast<double>(square)) / 255);

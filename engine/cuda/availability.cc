@@ -12,7 +12,7 @@ namespace {
 NoCuda why_no_driver(const CudaProbe& probe) {
   switch (probe.count_error) {
     case 0:
-    case kCudaNoDevice:  // told with the devices
+    case kCudaNoDevice:  // reported with the devices
       return {};
     case kCudaInsufficientDriver:
       if (probe.driver_version == 0) return {"no NVIDIA driver", "Install one"};

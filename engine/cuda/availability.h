@@ -4,8 +4,8 @@
 
 namespace ebb {
 
-// What the CUDA runtime and the driver said when they were asked for a GPU. Plain numbers, so that
-// the diagnosis needs no GPU to be tested. Error codes are those of cudaError_t.
+// Results of the calls to CUDA's runtime and driver that look for a GPU. Plain numbers, so that the
+// diagnosis can be tested without a GPU. Error codes are those of cudaError_t.
 struct CudaProbe {
   int count_error = 0;      // of cudaGetDeviceCount
   int device_count = 0;     // meaningful when count_error is 0
@@ -15,7 +15,7 @@ struct CudaProbe {
   std::string visible;      // CUDA_VISIBLE_DEVICES
   bool visible_is_set = false;
   std::string module_version;  // of the kernel module, empty when unknown
-  // Of the wanted device, when there is one:
+  // The requested device, if it exists:
   int wanted = 0;
   int use_error = 0;   // of creating its context and finding a kernel for it
   int capability = 0;  // 90 is 9.0
@@ -36,8 +36,8 @@ struct NoCuda {
 // built_for: "80, 90a, 120".
 NoCuda why_no_cuda(const CudaProbe& probe, const std::string& built_for);
 
-// After these errors every further CUDA call of the process fails: nothing more may be asked of the
-// GPU, and what lay in its memory is lost.
+// After these errors every further CUDA call of the process fails: do not use the GPU, and what lay
+// in its memory is lost.
 bool is_sticky_cuda_error(int error);
 
 // "13.0" of 13000.

@@ -9,8 +9,8 @@
 
 namespace ebb {
 
-// Why GPU `device` cannot be used here. Asks the runtime, which answers on a machine without a
-// driver too.
+// The reason why GPU `device` cannot be used here. Queries the runtime, which works on a machine
+// without a driver too.
 NoCuda why_no_cuda_device(int device);
 
 // "cuda:0  NVIDIA H100 80GB HBM3, sm_90, 78.2 GiB free of 79.1 GiB", one per GPU, usable or not.

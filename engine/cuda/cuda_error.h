@@ -8,8 +8,8 @@ namespace ebb {
 // error marks the GPU as lost.
 void check_cuda(cudaError_t error, const char* call, const char* file, int line);
 
-// True after a sticky error. CUDA itself keeps this state for the whole process; from then on
-// nothing is asked of the GPU, so that destructors stay quiet.
+// True after a sticky error. CUDA itself keeps this state for the whole process; from then on no
+// CUDA calls are made, so that destructors stay quiet.
 bool cuda_is_lost();
 
 // For destructors: makes the call unless the GPU is lost, and notes a sticky error.

@@ -98,7 +98,7 @@ class CudaStream final : public Stream {
     if (rows == 0 || row_bytes == 0) return;
     const simt::ScopedDevice scope(device_);
     const int64_t bytes = rows * row_bytes;
-    // What is small (a loss, a norm) comes through pinned memory; the rest waits for itself anyway.
+    // Small results (a loss, a norm) go through pinned memory; larger copies synchronize anyway.
     void* target = bytes <= kStagingBytes ? slot(0) : to;
     if (bytes <= kStagingBytes && slot_busy_[0]) slot_free_[0].wait();
     EBB_CHECK_CUDA(cudaMemcpy2DAsync(target, static_cast<size_t>(row_bytes), from,
@@ -137,7 +137,7 @@ class CudaStream final : public Stream {
   }
 
   std::unique_ptr<CapturedGraph> capture(const std::function<void()>& work) override {
-    // Who wants to see which kernel fails waits for each, and a recording cannot wait.
+    // EBB_SYNC_LAUNCH synchronizes after every launch, which is illegal during stream capture.
     if (std::getenv("EBB_SYNC_LAUNCH") != nullptr) return nullptr;
     const simt::ScopedDevice scope(device_);
     EBB_CHECK_CUDA(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));

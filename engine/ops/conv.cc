@@ -24,7 +24,7 @@ void check_weight(const ConvAttrs& attrs, const Shape& x, const Shape& w) {
             " for input ", x, ", expected ", as_conv);
 }
 
-// Where the inputs of the epilogue are; 0 stands for none.
+// Indices of the epilogue's inputs; 0: absent.
 struct Epilogue {
   size_t residual = 0, scale = 0, shift = 0;
 

@@ -5,7 +5,7 @@
 namespace ebb::ops {
 namespace {
 
-// Where the vectors per image are; null where there is none.
+// Vectors per image; null if absent.
 template <typename T>
 struct Modulation {
   const T *scale = nullptr, *shift = nullptr;

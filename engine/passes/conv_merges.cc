@@ -7,7 +7,8 @@
 namespace ebb {
 namespace {
 
-// The node that alone reads `value`, if that is all anybody does with it.
+// The only reader of `value`, if it is an `op` with `value` as first input and `value` is not
+// visible outside the graph.
 std::optional<int> only_consumer(const Graph& graph, const std::vector<std::vector<int>>& consumers,
                                  ValueId value, const OpDef& op) {
   if (graph.is_visible(value) || consumers[value].size() != 1) return std::nullopt;

@@ -5,7 +5,7 @@
 
 #include "engine/graph.h"
 
-// What the passes share that move an operation into the convolution in front of it.
+// Shared by the passes that merge an operation into the convolution before it.
 namespace ebb {
 
 // A conv whose output goes only into the node `into` takes over that node's output.

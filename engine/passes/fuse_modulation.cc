@@ -4,8 +4,8 @@
 namespace ebb {
 namespace {
 
-// Moves one kind of broadcast operation into the convs in front, whose attribute says that they do
-// it. A conv of a smaller batch stays: its output is computed once for all branches.
+// Merges one kind of broadcast operation into the preceding convs, whose attribute says that they
+// do it. A conv of a smaller batch stays: its output is computed once for all branches.
 Graph fuse_broadcast(const Graph& graph, const OpDef& op, bool(ConvAttrs::*does)) {
   std::vector<ConvMerge> merges;
   const auto is_conv = [](const GraphNode& node) {

@@ -41,7 +41,7 @@ Graph share_concat_halves(const Graph& graph) {
   const auto consumers = graph.consumers();
   Graph result = graph;
   result.nodes.clear();
-  std::set<ValueId> replaced;  // outputs of concatenations that nobody reads any more
+  std::set<ValueId> replaced;  // outputs of concatenations without readers left
   for (const GraphNode& node : graph.nodes) {
     const auto parts = shared_and_own_part(graph, node, producers, consumers);
     if (!parts) {

@@ -33,7 +33,7 @@ ConvGeometry conv_geometry(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o
 
 enum class ConvPass { kForward, kBackwardInput, kBackwardWeight };
 
-// What one pass runs on: "mma.sync".
+// Name of the instructions or algorithm of one pass: "mma.sync".
 using ConvKernelNameFn = const char*(const ConvGeometry&, ConvPass, DType, const ConvMath&);
 
 // Bytes of w rearranged for kForward or kBackwardInput.

@@ -9,13 +9,23 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-// The kernels count grid points and sums in 32 bits.
-void require_32_bits(const ConvGeometry& g) {
+// The kernels count grid points, pixels and sums in 32 bits, and have tiles of channels and phases
+// along y and z of their grids.
+void require_limits(const ConvGeometry& g) {
   constexpr int64_t kMax = std::numeric_limits<int32_t>::max() / 2;
+  // Tiles of 32 channels, stride * stride phases; a step reads 64 channels of a tap.
+  constexpr int64_t kMaxChannels = kMaxGridY * 32, kMaxStride = 255, kStep = 64;
+  const int64_t channels = std::max(g.c, g.o);
   const int64_t points = std::max(g.n * g.h * g.w, g.n * g.ho * g.wo);
-  const int64_t depth = g.kh * g.kw * std::max(g.c, g.o);
-  EBB_CHECK(points <= kMax && depth <= kMax, ShapeError, "cuda kernels: a convolution of ", points,
-            " pixels and ", depth, " terms, at most ", kMax, " of either. Use smaller batches");
+  const int64_t depth = g.kh * g.kw * ceil_div(channels, kStep) * kStep;
+  // Pixels that taps reach above and below the image: the kernels look there before they know.
+  const int64_t outside = (g.kh + g.pad) * std::max(g.w, g.wo);
+  EBB_CHECK(points <= kMax && depth <= kMax && outside <= kMax, ShapeError,
+            "cuda kernels: a convolution of ", points, " pixels, ", depth, " terms and ", outside,
+            " pixels of padding, at most ", kMax, " of each. Use smaller batches");
+  EBB_CHECK(channels <= kMaxChannels && g.stride <= kMaxStride, ShapeError,
+            "cuda kernels: a convolution of ", channels, " channels with stride ", g.stride,
+            ", at most ", kMaxChannels, " and ", kMaxStride, ". Run again with --device cpu");
 }
 
 // packed[n, position, channel] of one pass from w [O, KH, KW, C]; channels beyond the last are 0.
@@ -33,7 +43,8 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // sums[chunk, channel] of kBiasRows rows of dy each. A block is [lanes][packs of kWidth channels]
-// threads; threadIdx.y: every kLanes-th row.
+// threads; threadIdx.y: every kLanes-th row. blockIdx.x: chunk and tile of channels, since y ends
+// at 65535, which is 16.7 million rows.
 constexpr int kBiasChannels = 32, kBiasWidth = 4;
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads, 4)
@@ -41,9 +52,11 @@ __global__ void __launch_bounds__(kThreads, 4)
   constexpr int kColumns = kBiasChannels / kWidth, kLanes = kThreads / kColumns, kUnroll = 8;
   static_assert(kBiasRows % (kUnroll * kLanes) == 0);
   SIMT_SHARED(float, partial, [kThreads / 32][kWidth][kColumns]);
-  const int64_t channel = int64_t{blockIdx.x} * kBiasChannels + threadIdx.x * kWidth;
+  const unsigned tiles = static_cast<unsigned>(ceil_div(channels, kBiasChannels));
+  const int64_t chunk = blockIdx.x / tiles;
+  const int64_t channel = int64_t{blockIdx.x % tiles} * kBiasChannels + threadIdx.x * kWidth;
   const bool exists = channel < channels;
-  const int64_t first = int64_t{blockIdx.y} * kBiasRows;
+  const int64_t first = chunk * kBiasRows;
   const int count = static_cast<int>(min(rows - first, int64_t{kBiasRows}));
   float sum[kWidth] = {};
 #pragma unroll 1
@@ -62,7 +75,7 @@ __global__ void __launch_bounds__(kThreads, 4)
   }
   reduce_columns(sum, partial);
   const int e = static_cast<int>(threadIdx.y);
-  if (e < kWidth && exists) sums[blockIdx.y * channels + channel + e] = column_sum(partial, e);
+  if (e < kWidth && exists) sums[chunk * channels + channel + e] = column_sum(partial, e);
 }
 
 // Sums are [taps, a, b]; a result lies at tap * tap_step + a * a_step + b * b_step.
@@ -135,8 +148,7 @@ void bias_gradient(const ConvBackwardWeightArgs& args, KernelStream stream) {
   const bool vectorized = packs_fit(dy) && g.o % kBiasWidth == 0 && g.y_pitch % kBiasWidth == 0;
   const unsigned columns = static_cast<unsigned>(kBiasChannels / (vectorized ? kBiasWidth : 1));
   simt::launch({.name = "conv_bias_sums",
-                .grid = dim3(static_cast<unsigned>(ceil_div(g.o, kBiasChannels)),
-                             static_cast<unsigned>(bias_chunks(g))),
+                .grid = dim3(static_cast<unsigned>(ceil_div(g.o, kBiasChannels) * bias_chunks(g))),
                 .block = dim3(columns, kThreads / columns),
                 .stream = stream},
                vectorized ? conv_bias_sums_kernel<T, kBiasWidth> : conv_bias_sums_kernel<T, 1>,
@@ -147,7 +159,7 @@ void bias_gradient(const ConvBackwardWeightArgs& args, KernelStream stream) {
 template <class T>
 void run_pass(const ConvGeometry& geometry, ConvPass pass, DType dtype, ConvPassArgs<T> args,
               KernelStream stream) {
-  require_32_bits(geometry);
+  require_limits(geometry);
   args.list = tap_list(geometry, pass);
   args.channels_packed = static_cast<int>(channels_packed(geometry, pass, dtype));
   switch (conv_algorithm(geometry, pass, dtype, stream.conv_math)) {
@@ -243,7 +255,7 @@ void conv_backward_input(const ConvBackwardInputArgs& args, KernelStream stream)
 }
 
 void conv_backward_weight(const ConvBackwardWeightArgs& args, KernelStream stream) {
-  require_32_bits(args.geometry);
+  require_limits(args.geometry);
   for_dtype("conv", args.dtype, [&](auto type) {
     using T = decltype(type);
     if (args.db != nullptr) bias_gradient<T>(args, stream);

@@ -12,8 +12,8 @@ namespace ebb {
 //   out[gy * out_step + out_offset, ...] = sum over taps of
 //       in[gy * in_step + in_offset(tap), ...] * w[k(tap), ...]     (zero outside the input image)
 //
-// Where a pass scatters with a stride (transposed convolution, data gradient of a strided one), the
-// outputs fall into stride x stride parity classes ("phases") with their own taps; elsewhere there
+// If a pass scatters with a stride (transposed convolution, data gradient of a strided one), the
+// outputs fall into stride x stride parity classes ("phases") with their own taps; otherwise there
 // is one phase. A phase may have no taps: its outputs are zero. Rows and columns are independent,
 // so a phase is a pair of axes. Plain arithmetic without containers, for host and device.
 

@@ -3,24 +3,25 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/thread_team.h"
+
 namespace ebb::cpu {
 
 // Work is cut into tasks by sizes alone, never by the number of threads; a task writes its own
 // outputs and partial results are merged in task order. That makes results independent of threads,
 // so a thread takes the next task when it is free: beside other work they run at different speeds.
 
-// Calls body(task) for task = 0..tasks-1. The body must not throw.
+// Calls body(task) for task = 0..tasks-1.
 template <typename Body>
 void parallel_for(int threads, int64_t tasks, const Body& body) {
-  const int team = static_cast<int>(std::min<int64_t>(threads, tasks));
-  if (team <= 1) {
-    for (int64_t task = 0; task < tasks; ++task) body(task);
-    return;
-  }
+  const int64_t team = std::clamp<int64_t>(threads, 1, std::max<int64_t>(tasks, 1));
   // Several at a time where there are many: a task may be as short as one row.
-  const int64_t run = std::max<int64_t>(1, tasks / (16 * int64_t{team}));
-#pragma omp parallel for num_threads(team) schedule(dynamic, run)
-  for (int64_t task = 0; task < tasks; ++task) body(task);
+  const int64_t run = std::max<int64_t>(1, tasks / (16 * team));
+  with_team(static_cast<int>(team), tasks, run, [&](TaskQueue& queue, int) {
+    for (int64_t task, last; queue.take(task, last);) {
+      for (; task < last; ++task) body(task);
+    }
+  });
 }
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

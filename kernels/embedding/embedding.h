@@ -17,7 +17,7 @@ struct EmbeddingArgs {
 };
 
 // Its gradient: dtable[e, :] = sum of dy[i, :] over all i with ids[i] = e, in the order of i; 0 for
-// rows that nobody looked up. Ids outside 0..entries-1 add to nothing.
+// rows that no id selects. Ids outside 0..entries-1 contribute nothing.
 struct EmbeddingBackwardArgs {
   int64_t count, entries, c;
   DType dtype;         // of dy

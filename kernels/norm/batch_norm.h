@@ -30,8 +30,8 @@ struct BatchNormTrainArgs {
   float* mean;          // [C], for the backward pass
   float* rstd;          // [C], for the backward pass
   void* workspace;
-  // What the producer of x says of it (ConvForwardArgs::moments); null: the statistics are read
-  // from x. Chunks may come in any division, but always in the same order.
+  // Moments from the producer of x (ConvForwardArgs::moments); null: the statistics are read from
+  // x. Chunks may have any division, but always in the same order.
   const RowMoments* moments = nullptr;  // [moment_chunks, C]
   int64_t moment_chunks = 0;
 };

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kChannels = kBatchNormChannels, kLanes = kBatchNormLanes;
 constexpr int kPerThread = kBatchNormRowsPerThread, kTileRows = kBatchNormTileRows;
-// Neighboring channels of a thread, and rows of one or two inputs that it asks for before it uses
-// the first.
+// Neighboring channels of a thread, and rows of one or two inputs that it loads before it uses the
+// first.
 constexpr int kVectorWidth = 4, kUnrollPairs = 2;
 
 // Moments of the chunk blockIdx.y of every channel, [chunks, C]. A block is [kLanes][kChannels]
@@ -79,7 +79,7 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t channels, int
       static_cast<float>((1 - momentum) * out.running_var[c] + momentum * unbiased);
   out.coefficients[c] = mean;
   out.coefficients[channels + c] = scale;
-  // What f32 cannot hold of a large mean goes into the shift.
+  // The part of a large mean that f32 cannot represent goes into the shift.
   out.coefficients[2 * channels + c] = static_cast<float>(out.beta[c] - (all.mean - mean) * scale);
 }
 
@@ -88,8 +88,8 @@ SIMT_DEVICE void write_statistics(const TrainOutputs& out, int64_t channels, int
 constexpr int kFinishChannels = 2, kFinishLanes = 256;
 constexpr int kFinishThreads = kFinishChannels * kFinishLanes;
 
-// Chunks first + k * kFinishLanes of one channel, all asked for before one is used; chunks beyond
-// the last have no rows.
+// Chunks first + k * kFinishLanes of one channel, all loaded before one is used; chunks beyond the
+// last have no rows.
 struct SomeMoments {
   static constexpr int kCount = 8, kStep = kCount * kFinishLanes;
   RowMoments part[kCount];
@@ -174,7 +174,7 @@ __global__ void __launch_bounds__(kThreads) infer_kernel(BatchNormInferArgs args
                    });
 }
 
-// What the backward pass knows of a channel.
+// Per-channel inputs of the backward pass.
 struct Gradient {
   const float* mean;   // [C]
   const float* rstd;   // [C]

@@ -87,7 +87,7 @@ SIMT_DEVICE Element element(const GroupNormBackwardArgs& args, int64_t task, int
 constexpr int kSumChannels = 32, kSumRows = 8;
 
 // a and b of 32 channels of one image, and from them dscale and dshift. Four blocks per SM: ptxas
-// left to itself spills to make room for a fifth.
+// without the bound spills registers to fit a fifth.
 template <class T, Activation kActivation>
 __global__ void __launch_bounds__(kSumChannels* kSumRows, 4)
     group_norm_sums_kernel(GroupNormBackwardArgs args, float* a, float* b) {
@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// How the images are divided for the sums of dgamma and dbeta: LayerNorm has thousands.
+// Division of the images for the sums of dgamma and dbeta: LayerNorm has thousands.
 struct ImageChunks {
   int64_t images_of_one, count;
 

@@ -4,7 +4,7 @@
 
 namespace ebb {
 
-// How the rows of [rows, C] are divided for sums over them (dgamma, dbeta): by the shape alone.
+// Division of the rows of [rows, C] for sums over them (dgamma, dbeta), by the shape alone.
 struct RowChunks {
   int64_t rows_of_one, count;
 

@@ -4,8 +4,8 @@
 
 namespace ebb {
 
-// What changes from step to step lives in device memory, so that a whole training step can be
-// recorded once and repeated.
+// Values that change at every step are in device memory, so that a whole training step can be
+// captured once and launched again.
 
 // Written by the host before step t = 1, 2, ...
 struct AdamRates {

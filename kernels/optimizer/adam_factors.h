@@ -27,7 +27,7 @@ struct AdamFactors {
         minus_step(args.rates->minus_step) {}
 };
 
-// Of step t = 1, 2, ...
+// For step t = 1, 2, ...
 inline AdamRates adam_rates(double lr, double beta1, double beta2, int64_t t) {
   const auto steps = static_cast<double>(t);
   return {static_cast<float>(std::sqrt(1 - std::pow(beta2, steps))),

@@ -12,7 +12,7 @@ namespace ebb {
 //   x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
 enum class Activation { kNone, kGelu, kSilu, kGeluTanh };
 
-// Of kGeluTanh: the argument of tanh is half of x * (kGeluTanhLinear + kGeluTanhCubic * x^2).
+// For kGeluTanh: the argument of tanh is half of x * (kGeluTanhLinear + kGeluTanhCubic * x^2).
 inline constexpr float kGeluTanhLinear = 1.5957691216f, kGeluTanhCubic = 0.0713548163f;
 
 constexpr const char* to_string(Activation activation) {

@@ -5,7 +5,7 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-constexpr int kWidth = 8;  // elements that a thread moves at once: 16 bytes of 16-bit ones
+constexpr int kWidth = 8;  // elements per vectorized load: 16 bytes of 16-bit ones
 
 template <class From, class To, int kCount>
 SIMT_DEVICE void convert_step(const From* x, To* y) {

@@ -6,7 +6,7 @@
 
 namespace ebb {
 
-// What the network sees and must predict for one training batch.
+// Input and target of the network in a training batch.
 enum class DiffusionTask {
   kDenoise,    // input = x0 + sigma eps, target = x0
   kPureNoise,  // input = eps, target = x0
@@ -21,9 +21,10 @@ enum class DiffusionTask {
 struct DiffusionBatchArgs {
   DiffusionTask task;
   uint64_t seed;
-  const uint64_t* first_example;  // [1]: changes from step to step, so that a step can be recorded
-  int64_t n;                      // examples in the batch
-  int64_t pixels;                 // H * W * C of an image
+  const uint64_t*
+      first_example;  // [1]: on the device, because it changes between launches of a captured step
+  int64_t n;          // examples in the batch
+  int64_t pixels;     // H * W * C of an image
   int64_t classes;
   float sigma;             // kDenoise
   int64_t timesteps;       // kDdpm: T

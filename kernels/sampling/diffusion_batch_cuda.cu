@@ -15,7 +15,7 @@ SIMT_DEVICE uint32_t example_word(const DiffusionBatchArgs& args, RandomStream s
   return random_words(args.seed, stream, example, 0, 0).w[0];
 }
 
-// What makes input and target of one example: input = image_scale x0 + noise_scale eps.
+// Coefficients of one example's input and target: input = image_scale x0 + noise_scale eps.
 struct Mixture {
   float image_scale, noise_scale, t;
 };

@@ -6,8 +6,8 @@
 
 namespace ebb {
 
-// Gathers a classifier's training batch from the data set and moves each image a little: turned
-// about its center, then shifted, read back with bilinear interpolation, black outside.
+// Gathers a classifier's training batch from the data set and transforms each image slightly:
+// turned about its center, then shifted, read back with bilinear interpolation, black outside.
 //
 // Example j of the batch is example first_example + j of the run. Three words of stream kAugment
 // under that number decide, each uniform: u in +-max_tangent, dx and dy in +-max_shift. The turn by
@@ -16,8 +16,9 @@ namespace ebb {
 // come out exactly as they are.
 struct DigitBatchArgs {
   uint64_t seed;
-  const uint64_t* first_example;  // [1]: changes from step to step, so that a step can be recorded
-  int64_t n;                      // examples in the batch
+  const uint64_t*
+      first_example;  // [1]: on the device, because it changes between launches of a captured step
+  int64_t n;          // examples in the batch
   int64_t height, width;
   int64_t classes;
   float max_shift;         // pixels

@@ -9,7 +9,7 @@
 namespace ebb::cpu {
 namespace {
 
-// Where output pixels come from: source = R (pixel - center - shift) + center.
+// Source coordinates of output pixels: source = R (pixel - center - shift) + center.
 struct Move {
   float cosine, sine;
   float dx, dy;

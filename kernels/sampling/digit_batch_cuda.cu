@@ -10,7 +10,7 @@ SIMT_DEVICE float symmetric(uint32_t word, float bound) {
   return __fmul_rn(bound, __fsub_rn(__fmul_rn(2.0f, uniform_from_word(word)), 1.0f));
 }
 
-// Where output pixels come from: source = R (pixel - center - shift) + center.
+// Source coordinates of output pixels: source = R (pixel - center - shift) + center.
 struct Move {
   float cosine, sine;
   float dx, dy;

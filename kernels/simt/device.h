@@ -9,11 +9,17 @@
 
 #include "base/error.h"
 #include "kernels/simt/scoped_device.h"
+#include "kernels/simt/shared_memory.h"
+
+#if defined(EBB_DEVICE_CHECKS)
+#include <cstdio>
+#endif
 
 #define SIMT_DEVICE __device__ __forceinline__
 #define SIMT_SHARED(type, name, ...) __shared__ type name __VA_ARGS__
 #define SIMT_DYNAMIC_SHARED(type, name)                                      \
   extern __shared__ __align__(1024) unsigned char ebb_simt_dynamic_shared[]; \
+  ::ebb::simt::require_aligned(ebb_simt_dynamic_shared);                     \
   type* name = reinterpret_cast<type*>(ebb_simt_dynamic_shared)
 
 namespace ebb::simt {
@@ -30,7 +36,6 @@ struct LaunchConfig {
 // Queues the kernel; a grid with a zero does nothing. Throws DeviceError.
 template <class... Params, class... Args>
 void launch(const LaunchConfig& config, void (*kernel)(Params...), Args&&... args) {
-  constexpr int64_t kSharedWithoutAsking = 48 << 10;
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
   const auto check = [&](cudaError_t status) {
     EBB_CHECK(status == cudaSuccess, DeviceError, "kernel ", config.name, ": grid ", config.grid.x,
@@ -41,7 +46,7 @@ void launch(const LaunchConfig& config, void (*kernel)(Params...), Args&&... arg
   };
   const ScopedDevice scope(config.stream.device.index);
   check(scope.error());
-  if (config.shared_bytes > kSharedWithoutAsking) {
+  if (must_ask_for_shared(config.shared_bytes)) {
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(config.shared_bytes)));
@@ -57,9 +62,25 @@ void launch(const LaunchConfig& config, void (*kernel)(Params...), Args&&... arg
   if (kWaitForEach) check(cudaStreamSynchronize(native.stream));
 }
 
-// Offset of a pointer in the block's shared memory, as PTX wants it.
+// Offset of a pointer in the block's shared memory, in PTX's form.
 SIMT_DEVICE uint32_t shared_address(const void* p) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(p));
+}
+
+// EBB_DEVICE_CHECKS (a Debug build) ends the kernel with a report where it would otherwise compute
+// something else without a word, or wait forever.
+
+// Dynamic shared memory begins where swizzled tiles may.
+SIMT_DEVICE void require_aligned([[maybe_unused]] const void* dynamic_shared) {
+#if defined(EBB_DEVICE_CHECKS)
+  const uint32_t at = shared_address(dynamic_shared);
+  if (at % kDynamicSharedAlignment == 0) return;
+  printf(
+      "kernel: dynamic shared memory begins at byte %u, expected a multiple of %d. Give all of "
+      "it that alignment\n",
+      at, static_cast<int>(kDynamicSharedAlignment));
+  __trap();
+#endif
 }
 
 // True in the last block of a launch that calls this with the same counter, and there everything

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the host half of kernels/simt/simt.h asks of the emulator (implemented in emulator), and
-// what a program that runs emulated kernels may set and read. Nothing here exists in a build
+// The emulator's interface to the host half of kernels/simt/simt.h (implemented in emulator), and
+// the settings and counters for programs that run emulated kernels. Nothing here exists in a build
 // without tests.
 
 #include <cstddef>
@@ -23,6 +23,9 @@ struct Options {
   uint32_t seed = 1;  // of kShuffled
   // Checks every memory access for bounds, races and initialization.
   bool check = false;
+  // Runs the blocks at the corners and in the middle of every grid alone, and checks bounds and
+  // alignment: for shapes of which a whole launch would take hours.
+  bool corners = false;
 };
 Options& options();
 
@@ -36,9 +39,12 @@ Statistics& statistics();
 // that an overrun stops at once. Starts as NaN bytes. Under Options::check a read of bytes that
 // neither a kernel nor mark_initialized() wrote is an error when track_initialization is set.
 void* allocate(int64_t bytes, const char* name, bool track_initialization = false);
+// The same without writing to it, of zeros that nobody may rely on: takes memory only where it is
+// used, however large it is.
+void* allocate_sparse(int64_t bytes, const char* name);
 void release(void* data);
 void mark_initialized(void* data, int64_t bytes);
-// Makes a buffer as allocate() gave it: NaN bytes that nobody has written.
+// Resets a buffer to the state after allocate(): NaN bytes that count as uninitialized.
 void forget(void* data);
 
 // From here on launches are put into `steps`, with copies of their arguments, instead of being run:
@@ -56,12 +62,13 @@ struct Dim3 {
 struct Grid {
   const char* name;
   Dim3 grid, block;
-  int64_t shared_bytes;
+  int64_t shared_bytes;                   // dynamic
+  bool asked_for_shared;                  // for more shared memory than every launch may have
   void (*thread)(const void* arguments);  // runs one thread
   const void* arguments;                  // the kernel's arguments, readable by every thread
   size_t argument_bytes;
 };
-// Runs all blocks, or records the launch. Throws DeviceError with the report of the first error.
+// Runs all blocks, or captures the launch. Throws DeviceError with the report of the first error.
 void run(const Grid& grid);
 
 // Reports an error of the running thread; the launch ends.

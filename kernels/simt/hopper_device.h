@@ -115,6 +115,39 @@ SIMT_DEVICE void mbarrier_arrive_expect(uint64_t* barrier, uint32_t bytes) {
             "r"(bytes)
             : "memory");
 }
+#if defined(EBB_DEVICE_CHECKS)
+// An arrival that never comes would hang the GPU until the process is killed. The thread tells the
+// role of who waits, the address the stage.
+SIMT_DEVICE void mbarrier_wait(uint64_t* barrier, uint32_t parity,
+                               const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  constexpr uint64_t kLimitNs = 20'000'000'000;
+  const uint32_t at = shared_address(barrier);
+  uint64_t start = 0;
+  for (;;) {
+    uint32_t is_over = 0;
+    uint64_t now = 0;
+    EBB_SM90A(
+        "{\n"
+        ".reg .pred done;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, done;\n"
+        "}"
+        : "=r"(is_over)
+        : "r"(at), "r"(parity)
+        : "memory");
+    if (is_over != 0) return;
+    asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
+    if (start == 0) start = now;
+    if (now - start > kLimitNs) break;
+  }
+  printf(
+      "%s:%d: block (%u, %u, %u), thread %u waits for the mbarrier at shared byte %u, parity %u: "
+      "no end after %d s. Find the arrival or the bytes that are missing\n",
+      file, line, blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x, at, parity,
+      static_cast<int>(kLimitNs / 1'000'000'000));
+  __trap();
+}
+#else
 SIMT_DEVICE void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
   EBB_SM90A(
       "{\n"
@@ -126,6 +159,7 @@ SIMT_DEVICE void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
       "r"(parity)
       : "memory");
 }
+#endif
 
 // --- TMA: one thread copies a box of a tensor into shared memory ---------------------------------
 

@@ -7,8 +7,8 @@
 // The part of emulator.h that only kernels for sm_90a use.
 namespace ebb::simt::emulator {
 
-// What cuTensorMapEncodeTiled and cuTensorMapEncodeIm2col put into their opaque 128 bytes.
-// Dimension 0 is the innermost; strides[i] is the distance in bytes along dimension i + 1.
+// The fields that cuTensorMapEncodeTiled and cuTensorMapEncodeIm2col put into their opaque 128
+// bytes. Dimension 0 is the innermost; strides[i] is the distance in bytes along dimension i + 1.
 struct TensorMap {
   const void* base = nullptr;
   int element_bytes = 0, rank = 0;

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "kernels/simt/emulator.h"
+#include "kernels/simt/shared_memory.h"
 
 #undef __global__
 #undef __device__
@@ -218,6 +219,7 @@ SIMT_UNCHECKED void launch(const LaunchConfig& config, void (*kernel)(Params...)
                  .grid = dim(config.grid),
                  .block = dim(config.block),
                  .shared_bytes = config.shared_bytes,
+                 .asked_for_shared = must_ask_for_shared(config.shared_bytes),
                  .thread =
                      [](const void* data) SIMT_UNCHECKED {
                        const Call* c = static_cast<const Call*>(data);

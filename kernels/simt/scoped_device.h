@@ -21,7 +21,7 @@ class ScopedDevice {
   ScopedDevice(const ScopedDevice&) = delete;
   ScopedDevice& operator=(const ScopedDevice&) = delete;
 
-  // Of selecting the GPU; what is called next fails too where it is no success.
+  // The result of selecting the GPU; if it is an error, the next CUDA call fails, too.
   cudaError_t error() const { return error_; }
 
  private:

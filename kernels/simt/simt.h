@@ -17,8 +17,10 @@
 //
 // Rules that make a kernel compile and behave the same in both:
 //   - launch() instead of <<<>>>; PTX only through the functions of namespace simt
-//   - shared memory only by SIMT_SHARED(type, name, [dims]) (at most 48 KiB of them) and
+//   - shared memory only by SIMT_SHARED(type, name, [dims]) (at most 48 KiB of them, 16 KiB in a
+//     kernel that also has dynamic shared memory; kernels/simt/shared_memory.h) and
 //     SIMT_DYNAMIC_SHARED(type, name), a pointer to LaunchConfig::shared_bytes, 1024-byte aligned
+//   - no int that overflows, used or not; the emulator ends the kernel where the value is used
 //   - no __CUDA_ARCH__: code for one architecture is chosen by a template parameter
 //   - every thread of a block reaches every __syncthreads(); none returns before it. A barrier in a
 //     function that is called from different places counts as one barrier.

@@ -1,8 +1,7 @@
 #pragma once
 
-// Tensor maps: what the tensor memory accelerator is told about a tensor, made on the host. All are
-// swizzled by 128 bytes and fill with zeros from outside. Base addresses and strides must be
-// multiples of 16 bytes.
+// Tensor maps (TMA descriptors), made on the host. All are swizzled by 128 bytes and fill with
+// zeros from outside. Base addresses and strides must be multiples of 16 bytes.
 
 #include <cstdint>
 

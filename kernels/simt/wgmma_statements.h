@@ -1,7 +1,7 @@
 #pragma once
 
 // EBB_WGMMA_n(d, a, b, accumulate, shape_and_types, tail): the wgmma statement with n / 2
-// accumulator registers per thread. Inline assembly wants every register named, so these are lists.
+// accumulator registers per thread. Inline assembly must name every register, so these are lists.
 
 #define EBB_WGMMA_64(d, a, b, accumulate, shape_and_types, tail)                                  \
   EBB_SM90A(                                                                                      \

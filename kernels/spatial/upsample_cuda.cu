@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads) upsample_forward_kernel(UpsampleForw
 }
 
 // One thread per pack of channels of an input pixel, which gathers what reads it. Three blocks per
-// SM: left to itself ptxas spills to make room for a fourth.
+// SM: without the bound ptxas spills registers to fit a fourth.
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads, 3) upsample_backward_kernel(UpsampleBackwardArgs args) {
   const UpsampleSize s = args.size;

@@ -14,7 +14,7 @@ struct GradCall {
   std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;
   const Tensor& dy;
-  // Per input: true when its gradient is wanted.
+  // Per input: true if its gradient is needed.
   std::span<const bool> wanted;
   // Per input: the gradient. A defined tensor is the place to write it to (a view of the flat
   // gradient buffer); otherwise the rule sets one.

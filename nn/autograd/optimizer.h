@@ -20,7 +20,7 @@ class StepState {
  public:
   explicit StepState(Context& context);
 
-  // Of Adam's update `step`, from 1.
+  // For Adam's update `step`, counted from 1.
   void set_rates(const AdamConfig& config, double lr, int64_t step);
   // Whether to update, by loss [1] and gradients; scales gradients beyond clip_norm (0: never).
   void decide(Context& context, const Tensor& loss, const Tensor& sum_squares, double clip_norm);

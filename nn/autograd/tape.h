@@ -10,7 +10,7 @@ namespace ebb::autograd {
 
 enum class Mode { kTrain, kEval };
 
-// Runs a network at once and, in training mode, records it for one backward pass.
+// Runs a network eagerly and, in training mode, records it for one backward pass.
 class Tape final : public Ops {
  public:
   Tape(Context& context, ParamStore& params, Mode mode);

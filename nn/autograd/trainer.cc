@@ -12,7 +12,7 @@ Trainer::Trainer(Context& context, Network network, const TrainerConfig& config)
       state_(context),
       buffers_before_(Tensor::zeros(context, params_.buffers().shape())) {
   EBB_CHECK(context.precision() != Precision::kF16, Error,
-            "trainer: f16 has no room for small gradients");
+            "trainer: f16 underflows on small gradients");
 }
 
 StepResult Trainer::step(const TensorMap& inputs, const Tensor& target, double lr) {
@@ -47,9 +47,9 @@ void Trainer::run(Context& context, const TensorMap& inputs, const Tensor& targe
       values.push_back(tape.input(inputs.at(input.name)));
     }
     const Value output = forward_in_precision(tape, network_, values);
-    const Value wanted = tape.input(target);
-    const Value error = config_.loss == Loss::kMse ? tape.mse_loss(output, wanted)
-                                                   : tape.softmax_cross_entropy(output, wanted);
+    const Value expected = tape.input(target);
+    const Value error = config_.loss == Loss::kMse ? tape.mse_loss(output, expected)
+                                                   : tape.softmax_cross_entropy(output, expected);
     loss = tape.tensor(error);
     tape.backward(error);
   }

@@ -28,10 +28,9 @@ struct StepResult {
   bool updated = true;  // false when loss or gradients were not finite: nothing was changed
 };
 
-// A network, its parameters and its optimizer: one call is one training step. The state is
-// params() and updates(); saving and restoring both continues bit for bit. Activations and their
-// gradients have the type of the context's precision; f16, which has no room for small gradients,
-// is an Error.
+// A network, its parameters and its optimizer: one call is one training step. The state is params()
+// and updates(); saving and restoring both continues bit for bit. Activations and their gradients
+// have the type of the context's precision. Error for f16, which underflows on small gradients.
 class Trainer {
  public:
   Trainer(Context& context, Network network, const TrainerConfig& config);
@@ -39,10 +38,10 @@ class Trainer {
   // Forward, loss against target, backward, Adam. inputs by name as in Network::inputs; target in
   // the shape of the network's output.
   StepResult step(const TensorMap& inputs, const Tensor& target, double lr);
-  // The same for a batch whose tensors stay where they are: fill() gives the queue the work that
-  // writes them. Where the device can record, the second step with a target is recorded as a whole
-  // (fill, forward, backward, Adam) and then replayed without a call of fill(): whatever fill()
-  // reads that changes from step to step must lie in device memory, written before this call.
+  // The same for a batch with fixed addresses: fill() enqueues the work that writes it. On devices
+  // with graph capture, the second step with a target is captured as a whole (fill, forward,
+  // backward, Adam) and from then on launched without calling fill(): data that fill() reads and
+  // that changes from step to step must be in device memory, written before this call.
   StepResult captured_step(const TensorMap& inputs, const Tensor& target,
                            const std::function<void()>& fill, double lr);
 

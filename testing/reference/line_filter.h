@@ -6,8 +6,8 @@
 
 namespace ebb::reference {
 
-// A filter along (dy, dx) with the border mirrored about the edge pixel, by walking: a step off the
-// image turns round and goes the other way. x [n, h, w, c].
+// A filter along (dy, dx) with the border mirrored about the edge pixel, one step at a time: a step
+// off the image turns round and goes the other way. x [n, h, w, c].
 inline int64_t mirrored(int64_t start, int64_t steps, int64_t size) {
   int64_t at = start, direction = steps < 0 ? -1 : 1;
   for (int64_t k = 0; k < (steps < 0 ? -steps : steps); ++k) {

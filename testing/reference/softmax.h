@@ -9,7 +9,7 @@
 
 namespace ebb::reference {
 
-// Of each row of x [rows, C].
+// For each row of x [rows, C].
 inline std::vector<double> softmax(int64_t c, std::span<const double> x) {
   std::vector<double> y(x.size());
   for (size_t row = 0; row < x.size(); row += static_cast<size_t>(c)) {

@@ -182,7 +182,7 @@ TEST_CASE("a file that must stay is not replaced, also when it comes into being 
   CHECK(get_file(dir / "g") == "mine");
 }
 
-TEST_CASE("a replaced file keeps its mode, and nobody can read the new content before") {
+TEST_CASE("a replaced file keeps its mode, and other users can never read the new content early") {
   const TempDir dir;
   for (const mode_t mode : {0600, 0640, 0444, 0755}) {
     put_file(dir / "f", "old");
@@ -232,11 +232,12 @@ TEST_CASE("names and paths may be as long as the file system allows") {
   CHECK(get_file(deep + "/f") == "deep");
 }
 
-// How a process ends that gets `signal`, handled by `handler`, with a file half written.
+// Exit status of a process that gets `signal`, handled by `handler`, with a file half written.
 int status_after(int signal, void (*handler)(int), const std::string& path) {
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(signal, handler);
+    unlink_files_on_signals();
     AtomicFile file(path, 3);
     file.write("new", 3);
     std::raise(signal);

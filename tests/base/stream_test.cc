@@ -39,7 +39,7 @@ std::span<const uint8_t> bytes_of(const std::string& content) {
   return {reinterpret_cast<const uint8_t*>(content.data()), content.size()};
 }
 
-TEST_CASE("streams are told from files by their names and by what they are") {
+TEST_CASE("streams and files are distinguished by name and by type") {
   const test::TempDir dir;
   test::put_file(dir / "file", "x");
   REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);

@@ -4,8 +4,10 @@
 Compiles every kernel file for each architecture and fails when ptxas refuses it, spills registers,
 serializes wgmma, or a kernel needs more registers or static shared memory than a block can have, or
 when a kernel lacks the instructions it was written for, or when host code calls a function of the
-device alone, for which nvcc puts an exit(1) without a word. Prints one line per compilation and leaves
-its figures in DIR, of which tests/kernels/list_kernels.py makes a table.
+device alone, for which nvcc puts an exit(1) without a word; also when dynamic shared memory is not
+aligned as swizzled tiles want it, when GPUs that have no code of their own cannot run the PTX, and when
+a Debug build of a kernel that waits for mbarriers would wait forever. Prints one line per compilation and
+leaves its figures in DIR, of which tests/kernels/list_kernels.py makes a table.
 
 What passed is kept by the content of the files that were read, for all checkouts alike, in
 EBB_GATES_CACHE (default ~/.cache/ebb/gates), so that only what changed is compiled again.
@@ -26,13 +28,21 @@ from typing import Dict, List, NamedTuple, Optional
 
 ARCHITECTURES = ("80", "90a", "120")
 WITH_HOST = "80"  # compiled with the host's half
+# GPUs whose driver compiles the PTX of WITH_HOST (cmake/cuda.cmake): one of compute capability 10.x.
+BY_PTX = "100"
 OUTPUT = "out"
 REGISTERS_PER_SM = 65536
 STATIC_SHARED_LIMIT = 48 * 1024
+# kernels/simt/shared_memory.h: kMaxStaticBesideDynamic, kDynamicSharedAlignment
+STATIC_BESIDE_DYNAMIC, DYNAMIC_ALIGNMENT = 16 * 1024, 1024
+DYNAMIC_SHARED = "ebb_simt_dynamic_shared"
 
 # Elsewhere than on sm_90a kernels with wgmma are compiled to a trap.
 WGMMA = ("wgmma.mma_async", "cp.async.bulk.tensor.4d", "mbarrier.try_wait")
 HOPPER = {"conv_wgmma_kernel": WGMMA, "conv_wgrad_wgmma_kernel": (*WGMMA, "setmaxnreg")}
+
+# What only a Debug build of them has: a limit for waits, and a report.
+DEVICE_CHECKS, CHECKS = "-DEBB_DEVICE_CHECKS", ("%globaltimer", "vprintf", "trap;")
 
 # What the PTX of a kernel must have; where | stands, one of them.
 EXPECTED = {
@@ -53,6 +63,7 @@ SPILLS = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) b
 USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
 # A body reaches to the next function: blocks of inline PTX have braces of their own.
 ENTRY = re.compile(r"\.entry\s+(\w+)\s*\(.*?\)\s*(.*?)\{(.*?)(?=\.entry\s|\.func\s|\Z)", re.DOTALL)
+DYNAMIC = re.compile(r"\.extern\s+\.shared\s+\.align\s+(\d+)\s+\.b8\s+(\w+)")
 THREADS = re.compile(r"\.maxntid\s+(\d+)(?:\s*,\s*(\d+))?(?:\s*,\s*(\d+))?")
 
 
@@ -112,12 +123,28 @@ def problems_of(kernel: Kernel, body: str) -> List[str]:
         found.append(f"{kernel.registers} registers x {kernel.threads} threads do not fit an SM")
     if kernel.shared > STATIC_SHARED_LIMIT:
         found.append(f"{kernel.shared} bytes of static shared memory, at most {STATIC_SHARED_LIMIT}")
+    elif kernel.shared > STATIC_BESIDE_DYNAMIC and DYNAMIC_SHARED in body:
+        found.append(f"{kernel.shared} bytes of static shared memory beside dynamic, at most {STATIC_BESIDE_DYNAMIC}")
     found += [f"no {i} in its PTX" for i in EXPECTED.get(kernel.name, ())
               if not any(one in body for one in i.split("|"))]
     if kernel.architecture == "90a":
         found += [f"no {i} in its PTX" for i in HOPPER.get(kernel.name, ()) if i not in body]
+        found += [f"{i} in its PTX, which is for Debug builds" for i in CHECKS if i in body]
     found += [f"{i} in its PTX" for i in FORBIDDEN if i in body]
     return found
+
+
+def problems_of_file(ptx: str) -> List[str]:
+    return [f"{name} is aligned to {alignment} bytes, must be to {DYNAMIC_ALIGNMENT}: swizzled tiles would lie "
+            f"elsewhere than TMA and wgmma look for them"
+            for alignment, name in DYNAMIC.findall(ptx) if int(alignment) < DYNAMIC_ALIGNMENT]
+
+
+def problems_of_debug(ptx: str) -> List[str]:
+    """Of a file with kernels that wait for mbarriers, compiled with DEVICE_CHECKS for sm_90a."""
+    return [f"{short_name(name)} has no {i} in the PTX of a Debug build"
+            for name, (_, body) in parse_ptx(ptx).items() for i in CHECKS
+            if short_name(name) in HOPPER and i not in body]
 
 
 def calls_exit(object_file: str) -> bool:
@@ -125,40 +152,58 @@ def calls_exit(object_file: str) -> bool:
     return re.search(r"\bU exit\b", undefined) is not None
 
 
-def run_nvcc(nvcc: str, root: str, source: str, architecture: str, directory: str):
-    """-> finished process, PTX kernels, files that were read"""
+def run_nvcc(nvcc: str, root: str, source: str, architecture: str, directory: str, *flags: str):
+    """-> finished process, PTX, files that were read"""
     dependencies = os.path.join(directory, "dependencies")
     # The host's half is the same for all.
     kind = "-c" if architecture == WITH_HOST else "-cubin"
     command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-I", root,
                "-gencode", f"arch=compute_{architecture},code=sm_{architecture}",
                "-Xptxas", "-v", "--keep", "--keep-dir", directory, "-MD", "-MF", dependencies,
-               kind, "-o", os.path.join(directory, OUTPUT), source]
+               *flags, kind, "-o", os.path.join(directory, OUTPUT), source]
     done = subprocess.run(command, capture_output=True, text=True)
-    ptx = {}
-    for name in os.listdir(directory):
-        if name.endswith(".ptx"):
-            with open(os.path.join(directory, name)) as file:
-                ptx.update(parse_ptx(file.read()))
+    ptx = "".join(path.read_text() for path in sorted(Path(directory).glob("*.ptx")))
     with open(dependencies if done.returncode == 0 else os.devnull) as file:
         words = [os.path.abspath(word) for word in file.read().split()]
     return done, ptx, sorted({w for w in words if w.startswith(root) and os.path.isfile(w)})
 
 
+def problems_of_ptx_alone(nvcc: str, directory: str) -> List[str]:
+    """What the driver of a GPU without code of its own would say to the PTX in the directory."""
+    ptxas = str(Path(nvcc).with_name("ptxas"))
+    problems = []
+    for ptx in sorted(Path(directory).glob("*.ptx")):
+        made = os.path.join(directory, "by_ptx.cubin")
+        done = subprocess.run([ptxas, f"-arch=sm_{BY_PTX}", "-o", made, ptx], capture_output=True, text=True)
+        if done.returncode != 0:
+            problems.append(f"its PTX does not compile for sm_{BY_PTX}:\n{done.stdout + done.stderr}")
+    return problems
+
+
+def problems_of_debug_build(nvcc: str, root: str, source: str) -> List[str]:
+    with tempfile.TemporaryDirectory() as directory:
+        done, ptx, _ = run_nvcc(nvcc, root, source, "90a", directory, DEVICE_CHECKS)
+    if done.returncode != 0:
+        return [f"does not compile with {DEVICE_CHECKS}:\n{done.stdout + done.stderr}"]
+    return problems_of_debug(ptx)
+
+
 def compile_file(nvcc: str, root: str, source: str, architecture: str):
     """-> kernels as lists, problems, files of the tree that were read"""
     with tempfile.TemporaryDirectory() as directory:
-        done, ptx, files = run_nvcc(nvcc, root, source, architecture, directory)
-        made = os.path.join(directory, OUTPUT)
-        exits = done.returncode == 0 and architecture == WITH_HOST and calls_exit(made)
-    text = done.stdout + done.stderr
-    if done.returncode != 0:
-        return [], [f"does not compile for sm_{architecture}:\n{text}"], files
-    kernels = []
-    problems = [f"sm_{architecture}: {line}" for line in text.splitlines() if WARNING.search(line)]
-    if exits:
-        problems.append("host code calls a __device__ function: mark it EBB_HOST_DEVICE")
-    used = parse_ptxas(text)
+        done, ptx_text, files = run_nvcc(nvcc, root, source, architecture, directory)
+        text = done.stdout + done.stderr
+        if done.returncode != 0:
+            return [], [f"does not compile for sm_{architecture}:\n{text}"], files
+        problems = [f"sm_{architecture}: {line}" for line in text.splitlines() if WARNING.search(line)]
+        problems += [f"sm_{architecture}: {problem}" for problem in problems_of_file(ptx_text)]
+        if architecture == WITH_HOST:
+            if calls_exit(os.path.join(directory, OUTPUT)):
+                problems.append("host code calls a __device__ function: mark it EBB_HOST_DEVICE")
+            problems += problems_of_ptx_alone(nvcc, directory)
+    kernels, ptx, used = [], parse_ptx(ptx_text), parse_ptxas(text)
+    if architecture == "90a" and any(short_name(name) in HOPPER for name in ptx):
+        problems += problems_of_debug_build(nvcc, root, source)
     if set(used) != set(ptx):
         problems.append(f"sm_{architecture}: ptxas names {len(used)} kernels, the PTX has {len(ptx)}")
     for name in sorted(set(used) & set(ptx)):
@@ -171,7 +216,7 @@ def compile_file(nvcc: str, root: str, source: str, architecture: str):
 
 
 class Cache:
-    """Figures of compilations that passed. What failed is compiled again: nothing tells then which
+    """Figures of compilations that passed. What failed is compiled again: no record says which
     files it read."""
 
     KEPT = 16  # of one file and architecture

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """check_kernels.py must be able to fail: every gate against an example that violates it."""
 
+import re
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from typing import List
 
 import check_kernels
 from check_kernels import Cache, Kernel, parse_ptx, parse_ptxas, problems_of, short_name
@@ -40,6 +42,24 @@ PTX = """\
 
 FINE = Kernel("conv_simt_kernel", "80", 128, 0, 1024, 256)
 
+ROOT = Path(__file__).resolve().parents[2]
+# Of GPUs that ebb supports: A100, RTX 30, Orin, RTX 40, H100, B200, B300, Thor (10.1, since CUDA 13 11.0), RTX 50, Spark.
+CAPABILITIES = (80, 86, 87, 89, 90, 100, 103, 101, 110, 120, 121)
+
+
+def can_run(architecture: str, capability: int) -> bool:
+    """Whether an entry of CMAKE_CUDA_ARCHITECTURES is code for a GPU: SASS serves later minor versions, PTX
+    all later ones, what is compiled for the features of one architecture (90a) that alone."""
+    number = int(re.match(r"\d+", architecture).group())
+    if re.match(r"\d+a", architecture):
+        return number == capability
+    sass = not architecture.endswith("-virtual") and number // 10 == capability // 10 and number <= capability
+    return sass or (not architecture.endswith("-real") and number <= capability)
+
+
+def not_served(architectures: List[str]) -> List[int]:
+    return [c for c in CAPABILITIES if not any(can_run(a, c) for a in architectures)]
+
 
 class CompileChecks(unittest.TestCase):
     def test_ptxas_output_is_read(self):
@@ -61,12 +81,55 @@ class CompileChecks(unittest.TestCase):
             (FINE._replace(threads=0), "fma.rn.f32", "launch_bounds"),
             (FINE._replace(registers=255, threads=512), "fma.rn.f32", "do not fit"),
             (FINE._replace(shared=49153), "fma.rn.f32", "static shared"),
+            (FINE._replace(shared=16385), "fma.rn.f32 _ZN4ebb_simt_dynamic_sharedE", "static shared memory beside"),
             (FINE, "add.f32", "no fma.rn.f32"),
             (FINE, "fma.rn.f32 red.global.add.f32", "red.global.add.f32 in"),
         ):
             found = problems_of(kernel, body)
             self.assertEqual(len(found), 1, found)
             self.assertIn(what, found[0])
+
+    def test_static_shared_memory_alone_may_be_larger(self):
+        self.assertEqual(problems_of(FINE._replace(shared=16385), "fma.rn.f32"), [])
+        self.assertEqual(problems_of(FINE._replace(shared=16384), "fma.rn.f32 ebb_simt_dynamic_shared"), [])
+
+    def test_limits_are_those_of_the_launch(self):
+        header = (ROOT / "kernels/simt/shared_memory.h").read_text()
+        self.assertIn("kMaxStaticBesideDynamic = 16 << 10;", header)
+        self.assertEqual(check_kernels.STATIC_BESIDE_DYNAMIC, 16 << 10)
+        self.assertIn(f"kDynamicSharedAlignment = {check_kernels.DYNAMIC_ALIGNMENT};", header)
+
+    def test_dynamic_shared_memory_is_aligned_for_swizzled_tiles(self):
+        line = ".extern .shared .align {} .b8 _ZN3ebb23ebb_simt_dynamic_sharedE[];\n"
+        self.assertEqual(check_kernels.problems_of_file(line.format(1024)), [])
+        self.assertEqual(len(check_kernels.problems_of_file(line.format(16))), 1)
+
+    def test_debug_builds_end_every_wait(self):
+        ptx = ".entry _Z17conv_wgmma_kernelv()\n{\n%s\n}\n"
+        self.assertEqual(check_kernels.problems_of_debug(ptx % "%globaltimer vprintf trap;"), [])
+        self.assertEqual(check_kernels.problems_of_debug(ptx % "%globaltimer vprintf"),
+                         ["conv_wgmma_kernel has no trap; in the PTX of a Debug build"])
+        self.assertEqual(check_kernels.problems_of_debug(".entry _Z4goodv()\n{\n}\n"), [])
+        forward = FINE._replace(name="conv_wgmma_kernel", architecture="90a")
+        self.assertEqual(problems_of(forward, " ".join(check_kernels.WGMMA) + " trap;"),
+                         ["trap; in its PTX, which is for Debug builds"])
+
+    def test_every_supported_gpu_has_code(self):
+        text = (ROOT / "cmake/cuda.cmake").read_text()
+        architectures = re.search(r"set\(architectures ((?:\d[\w-]*\s?)+)\)", text).group(1).split()
+        self.assertEqual(not_served(architectures), [])
+        self.assertEqual(not_served(["80-real", "90a-real", "120"]), [100, 103, 101, 110])
+        self.assertEqual(not_served(["90a"]), [c for c in CAPABILITIES if c != 90])
+
+    def test_ptx_that_another_gpu_cannot_run_is_seen(self):
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory, "x.ptx").write_text(PTX)
+            ptxas = Path(directory, "ptxas")
+            for answer, problems in ((0, 0), (1, 1)):
+                ptxas.write_text(f"#!/bin/sh\nexit {answer}\n")
+                ptxas.chmod(0o755)
+                found = check_kernels.problems_of_ptx_alone(f"{directory}/nvcc", directory)
+                self.assertEqual(len(found), problems)
 
     def test_kernels_of_hopper_use_what_it_has(self):
         wgmma = "wgmma.mma_async cp.async.bulk.tensor.4d mbarrier.try_wait"

@@ -34,7 +34,7 @@ Network tiny_rgb() {
   return network;
 }
 
-// A golden file with its network, and what the recipes of its cases are made of.
+// A golden file with its network, and the parts of its cases' guidance.
 class Applications {
  public:
   // `file` holds the states; `weights` the parameters, with `prefix` before their names.
@@ -165,7 +165,7 @@ TEST_CASE("the noise of an image is the one that the golden files were made with
   }
 }
 
-TEST_CASE("guided steps are PyTorch's; the variance is the conditional answer's") {
+TEST_CASE("guided steps are PyTorch's; the variance is the conditional prediction's") {
   for (const auto& applications : application_sets()) {
     CHECK(applications->compare("conditional", applications->guided_by(3, 1)) == "");
     // 7 e_c - 6 e_u makes 13 times as much of a rounding error of the network, and the last step,

@@ -1,4 +1,4 @@
-// A sampler's step (network, guidance, update) recorded once and replayed, on the emulator.
+// A sampler's step (network, guidance, update), captured once and launched, on the emulator.
 
 #include "diffusion/noise_level.h"
 #include "diffusion/sampler.h"
@@ -9,7 +9,7 @@
 namespace ebb {
 namespace {
 
-// Images of two batches, one after the other, and how many kinds of steps were recorded.
+// Images of two batches, one after the other, and the number of captured graphs.
 struct Generated {
   std::vector<float> images;
   int captured_graphs = 0;
@@ -24,7 +24,7 @@ Generated draw(Context& context, const SamplerSettings& settings,
                            guided({{"c", classes}}, {{"c", Tensor::zeros(context, {1, 10})}}, 3));
   const auto sampler = make_sampler(context, settings, schedule);
   const Tensor x = Tensor::empty(context, {1, 28, 28, 1});
-  Generated drawn;
+  Generated generated;
   for (const int64_t image : {0, 1}) {
     denoiser.select(image);
     const ImageNoise noise(context, static_cast<uint64_t>(image));
@@ -32,22 +32,22 @@ Generated draw(Context& context, const SamplerSettings& settings,
     run_sampler(context, *sampler, schedule, {}, denoiser, nullptr, noise, x,
                 [](int64_t, const Tensor&) { return true; });
     const std::vector<float> values = x.to_host();
-    drawn.images.insert(drawn.images.end(), values.begin(), values.end());
+    generated.images.insert(generated.images.end(), values.begin(), values.end());
   }
-  drawn.captured_graphs = sampler->captured_graphs();
-  return drawn;
+  generated.captured_graphs = sampler->captured_graphs();
+  return generated;
 }
 
 void compare_with_eager(const SamplerSettings& settings, const SamplingSchedule& schedule,
                         int captured_graphs) {
   const auto context = make_context("emu", 1);
-  const Generated recorded = draw(*context, settings, schedule);
-  CHECK(recorded.captured_graphs == captured_graphs);
+  const Generated captured = draw(*context, settings, schedule);
+  CHECK(captured.captured_graphs == captured_graphs);
   const auto profiled = make_context("emu", 1);
-  profiled->enable_profiler();  // which sees every kernel, so that nothing is recorded
+  profiled->enable_profiler();  // which sees every kernel, so that nothing is captured
   const Generated eager = draw(*profiled, settings, schedule);
   CHECK(eager.captured_graphs == 0);
-  CHECK(test::compare_bits(recorded.images, eager.images) == "");
+  CHECK(test::compare_bits(captured.images, eager.images) == "");
 }
 
 TEST_CASE("replayed sampling steps give the bits of eager ones", "[diffusion][emu]") {

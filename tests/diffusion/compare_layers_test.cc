@@ -19,7 +19,7 @@ using Catch::Matchers::Contains;
 struct GoldenCase {
   test::TempDir dir;
   std::unique_ptr<Context> context = test::cpu_context();
-  LoadedModel model;
+  Model model;
   std::string reference = dir / "reference.safetensors";
   std::map<std::string, std::vector<float>> values;
   std::vector<TensorToSave> tensors;

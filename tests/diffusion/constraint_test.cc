@@ -18,14 +18,14 @@ struct Setup {
   ImageNoise noise{*context, 11};
   NoiseLevel level = timestep_level(Objective{}, 120);
 
-  Tensor drawn(int64_t move) const {
+  Tensor noise_of(int64_t move) const {
     const Tensor z = Tensor::empty(*context, shape);
     noise.reference(move, z);
     return z;
   }
 };
 
-TEST_CASE("known pixels are the original noised to the level, new ones stay") {
+TEST_CASE("known pixels are the original with noise of the level, new ones stay") {
   Setup setup;
   const std::vector<float> mask_values = [&] {
     std::vector<float> values;
@@ -36,7 +36,7 @@ TEST_CASE("known pixels are the original noised to the level, new ones stay") {
   const Tensor original = test::normal_tensor(*setup.context, {1, 6, 5, 2}, setup.random);
   InpaintConstraint constraint(*setup.context, mask, original);
   constraint.begin(0, 3);
-  const std::vector<float> before = setup.x.to_host(), z = setup.drawn(4).to_host(),
+  const std::vector<float> before = setup.x.to_host(), z = setup.noise_of(4).to_host(),
                            known = original.to_host();
   constraint.after_step(setup.level, 4, setup.noise, setup.x);
   std::vector<double> expected;
@@ -61,7 +61,7 @@ TEST_CASE("a known part replaces its band and leaves the rest") {
   before.copy_from(setup.x);
   constraint.after_step(setup.level, 2, setup.noise, setup.x);
   const FilterRunner low(*setup.context, low_pass(5, 1.5)), high(*setup.context, high_pass(5, 1.5));
-  const std::vector<float> z = setup.drawn(2).to_host(), clean = reference.to_host();
+  const std::vector<float> z = setup.noise_of(2).to_host(), clean = reference.to_host();
   std::vector<float> noisy;
   for (size_t i = 0; i < z.size(); ++i) {
     noisy.push_back(
@@ -116,7 +116,7 @@ TEST_CASE("inpainting keeps the known pixels to the last bit, in any batch, and 
   }
 }
 
-TEST_CASE("a start image is noised to the schedule's first level by its image's own noise") {
+TEST_CASE("a start image gets noise of the schedule's first level, each image its own") {
   const SmallPipeline small;
   GenerateRequest request = small.request(2);
   request.start = small.original;

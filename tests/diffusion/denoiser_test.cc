@@ -59,7 +59,7 @@ TEST_CASE("guidance in one run is the combination of two plain runs") {
   }
 }
 
-TEST_CASE("guidance asks once at scale 1 and twice otherwise") {
+TEST_CASE("guidance evaluates once at scale 1 and twice otherwise") {
   const auto context = test::cpu_context();
   const Tensor c = Tensor::zeros(*context, {2, 10});
   CHECK(by_class(c, c, 1).size() == 1);
@@ -109,13 +109,13 @@ Tensor flipped(Context& context, const Tensor& x) {
   return test::tensor_of(context, x.shape(), result);
 }
 
-// What Case::plain says of another image, as doubles.
+// Case::plain for another image, as doubles.
 std::vector<double> plain_prediction(Case& test, const Tensor& x, const Tensor& condition) {
   const Tensor own = test.inputs.at("x");
   test.inputs["x"] = x;
-  const Tensor answer = test.plain(condition);
+  const Tensor prediction = test.plain(condition);
   test.inputs["x"] = own;
-  return test::to_double(answer.to_host());
+  return test::to_double(prediction.to_host());
 }
 
 // uncond + scale * (cond - uncond)
@@ -129,7 +129,7 @@ std::vector<double> guided_prediction(Case& test, const Tensor& x, const Tensor&
   return result;
 }
 
-TEST_CASE("an anagram is the mean of two guided answers, each for its own view, in one run") {
+TEST_CASE("an anagram is the mean of two guided predictions, each for its own view, in one run") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor first = test.inputs.at("c");
   const Tensor second = test::random_inputs(*test.context, test.network, kImages, 5).at("c");
@@ -151,7 +151,7 @@ TEST_CASE("an anagram is the mean of two guided answers, each for its own view, 
   CHECK(test::nmse(denoiser.predict(x, test.time()).value.to_host(), expected) < 1e-11);
 }
 
-TEST_CASE("a hybrid is the sum of the low band of one guided answer and the high band of another") {
+TEST_CASE("a hybrid is the low band of one guided prediction plus the high band of another") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor far = test.inputs.at("c");
   const Tensor near = test::random_inputs(*test.context, test.network, kImages, 5).at("c");
@@ -172,7 +172,7 @@ TEST_CASE("a hybrid is the sum of the low band of one guided answer and the high
   CHECK(test::nmse(denoiser.predict(x, test.time()).value.to_host(), expected) < 1e-11);
 }
 
-TEST_CASE("views that are asked unequally many questions each bring their own image") {
+TEST_CASE("views with unequally many conditions each have their own image") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor cond = test.inputs.at("c"), none = Tensor::zeros(*test.context, {1, 10});
   const View flip = make_view("flip", 28, 28, "--view");
@@ -194,7 +194,7 @@ TEST_CASE("views that are asked unequally many questions each bring their own im
   CHECK(test::nmse(denoiser.predict(x, test.time()).value.to_host(), expected) < 1e-11);
 }
 
-TEST_CASE("equal questions are asked once, however they were made") {
+TEST_CASE("equal queries are evaluated once, however they were made") {
   Case test(test::mnist_config("class", "add", 4));
   const Tensor cond = test.inputs.at("c");
   const auto zeros = [&] { return Tensor::zeros(*test.context, {1, 10}); };
@@ -209,7 +209,7 @@ TEST_CASE("equal questions are asked once, however they were made") {
   CHECK(test::nmse(hybrid.predict(x, test.time()).value.to_host(), test::to_double(once)) < 1e-12);
 }
 
-TEST_CASE("a denoiser answers for the images that were selected") {
+TEST_CASE("a denoiser predicts for the selected images") {
   Case test(test::mnist_config("class", "add", 4));
   const std::vector<float> rows = [] {
     std::vector<float> values(50, 0.0f);
@@ -260,7 +260,7 @@ Network many_conditions_network() {
   return network;
 }
 
-TEST_CASE("conditions of several inputs and types are told apart and reach their inputs") {
+TEST_CASE("conditions of several inputs and types are distinguished and reach their inputs") {
   const auto context = test::cpu_context();
   const Network network = many_conditions_network();
   const TensorMap params = test::random_params(*context, network, 1);
@@ -279,7 +279,7 @@ TEST_CASE("conditions of several inputs and types are told apart and reach their
   CHECK(denoiser.queries() == 2);
   const std::vector<float> together = denoiser.predict(x, t).value.to_host();
 
-  const auto ask = [&](const Tensor& labels) {
+  const auto predict = [&](const Tensor& labels) {
     EagerOps ops(*context, params);
     const TensorMap inputs{{"ids", labels},
                            {"noisy", x},
@@ -288,7 +288,7 @@ TEST_CASE("conditions of several inputs and types are told apart and reach their
                            {"level", test::tensor_of(*context, {2, 1}, {0.4f, 0.4f})}};
     return ops.tensor(test::forward(ops, network, inputs)).to_host();
   };
-  const std::vector<float> c = ask(ids({3, 1})), u = ask(ids({0, 0}));
+  const std::vector<float> c = predict(ids({3, 1})), u = predict(ids({0, 0}));
   std::vector<double> expected;
   for (size_t i = 0; i < c.size(); ++i) expected.push_back(3 * double{c[i]} - 2 * double{u[i]});
   CHECK(test::nmse(together, expected) < 1e-11);
@@ -321,8 +321,8 @@ TEST_CASE("variances are the conditions' alone, seen upright, averaged and never
       mean_of_views({{View{}, by_class(first, none, 7)}, {negate, by_class(second, none, 7)}}));
   const Prediction prediction = denoiser.predict(x, t);
 
-  // Six channels of each question, layer by layer.
-  const auto ask = [&](const std::vector<float>& image, const Tensor& condition) {
+  // Six channels of each query, layer by layer.
+  const auto predict = [&](const std::vector<float>& image, const Tensor& condition) {
     EagerOps ops(*context, params);
     const Tensor all = select_images(*context, condition, 0, 2);
     return ops
@@ -334,8 +334,8 @@ TEST_CASE("variances are the conditions' alone, seen upright, averaged and never
   };
   std::vector<float> negated = x.to_host();
   for (float& value : negated) value = -value;
-  const std::vector<float> c1 = ask(x.to_host(), first), u1 = ask(x.to_host(), none),
-                           c2 = ask(negated, second), u2 = ask(negated, none);
+  const std::vector<float> c1 = predict(x.to_host(), first), u1 = predict(x.to_host(), none),
+                           c2 = predict(negated, second), u2 = predict(negated, none);
   std::vector<double> value, variance;
   for (size_t pixel = 0; pixel < 2 * 6 * 8; ++pixel) {
     for (size_t c = 0; c < 3; ++c) {
@@ -351,7 +351,7 @@ TEST_CASE("variances are the conditions' alone, seen upright, averaged and never
   CHECK(test::nmse(prediction.variance.to_host(), variance) < 1e-11);
 }
 
-TEST_CASE("recipes that cannot be combined are refused") {
+TEST_CASE("guidance that cannot be combined is rejected") {
   const Guidance plain = {GuidanceTerm{}};
   const View flip = make_view("flip", 4, 4, "--view");
   CHECK_THROWS_AS(mean_of_views({{flip, mean_of_views({{flip, plain}})}}), Error);

@@ -97,7 +97,7 @@ TEST_CASE("the parts of every decomposition sum to the image") {
   }
 }
 
-TEST_CASE("parts that do not sum to the identity are told apart") {
+TEST_CASE("parts that do not sum to the identity are detected") {
   CHECK(sum_to_identity(std::vector<Filter>{Filter{}}));
   CHECK_FALSE(sum_to_identity(std::vector<Filter>{Filter{}, Filter{}}));
   CHECK_FALSE(sum_to_identity(std::vector<Filter>{low_pass(33, 2), high_pass(33, 1)}));

@@ -1,4 +1,4 @@
-// What loading a model costs, in a program of its own: it counts what operator new hands out. The
+// Memory for loading a model, in a program of its own: it counts the bytes from operator new. The
 // engine's tensors do not come from there (engine/allocator.h).
 
 #include <malloc.h>
@@ -10,6 +10,7 @@
 #include <iostream>
 #include <new>
 
+#include "diffusion/model.h"
 #include "diffusion/model_file.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
@@ -86,14 +87,15 @@ TEST_CASE("loading a model takes two host buffers and reads each byte once") {
     return;
   }
   CHECK(from_file >= saved.file_bytes);
-  CHECK(from_file < saved.file_bytes + 2048);  // the kind of file is told by its first 512 bytes
+  CHECK(from_file <
+        saved.file_bytes + 2048);  // the kind of a file follows from its first 512 bytes
 }
 
 TEST_CASE("a model takes as much memory as its file until it is packed") {
   const SavedModel saved(DType::kF16);
   const auto context = test::cpu_context();
   const Model model = Model::load(*context, saved.path);
-  // A block is at least 64 bytes and up to 1/8 larger than what was asked for.
+  // A block is at least 64 bytes and up to 1/8 larger than requested.
   CHECK(context->allocator()->stats().bytes_in_use < saved.file_bytes * 9 / 8);
 }
 

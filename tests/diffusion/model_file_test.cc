@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "diffusion/find_model.h"
+#include "diffusion/model.h"
+#include "diffusion/model.h"
 #include "engine/executor.h"
 #include "nn/eager_ops.h"
 #include "nn/graph_builder.h"
@@ -35,7 +37,7 @@ struct Saved {
     save_model(path, network, objective, params, extra, storage);
   }
   std::string load_error() {
-    return test::message_of<FormatError>([&] { load_model(*context, path); });
+    return test::message_of<FormatError>([&] { Model::load(*context, path); });
   }
 
   // The saved file again, with its metadata or tensors changed.
@@ -64,7 +66,7 @@ TEST_CASE("a saved model comes back bit for bit with everything that goes with i
   Saved model;
   model.objective = {.type = ObjectiveType::kDdpm, .timesteps = 200};
   model.save(DType::kF32, {{"ebb.command", "train_mnist"}, {"ebb.seed", "7"}});
-  const LoadedModel loaded = load_model(*model.context, model.path);
+  const Model loaded = Model::load(*model.context, model.path);
   CHECK(loaded.network.config == model.network.config);
   CHECK(loaded.objective == model.objective);
   CHECK(loaded.metadata.at("format") == "pt");
@@ -96,7 +98,7 @@ TEST_CASE("f16 storage rounds the weights and keeps the vectors") {
   Saved model;
   model.save(DType::kF16);
   const SafetensorsFile file = SafetensorsFile::open(model.path);
-  const LoadedModel loaded = load_model(*model.context, model.path);
+  const Model loaded = Model::load(*model.context, model.path);
   for (const ParamSpec& spec : list_params(model.network)) {
     INFO(spec.name);
     const Tensor &actual = loaded.params.at(spec.name), &exact = model.params.at(spec.name);
@@ -175,7 +177,7 @@ TEST_CASE("a state dict with batch counters, as PyTorch writes it, loads") {
   model.rewrite([&](Metadata&, std::vector<TensorToSave>& tensors) {
     tensors.push_back({"unflatten.bn.num_batches_tracked", StDType::kI64, {}, &batches});
   });
-  const LoadedModel loaded = load_model(*model.context, model.path);
+  const Model loaded = Model::load(*model.context, model.path);
   CHECK(loaded.params.size() == model.params.size());
 }
 
@@ -188,7 +190,7 @@ TEST_CASE("the prefixes of PyTorch's wrappers are taken off when every name has 
       for (TensorToSave& tensor : tensors) tensor.name.insert(0, prefix);
       tensors.push_back({"n_averaged", StDType::kI64, {}, &averaged});  // AveragedModel
     });
-    const LoadedModel loaded = load_model(*model.context, model.path);
+    const Model loaded = Model::load(*model.context, model.path);
     for (const auto& [name, value] : model.params) {
       CHECK(test::compare_bits(loaded.params.at(name), value) == "");
     }
@@ -231,7 +233,7 @@ TEST_CASE("a training checkpoint is the model that it would become") {
       metadata["ebb.progress"] = R"({"step": 12})";
       metadata.erase("ebb.objective");
     });
-    const LoadedModel loaded = load_model(*model.context, model.path);
+    const Model loaded = Model::load(*model.context, model.path);
     CHECK(loaded.objective == model.objective);
     CHECK(loaded.metadata.at("ebb.note") == "checkpoint of step 12");
     CHECK_FALSE(loaded.metadata.contains("ebb.kind"));
@@ -265,7 +267,7 @@ TEST_CASE("values that are no numbers load with a warning") {
   Saved model;
   model.params.at("out.bias").data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
   model.save();
-  const LoadedModel loaded = load_model(*model.context, model.path);
+  const Model loaded = Model::load(*model.context, model.path);
   REQUIRE(loaded.warnings.size() == 1);
   CHECK_THAT(loaded.warnings[0], Contains("out.bias") && Contains("1 NaN"));
 }
@@ -319,7 +321,7 @@ TEST_CASE("integer weights are refused by name and type") {
   CHECK_THAT(model.load_error(), Contains("init_conv.conv1.conv.bias") && Contains("I32"));
 }
 
-TEST_CASE("damage is told before what it does to the config") {
+TEST_CASE("damage is reported before its effects on the config") {
   for (const bool has_digest : {true, false}) {
     Saved model;
     model.save();

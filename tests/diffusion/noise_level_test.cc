@@ -54,7 +54,7 @@ TEST_CASE("signal and noise are what they are on each path") {
   CHECK(half.noise() == Approx(0.25));
 }
 
-TEST_CASE("full walks go from pure noise to the clean image") {
+TEST_CASE("full schedules go from pure noise to the clean image") {
   const SamplingSchedule ddpm = full_schedule(Objective{}, 10);
   REQUIRE(ddpm.size() == 11);
   CHECK(ddpm.front().timestep == 299);
@@ -67,7 +67,7 @@ TEST_CASE("full walks go from pure noise to the clean image") {
   CHECK(flow.back().time == 1);
 }
 
-TEST_CASE("a walk from a level starts there and ends clean") {
+TEST_CASE("a schedule from a level starts there and ends clean") {
   const SamplingSchedule ddpm = schedule_from(Objective{}, timestep_level(Objective{}, 120), 7);
   REQUIRE(ddpm.size() == 8);
   CHECK(ddpm.front().timestep == 120);
@@ -94,7 +94,7 @@ TEST_CASE("levels are named on the assignment's scale") {
   CHECK(scale_text(kFlow, scale_level(kFlow, 690)) == "690");
 }
 
-TEST_CASE("an image comes back from its noised self and the true answer") {
+TEST_CASE("the noisy image and the exact prediction give the image back") {
   const auto context = test::cpu_context();
   test::RandomData random(4);
   const Shape shape{2, 5, 4, 3};
@@ -104,16 +104,16 @@ TEST_CASE("an image comes back from its noised self and the true answer") {
     const NoiseLevel level = scale_level(objective, 500);
     const Tensor x = add_noise(*context, level, image, eps);
     std::vector<double> expected;
-    std::vector<float> answer;
+    std::vector<float> exact;
     for (size_t i = 0; i < image.to_host().size(); ++i) {
       const double clean = image.to_host()[i], noise = eps.to_host()[i];
       expected.push_back(std::sqrt(level.alpha_bar) * clean +
                          std::sqrt(level.one_minus_alpha_bar) * noise);
       const bool is_flow = objective.type == ObjectiveType::kFlow;
-      answer.push_back(static_cast<float>(is_flow ? clean - noise : noise));
+      exact.push_back(static_cast<float>(is_flow ? clean - noise : noise));
     }
     CHECK(test::compare(x.to_host(), expected, {.absolute = 1e-6}) == "");
-    const Tensor prediction = test::tensor_of(*context, shape, answer);
+    const Tensor prediction = test::tensor_of(*context, shape, exact);
     CHECK(test::compare(clean_estimate(*context, objective, level, x, prediction).to_host(),
                         test::to_double(image.to_host()), {.absolute = 2e-6}) == "");
   }

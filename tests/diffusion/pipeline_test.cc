@@ -31,7 +31,7 @@ std::vector<Setup> setups() {
           {"heun time", "time", "multiply", flow, "heun"}};
 }
 
-LoadedModel model_of(Context& context, const Setup& setup, int64_t hidden = 4) {
+Model model_of(Context& context, const Setup& setup, int64_t hidden = 4) {
   const Network network =
       make_network(test::mnist_config(setup.conditioning, setup.fusion, hidden), "test");
   return {.network = network,
@@ -145,7 +145,7 @@ TEST_CASE("images are the values in 8 bits, clamped") {
   const std::vector<float> values = pipeline.generate_values(request);
   const std::vector<Image> images = pipeline.generate(request);
   REQUIRE(images.size() == 2);
-  CHECK(images[1] == image_from_floats(image(values, 1), 28, 28, 1, PixelRange::kZeroToOne));
+  CHECK(images[1] == image_from_floats(image(values, 1), 28, 28, 1, DataRange::kZeroToOne));
 }
 
 TEST_CASE("a pipeline that gives its weights away makes the same images and keeps none") {

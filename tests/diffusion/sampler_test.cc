@@ -14,7 +14,7 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-// Predicts by a formula on the host and keeps what it was asked.
+// Predicts by a formula on the host and keeps its inputs.
 class FormulaDenoiser final : public Denoiser {
  public:
   using Formula = std::function<double(double x, double t)>;
@@ -104,7 +104,7 @@ TEST_CASE("an Euler step is the golden one") {
             expected["flow.euler"]) == "");
 }
 
-TEST_CASE("DDPM tells the network (k + 1) / T, Euler i / N and never 1") {
+TEST_CASE("the network's time is (k + 1) / T for DDPM, i / N for Euler and never 1") {
   const std::vector<LinearStep> ddpm =
       ddpm_steps(full_schedule(Objective{}, 300), DdpmVariance::kFixedLarge);
   CHECK(ddpm.front().t == 1);
@@ -365,7 +365,7 @@ TEST_CASE("without resampling the plan is the steps") {
 }
 
 TEST_CASE("resampling goes back as RePaint's schedule does") {
-  // Their times for 6 steps, jumps of 2 and 2 walks: 5 4 3 2 3 4 3 2 1 0 1 2 1 0 -1.
+  // Their times for 6 steps, jumps of 2 and 2 passes: 5 4 3 2 3 4 3 2 1 0 1 2 1 0 -1.
   std::vector<int64_t> times = {5};
   for (const Step& step : plan_steps(6, {.jump = 2, .times = 2})) {
     times.push_back(step.is_jump_back ? 5 - step.index : 5 - step.index - 1);

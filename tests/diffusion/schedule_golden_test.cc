@@ -1,4 +1,4 @@
-// The samplers against walks that diffusers makes too (tests/golden/sampler_goldens.py).
+// The samplers against trajectories from diffusers (tests/golden/sampler_goldens.py).
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +12,7 @@
 namespace ebb {
 namespace {
 
-// What the walks of one golden file share.
+// Shared by the schedules of one golden file.
 const char* const kSchedules[] = {"linear300", "linear1000", "cosine1000"};
 constexpr int64_t kSteps[] = {5, 20, 50};
 
@@ -149,7 +149,7 @@ TEST_CASE("the course's steps have the published coefficients") {
   CHECK(schedule.back().alpha_bar == Approx(0.999958716).epsilon(1e-9));
 }
 
-TEST_CASE("DDIM walks as diffusers does, with and without noise") {
+TEST_CASE("DDIM equals diffusers, with and without noise") {
   const test::Golden golden("ddim_walks");
   for (const std::string betas : kSchedules) {
     for (const int64_t steps : kSteps) {
@@ -175,22 +175,22 @@ TEST_CASE("DDIM walks as diffusers does, with and without noise") {
 
 constexpr double kF32 = 1e-5;  // of f32 states, beside their largest value
 
-// Answers with saved predictions, in NCHW as the files have them: all here is elementwise.
+// Returns saved predictions, in NCHW like the files: everything here is elementwise.
 class Replay final : public Denoiser {
  public:
   Replay(Context& context, const Shape& shape, std::vector<float> predictions)
       : context_(context), shape_(shape), predictions_(std::move(predictions)) {}
 
   Prediction predict(const Tensor& x, const Tensor& t) override {
-    asked.push_back(x.to_host());
+    seen.push_back(x.to_host());
     times.push_back(t.item());
     const int64_t count = shape_.elements();
-    const auto begin = predictions_.begin() + static_cast<int64_t>(asked.size() - 1) * count;
+    const auto begin = predictions_.begin() + static_cast<int64_t>(seen.size() - 1) * count;
     result_ = test::tensor_of(context_, shape_, {begin, begin + count});
     return {result_, {}};
   }
 
-  std::vector<std::vector<float>> asked;
+  std::vector<std::vector<float>> seen;
   std::vector<float> times;
 
  private:
@@ -223,11 +223,11 @@ std::string compare_run(Context& context, SamplerKind kind, const SamplingSchedu
 }
 
 // A saved prediction does not correct an error of x as a network would: on the way from a signal s
-// to the clean image it grows by 1 / s, 158 on linear1000. Walked exactly but for its states, which
-// are rounded to f32, DPM-Solver++ ends 1.4e-5 off after 50 such steps, and DDIM 0.8e-5; diffusers
-// in f32 1.2e-5 and 2.3e-5. So where diffusers does not keep to 1e-5, ebb is held to 1.5 times
-// the worst that diffusers does on the schedule, which the golden files carry: ebb's own worst are
-// 1.7e-5 (DDIM) and 1.6e-5 (DPM-Solver++), both on linear1000.
+// to the clean image it grows by 1 / s, 158 on linear1000. With exact arithmetic except for its
+// states, which are rounded to f32, DPM-Solver++ ends 1.4e-5 off after 50 such steps, and DDIM
+// 0.8e-5; diffusers in f32 1.2e-5 and 2.3e-5. So where diffusers does not keep to 1e-5, ebb is held
+// to 1.5 times the worst that diffusers does on the schedule, which the golden files carry: ebb's
+// own worst are 1.7e-5 (DDIM) and 1.6e-5 (DPM-Solver++), both on linear1000.
 double f32_limit(const test::Golden& golden, const std::string& beta_schedule,
                  const std::string& suffix) {
   double theirs = 0;
@@ -238,7 +238,7 @@ double f32_limit(const test::Golden& golden, const std::string& beta_schedule,
   return theirs > kF32 ? 1.5 * theirs : kF32;
 }
 
-TEST_CASE("DPM-Solver++ 2M and DDIM in f32 walk as diffusers does") {
+TEST_CASE("DPM-Solver++ 2M and DDIM in f32 equal diffusers") {
   const auto context = test::cpu_context();
   const Shape shape{1, 3, 4, 4};
   for (const auto& [file, kind, suffix] : {std::tuple{"dpm_walks", SamplerKind::kDpmpp, "."},
@@ -260,7 +260,7 @@ TEST_CASE("DPM-Solver++ 2M and DDIM in f32 walk as diffusers does") {
   }
 }
 
-TEST_CASE("Euler and Heun walk as diffusers does") {
+TEST_CASE("Euler and Heun equal diffusers") {
   const auto context = test::cpu_context();
   const test::Golden golden("flow_walks");
   const Objective flow{.type = ObjectiveType::kFlow};
@@ -279,13 +279,13 @@ TEST_CASE("Euler and Heun walk as diffusers does") {
                       golden.doubles(heun_key + "state"), shape) == "");
     const std::vector<double> ahead = golden.doubles(heun_key + "ahead");
     const auto count = static_cast<size_t>(shape.elements());
-    REQUIRE(heun.asked.size() == 2 * static_cast<size_t>(steps));
+    REQUIRE(heun.seen.size() == 2 * static_cast<size_t>(steps));
     for (size_t i = 0; i < static_cast<size_t>(steps); ++i) {
       const auto h = static_cast<double>(steps);
       CHECK(euler.times[i] == Approx(static_cast<double>(i) / h).margin(1e-7));
       CHECK(heun.times[2 * i] == Approx(static_cast<double>(i) / h).margin(1e-7));
       CHECK(heun.times[2 * i + 1] == Approx(static_cast<double>(i + 1) / h).margin(1e-7));
-      CHECK(compare_states(std::span<const float>(heun.asked[2 * i + 1]),
+      CHECK(compare_states(std::span<const float>(heun.seen[2 * i + 1]),
                            std::span<const double>(ahead).subspan(i * count, count), 1e-5) == "");
     }
   }

@@ -106,6 +106,13 @@ TEST_CASE("gather indices pick channels and leave variances their sign") {
   CHECK(gather_index(flip, 2, 2, 0, 4, true) == std::vector<int32_t>{4, 5, 0, 1});
 }
 
+TEST_CASE("an image of more numbers than an index holds is refused") {
+  const View identity{.name = "identity", .source = {}};
+  CHECK_THAT(test::message_of<ShapeError>(
+                 [&] { gather_index(identity, int64_t{1} << 30, 3, 0, 3, false); }),
+             Contains("an image of 1073741824 x 3 numbers, at most 2147483647"));
+}
+
 TEST_CASE("a view that an image does not allow is refused by flag") {
   CHECK_THAT(test::message_of<UsageError>([] { make_view("mirror", 8, 8, "--view"); }),
              Contains("--view mirror") && Contains("rotate_180"));

@@ -77,7 +77,7 @@ void add_threads(Cases& cases) {
     const Buffer<uint32_t> counter(std::vector<uint32_t>{0});
     sum_by_last_block(x.get(), 500, partials.get(), counter.get(), y.get(), {});
     Bytes sum = y.content(), left = counter.content();
-    sum.resize(sizeof(int32_t));  // which block is last is nobody's business
+    sum.resize(sizeof(int32_t));  // the order of blocks is unspecified
     sum.insert(sum.end(), left.begin(), left.end());
     return sum;
   });

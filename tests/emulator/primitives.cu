@@ -198,8 +198,9 @@ __global__ void shared_memory_kernel(int32_t* y) {
   y[t] = box[t] + second;
 }
 
+template <int kStaticBytes>
 __global__ void shared_limits_kernel() {
-  SIMT_SHARED(volatile uint8_t, box, [40 << 10]);  // volatile: nothing reads it
+  SIMT_SHARED(volatile uint8_t, box, [kStaticBytes]);  // volatile: nothing reads it
   box[threadIdx.x] = 1;
 }
 
@@ -292,13 +293,15 @@ void shared_memory(int32_t* y, KernelStream stream) {
           .stream = stream},
          shared_memory_kernel, y);
 }
-void shared_limits(int64_t dynamic_bytes, KernelStream stream) {
+void shared_limits(StaticShared kind, int64_t dynamic_bytes, KernelStream stream) {
   launch({.name = "shared_limits",
           .grid = dim3(1),
           .block = dim3(1),
           .shared_bytes = dynamic_bytes,
           .stream = stream},
-         shared_limits_kernel);
+         kind == StaticShared::kOneByte ? shared_limits_kernel<1>
+         : kind == StaticShared::kMost  ? shared_limits_kernel<16 << 10>
+                                        : shared_limits_kernel<(16 << 10) + 1>);
 }
 void empty_grid(uint32_t x, uint32_t y, uint32_t z, uint32_t threads, int64_t shared_bytes,
                 KernelStream stream) {

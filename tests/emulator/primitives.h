@@ -41,8 +41,10 @@ void sum_by_last_block(const int32_t* x, int count, int32_t* partials, uint32_t*
 void arrival_order(uint32_t* counter, int32_t* order, KernelStream stream);
 // y[t] = sum of a static and a dynamic shared array written by other threads; 64 threads
 void shared_memory(int32_t* y, KernelStream stream);
-// One thread takes so much static and dynamic shared memory
-void shared_limits(int64_t dynamic_bytes, KernelStream stream);
+// One thread takes so much static and dynamic shared memory; kMost: 16 KiB, what is allowed beside
+// dynamic memory, kTooMuch: a byte more.
+enum class StaticShared { kOneByte, kMost, kTooMuch };
+void shared_limits(StaticShared kind, int64_t dynamic_bytes, KernelStream stream);
 void empty_grid(uint32_t x, uint32_t y, uint32_t z, uint32_t threads, int64_t shared_bytes,
                 KernelStream stream);
 

@@ -122,7 +122,7 @@ TEST_CASE("named barriers join the warps they name") {
   });
 }
 
-TEST_CASE("asynchronous copies bring their bytes, or zeros where they are told so") {
+TEST_CASE("asynchronous copies deliver their bytes, or zeros on request") {
   const int count = 256;
   std::vector<uint32_t> x(count);
   for (int i = 0; i < count; ++i) x[i] = static_cast<uint32_t>(i) * 2654435761u;

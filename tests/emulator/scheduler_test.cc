@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/simt/shared_memory.h"
 #include "testing/catch.h"
 #include "testing/emulated.h"
 #include "tests/emulator/primitives.h"
@@ -44,9 +46,57 @@ TEST_CASE("launches beyond the limits of a GPU are refused") {
   CHECK_THROWS_AS(emu::empty_grid(1, 65536, 1, 32, 0, {}), DeviceError);
   CHECK_THROWS_AS(emu::empty_grid(1, 1, 65536, 32, 0, {}), DeviceError);
   CHECK_THROWS_AS(emu::empty_grid(1, 1, 1, 32, (227 << 10) + 1, {}), DeviceError);
-  // 40 KiB of static shared memory count as well.
-  CHECK_NOTHROW(emu::shared_limits(187 << 10, {}));
-  CHECK_THROWS_AS(emu::shared_limits((187 << 10) + 1, {}), DeviceError);
+}
+
+TEST_CASE("static shared memory counts beside dynamic") {
+  using emu::StaticShared;
+  // 16 KiB of static.
+  CHECK_NOTHROW(emu::shared_limits(StaticShared::kMost, 211 << 10, {}));
+  CHECK_THROWS_AS(emu::shared_limits(StaticShared::kMost, (211 << 10) + 1, {}), DeviceError);
+  // The dynamic part begins at a multiple of 1024.
+  CHECK_NOTHROW(emu::shared_limits(StaticShared::kOneByte, 226 << 10, {}));
+  CHECK_THROWS_AS(emu::shared_limits(StaticShared::kOneByte, (226 << 10) + 1, {}), DeviceError);
+  // More than a launch relies on.
+  CHECK_NOTHROW(emu::shared_limits(StaticShared::kTooMuch, 0, {}));
+  CHECK_THROWS_WITH(emu::shared_limits(StaticShared::kTooMuch, 1, {}),
+                    Catch::Matchers::Contains("at most 16384 are allowed"));
+}
+
+TEST_CASE("a launch asks for shared memory as if static variables were there") {
+  using simt::must_ask_for_shared;
+  CHECK_FALSE(must_ask_for_shared(0));
+  CHECK_FALSE(must_ask_for_shared(32 << 10));
+  CHECK(must_ask_for_shared((32 << 10) + 1));
+  // conv_simt takes 48 KiB: with one static variable more than a GPU gives without being asked.
+  CHECK_NOTHROW(emu::shared_limits(emu::StaticShared::kOneByte, 48 << 10, {}));
+  CHECK_NOTHROW(emu::shared_limits(emu::StaticShared::kMost, 32 << 10, {}));
+}
+
+TEST_CASE("a recorded launch beyond the limits of a GPU is refused when it is recorded") {
+  std::vector<std::function<void()>> steps;
+  simt::emulator::record_launches(&steps);
+  CHECK_NOTHROW(emu::empty_grid(1 << 20, 65535, 65535, 32, 0, {}));
+  CHECK_THROWS_AS(emu::empty_grid(1, 65536, 1, 32, 0, {}), DeviceError);
+  simt::emulator::record_launches(nullptr);
+  CHECK(steps.size() == 1);
+}
+
+TEST_CASE("of a large grid the corners and the middle can be run alone") {
+  const EmulatorOptions options({.corners = true});
+  const uint64_t before = simt::emulator::statistics().blocks;
+  emu::empty_grid(1 << 20, 65535, 2, 32, 0, {});
+  CHECK(simt::emulator::statistics().blocks == before + 3 * 3 * 2);
+  emu::empty_grid(1, 1, 1, 32, 0, {});
+  CHECK(simt::emulator::statistics().blocks == before + 3 * 3 * 2 + 1);
+}
+
+TEST_CASE("sparse memory takes addresses alone") {
+  const int64_t bytes = int64_t{32} << 30;
+  auto* data = static_cast<char*>(simt::emulator::allocate_sparse(bytes, "sparse"));
+  REQUIRE(data != nullptr);
+  data[bytes - 1] = 7;
+  CHECK(data[bytes - 1] == 7);
+  simt::emulator::release(data);
 }
 
 TEST_CASE("an empty grid runs nothing") {

@@ -159,6 +159,13 @@ __global__ void __launch_bounds__(64) mutant_kernel(float* all, int n, uint32_t*
     SIMT_SHARED(float, large, [13 << 10]);
     large[t] = v;
     buf[t] = v;
+  } else if constexpr (kFault == Fault::kTooManyBesideDynamic) {
+    SIMT_SHARED(float, large, [5 << 10]);
+    large[t] = v;
+    buf[t] = v;
+  } else if constexpr (kFault == Fault::kIntegerOverflow) {
+    const int at = (t - (1 << 30)) * n;
+    buf[t] = static_cast<float>(at);
   }
 }
 

@@ -42,6 +42,8 @@ enum class Fault {
   kLastBlockWithoutRelease,
   kBytesOfOneWord,
   kTooManySharedBytes,
+  kTooManyBesideDynamic,
+  kIntegerOverflow,
   kCount
 };
 void run_fault(Fault fault, float* buf, int n, uint32_t* counter, KernelStream stream);

@@ -14,7 +14,7 @@
 namespace ebb {
 namespace {
 
-// Host memory with a limit, which counts what it is asked.
+// Host memory with a limit, which counts requests.
 class LimitedSource final : public MemorySource {
  public:
   struct Counts {

@@ -32,7 +32,7 @@ TEST_CASE("cuda: a GPU that can be used has no reason and no advice", "[engine]"
   }
 }
 
-TEST_CASE("cuda: no driver is told from one that is too old", "[engine]") {
+TEST_CASE("cuda: a missing driver and one that is too old have different messages", "[engine]") {
   CudaProbe probe = healthy();
   probe.device_count = 0;
   probe.count_error = kCudaInsufficientDriver;
@@ -86,7 +86,7 @@ TEST_CASE("cuda: a GPU in exclusive use is not taken for a broken one", "[engine
   CHECK(reason(probe) == "NVIDIA T4 is in exclusive use by another process");
 }
 
-TEST_CASE("cuda: a number beyond the GPUs and an unknown error are told", "[engine]") {
+TEST_CASE("cuda: a number beyond the GPUs and an unknown error are reported", "[engine]") {
   CudaProbe probe = healthy();
   probe.wanted = 2;
   CHECK(reason(probe) == "this machine shows 2 GPUs, the last is cuda:1");

@@ -1,4 +1,5 @@
-// Recorded work, on the emulator: what stream capture does on a GPU, and what it refuses.
+// Captured graphs, on the emulator: behaves like stream capture on a GPU, and rejects the same
+// calls.
 
 #include "engine/graph_cache.h"
 #include "kernels/kernel_table.h"
@@ -22,7 +23,8 @@ void gelu(Context& context, const Tensor& x, const Tensor& y) {
                                                                   .y = y.raw()});
 }
 
-TEST_CASE("recorded work runs when it is replayed, on what lies in memory then", "[engine][emu]") {
+TEST_CASE("a captured graph runs when it is launched, on the memory's contents at that time",
+          "[engine][emu]") {
   const auto context = make_context("emu", 1);
   const Tensor x = Tensor::zeros(*context, {3}), y = Tensor::zeros(*context, {3}),
                z = Tensor::zeros(*context, {3});
@@ -46,17 +48,17 @@ TEST_CASE("recorded work runs when it is replayed, on what lies in memory then",
   }
 }
 
-TEST_CASE("recording refuses what a replay could not repeat", "[engine][emu]") {
+TEST_CASE("capture rejects work that a launch could not repeat", "[engine][emu]") {
   const auto context = make_context("emu", 1);
   Stream& stream = *context->stream();
   const Tensor x = Tensor::zeros(*context, {3});
   CHECK_THAT(
       message_of<Error>([&] { stream.capture([&] { x.copy_from_host(std::vector<float>(3)); }); }),
-      Contains("copy from the host while work is being recorded"));
+      Contains("copy from the host during graph capture"));
   CHECK_THAT(message_of<Error>([&] { stream.capture([&] { x.to_host(); }); }),
-             Contains("copy to the host while work is being recorded"));
+             Contains("copy to the host during graph capture"));
   CHECK_THAT(message_of<Error>([&] { stream.capture([&] { Tensor::empty(*context, {5}); }); }),
-             Contains("20 bytes are asked of the system"));
+             Contains("20 bytes are requested from the system"));
   CHECK_FALSE(stream.capturing());  // an error ends it
   CHECK(x.to_host() == std::vector<float>(3, 0.0f));
 }
@@ -81,7 +83,7 @@ TEST_CASE("a pool repeats its memory, and what it hands out again holds nothing"
   good->launch();
 }
 
-TEST_CASE("recordings run a key as it is, record it, and replay it", "[engine][emu]") {
+TEST_CASE("the graph cache runs a key eagerly, captures it, and launches it", "[engine][emu]") {
   const auto context = make_context("emu", 1);
   const Tensor x = Tensor::zeros(*context, {3}), y = Tensor::zeros(*context, {3});
   GraphCache<int> captured_graphs;

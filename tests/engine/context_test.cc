@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/available_threads.h"
 #include "engine/backend.h"
 #include "engine/op.h"
 #include "kernels/kernel_table.h"

@@ -101,7 +101,8 @@ class CapturingStream final : public Stream {
   bool capturing_ = false;
 };
 
-TEST_CASE("a device that can record repeats each set of changed inputs as one", "[engine]") {
+TEST_CASE("a device with graph capture launches each set of changed inputs as one graph",
+          "[engine]") {
   const auto stream = std::make_shared<CapturingStream>();
   const auto allocator = std::make_shared<test::PoisonAllocator>();
   Context context({DeviceType::kCpu, 0}, stream, allocator, cpu_kernels());
@@ -135,7 +136,7 @@ TEST_CASE("a device that can record repeats each set of changed inputs as one", 
   CHECK(executor.captured_graphs() == 2);
   CHECK(stream->launched == 4);
 
-  context.enable_profiler();  // which sees every kernel, not the recording
+  context.enable_profiler();  // which sees every kernel, not the captured graph
   run({"x", "t"});
   CHECK(stream->launched == 4);
 }
@@ -179,7 +180,7 @@ TEST_CASE("a constant operand written into its concatenation survives every run"
   GraphWriter writer(context, 5);
   const ValueId x = writer.input("x", {1, 4, 4, 3});
   const ValueId constant = writer.conv(writer.param({1, 4, 4, 2}, -1, 1), 3);
-  // Wide layers in front want the memory of the concatenation while it is not yet in use.
+  // Wide layers before it can use the memory of the concatenation until it is written.
   const ValueId early = writer.conv(writer.conv(writer.conv(x, 32), 32), 3);
   const ValueId joined = writer.concat({writer.conv(early, 3), constant});
   writer.graph.output = writer.conv(writer.conv(joined, 32), 1);
@@ -315,7 +316,7 @@ TEST_CASE("integers enter a graph as they are", "[engine]") {
         "executor: input ids is f32, expected i32");
 }
 
-TEST_CASE("wrong inputs, parameters and marks are named", "[engine]") {
+TEST_CASE("wrong inputs, parameters and module outputs are named", "[engine]") {
   const auto context = test::cpu_context();
   const TwoInputs net(*context);
   Executor executor(*context, net.writer.graph, net.writer.params);

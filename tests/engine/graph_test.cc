@@ -10,7 +10,7 @@ namespace {
 
 using test::GraphWriter;
 
-TEST_CASE("a graph knows who computes and who reads each value", "[engine]") {
+TEST_CASE("a graph knows which nodes compute and read each value", "[engine]") {
   const auto context = test::cpu_context();
   GraphWriter writer(*context, 1);
   const ValueId x = writer.input("x", {2, 4, 4, 3});

@@ -112,7 +112,7 @@ inline int count_placed(const Graph& graph) {
   return count;
 }
 
-// How many nodes depend on one of these inputs.
+// The number of nodes that depend on one of these inputs.
 inline int count_dependents(const Graph& graph, const std::set<std::string>& inputs) {
   std::vector<bool> dependent(graph.values.size(), false);
   for (size_t v = 0; v < graph.values.size(); ++v) {

@@ -20,7 +20,8 @@ std::string refusal(const OpDef& op, const OpAttrs& attrs, std::vector<Shape> in
 
 using Shapes = std::vector<Shape>;
 
-TEST_CASE("group norm wants groups that divide the channels and vectors per channel", "[engine]") {
+TEST_CASE("group norm requires groups that divide the channels and vectors per channel",
+          "[engine]") {
   const Shape x{2, 4, 5, 6}, c{6};
   GroupNormAttrs attrs{.groups = 3};
   CHECK(infer(ops::kGroupNorm, attrs, {x, c, c}) == Shapes{x, {2, 3}, {2, 3}});

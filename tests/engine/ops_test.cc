@@ -131,7 +131,7 @@ TEST_CASE("conv names what does not fit", "[engine]") {
              Catch::Matchers::Contains("leaves no output of a 2x2 input"));
 }
 
-TEST_CASE("batch norm keeps its input's shape and wants one value per channel", "[engine]") {
+TEST_CASE("batch norm keeps its input's shape and requires one value per channel", "[engine]") {
   const Shape x{2, 4, 4, 3}, c{3};
   CHECK(infer(ops::kBatchNorm, BatchNormAttrs{}, {x, c, c, c, c}) == Shapes{x});
   CHECK(infer(ops::kBatchNormTrain, BatchNormAttrs{}, {x, c, c, c, c}) == Shapes{x, c, c});

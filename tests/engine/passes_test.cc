@@ -54,7 +54,7 @@ std::string compare_values(const Tensor& actual, const Tensor& expected, bool bi
   return error <= 1e-10 ? "" : "NMSE " + std::to_string(error);
 }
 
-// Empty when the executor's output and marks are those of the unchanged graph.
+// Empty if the executor's output and module outputs equal those of the unchanged graph.
 std::string compare_visible(const Executor& executor, const Tensor& output, const Graph& original,
                             const std::vector<Tensor>& expected, bool module_outputs,
                             bool bitwise) {
@@ -95,7 +95,7 @@ TEST_CASE("every pass keeps every visible value of random graphs, over partial r
     RandomData random(1000 + seed);
     for (const Pass& pass : kPasses) {
       const bool keep_module_outputs = random.integer(0, 1) == 0;
-      INFO("seed " << seed << ", pass " << pass.name << ", marks " << keep_module_outputs);
+      INFO("seed " << seed << ", pass " << pass.name << ", module outputs " << keep_module_outputs);
       const Graph changed = pass.apply(graph, context);
       Executor executor(context, changed, params, {.keep_module_outputs = keep_module_outputs});
       TensorMap inputs;
@@ -132,7 +132,7 @@ TEST_CASE("batch norm behind a conv is folded into its weights", "[engine]") {
   CHECK(activation_of(folded.nodes[3]) == Activation::kNone);
 }
 
-TEST_CASE("batch norm stays where folding would change what somebody sees", "[engine]") {
+TEST_CASE("batch norm stays where folding would change a visible value", "[engine]") {
   const auto context = test::cpu_context();
   const auto norms_left = [&](const auto& build) {
     GraphWriter writer(*context, 1);
@@ -148,7 +148,7 @@ TEST_CASE("batch norm stays where folding would change what somebody sees", "[en
           w.graph.module_outputs["conv"] = h;
           return w.batch_norm(h, Activation::kGelu);
         }) == 1);
-  CHECK(norms_left([](GraphWriter& w, ValueId x) {  // and somebody else reads it
+  CHECK(norms_left([](GraphWriter& w, ValueId x) {  // and another node reads it
           const ValueId h = w.conv(x, 3);
           return w.concat({w.batch_norm(h, Activation::kGelu), h});
         }) == 1);
@@ -331,7 +331,7 @@ TEST_CASE("a concatenation stays whole where splitting saves nothing", "[engine]
   CHECK(convs([](GraphWriter& w, ValueId, ValueId b) {  // equal batches
           return w.conv(w.concat({b, b}), 5);
         }) == 1);
-  CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // somebody looks at it
+  CHECK(convs([](GraphWriter& w, ValueId a, ValueId b) {  // a module output
           const ValueId joined = w.concat({a, b});
           w.graph.module_outputs["joined"] = joined;
           return w.conv(joined, 5);

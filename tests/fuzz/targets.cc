@@ -61,7 +61,7 @@ void check_layout(const SafetensorsFile& file) {
     expect(names.insert(entry.name).second, "a name occurs twice");
     expect(entry.begin == end, "tensors do not follow each other");
     end = entry.end;
-    // At most 2^64 while nothing wraps: a double tells the difference.
+    // In double, which exceeds 2^64 where 64-bit integers would wrap around.
     double bits = bits_of(entry.dtype);
     for (const uint64_t dim : entry.shape) bits *= static_cast<double>(dim);
     expect(bits == static_cast<double>(entry.bytes()) * 8, "the bytes do not fit the shape");

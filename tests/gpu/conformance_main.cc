@@ -89,7 +89,7 @@ class Report {
 };
 
 int64_t compare(const Flags& flags) {
-  const std::vector<ConformanceCase> all = cases_of(flags);  // which asks for the GPU first
+  const std::vector<ConformanceCase> all = cases_of(flags);  // which opens the GPU first
   const SafetensorsFile golden = SafetensorsFile::open(flags.golden);
   Report report(flags);
   int64_t equal = 0, skipped = 0, different = 0;

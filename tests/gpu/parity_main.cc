@@ -1,9 +1,9 @@
 // gpu_parity: whether whole networks do on a GPU what they do on the CPU.
 //   gpu_parity --model MODEL [--data DIR] [--precision PRECISION] [--json FILE]
 // Trains the class UNet for some steps on both devices from the same numbers (f16 does not train)
-// and draws the same guided digits with both; beyond f32, which a walk of many steps would enlarge,
-// compares one guided prediction instead. The CPU computes in f32. Exit code 1 when they part, 5
-// when there is no GPU.
+// and draws the same guided digits with both; beyond f32, whose rounding a sampling of many steps
+// would enlarge, compares one guided prediction instead. The CPU computes in f32. Exit code 1 when
+// they part, 5 when there is no GPU.
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +16,7 @@
 #include "diffusion/conditioner.h"
 #include "diffusion/denoiser.h"
 #include "diffusion/image_noise.h"
-#include "diffusion/model_file.h"
+#include "diffusion/model.h"
 #include "diffusion/pipeline.h"
 #include "engine/backend.h"
 #include "nn/autograd/trainer.h"
@@ -49,22 +49,22 @@ std::vector<double> train(Context& context, const Flags& flags, const MnistDatas
 
 constexpr double kGuidance = 5;
 
-Guidance guidance_of(Context& context, const Flags& flags, const LoadedModel& model) {
+Guidance guidance_of(Context& context, const Flags& flags, const Model& model) {
   std::vector<int64_t> classes;
   for (int64_t i = 0; i < flags.images; ++i) classes.push_back(3 * i % 10);
   return class_guidance(context, model.network, classes, kGuidance);
 }
 
 std::vector<float> draw(Context& context, const Flags& flags) {
-  const LoadedModel model = load_model(context, flags.model);
+  const Model model = Model::load(context, flags.model);
   const Pipeline pipeline(context, model, {.sampler = "ddpm", .steps = flags.sampler_steps});
   return pipeline.generate_values(
       {.images = flags.images, .seed = 1, .guidance = guidance_of(context, flags, model)});
 }
 
-// Of noise, in the middle of the schedule.
+// The prediction for pure noise, in the middle of the schedule.
 std::vector<float> predict(Context& context, const Flags& flags) {
-  const LoadedModel model = load_model(context, flags.model);
+  const Model model = Model::load(context, flags.model);
   NetworkDenoiser denoiser(context, model.network, model.params, flags.images,
                            guidance_of(context, flags, model));
   const Tensor x = Tensor::empty(context, with_batch(flags.images, model.network.sample().shape));
@@ -114,7 +114,7 @@ nlohmann::ordered_json compare_losses(const std::vector<double>& cpu,
           {"passed", early <= limits.early && all <= limits.all}};
 }
 
-// Pixels are 0..1; a walk of a few dozen steps enlarges roundings a little.
+// Pixels are 0..1; a few dozen sampling steps enlarge roundings a little.
 nlohmann::ordered_json compare_images(const std::vector<float>& cpu,
                                       const std::vector<float>& device) {
   constexpr double kLimit = 1e-2;  // less than three gray levels of 255
@@ -126,8 +126,8 @@ nlohmann::ordered_json compare_images(const std::vector<float>& cpu,
       {"values", cpu.size()}, {"difference", most}, {"limit", kLimit}, {"passed", most <= kLimit}};
 }
 
-// Twenty layers of values off by 2^-9 (bf16) or 2^-12 each, a difference of two answers of which
-// one counts 5 times and the other 4: (25 + 16) * 20 * 2^-18, or 2^-24, of the power.
+// Twenty layers of values off by 2^-9 (bf16) or 2^-12 each, a difference of two predictions of
+// which one counts 5 times and the other 4: (25 + 16) * 20 * 2^-18, or 2^-24, of the power.
 nlohmann::ordered_json compare_predictions(const std::vector<float>& cpu,
                                            const std::vector<float>& device, Precision precision) {
   const double limit = 820 * (precision == Precision::kBF16 ? 0x1p-18 : 0x1p-24);
@@ -164,7 +164,7 @@ void run(const Flags& flags) {
               << (result.at("passed").get<bool>() ? "\n" : " FAILED\n");
   };
   EBB_CHECK(flags.data.empty() || precision != Precision::kF16, UsageError,
-            "--precision f16: has no room for small gradients. Leave --data out, or use bf16");
+            "--precision f16: underflows on small gradients. Leave --data out, or use bf16");
   if (!flags.data.empty()) {
     const MnistDataset data = load_mnist(flags.data, MnistSplit::kTrain);
     classifier("training", compare_losses(train(*cpu, flags, data), train(*device, flags, data),
@@ -185,16 +185,16 @@ void run(const Flags& flags) {
 int main(int argc, char** argv) {
   ebb::Program program("Compares training and sampling on a GPU with the CPU.", "gpu_parity");
   ebb::Flags flags;
-  program.add_option("--device", flags.device.device, "cuda or emu").show_default();
+  program.add_option("--device", flags.device.device, "Device: cuda or emu").show_default();
   ebb::add_precision_flag(program, flags.device);
-  program.add_option("--model", flags.model, "class model to draw with");
-  program.add_option("--data", flags.data, "MNIST files to train on");
-  program.add_option("--json", flags.json, "write the figures to this file");
-  ebb::add_integer(program, "--hidden", flags.hidden, 1, 1024, "width of the trained network");
-  ebb::add_integer(program, "--batch-size", flags.batch_size, 1, 4096, "images of a step");
-  ebb::add_integer(program, "--steps", flags.steps, 1, 1000, "training steps");
-  ebb::add_integer(program, "--sampler-steps", flags.sampler_steps, 1, 300, "steps of a drawing");
-  ebb::add_integer(program, "--images", flags.images, 1, 64, "digits drawn");
+  program.add_option("--model", flags.model, "Class model to sample from");
+  program.add_option("--data", flags.data, "MNIST directory to train on");
+  program.add_option("--json", flags.json, "Write the results to this file");
+  ebb::add_integer(program, "--hidden", flags.hidden, 1, 1024, "Width of the trained network");
+  ebb::add_integer(program, "--batch-size", flags.batch_size, 1, 4096, "Images per step");
+  ebb::add_integer(program, "--steps", flags.steps, 1, 1000, "Training steps");
+  ebb::add_integer(program, "--sampler-steps", flags.sampler_steps, 1, 300, "Sampling steps");
+  ebb::add_integer(program, "--images", flags.images, 1, 64, "Digits to generate");
   program.callback([&] { ebb::run(flags); });
   return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));
 }

@@ -46,7 +46,6 @@ class Rehearsal(unittest.TestCase):
     def run_all(self, python: Path) -> subprocess.CompletedProcess:
         environment = {
             "PATH": f"{self.pack / 'elsewhere'}:{os.environ['PATH']}",
-            "OMP_WAIT_POLICY": "passive",
             "EBB_REAL_BIN": str(BIN),
             "EBB_GPU_MODELS": str(ROOT / "weights/pretrained"),
             "EBB_GPU_PEER": str(ROOT / "bench"),

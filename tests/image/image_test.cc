@@ -13,7 +13,7 @@ using Catch::Matchers::Contains;
 
 TEST_CASE("floats from 0 to 1 are rounded to the nearest level and clamped") {
   const std::vector<float> values = {-0.2f, 0.0f, 0.001f, 0.002f, 0.5f, 0.999f, 1.0f, 7.0f};
-  const Image image = image_from_floats(values, 4, 2, 1, PixelRange::kZeroToOne);
+  const Image image = image_from_floats(values, 4, 2, 1, DataRange::kZeroToOne);
   CHECK(image.width == 4);
   CHECK(image.height == 2);
   CHECK(image.channels == 1);
@@ -22,7 +22,7 @@ TEST_CASE("floats from 0 to 1 are rounded to the nearest level and clamped") {
 
 TEST_CASE("floats from -1 to 1 put zero in the middle") {
   const std::vector<float> values = {-3.0f, -1.0f, -0.5f, 0.0f, 0.5f, 1.0f};
-  const Image image = image_from_floats(values, 1, 2, 3, PixelRange::kMinusOneToOne);
+  const Image image = image_from_floats(values, 1, 2, 3, DataRange::kMinusOneToOne);
   CHECK(image.pixels == std::vector<uint8_t>{0, 0, 64, 128, 191, 255});
 }
 
@@ -32,8 +32,8 @@ TEST_CASE("every level survives the way to float and back") {
     unit[i] = static_cast<float>(i) / 255.0f;
     signed_unit[i] = unit[i] * 2 - 1;
   }
-  const Image a = image_from_floats(unit, 16, 16, 1, PixelRange::kZeroToOne);
-  const Image b = image_from_floats(signed_unit, 16, 16, 1, PixelRange::kMinusOneToOne);
+  const Image a = image_from_floats(unit, 16, 16, 1, DataRange::kZeroToOne);
+  const Image b = image_from_floats(signed_unit, 16, 16, 1, DataRange::kMinusOneToOne);
   for (int i = 0; i < 256; ++i) {
     CHECK(a.pixels[i] == i);
     CHECK(b.pixels[i] == i);
@@ -43,17 +43,17 @@ TEST_CASE("every level survives the way to float and back") {
 TEST_CASE("a value that is not finite is an error with its place, not a black pixel") {
   std::vector<float> values(2 * 3 * 3, 0.5f);
   values[3 * 3 + 2 * 3 + 1] = std::numeric_limits<float>::quiet_NaN();
-  CHECK_THROWS_AS(image_from_floats(values, 3, 2, 3, PixelRange::kZeroToOne), DivergedError);
-  CHECK_THROWS_WITH(image_from_floats(values, 3, 2, 3, PixelRange::kZeroToOne),
+  CHECK_THROWS_AS(image_from_floats(values, 3, 2, 3, DataRange::kZeroToOne), DivergedError);
+  CHECK_THROWS_WITH(image_from_floats(values, 3, 2, 3, DataRange::kZeroToOne),
                     Contains("row 1, column 2, channel 1"));
   values[10] = 0;
   values[3 * 3 + 2 * 3 + 1] = std::numeric_limits<float>::infinity();
-  CHECK_THROWS_AS(image_from_floats(values, 3, 2, 3, PixelRange::kZeroToOne), DivergedError);
+  CHECK_THROWS_AS(image_from_floats(values, 3, 2, 3, DataRange::kZeroToOne), DivergedError);
 }
 
 TEST_CASE("a number of values other than the size is an error") {
   const std::vector<float> values(27);
-  CHECK_THROWS_AS(image_from_floats(values, 3, 3, 1, PixelRange::kZeroToOne), ShapeError);
+  CHECK_THROWS_AS(image_from_floats(values, 3, 3, 1, DataRange::kZeroToOne), ShapeError);
   CHECK_THROWS_AS(make_image(0, 3, 1), ShapeError);
   CHECK_THROWS_AS(make_image(3, 3, 2), ShapeError);
 }

@@ -1,9 +1,9 @@
 #pragma once
 
-// jpeglib.h wants size_t and FILE declared before it.
-// clang-format off
-#include <cstdio>
+// jpeglib.h needs size_t and FILE declared before it. clang-format off
 #include <jpeglib.h>
+
+#include <cstdio>
 // clang-format on
 
 #include <cstdlib>

@@ -81,9 +81,8 @@ std::string numbers(const Image& image) {
 }
 
 TEST_CASE("each EXIF orientation is turned upright") {
-  // Where the first row and column of the stored image belong (EXIF 2.32, 4.6.5 A): 1 top left,
-  // 2 top right, 3 bottom right, 4 bottom left; 5 left top, 6 right top, 7 right bottom, 8 left
-  // bottom.
+  // Position of the stored image's first row and column (EXIF 2.32, 4.6.5 A): 1 top left, 2 top
+  // right, 3 bottom right, 4 bottom left; 5 left top, 6 right top, 7 right bottom, 8 left bottom.
   const Image stored{3, 2, 1, {0, 1, 2, 3, 4, 5}};
   REQUIRE(numbers(stored) == "abc def");
   const char* expected[] = {"abc def",  "cba fed",  "fed cba",  "def abc",

@@ -195,7 +195,7 @@ TEST_CASE("a small plot of many curves keeps its legend off the curves") {
   CHECK(count_ink(draw_loss_plot(plot), 800, 60, 1160, 260) > 200);
 }
 
-TEST_CASE("a legend without room for all curves says how many it leaves out") {
+TEST_CASE("a legend too small for all curves says how many it leaves out") {
   Canvas canvas(10, 10);
   std::vector<std::string> names(50, "a name of some length");
   const PlotLegend legend(names, plot_style(400, 300), 370, 200);
@@ -203,7 +203,7 @@ TEST_CASE("a legend without room for all curves says how many it leaves out") {
   CHECK(legend.height_below() <= 0.5 * 200);
 }
 
-TEST_CASE("text without room loses its middle, never half a character") {
+TEST_CASE("text that does not fit loses its middle, never half a character") {
   Canvas canvas(10, 10);
   canvas.set_font(12);
   const std::string name = "\u03b1\u03b2\u03b3\u03b4\u03b5\u03b6\u03b7\u03b8";

@@ -85,7 +85,7 @@ TEST_CASE("keywords and texts that PNG does not allow are refused") {
   CHECK_NOTHROW(encode_png(image, {{std::string(79, 'k'), "text"}}));
 }
 
-// What the samples of a PNG mean as 8-bit gray, RGB or RGBA (PNG specification, 13.12).
+// The samples of a PNG as 8-bit gray, RGB or RGBA (PNG specification, 13.12).
 Image expected_image(const PngSpec& spec, const std::string& palette, const std::string& alpha) {
   const bool transparent = spec.color >= 4 || !alpha.empty();
   const int colors = spec.color == 0 && !transparent ? 1 : 3;
@@ -215,7 +215,7 @@ TEST_CASE("a description is safe to print") {
   CHECK_THAT(text, Contains("2 x 2 pixels, 8-bit gray") && Contains("red \\x1b[31m alert"));
 }
 
-TEST_CASE("a file is written whole, and never over another unless told to") {
+TEST_CASE("a file is written whole, and never over another without permission") {
   const test::TempDir dir;
   const Image first = pattern(4, 4, 1), second = pattern(5, 5, 3);
   write_png(dir / "x.png", first);

@@ -191,9 +191,9 @@ TEST_CASE("inverting spares alpha") {
 TEST_CASE("pixels survive the way through floats in either range") {
   Image image = make_image(256, 1, 1);
   for (int i = 0; i < 256; ++i) image.pixels[i] = static_cast<uint8_t>(i);
-  for (const PixelRange range : {PixelRange::kZeroToOne, PixelRange::kMinusOneToOne}) {
+  for (const DataRange range : {DataRange::kZeroToOne, DataRange::kMinusOneToOne}) {
     const std::vector<float> values = image_to_floats(image, range);
-    CHECK(values[0] == (range == PixelRange::kZeroToOne ? 0.0f : -1.0f));
+    CHECK(values[0] == (range == DataRange::kZeroToOne ? 0.0f : -1.0f));
     CHECK(values[255] == 1.0f);
     CHECK(image_from_floats(values, 256, 1, 1, range) == image);
   }

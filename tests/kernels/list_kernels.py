@@ -28,7 +28,7 @@ from op_mutants import OP_MUTANTS  # noqa: E402
 KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\([^)]*(?:\([^)]*\))?[^)]*\)\s*)?(\w+)\s*\(")
 ARCHITECTURES = ("80", "90a", "120")
 MIN_CASES = 300
-# Dynamic shared memory that a block may ask for: CUDA C++ Programming Guide, "Technical
+# Shared memory that a block may have, static and dynamic: CUDA C++ Programming Guide, "Technical
 # Specifications per Compute Capability". The least of all architectures, and sm_90's.
 SHARED_LIMIT, HOPPER_SHARED_LIMIT = 99 << 10, 227 << 10
 HOPPER = ("conv_wgmma_kernel", "conv_wgrad_wgmma_kernel")
@@ -152,7 +152,7 @@ equal bit for bit. No figure here says anything about speed.
 - *mistakes*: caught of seeded ({total[0]} of {total[1]}; [mutation_results.md](mutation_results.md))
 - *spills*: bytes, over all instances and architectures
 - *registers*: the most of all instances for sm_80, sm_90a, sm_120; a dash where the compile checks have not run
-- *threads*, *shared*: the largest block launched, and its dynamic shared memory in bytes
+- *threads*, *shared*: the largest block launched, and its shared memory, static and dynamic, in bytes
 
 | kernel | file | checked | other orders | mistakes | spills | registers | threads | shared |
 |---|---|---:|---:|---:|---:|---|---:|---:|
@@ -173,7 +173,7 @@ def problems(text: str, launches, cases: int, figures) -> List[str]:
         if ran.checked == 0:
             found.append(f"{kernel.name} never ran under the checker")
         if ran.shared > limit:
-            found.append(f"{kernel.name} asks for {ran.shared} bytes of shared memory, at most {limit} fit everywhere")
+            found.append(f"{kernel.name} takes {ran.shared} bytes of shared memory, at most {limit} fit everywhere")
         found += [f"{kernel.name} is launched with {ran.threads} threads, its bounds for sm_{a} are {bound}"
                   for a in ARCHITECTURES if ran.threads > (bound := figures[kernel.name, a][2]) > 0]
     found += [f"{name} of kernels/kernels.def is called by no test in tests/kernels" for name in untested_entries()]

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""lint.py --build DIR [--all] [FILE...]: clang-tidy over FILEs, or over every source of the build that is
-not tests/, which --all adds.
+"""lint.py --build DIR [--all] [--jobs N] [FILE...]: clang-tidy over FILEs, or over every source of the
+build that is not tests/, which --all adds.
 
-A file that was clean is not looked at again until its text, a header of this repository that it includes,
-its flags, .clang-tidy or the version of clang-tidy changes: DIR/lint/clean.json keeps their digest.
+Files are read in groups (groups.py); those of a group that does not compile are read again one by one. A file
+that was clean is not looked at again until its text, a header of this repository that it includes, its flags,
+.clang-tidy or the version of clang-tidy changes: DIR/lint/clean.json keeps their digest.
 """
 
 import argparse
@@ -16,7 +17,11 @@ import shlex
 import subprocess
 import sys
 
+from groups import flags_of, plan_groups
+
 TOOL = "clang-tidy-14"
+FIRST_HEADER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clang_14.h")
+COMPILE_ERROR = "[clang-diagnostic-error"
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
@@ -65,34 +70,67 @@ def read_commands(root: str, build: str) -> dict:
     return commands
 
 
-def write_commands(build: str, commands: dict, root: str, directory: str) -> None:
-    entries = [
-        {"directory": build, "file": os.path.join(root, path), "arguments": command}
-        for path, command in sorted(commands.items())
-    ]
-    with open(os.path.join(directory, "compile_commands.json"), "w", encoding="utf-8") as file:
-        json.dump(entries, file)
+def write_commands(root: str, build: str, commands: dict, groups: list) -> None:
+    """The database for clang-tidy: every source alone, and every group as one file."""
+    entries = [(os.path.join(root, path), [*command, "-include", FIRST_HEADER]) for path, command in commands.items()]
+    for number, paths in enumerate(groups):
+        file = group_file(build, number)
+        with open(file, "w", encoding="utf-8") as out:
+            out.writelines(f'#include "{os.path.join(root, path)}"\n' for path in paths)
+        entries.append((file, [*flags_of(commands[paths[0]]), "-include", FIRST_HEADER, "-c", file]))
+    with open(os.path.join(build, "lint", "compile_commands.json"), "w", encoding="utf-8") as out:
+        json.dump([{"directory": build, "file": file, "arguments": command} for file, command in entries], out)
 
 
-def check(tool: str, root: str, directory: str, path: str) -> str:
+def group_file(build: str, number: int) -> str:
+    return os.path.join(build, "lint", f"group_{number}.cc")
+
+
+def check(tool: str, build: str, file: str) -> str:
     """What clang-tidy has to say; empty when the file is clean."""
     answer = subprocess.run(
-        [tool, "--quiet", "-p", directory, os.path.join(root, path)], cwd=root, capture_output=True, text=True, check=False
+        [tool, "--quiet", "-p", os.path.join(build, "lint"), file], capture_output=True, text=True, check=False
     )
     return "" if answer.returncode == 0 else answer.stdout or answer.stderr
+
+
+def check_group(tool: str, root: str, build: str, number: int, paths: list) -> dict:
+    """Path -> findings. Those of a header are the first file's."""
+    if len(paths) > 1:
+        found = check(tool, build, group_file(build, number))
+        if COMPILE_ERROR not in found:
+            named = [path for path in paths if os.path.join(root, path) in found] or paths[:1]
+            return {path: found if path in named else "" for path in paths}
+    return {path: check(tool, build, os.path.join(root, path)) for path in paths}
+
+
+def check_all(options: argparse.Namespace, root: str, build: str, commands: dict):
+    """Yields (path, findings) as groups are done."""
+    groups = plan_groups(commands, {path: text_of(os.path.join(root, path)) for path in commands})
+    write_commands(root, build, commands, groups)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        runs = [pool.submit(check_group, options.tool, root, build, *group) for group in enumerate(groups)]
+        for run in concurrent.futures.as_completed(runs):
+            yield from run.result().items()
+
+
+def save(record: str, clean: dict) -> None:
+    with open(record + ".new", "w", encoding="utf-8") as file:
+        json.dump(clean, file)
+    os.replace(record + ".new", record)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, help="a configured build directory")
     parser.add_argument("--all", action="store_true", help="with tests/")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--tool", default=TOOL)
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
     root = os.getcwd()
     build = os.path.abspath(options.build)
-    directory = os.path.join(build, "lint")
-    os.makedirs(directory, exist_ok=True)
+    os.makedirs(os.path.join(build, "lint"), exist_ok=True)
 
     commands = read_commands(root, build)
     wanted = options.files or [path for path in sorted(commands) if options.all or not path.startswith("tests/")]
@@ -100,25 +138,22 @@ def main() -> int:
     if unknown:
         print(f"error: {' '.join(unknown)}: not compiled in {options.build}. Name a .cc file of the build.")
         return 2
-    write_commands(build, commands, root, directory)
     version = subprocess.run([options.tool, "--version"], capture_output=True, text=True, check=True).stdout
-    settings = version + text_of(os.path.join(root, ".clang-tidy"))
+    settings = version + text_of(os.path.join(root, ".clang-tidy")) + text_of(FIRST_HEADER)
     digests = {path: digest(root, path, commands[path], settings) for path in wanted}
-    record = os.path.join(directory, "clean.json")
+    record = os.path.join(build, "lint", "clean.json")
     clean = json.loads(text_of(record)) if os.path.isfile(record) else {}
     waiting = [path for path in wanted if clean.get(path) != digests[path]]
 
-    failed = 0
-    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        findings = pool.map(lambda path: check(options.tool, root, directory, path), waiting)
-        for path, found in zip(waiting, findings):
-            if found:
-                failed += 1
-                print(found, flush=True)
-            else:
-                clean[path] = digests[path]
-    with open(record, "w", encoding="utf-8") as file:
-        json.dump({path: value for path, value in clean.items() if path in commands}, file)
+    failed, printed = 0, set()
+    for path, found in check_all(options, root, build, {path: commands[path] for path in waiting}):
+        if found:
+            failed += 1
+            print(found if found not in printed else "", end="", flush=True)
+            printed.add(found)
+        else:
+            clean[path] = digests[path]
+            save(record, {known: value for known, value in clean.items() if known in commands})
     print(f"lint: {len(wanted)} files, {len(waiting)} of them new or changed, {failed} with findings")
     return 1 if failed else 0
 

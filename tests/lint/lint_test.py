@@ -11,8 +11,12 @@ import unittest
 LINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lint.py")
 TOOL = """#!/bin/sh
 if [ "$1" = --version ]; then echo 14; exit 0; fi
-echo "$4" >>calls
-if grep -q BAD "$4"; then echo "$4: found BAD"; exit 1; fi
+for file; do :; done
+parts=$(sed -n 's/^#include "\\(\\/.*\\)"/\\1/p' "$file")
+echo $file $parts >>calls
+if grep -q CLASH $parts; then echo "[clang-diagnostic-error]"; exit 1; fi
+grep -l BAD "$file" $parts && exit 1
+exit 0
 """
 
 
@@ -32,6 +36,7 @@ class LintTest(unittest.TestCase):
             self.write(name, text)
         os.chmod(os.path.join(self.root, "tool"), 0o755)
         self.flags = "-O1"
+        self.sources = ["nn/a.cc", "tests/t.cc"]
 
     def write(self, name: str, text: str) -> None:
         path = os.path.join(self.root, name)
@@ -40,7 +45,7 @@ class LintTest(unittest.TestCase):
             file.write(text)
 
     def lint(self, *arguments):
-        """Exit code and the files that the tool was called with."""
+        """Exit code, and the sources that each call of the tool read."""
         build = os.path.join(self.root, "build")
         entries = [
             {
@@ -48,7 +53,7 @@ class LintTest(unittest.TestCase):
                 "file": os.path.join(self.root, path),
                 "command": f"ccache g++ {self.flags} -Winvalid-pch -include {build}/cmake_pch.hxx -c {path}",
             }
-            for path in ("nn/a.cc", "tests/t.cc")
+            for path in self.sources
         ]
         self.write("build/compile_commands.json", json.dumps(entries))
         calls = os.path.join(self.root, "calls")
@@ -62,7 +67,8 @@ class LintTest(unittest.TestCase):
         if not os.path.exists(calls):
             return answer.returncode, []
         with open(calls, encoding="utf-8") as file:
-            return answer.returncode, sorted(os.path.relpath(line.strip(), self.root) for line in file)
+            paths = [[os.path.relpath(path, self.root) for path in line.split()] for line in file]
+        return answer.returncode, sorted(" ".join(p for p in call if not p.startswith("build")) for call in paths)
 
     def test_a_clean_file_is_looked_at_once(self):
         self.assertEqual(self.lint(), (0, ["nn/a.cc"]), self.output)
@@ -82,7 +88,7 @@ class LintTest(unittest.TestCase):
     def test_findings_fail_until_they_are_gone(self):
         for _ in range(2):
             self.assertEqual(self.lint("--all")[0], 1)
-            self.assertIn("found BAD", self.output)
+            self.assertIn("tests/t.cc", self.output)
         self.write("tests/t.cc", "\n")
         self.assertEqual(self.lint("--all")[0], 0)
 
@@ -90,7 +96,43 @@ class LintTest(unittest.TestCase):
         self.lint()
         with open(os.path.join(self.root, "build/lint/compile_commands.json"), encoding="utf-8") as file:
             commands = json.load(file)
-        self.assertEqual(commands[0]["arguments"], ["g++", "-O1", "-c", "nn/a.cc"])
+        self.assertEqual(commands[0]["arguments"][:4], ["g++", "-O1", "-c", "nn/a.cc"])
+
+    def test_files_are_read_together_unless_a_private_name_would_mean_two_things(self):
+        private = "namespace {\nint twice(int x) { return 2 * x; }\n}  // namespace\n"
+        self.write("nn/b.cc", private)
+        self.write("nn/c.cc", "int twice(int x);\n")
+        self.write("nn/d.cc", private)
+        self.write("nn/e.cc", "// twice\n")
+        self.sources = ["nn/a.cc", "nn/b.cc", "nn/c.cc", "nn/d.cc", "nn/e.cc"]
+        self.assertEqual(self.lint(), (0, ["nn/a.cc nn/b.cc nn/e.cc", "nn/c.cc", "nn/d.cc"]), self.output)
+
+    def test_a_finding_in_a_group_names_its_file_alone(self):
+        self.write("nn/b.cc", "BAD\n")
+        self.sources = ["nn/a.cc", "nn/b.cc"]
+        self.assertEqual(self.lint(), (1, ["nn/a.cc nn/b.cc"]), self.output)
+        self.assertNotIn("nn/a.cc", self.output)
+        self.assertEqual(self.lint(), (1, ["nn/b.cc"]))
+
+    def test_a_group_that_does_not_compile_is_read_file_by_file(self):
+        self.write("nn/b.cc", "CLASH\n")
+        self.sources = ["nn/a.cc", "nn/b.cc"]
+        self.assertEqual(self.lint(), (0, ["nn/a.cc", "nn/a.cc nn/b.cc", "nn/b.cc"]), self.output)
+
+    def test_a_finding_in_a_header_fails(self):
+        self.write("nn/b.h", "BAD\n")
+        self.write("tool", TOOL.replace('"$file" $parts &&', "nn/b.h &&"))
+        os.chmod(os.path.join(self.root, "tool"), 0o755)
+        self.sources = ["nn/a.cc", "nn/c.cc"]
+        self.write("nn/c.cc", "\n")
+        for _ in range(2):
+            self.assertEqual(self.lint()[0], 1, self.output)
+
+    def test_programs_are_read_alone(self):
+        self.write("nn/b.cc", "int main() {}\n")
+        self.write("nn/c.cc", "int main() {}\n")
+        self.sources = ["nn/b.cc", "nn/c.cc"]
+        self.assertEqual(self.lint(), (0, ["nn/b.cc", "nn/c.cc"]), self.output)
 
     def test_a_file_that_is_not_compiled_is_refused(self):
         self.assertEqual(self.lint("nn/none.cc")[0], 2)

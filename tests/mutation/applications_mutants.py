@@ -30,7 +30,7 @@ MUTANTS = (
         "if (term.variance_weight != 0) term.view = part.view;",
     ),
     Mutant(
-        "answers seen through the view, not its inverse",
+        "predictions transformed by the view, not its inverse",
         "diffusion/denoiser.cc",
         "seen.view.is_identity() ? seen.view : inverse(seen.view);",
         "seen.view;",
@@ -80,7 +80,7 @@ MUTANTS = (
         "                             step.log_deviation[1]};",
     ),
     Mutant(
-        "variance of the unconditional answer",
+        "variance of the unconditional prediction",
         "diffusion/guidance.cc",
         "base.variance_weight = 0;",
         "guidance.front().variance_weight = 0;",
@@ -99,7 +99,7 @@ MUTANTS = (
         "    wide.insert(wide.end(), static_cast<size_t>(image[2]), 1 - value);\n  }",
     ),
     Mutant(
-        "named masks keep what they should make new",
+        "named masks keep what they should inpaint",
         "apps/cli/input_image.cc",
         "columns.contains(x) && rows.contains(y) ? 1.0f : 0.0f",
         "columns.contains(x) && rows.contains(y) ? 0.0f : 1.0f",
@@ -135,7 +135,7 @@ MUTANTS = (
         "return add_noise(context_, schedule_.back(),",
     ),
     Mutant(
-        "fixed small variance where large is asked for",
+        "fixed small variance where large is requested",
         "diffusion/sampler.cc",
         "result.noise_factor = std::sqrt(step.beta);",
         "result.noise_factor = std::sqrt(small);",

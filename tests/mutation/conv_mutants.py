@@ -33,12 +33,13 @@ PASS, PASS_MMA, PASS_WGMMA = (
     for kernel in ("conv_simt", "conv_mma", "conv_wgmma"))
 
 MODULATION_MMA = Place("conv_mma_kernel", "conv_pass.h", FORWARD, "conv_mma.cu")
-TELLS = "*CUDA convolution tells*"
+REPORTS = "*CUDA convolution reports*"
 MOMENTS_SIMT, MOMENTS_MMA, MOMENTS_WGMMA = (
-    Place(f"{kernel}_kernel", "conv_moments.h", TELLS, f"{kernel}.cu")
+    Place(f"{kernel}_kernel", "conv_moments.h", REPORTS, f"{kernel}.cu")
     for kernel in ("conv_simt", "conv_mma", "conv_wgmma"))
-STORED_MMA = Place("conv_mma_kernel", "conv_pass.h", TELLS, "conv_mma.cu")
-PHASES = conv("conv_mma", "conv_cuda", TELLS)
+STORED_MMA = Place("conv_mma_kernel", "conv_pass.h", REPORTS, "conv_mma.cu")
+PHASES = conv("conv_mma", "conv_cuda", REPORTS)
+FAR, MANY_ROWS = "*lie 2^32 elements apart*", "*more rows than 65535*"
 TAP_MAP = Place("conv_wgmma_kernel", "tap_map.h", BOTH, "conv_wgmma.cu")
 
 CONV_MUTANTS = (
@@ -211,6 +212,11 @@ CONV_MUTANTS = (
     Mutant("bias: sum of the first channel of a pack", BIAS, "column_sum(partial, e)", "column_sum(partial, 0)"),
     Mutant("bias: rows beyond the last", BIAS, "inside ? to_float(v[k].v[e]) : 0.0f", "to_float(v[k].v[e])"),
     Mutant("bias: pitch left out", BIAS, "(next < count ? next : row)) * pitch", "(next < count ? next : row)) * channels"),
+    Mutant("bias: channels of the chunk's number", BIAS, "blockIdx.x % tiles", "blockIdx.x / tiles"),
+    Mutant("bias: chunk of the channels' number", BIAS, "chunk = blockIdx.x / tiles", "chunk = blockIdx.x % tiles"),
+    Mutant("bias: grid ends at 65535", BIAS._replace(tests=MANY_ROWS),
+        "static_cast<unsigned>(ceil_div(g.o, kBiasChannels) * bias_chunks(g))",
+        "static_cast<unsigned>(std::min<int64_t>(65535, ceil_div(g.o, kBiasChannels) * bias_chunks(g)))"),
     Mutant("sums: first split alone", ADD, "i < count && chunk < chunks;", "i < count && chunk < 1;"),
     Mutant("sums: first lane alone", ADD, "sum = column_sum(partial, 0);", ""),
     Mutant("sums: splits beyond the last", ADD, "chunk + k * kLanes < chunks ? v[k] : 0.0f", "v[k]"),
@@ -232,6 +238,14 @@ CONV_MUTANTS = (
     Mutant("tf32: operands not rounded", TILE, "r[i] = simt::to_tf32(__uint_as_float(r[i]))", "r[i] += 0"),
     Mutant("pass: last column of the image taken for outside", PASS, "static_cast<unsigned>(x) < static_cast<unsigned>(in.w)",
         "static_cast<unsigned>(x) + 1 < static_cast<unsigned>(in.w)"),
+    Mutant("pass: output beyond 32 bits", PASS_MMA._replace(tests=FAR),
+        "args.out + at.image * out.elements() + at.pixel * out.pitch + channel",
+        "args.out + static_cast<int>(at.image * out.elements() + at.pixel * out.pitch + channel)"),
+    Mutant("mainloop: input beyond 32 bits", MAINLOOP_SIMT._replace(tests=FAR),
+        "int64_t{point.pixel + tap_pixel} * in.pitch", "(point.pixel + tap_pixel) * static_cast<int>(in.pitch)"),
+    Mutant("wgrad: input beyond 32 bits", WGRAD_SHARED_MMA._replace(tests=FAR),
+        "int64_t{(point.top + y) * static_cast<int>(image.w) + x} * image.pitch",
+        "((point.top + y) * static_cast<int>(image.w) + x) * static_cast<int>(image.pitch)"),
     Mutant("pass: residual of another image", PASS, "at.image % args.residual_n * pixels", "at.image / args.residual_n * pixels"),
     Mutant("pass: channels beyond the last written", PASS, "    if (i < count) to[i] = result.v[i];", "    to[i] = result.v[i];"),
 )

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Seeds mistakes into the CUDA kernels one at a time and shows whether the emulated tests catch them.
+"""Seeds mutants into the CUDA kernels one at a time and shows whether the emulated tests catch them.
 
-  kernels.py [--build DIR] [--jobs N] [-o FILE] [NAME...]
+  kernels.py [--build DIR] [--jobs N] [-o FILE [--continue]] [NAME...]
   kernels.py --list
 
-Each mistake of conv_mutants.py and op_mutants.py replaces one piece of text of one kernel file or header.
+Each mutant of conv_mutants.py and op_mutants.py replaces one piece of text of one kernel file or header.
 The changed file is compiled as the build compiles it, linked in front of the library into a copy of
 the test program, and the tests of its op run until the first failure; a finding of the checker is such
 a failure. The build must be up to date (targets test_conv_cuda and test_kernels). Prints a Markdown
-table, also into FILE; with NAMEs, FILE keeps what it says of the other mistakes. Exit code 1 when a mistake survives, 2 when the list no longer fits the sources
-or the tests fail without any mistake.
+table, also into FILE, which is written after every mutant; with NAMEs, FILE keeps its rows of the others.
+A pass over all takes hours: --continue leaves out the mutants that FILE has a row of. Exit code 1 when a
+mutant survives, 2 when the list no longer fits the sources or the tests fail without any mutant.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from op_mutants import OP_MUTANTS  # noqa: E402
 
 MUTANTS = CONV_MUTANTS + OP_MUTANTS
 LIMIT_S = 900
-TITLE = """# Mistakes seeded into the CUDA kernels
+TITLE = """# Mutants of the CUDA kernels
 
 Made by `tests/mutation/kernels.py`, which says how. *Caught by*: what failed first, a finding of the emulator's
 checker, results that depend on the order of threads, or results beyond the tolerance.
@@ -55,7 +56,7 @@ class Build:
         return next(c for c in reversed(commands) if f"-o bin/{program}" in c)
 
     def object_of(self, mutant: Mutant, scratch: Path) -> Path:
-        """Compiles the file of the mistake, or the file that includes it."""
+        """Compiles the file of the mutant, or the file that includes it."""
         entry = self.compile[str(REPOSITORY / mutant.place.source)]
         changed, result = scratch / mutant.place.file, scratch / "changed.o"
         changed.parent.mkdir(parents=True)
@@ -80,7 +81,7 @@ class Build:
 
 
 def run(program: Path, tests: str) -> str:
-    """What caught the mistake; empty when nothing did."""
+    """What caught the mutant; empty when nothing did."""
     try:
         done = subprocess.run([str(program), tests, "--abort"], cwd=REPOSITORY, capture_output=True,
                               text=True, timeout=LIMIT_S)
@@ -94,7 +95,7 @@ def run(program: Path, tests: str) -> str:
         return f"signal {-done.returncode}"
     text = " ".join(done.stdout.split())
     finding = re.search(r"(data race|out of bounds|read of uninitialized|misaligned|divergent|deadlock"
-                        r"|still in flight|never waited|were never|overwrites|no wgmma_fence)[^:]*", text)
+                        r"|integer overflow|still in flight|never waited|were never|overwrites|no wgmma_fence)[^:]*", text)
     if finding:
         return f"checker: {finding.group(1)}"
     return "order of threads" if "order in which threads" in text else "wrong numbers"
@@ -112,7 +113,7 @@ def misfits(mutants: List[Mutant]) -> List[str]:
 
 
 def table_of(caught_by: Dict[str, str]) -> str:
-    """All mistakes in their order; empty where nothing caught one."""
+    """All mutants in their order; empty where nothing caught one."""
     rows = [f"| {b.name} | `{b.place.kernel}` | {caught_by.get(b.name, NOT_RUN) or '**nothing**'} |" for b in MUTANTS]
     caught = sum(caught_by.get(b.name, "") not in ("", NOT_RUN) for b in MUTANTS)
     return TITLE + "\n".join([HEADER, *rows]) + f"\n\n{caught} of {len(MUTANTS)} mutants are caught.\n"
@@ -129,10 +130,13 @@ def main() -> int:
     parser.add_argument("--build", type=Path, default=REPOSITORY / "build-test")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--continue", action="store_true", dest="goes_on", help="keeps the rows of FILE")
     parser.add_argument("--list", action="store_true", help="only checks that the list fits the sources")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
-    wanted = [b for b in MUTANTS if not arguments.names or b.name in arguments.names]
+    kept = read_table(arguments.output) if arguments.output and (arguments.names or arguments.goes_on) else {}
+    done = {name for name, caught in kept.items() if arguments.goes_on and caught != NOT_RUN}
+    wanted = [b for b in MUTANTS if (not arguments.names or b.name in arguments.names) and b.name not in done]
     wrong = misfits(wanted)
     if arguments.list or wrong:
         print("\n".join(wrong or [f"{b.name}: {b.place.file}" for b in wanted]))
@@ -148,12 +152,11 @@ def main() -> int:
         caught_by = dict()
         for mutant, caught in zip(wanted, pool.map(lambda b: outcome(build, b), wanted)):
             caught_by[mutant.name] = caught
+            if arguments.output:
+                arguments.output.write_text(table_of({**kept, **caught_by}))
             print(f"| {mutant.name} | `{mutant.place.kernel}` | {caught or '**nothing**'} |", flush=True)
     survivors = list(caught_by.values()).count("")
     print(f"\n{len(wanted) - survivors} of {len(wanted)} mutants are caught.")
-    if arguments.output:
-        others = read_table(arguments.output) if arguments.names else {}
-        arguments.output.write_text(table_of({**others, **caught_by}))
     return 1 if survivors else 0
 
 

@@ -11,7 +11,7 @@
 #include "testing/contexts.h"
 #include "testing/networks.h"
 
-// A network's text has one meaning, whoever reads it.
+// A network's function means the same to every implementation of Ops.
 namespace ebb {
 namespace {
 
@@ -172,6 +172,30 @@ TEST_CASE("optimizing leaves convolutions and little else", "[nn]") {
     // reads e2 densely.
     CHECK(placed == (classifier ? 0 : test.name == "denoiser" ? 5 : 3));
   }
+}
+
+TEST_CASE("marks that nobody keeps do not stop the passes", "[nn]") {
+  const auto context = test::cpu_context();
+  const Network network = make_network(test::mnist_config("class", "add", 4), "");
+  // A guided step: one image, asked about with and without its class.
+  const std::map<std::string, int64_t> batch{{"x", 1}, {"t", 1}, {"c", 2}};
+  const Graph fused = inference_graph(network, batch, *context);
+  const Graph marked = inference_graph(network, batch, *context, /*keep_module_outputs=*/true);
+  CHECK(fused.module_outputs.empty());
+  CHECK(marked.module_outputs.size() == build_graph(network, batch).module_outputs.size());
+  // The conditioning of z stays, computed once for both queries; that of u1 is fused into the
+  // convolution that makes it.
+  for (const OpDef* op : {&ops::kMultiply, &ops::kAdd}) {
+    CHECK(count_nodes(marked, *op) == 2);
+    CHECK(count_nodes(fused, *op) == 1);
+  }
+  CHECK(fused.nodes.size() == marked.nodes.size() - 2);
+  const TensorMap params = test::random_params(*context, network, 5);
+  const TensorMap inputs = test::random_inputs(*context, network, batch, 6);
+  Executor plain(*context, marked, params), quick(*context, fused, params);
+  const Tensor expected = run_executor(plain, inputs);
+  CHECK(compare_bits(run_executor(quick, inputs), expected) == "");
+  CHECK(plain.nodes_run() - quick.nodes_run() == 2);
 }
 
 // Bitwise as the network is written. share_concat_halves() splits a sum where operands are shared,

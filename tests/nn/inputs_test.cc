@@ -1,4 +1,4 @@
-// What enters a network: types and where they are converted.
+// Inputs of a network: their types and conversions.
 
 #include "nn/autograd/trainer.h"
 #include "nn/eager_ops.h"

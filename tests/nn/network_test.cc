@@ -39,7 +39,7 @@ TEST_CASE("the classifier is a small network with one output per class", "[nn]")
   CHECK(output_shape(make_network(mnist_config("class", "add", 4), "")) == Shape{28, 28, 1});
 }
 
-TEST_CASE("parameters have the names and shapes of the PyTorch twin's state dict", "[nn]") {
+TEST_CASE("parameters have the names and shapes of the PyTorch module's state dict", "[nn]") {
   for (const test::TestNetwork& test : test::test_networks()) {
     INFO(test.name);
     const test::Golden golden("mnist_" + test.name);

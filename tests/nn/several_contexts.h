@@ -15,7 +15,7 @@
 namespace ebb::test {
 
 // A convolution of [2, 14, 14, 64] to 64 channels in a storage type, by the kernels that the
-// context chooses: weights and scratch are of the size that they ask for.
+// context chooses: weights and scratch have the size that they request.
 inline std::vector<float> run_conv(Context& context, DType dtype) {
   const ConvGeometry g = conv_geometry(2, 14, 14, 64, 64, 3, 3, 1, 1, false);
   RandomData random(1);
@@ -69,7 +69,7 @@ class RunningNetwork {
   Executor executor_;
 };
 
-// What a context computes.
+// A computation in a context.
 using ContextWork = std::function<std::vector<float>(Context&)>;
 
 // Each context gives the bits that it gives alone, whatever the others did since it was made; and

@@ -17,7 +17,7 @@ TEST_CASE("contexts of different precisions give in turn what each gives alone",
 }
 
 // Products of wgmma and of mma.sync are added in the same order, so the bits may be equal: what
-// tells them apart is how warps meet, once per mma.sync and at mbarriers for wgmma.
+// differs is how warps synchronize: at every mma.sync, and at mbarriers for wgmma.
 TEST_CASE("contexts of different architectures run in turn what each runs alone", "[nn][emu]") {
   const std::vector<ContextOptions> options = {
       {.device = "emu", .precision = Precision::kBF16, .emulated = {.capability = 80}},

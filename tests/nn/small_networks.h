@@ -44,8 +44,8 @@ inline TensorMap token_inputs(Context& context) {
 inline std::string check_token_network(Context& context, double tolerance) {
   const Network network = token_network();
   const TensorMap params = random_params(context, network, 1), inputs = token_inputs(context);
-  Executor executor(context, inference_graph(network, 2, context), params,
-                    {.keep_module_outputs = true});
+  Executor executor(context, inference_graph(network, 2, context, /*keep_module_outputs=*/true),
+                    params, {.keep_module_outputs = true});
   for (const auto& [name, value] : inputs) executor.set_input(name, value);
   const std::vector<float> y = executor.run().to_host(),
                            tokens = executor.mark_output("tokens").to_host(),

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 
-from rules import RULES, Tree, long_files
+from rules import RULES, long_files
+from tree import Tree
 
 SKIPPED_DIRECTORIES = (".git", "build", "demo", ".venv", "__pycache__")  # when there is no git
 

@@ -5,67 +5,26 @@ all; rules_test.py holds a violating example of each.
 """
 
 import re
-from typing import Dict, Iterable, NamedTuple, Optional
+from typing import Dict, Iterable, Optional
 
-Tree = Dict[str, str]
+from tree import Tree, Violation, cpp_lines, is_header, is_cpp, is_source, lines_of
+from words import comments_open_with_a_noun, former_words_stay_away
 
 MAX_LINES = 450  # fails
 LONG_LINES = 400  # reported, does not fail
 MAX_FUNCTION_LINES = 45  # of 99 in 100 functions
 
 
-class Violation(NamedTuple):
-    path: str
-    line: int
-    message: str
-
-    def __str__(self):
-        return f"{self.path}:{self.line}: {self.message}"
-
-
-# --- what kind of file ---------------------------------------------------------------------------
-
-CPP_SUFFIXES = (".h", ".cc", ".cu", ".cuh", ".inl")
-EXAMPLES = "tests/rules/rules_test.py"  # holds violating snippets on purpose
-
-
-def is_cpp(path: str) -> bool:
-    return path.endswith(CPP_SUFFIXES)
-
-
-def is_header(path: str) -> bool:
-    return path.endswith((".h", ".cuh"))
-
-
-def is_source(path: str, text: str) -> bool:
-    """Anything written by hand to be compiled or run, so not prose, data or goldens."""
-    return (
-        is_cpp(path)
-        or path.endswith((".py", ".cmake", "CMakeLists.txt"))
-        or text.startswith("#!")
-    )
-
-
-def lines_of(tree: Tree, wanted) -> Iterable:
-    for path, text in sorted(tree.items()):
-        if path != EXAMPLES and wanted(path, text):
-            for number, line in enumerate(text.splitlines(), start=1):
-                yield path, number, line
-
-
-def cpp_lines(tree: Tree) -> Iterable:
-    return lines_of(tree, lambda path, text: is_cpp(path))
-
-
 # --- includes ------------------------------------------------------------------------------------
 
 # Layer -> prefix of its files and the layers it may include besides itself. A file belongs to the
 # layer with the longest prefix of its path.
-_ENGINE = {"base", "kernels", "engine"}
+_ENGINE = {"include", "base", "kernels", "engine"}
 _LIBRARY = _ENGINE | {"image", "weights", "nn", "diffusion"}
-_PRODUCT = _LIBRARY | {"nn/autograd", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist"}
+_PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist"}
 MAY_INCLUDE = {
-    "base": set(),
+    "include": set(),
+    "base": {"include"},
     "image": {"base"},
     "kernels": {"base"},
     "engine": {"base", "kernels"},
@@ -73,10 +32,12 @@ MAY_INCLUDE = {
     "nn": _ENGINE,
     "nn/autograd": _ENGINE | {"nn"},
     "diffusion": _ENGINE | {"image", "weights", "nn"},
+    "api": _LIBRARY | {"nn/autograd"},
     "apps/cli": _LIBRARY,
     "apps/report": _LIBRARY | {"apps/cli"},
     "apps/ebb": _LIBRARY | {"apps/cli", "apps/report"},
     "apps/train_mnist": _LIBRARY | {"nn/autograd", "apps/cli"},
+    "examples": {"include"},
     "emulator": _ENGINE,
     "testing": _LIBRARY | {"nn/autograd", "emulator"},
     "tests": _PRODUCT | {"emulator", "testing", "bench", "bench/bench_train"},
@@ -85,6 +46,13 @@ MAY_INCLUDE = {
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+PUBLIC_HEADER = "include/"  # before "ebb/x.h", included as users do: <ebb/x.h>
+
+
+def included_file(match, tree: Tree) -> str:
+    """What an #include names: a path from the root when it is a file of this repository."""
+    bracket, included = match.groups()
+    return PUBLIC_HEADER + included if bracket == "<" and PUBLIC_HEADER + included in tree else included
 
 
 def layer_of(path: str) -> Optional[str]:
@@ -97,8 +65,11 @@ def include_direction(tree: Tree) -> Iterable[Violation]:
         match = INCLUDE.match(line)
         if not match:
             continue
-        bracket, included = match.groups()
-        if bracket == "<":
+        bracket, included = match.group(1), included_file(match, tree)
+        if bracket == '"' and included.startswith(PUBLIC_HEADER):
+            yield Violation(path, number, f"write <{included[len(PUBLIC_HEADER):]}>: it is a public header")
+            continue
+        if bracket == "<" and not included.startswith(PUBLIC_HEADER):
             if included in tree:
                 yield Violation(path, number, f'write "{included}": it is a file of this repository')
             continue
@@ -128,7 +99,7 @@ def no_circle_between_directories(tree: Tree) -> Iterable[Violation]:
     needs: Dict[str, Dict[str, tuple]] = {}
     for path, number, line in cpp_lines(tree):
         match = INCLUDE.match(line)
-        included = match.group(2) if match else ""
+        included = included_file(match, tree) if match else ""
         if included not in tree or path.startswith(("tests/", "bench/")):
             continue
         source, target = directory_of(path), directory_of(included)
@@ -205,7 +176,6 @@ def one_cuda_switch(tree: Tree) -> Iterable[Violation]:
 
 # --- text ----------------------------------------------------------------------------------------
 
-
 # Highway compiles a *-inl.h once per SIMD target, so it has a guard that toggles.
 TOGGLE_GUARD = re.compile(r"^#if defined\(\w+\) == defined\(HWY_TARGET_TOGGLE\)$", re.MULTILINE)
 PRAGMA_ONCE = re.compile(r"^#pragma once$", re.MULTILINE)
@@ -274,7 +244,7 @@ def long_files(tree: Tree) -> Dict[str, int]:
     return {path: count for path, count in sorted(counts.items()) if count > LONG_LINES}
 
 
-PRODUCT = ("apps/", "base/", "diffusion/", "engine/", "image/", "kernels/", "nn/", "weights/")
+PRODUCT = ("api/", "apps/", "base/", "diffusion/", "engine/", "image/", "include/", "kernels/", "nn/", "weights/")
 COMMENT_OR_LITERAL = re.compile(
     r"//[^\n]*|/\*.*?\*/|R\"(\w*)\(.*?\)\1\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])'", re.DOTALL
 )
@@ -338,57 +308,9 @@ def functions_stay_short(tree: Tree) -> Iterable[Violation]:
             )
 
 
-# Words of this project's past for which the field has others, and one spelling. Brackets keep the
-# patterns from matching themselves.
-FORMER_WORDS = {
-    "p[i]ctures?": "image",
-    "g[r]ey": "gray",
-    "c[o]lou(?:r|rs|red)": "color",
-    "c[e]ntr(?:e|es|ed)": "center",
-    "(?:un)?in[i]tialis(?:e|es|ed|ing|ation)": "initialize",
-    "n[o]rmalis(?:e|es|ed|ing|ation)": "normalize",
-    "l[a]belled": "labeled",
-    "n[e]ighbour(?:s|ing)?": "neighbor",
-    "b[e]haviour": "behavior",
-    "f[o]lders?": "directory",
-    "v[e]rdicts?": "predictions",
-    "w[i]sh(?:es)?": "prompt, or request",
-    "D[e]viceQueue": "Stream",
-    "S[t]reamHandle": "KernelStream",
-    "R[e]cordedWork": "CapturedGraph",
-    "C[o]nvUnits": "ConvMath",
-    "K[n]ownPixels": "InpaintConstraint",
-    "(?:full|course|clipped)_w[a]lk": "..._schedule",
-    "copy_(?:i[n]|o[u]t)": "copy_to_device, copy_to_host",
-    "k(?:M[o]st|F[e]west)[A-Z][A-Za-z]*": "kMax..., kMin...",
-}
-FORMER_WORD = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(FORMER_WORDS) + r")(?![A-Za-z0-9])", re.IGNORECASE)
-# Goldens keep the names of their tensors; the change log tells of what was.
-FORMER_WORD_PLACES = ("tests/golden/", "bench/results/", "tests/fuzz/corpus/", "weights/pretrained/", "CHANGELOG.md")
-# What files that users hold are made of, and names of goldens.
-FORMER_WORDS_KEPT = {
-    ("apps/cli/provenance.cc", "p[i]cture"),
-    ("apps/cli/provenance.h", "p[i]cture"),
-    ("tests/apps/ebb/ebb_rerun_test.py", "p[i]cture"),
-    ("tests/image/image_golden_test.cc", "g[r]ey"),
-    ("tests/diffusion/applications_golden_test.cc", "l[a]belled"),
-}
-
-
-def former_words_stay_away(tree: Tree) -> Iterable[Violation]:
-    kept = {(path, word.replace("[", "").replace("]", "")) for path, word in FORMER_WORDS_KEPT}
-    for path, number, line in lines_of(tree, lambda path, text: is_source(path, text) or path.endswith(".md")):
-        if path.startswith(FORMER_WORD_PLACES):
-            continue
-        for word in FORMER_WORD.findall(line):
-            if (path, word.lower()) not in kept:
-                better = next(b for a, b in FORMER_WORDS.items() if re.fullmatch(a, word, re.IGNORECASE))
-                yield Violation(path, number, f"'{word}' is not a word of the field; here: {better}")
-
-
 # --- documents -----------------------------------------------------------------------------------
 
-ERROR_HEADER = "base/error.h"
+ERROR_HEADER = "include/ebb/error.h"
 EXIT_CODE = re.compile(r"^\s*(k\w+)\s*=\s*(\d+)\s*,")
 EXIT_CODE_TABLES = ("docs/errors.md", "README.md")
 
@@ -421,6 +343,7 @@ RULES = (
     no_assert,
     no_native_code_generation,
     former_words_stay_away,
+    comments_open_with_a_noun,
     files_stay_short,
     functions_stay_short,
     exit_codes_are_documented,

@@ -82,6 +82,26 @@ CASES = {
             {"nn/a.cc": "#include <vector>\n"},
         ),
         (
+            "a public header includes one that is not installed",
+            {"include/ebb/a.h": '#include "base/b.h"\n', "base/b.h": ""},
+            {"include/ebb/a.h": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
+            "the engine includes the API that is made of it",
+            {"engine/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+            {"base/a.cc": "#include <ebb/b.h>\n", "api/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
+            "an example includes what is not installed",
+            {"examples/a.cc": '#include "image/b.h"\n', "image/b.h": ""},
+            {"examples/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
+            "a public header by its path",
+            {"api/a.cc": '#include "include/ebb/b.h"\n', "include/ebb/b.h": ""},
+            {"api/a.cc": "#include <ebb/b.h>\n", "include/ebb/b.h": ""},
+        ),
+        (
             "a directory without a layer",
             {"extra/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
             {"engine/a.cc": '#include "engine/b.h"\n', "engine/b.h": ""},
@@ -190,6 +210,7 @@ CASES = {
     rules.former_words_stay_away: [
         ("in an identifier", {"nn/a.cc": "int read_picture(int x);\n"}, {"nn/a.cc": "int read_image(int x);\n"}),
         ("in a comment", {"nn/a.cc": "// a Grey image\n"}, {"nn/a.cc": "// a gray image; greyhound\n"}),
+        ("somebody", {"nn/a.cc": "// somebody reads it\n"}, {"nn/a.cc": "// a node reads it\n"}),
         ("in a document", {"docs/a.md": "the folders of a run\n"}, {"docs/a.md": "the directories of a run\n"}),
         ("a limit", {"nn/a.cc": "constexpr int kMostSteps = 3;\n"}, {"nn/a.cc": "constexpr int kMaxSteps = 3, kMost = 1;\n"}),
         (
@@ -197,6 +218,10 @@ CASES = {
             {"nn/a.cc": '"picture"\n'},
             {"apps/cli/provenance.cc": '"picture"\n', "tests/golden/a.md": "a picture\n"},
         ),
+    ],
+    rules.comments_open_with_a_noun: [
+        ("what", {"nn/a.h": "// What a kernel reads.\n"}, {"nn/a.h": "// Inputs of a kernel.\n"}),
+        ("a second sentence", {"nn/a.h": "// Inputs.\n// Of a kernel.\n"}, {"nn/a.h": "// Inputs\n// Of a kernel.\n"}),
     ],
     rules.files_stay_short: [
         ("601 lines", {"nn/a.cc": "\n" * 451}, {"nn/a.cc": "\n" * 450}),

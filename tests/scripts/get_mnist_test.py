@@ -177,7 +177,7 @@ class GetMnistTest(unittest.TestCase):
         self.assertIn(f"{name}: damaged", answer.stderr)
 
     def assert_kept(self, mirror, *words):
-        """The script stops, says why, leaves every file as it is and asks nobody."""
+        """The script stops, says why, leaves every file as it is and does not prompt."""
         before = {}
         for name in os.listdir(self.data):
             path = os.path.join(self.data, name)

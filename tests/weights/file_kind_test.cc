@@ -55,7 +55,7 @@ const std::vector<Sample>& samples() {
   return list;
 }
 
-TEST_CASE("a kind of file is told by its first bytes") {
+TEST_CASE("the kind of a file is detected by its first bytes") {
   for (const Sample& sample : samples()) {
     INFO(sample.must_say);
     CHECK(file_kind(sample.bytes, sample.bytes.size()) == sample.kind);

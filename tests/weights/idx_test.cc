@@ -100,7 +100,7 @@ TEST_CASE("labels are read, raw and gzipped") {
   }
 }
 
-TEST_CASE("another image size is read where it is asked for") {
+TEST_CASE("another image size is read on request") {
   const Images files;
   const std::string small = words({0x803, 2, 3, 5}) + ramp(30);
   CHECK(files.read(small, ImageSize{3, 5}).pixels.size() == 30);

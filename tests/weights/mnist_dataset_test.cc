@@ -26,7 +26,7 @@ std::string words(std::initializer_list<uint32_t> values) {
   return bytes;
 }
 
-// Images of pixels that count up from their label, so that sets can be told apart.
+// Images of pixels that count up from their label, so that sets can be distinguished.
 void put_split(const std::string& images, const std::string& labels, const std::string& values) {
   std::string pixels;
   for (const char value : values) {
@@ -128,7 +128,7 @@ TEST_CASE("EMNIST's images are turned and its parts have their classes") {
   CHECK_THAT(refusal<FormatError>(root + "/emnist-byclass"), Contains("is 62, expected 0 to 61"));
 }
 
-TEST_CASE("labels beyond the digits are refused unless more classes are asked for") {
+TEST_CASE("labels beyond the digits are rejected unless more classes are requested") {
   const TempDir dir;
   put_train(dir / "d", std::string("\0\x0c", 2));
   CHECK_THAT(refusal<FormatError>(dir / "d"), Contains("label 1 is 12, expected 0 to 9"));

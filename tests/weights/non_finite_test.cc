@@ -43,7 +43,7 @@ TEST_CASE("integers are always finite") {
   CHECK_FALSE(count<uint8_t>(StDType::kU8, {0xff}).any());
 }
 
-TEST_CASE("all 22 types of the format have a name, a size and, where ebb loads them, a twin") {
+TEST_CASE("all 22 types of the format have a name, a size and, where ebb loads them, a DType") {
   int known = 0;
   for (const char* name :
        {"BOOL",    "F4",          "F6_E2M3",     "F6_E3M2", "U8",  "I8",  "F8_E5M2", "F8_E4M3",

@@ -76,7 +76,7 @@ TEST_CASE("a source lists what the file holds, in the file's order") {
   CHECK(source.tensors()[2].shape == std::vector<uint64_t>{1, 3});
 }
 
-TEST_CASE("tensors are read in the type that is asked for") {
+TEST_CASE("tensors are read in the requested type") {
   Saved saved;
   SafetensorsSource source = saved.open();
   CHECK(read_f32(source, "large", kLarge) == saved.large);
@@ -189,7 +189,7 @@ TEST_CASE("each byte of a file is read once") {
   }
   const uint64_t read = bytes_read() - start;
   CHECK(read >= size);
-  CHECK(read < size + 2048);  // the kind of file is told by its first 512 bytes; /proc/self/io
+  CHECK(read < size + 2048);  // the kind of file follows from its first 512 bytes; /proc/self/io
 }
 
 }  // namespace

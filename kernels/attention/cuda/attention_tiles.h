@@ -1,7 +1,7 @@
 #pragma once
 
-// What the attention kernels share. A block owns kAttentionRows tokens ("rows": queries, or keys in
-// the pass for the gradients of keys) of one image and head and walks over the tokens of the other
+// Shared by the attention kernels. A block owns kAttentionRows tokens ("rows": queries, or keys in
+// the pass for the gradients of keys) of one image and head and loops over the tokens of the other
 // side in tiles of kAttentionColumns. A warp takes kRowsPerWarp rows; in scores a lane is a column,
 // in sums over columns a lane is every 32nd number of the head.
 

@@ -53,7 +53,7 @@ HWY_INLINE void EpiloguePixel(const float* sum, const float* bias, const float* 
   std::memcpy(out + c, tail, tail_bytes);
 }
 
-// Where the rows of a tile go.
+// Output addresses of a tile's rows.
 template <int kRows>
 struct OutputRows {
   float* out[kRows];

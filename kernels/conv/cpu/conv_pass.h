@@ -7,7 +7,7 @@
 
 namespace ebb::cpu {
 
-// What follows the sum of an output pixel: out = act(sum + bias + residual).
+// Epilogue of an output pixel: out = act(sum + bias + residual).
 struct ConvEpilogue {
   const float* bias = nullptr;      // [out.c] or null; padded where a kernel says so
   const float* residual = nullptr;  // [residual_n, out.h, out.w, out.c] or null

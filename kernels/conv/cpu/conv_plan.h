@@ -4,7 +4,7 @@
 
 namespace ebb::cpu {
 
-// How a pass is computed.
+// Algorithm of a pass.
 //   kDirect    register tiles over the tap list; any shape (conv_direct.h, conv_wgrad.h), for sums
 //              of at most kMaxPatch products on gathered pixels
 //   kDot       forward and backward input with one or two output channels (conv_direct.h)

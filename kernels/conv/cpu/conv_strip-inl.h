@@ -81,7 +81,7 @@ struct Strip {
     }
   }
 };
-// Asks for the lines that the strip will write: a store that misses delays everything behind it.
+// Prefetches the lines that the strip will write: a store that misses delays everything behind it.
 template <int kRows>
 HWY_INLINE void PrefetchOutput(const OutputRows<kRows>& to, int64_t channels) {
   constexpr int64_t kLineFloats = 16;

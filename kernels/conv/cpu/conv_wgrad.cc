@@ -1,7 +1,5 @@
 #include "kernels/conv/cpu/conv_wgrad.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -24,7 +22,7 @@ constexpr int64_t kUnitPixels = 600, kChunkPixels = 196;
 // meanwhile.
 constexpr int64_t kNarrowFloats = 4096;
 
-// How the gradient is cut into tasks. Depends on sizes only.
+// Division of the gradient into tasks. Depends on sizes only.
 struct WgradPlan {
   WgradRun run = {};
   int64_t splits, groups;  // of images, of blocks of `out` channels
@@ -63,7 +61,7 @@ WgradPlan::WgradPlan(const ConvGeometry& g) {
   groups = std::min(run.blocks(), ceil_div(kTasks, splits));
 
   const int64_t split_images = ceil_div(list.n, splits);
-  // With a stride the taps walk every second line of the input, in every second set of L1, and the
+  // With a stride the taps read every second line of the input, in every second set of L1, and the
   // input of a grid point is stride * stride pixels.
   const int64_t step = phase.y.in_step;
   const int64_t unit = kUnitPixels / (step * step);
@@ -120,13 +118,10 @@ void fill_offsets(const WgradRun& run, int32_t* offsets, int32_t* tap_offsets) {
 
 void sum_splits(const WgradPlan& plan, const Workspace& space, int threads) {
   const WgradRun& run = plan.run;
-#pragma omp parallel num_threads(threads)
-  {
-    const int64_t thread = omp_get_thread_num();
-    float* padded = space.padded + thread * space.padded_floats;
+  with_team(threads, plan.splits * plan.groups, 1, [&](TaskQueue& queue, int member) {
+    float* padded = space.padded + member * space.padded_floats;
     std::fill_n(padded, space.padded_floats, 0.0f);
-#pragma omp for schedule(dynamic)
-    for (int64_t task = 0; task < plan.splits * plan.groups; ++task) {
+    for (int64_t task, last; queue.take(task, last);) {
       const int64_t split = task / plan.groups, group = task % plan.groups;
       wgrad_task(run, {.begin = run.list.n * split / plan.splits,
                        .end = run.list.n * (split + 1) / plan.splits,
@@ -135,9 +130,9 @@ void sum_splits(const WgradPlan& plan, const Workspace& space, int threads) {
                        .partial = space.partial + split * plan.partial_floats(),
                        .sums = plan.out_is_dy ? space.sums + split * plan.width() : nullptr,
                        .padded = padded,
-                       .packed = space.packed + thread * space.packed_floats});
+                       .packed = space.packed + member * space.packed_floats});
     }
-  }
+  });
 }
 
 // Writes the sum of tile `tile` (counted over blocks, tap groups and in tiles) to dw.

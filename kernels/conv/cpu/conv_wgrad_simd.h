@@ -18,7 +18,7 @@ struct WgradTile {
 };
 WgradTile wgrad_tile(int64_t taps, int64_t in_channels);
 
-// Channels of a plane of the padded copy: the pixels that one tile walks are contiguous in it.
+// Channels of a plane of the padded copy: the pixels of one tile are contiguous in it.
 inline constexpr int64_t kWgradPlane = 16;
 
 struct WgradRun {

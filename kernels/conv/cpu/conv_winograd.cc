@@ -1,7 +1,5 @@
 #include "kernels/conv/cpu/conv_winograd.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 
@@ -69,7 +67,7 @@ void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[4]) {
   }
 }
 
-// Of two taps and tiles of 3x3 pixels.
+// Two taps, tiles of 3x3 pixels.
 void transform_column(const FilterLanes (&g)[2], FilterLanes (&to)[4]) {
   for (int64_t c = 0; c < kFilterChannels; ++c) {
     to[0][c] = g[0][c];
@@ -79,7 +77,7 @@ void transform_column(const FilterLanes (&g)[2], FilterLanes (&to)[4]) {
   }
 }
 
-// Of three taps and tiles of 4x4 pixels.
+// Three taps, tiles of 4x4 pixels.
 void transform_column(const FilterLanes (&g)[3], FilterLanes (&to)[6]) {
   for (int64_t c = 0; c < kFilterChannels; ++c) {
     const double outer1 = (g[0][c] + g[2][c]) / -6, inner1 = g[1][c] / -6;
@@ -213,15 +211,13 @@ void winograd_run(const ConvPassArgs& args, int64_t size, int threads) {
   run.epilogue = args.epilogue;
   if (run.epilogue.bias == nullptr) run.epilogue.bias = space.zeros;
   const int64_t tiles = run.tiles.count(), blocks = ceil_div(tiles, run.block_tiles);
-#pragma omp parallel num_threads(threads)
-  {
-    float* scratch = space.scratch + omp_get_thread_num() * run.scratch_floats();
-#pragma omp for schedule(dynamic)
-    for (int64_t block = 0; block < blocks; ++block) {
+  with_team(threads, blocks, 1, [&](TaskQueue& queue, int member) {
+    float* scratch = space.scratch + member * run.scratch_floats();
+    for (int64_t block, last; queue.take(block, last);) {
       const int64_t first = block * run.block_tiles;
       winograd_block(run, first, std::min(run.block_tiles, tiles - first), scratch);
     }
-  }
+  });
 }
 
 }  // namespace ebb::cpu

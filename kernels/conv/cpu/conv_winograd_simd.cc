@@ -107,7 +107,7 @@ HWY_INLINE void WinogradOutput(const Vector (&x)[6], Vector (&to)[4]) {
 struct TileAxis {
   int64_t begin, end, out_first, out_step;
 
-  // Of tile `index`, whose inputs start at in_first.
+  // For tile `index`, whose inputs start at in_first.
   TileAxis(const TapAxis& axis, int64_t size, int64_t in_first) {
     const int64_t grid = in_first - axis.in_first;  // point of pixel 0
     begin = std::max<int64_t>(0, -grid);

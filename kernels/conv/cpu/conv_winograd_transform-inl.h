@@ -30,8 +30,8 @@ struct WinogradTile {
         column(index % tiles.columns) {}
 };
 
-// Asks for the lines of a range a few at a time, between register tiles, so that memory works while
-// the products run.
+// Prefetches the lines of a range a few at a time, between register tiles, so that memory works
+// while the products run.
 template <int kWrite>
 class Prefetcher {
  public:

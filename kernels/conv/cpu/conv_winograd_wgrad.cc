@@ -1,5 +1,3 @@
-#include <omp.h>
-
 #include <algorithm>
 
 #include "kernels/conv/cpu/conv_partial_sums.h"
@@ -20,7 +18,7 @@ constexpr int64_t kVisitBytesPerTile = 8192, kMinBlockTiles = 16, kMaxBlockTiles
 // leaves fewer than kTasks tasks.
 constexpr int64_t kMaxSplits = 16, kTasks = 4;
 
-// How the gradient is cut into tasks. Depends on sizes only.
+// Division of the gradient into tasks. Depends on sizes only.
 struct Plan {
   WinogradWgradRun run = {};
   int64_t splits, groups;
@@ -67,11 +65,9 @@ struct Workspace {
 
 void sum_splits(const Plan& plan, const Workspace& space, int threads) {
   const WinogradWgradRun& run = plan.run;
-#pragma omp parallel num_threads(threads)
-  {
-    float* scratch = space.scratch + omp_get_thread_num() * run.scratch_floats();
-#pragma omp for schedule(dynamic)
-    for (int64_t task = 0; task < plan.splits * plan.groups; ++task) {
+  with_team(threads, plan.splits * plan.groups, 1, [&](TaskQueue& queue, int member) {
+    float* scratch = space.scratch + member * run.scratch_floats();
+    for (int64_t task, last; queue.take(task, last);) {
       const int64_t split = task / plan.groups, group = task % plan.groups;
       winograd_wgrad_task(run,
                           {.begin = run.tiles.count() * split / plan.splits,
@@ -82,7 +78,7 @@ void sum_splits(const Plan& plan, const Workspace& space, int threads) {
                            .sums = plan.out_is_dy ? space.sums + split * plan.width() : nullptr,
                            .scratch = scratch});
     }
-  }
+  });
 }
 
 // Channels of a register tile are at most 32.

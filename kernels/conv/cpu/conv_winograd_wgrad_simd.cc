@@ -136,7 +136,7 @@ struct WgradPrefetch {
   }
 };
 
-// Asks for the sums that a register tile of kChannels channels starts with, some tiles ahead: the
+// Prefetches the sums that a register tile of kChannels channels starts with, some tiles ahead: the
 // partial gradient is larger than L2.
 template <int kChannels>
 HWY_INLINE void PrefetchSums(const float* tile) {

@@ -26,8 +26,8 @@ struct PipelineStage {
   Chunk b[S::kBN][kStepChunks];
 };
 
-// What one thread copies of every step: one chunk of k for several rows of A and of B. Its calls of
-// load() follow k.
+// One thread's copies for every step: one chunk of k for several rows of A and of B. Calls of
+// load() must follow k.
 template <class S, bool kVectorized>
 class PipelineLoader {
   using T = typename S::Element;
@@ -50,7 +50,7 @@ class PipelineLoader {
 #pragma unroll
     for (int i = 0; i < kRowsA; ++i) {
       const InputPoint p = input_point(args.list.in, phase, row0 + row_ + i * kRowStep);
-      points_[i] = {(p.top + p.y) * static_cast<int>(args.list.in.w) + p.x, p.y, p.x};
+      points_[i] = {p.pixel(static_cast<int>(args.list.in.w)), p.y, p.x};
     }
     tap_.advance(chunk_ * kChunkElements<T>, args.channels_packed, phase.x.taps);
   }
@@ -72,8 +72,8 @@ class PipelineLoader {
                         static_cast<unsigned>(point.x + tap_.x) < static_cast<unsigned>(in.w);
       const int row = row_ + i * kRowStep;
       Chunk* dst = &to.a[row][swizzled(row, chunk_)];
-      const int64_t at = int64_t{point.pixel + tap_pixel} * in.pitch + tap_.channel;
-      const T* src = args_.in + (read ? at : 0);
+      const T* src = args_.in;
+      if (read) src += int64_t{point.pixel + tap_pixel} * in.pitch + tap_.channel;
       if constexpr (kVectorized) {
         simt::cp_async(dst, src, read);
       } else {

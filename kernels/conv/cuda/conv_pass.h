@@ -1,7 +1,7 @@
 #pragma once
 
-// What the convolution kernels of all kinds share: where the rows and columns of the matrix product
-// of a pass lie in memory.
+// Shared by all convolution kernels: addresses of the rows and columns of a pass's matrix product
+// in memory.
 
 #include "kernels/conv/tap_list.h"
 #include "kernels/cuda/elements.h"
@@ -63,11 +63,15 @@ SIMT_DEVICE Phase32 phase_of(const TapList& list, int phase) {
 // A grid point's place in the input: tap (0, 0) reads pixel (y, x) of an image whose first row is
 // row `top` of all images.
 struct InputPoint {
+  static constexpr int kNowhere = -(1 << 30);  // y and x, from where no tap reaches the image
   int top, y, x;
+
+  // The pixel that tap (0, 0) reads, of all images.
+  SIMT_DEVICE int pixel(int width) const { return y == kNowhere ? 0 : (top + y) * width + x; }
 };
 // Rows beyond the last read nothing.
 SIMT_DEVICE InputPoint input_point(const TapImage& in, const Phase32& phase, int row) {
-  constexpr int kNowhere = -(1 << 30);
+  constexpr int kNowhere = InputPoint::kNowhere;
   if (row >= phase.rows()) return {0, kNowhere, kNowhere};
   const int image = row / phase.points, point = row % phase.points;
   return {image * static_cast<int>(in.h), point / phase.x.grid * phase.y.in_step + phase.y.in_first,
@@ -82,7 +86,7 @@ SIMT_DEVICE int64_t input_offset(const TapImage& in, const InputPoint& point, in
   return inside ? int64_t{(point.top + y) * static_cast<int>(in.w) + x} * in.pitch : -1;
 }
 
-// Where a walk over the terms of a sum stands: tap (y, x) of the phase, channel of the input. Steps
+// Position in the terms of a sum: tap (y, x) of the phase, channel of the input. Advances by steps
 // instead of divisions, which would take longer than the products.
 struct TapIterator {
   int y = 0, x = 0, channel = 0;
@@ -144,7 +148,7 @@ struct SumTile {
   float v[kRows][kPitch];
 };
 
-// What a thread knows of the channels it finishes: four neighbors, of which `count` exist.
+// The channels of one thread's epilogue: four neighbors, of which `count` exist.
 struct EpilogueChannels {
   int channel, count;
   float bias[kEpilogueWidth];
@@ -200,9 +204,9 @@ SIMT_DEVICE Pack<T, kEpilogueWidth> epilogue_pixel(const ConvPassArgs<T>& args,
   return result;
 }
 
-// Makes output of a tile: kThreads threads, four neighboring channels each, in the order of
-// memory. Sums go through shared memory because the code of the activations would otherwise exist
-// once for every register that holds one. Where moments are wanted the output takes their place.
+// Makes output of a tile: kThreads threads, four neighboring channels each, in the order of memory.
+// Sums go through shared memory because the code of the activations would otherwise exist once for
+// every register that holds one. If moments are requested, the output overwrites the tile.
 template <int kThreads, int kRows, int kColumns, class T>
 SIMT_DEVICE void epilogue_tile(const ConvPassArgs<T>& args, const Phase32& phase, int row0,
                                int column0, int thread, bool vectorized,

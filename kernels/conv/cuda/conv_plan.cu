@@ -51,8 +51,8 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, DType 
     return ConvAlgorithm::kNarrow;
   }
   if (dtype != DType::kF32) {
-    // The accelerator wants strides of 16 bytes, steps up to 8 pixels and corners of a byte. Few
-    // channels would fill little of a step of 64.
+    // TMA requires strides of 16 bytes, steps up to 8 pixels and corners of a byte. Few channels
+    // would fill little of a step of 64.
     constexpr int64_t kMaxStep = 8, kMaxReach = 64;
     const TapList list = tap_list(geometry, pass);
     const TapImage in = list.in, out = list.out;

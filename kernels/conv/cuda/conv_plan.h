@@ -6,12 +6,12 @@
 
 namespace ebb::EBB_GPU_NAMESPACE {
 
-// How convolutions are computed.
+// Convolution algorithms.
 //   kNaive     one loop per output element, for reference
 //   kSimt      f32 on ordinary units
 //   kMma       tensor cores by mma.sync; f32 is rounded to tf32
 //   kWgmma     tensor cores of Hopper, sm_90a
-//   kNarrow       weight gradients with few channels on one side, in f32 on ordinary units
+//   kNarrow    weight gradients with few channels on one side, in f32 on ordinary units
 enum class ConvAlgorithm { kNaive, kSimt, kMma, kWgmma, kNarrow };
 
 // Within what `math` allows. Never depends on geometry.n,
@@ -26,7 +26,7 @@ bool fills_gpu(int64_t blocks, const DeviceProperties& device);
 // Channels of one kernel position in packed weights: whole copies of 16 bytes.
 int64_t channels_packed(const ConvGeometry& geometry, ConvPass pass, DType dtype);
 
-// How the weight gradient splits its sum over grid points; depends on the shape and the algorithm.
+// Split of the weight gradient's sum over grid points; depends on the shape and the algorithm.
 struct ConvSplits {
   int splits;
   int points_per_split;

@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocksPerSm)
   const int column0 = static_cast<int>(blockIdx.y) * S::kBN;
   const Phase32 phase = phase_of(args.list, phase_number);
   if (row0 >= phase.rows()) return;  // the whole block: phases differ in size
-  // Of a tap: whole steps. Zeros come for channels that are not there.
+  // Per tap, rounded up to whole steps. TMA fills the missing channels with zeros.
   const int channels = (static_cast<int>(args.list.in.c) + kStep - 1) / kStep * kStep;
   const int steps = phase.taps() * (channels / kStep);
   if (thread == 0) {

@@ -4,7 +4,7 @@
 
 // Weight gradient where one side has few channels, the narrow one. The sums are
 //   sum[row, c] = sum over pixels q of the wide side of narrow[q, row] * wide[q, c]
-// with rows (tap, narrow channel). A thread owns four channels c and up to kRows rows, and walks
+// with rows (tap, narrow channel). A thread owns four channels c and up to kRows rows, and loops
 // over every kLanes-th pixel of its split, so that a group of rows reads the wide side once. A step
 // loads kPoints pixels into shared memory: of the wide side each thread what it multiplies itself,
 // kStages - 1 steps ahead, and of the narrow side for all what the rows take from it.

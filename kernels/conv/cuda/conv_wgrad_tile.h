@@ -1,10 +1,10 @@
 #pragma once
 
-// What the weight gradients of f32 tiles and of mma.sync share. A block makes kWgradRows rows (tap,
+// Shared by the weight gradients on f32 units and on mma.sync. A block makes kWgradRows rows (tap,
 // input channel) by kBN columns (output channels) of one split. Each step loads kWgradStep grid
-// points into a pipeline of stages in shared memory, where rows and columns lie as they do in
-// memory. Four slices of the block make all of the tile's sums, each from its quarter of a step's
-// points, and add them up at the end.
+// points into a pipeline of stages in shared memory, where rows and columns have the order that
+// they have in memory. Four slices of the block make all of the tile's sums, each from its quarter
+// of a step's points, and add them up at the end.
 
 #include "kernels/conv/cuda/conv_pass.h"
 #include "kernels/conv/cuda/mma_tile.h"
@@ -34,7 +34,7 @@ SIMT_DEVICE int swizzle(int row, int chunk) {
   return sizeof(T) == 4 ? chunk : chunk ^ (row & (kChunksPerRow - 1));
 }
 
-// What a block does.
+// The work of one block.
 template <class T, int kBN>
 struct WgradBlock {
   SIMT_DEVICE explicit WgradBlock(const ConvWgradArgs<T>& args)
@@ -110,8 +110,12 @@ class WgradLoader {
       const bool inside = valid && in_ != nullptr &&
                           static_cast<unsigned>(y) < static_cast<unsigned>(image.h) &&
                           static_cast<unsigned>(x) < static_cast<unsigned>(image.w);
-      const int64_t pixel = (point.top + y) * static_cast<int>(image.w) + x;
-      simt::cp_async(&to, inside ? in_ + pixel * image.pitch : args_.in, inside);
+      // Only for points inside: of those beyond the last the product has no room in 32 bits.
+      const T* from = args_.in;
+      if (inside) {
+        from = in_ + int64_t{(point.top + y) * static_cast<int>(image.w) + x} * image.pitch;
+      }
+      simt::cp_async(&to, from, inside);
     } else {
       to = valid ? gather_rows(point) : Chunk{};
     }

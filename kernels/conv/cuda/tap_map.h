@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tensor memory accelerator is told about the operands of a convolution in 16-bit types.
+// Tensor maps (TMA descriptors) for the operands of a convolution in 16-bit types.
 
 #include "kernels/conv/tap_list.h"
 #include "kernels/cuda/elements.h"
@@ -12,8 +12,8 @@ inline constexpr simt::MapElement kMapElement =
     std::is_same_v<T, __nv_bfloat16> ? simt::MapElement::kBf16 : simt::MapElement::kF16;
 
 // The pixels that the taps of a phase read: a copy loads `channels` of what one tap reads for
-// `points` grid points. The accelerator walks over the pixels that the first tap reads, inside or
-// outside the image.
+// `points` grid points. TMA iterates over the pixels that the first tap reads, inside or outside
+// the image.
 template <class T>
 simt::TensorMap tap_map(const T* in, const TapList& list, const TapPhase& phase, int channels,
                         int points) {

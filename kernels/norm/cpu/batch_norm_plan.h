@@ -7,9 +7,9 @@
 
 namespace ebb::cpu {
 
-// How batch norm cuts [rows, C] into chunks (one task each) and chunks into blocks (what a pass
-// sums in f32 before it goes over to double). Depends on sizes alone, so that results do not depend
-// on the number of threads.
+// Division of [rows, C] into chunks (one task each) and of chunks into blocks (summed in f32 before
+// they are added in double). Depends on sizes alone, so that results do not depend on the number of
+// threads.
 struct BatchNormPlan {
   static constexpr int64_t kMaxChunks = 64;        // tasks, and partial results to merge
   static constexpr int64_t kBlockElements = 8192;  // 32 KiB: the second look at a block hits L1

@@ -5,8 +5,8 @@
 
 namespace ebb::EBB_GPU_NAMESPACE {
 
-// How statistics over [rows, C] are cut: a block takes kBatchNormChannels channels of one chunk of
-// rows and walks through it in tiles of kBatchNormTileRows rows that its threads hold in registers.
+// Division of [rows, C] for statistics: a block takes kBatchNormChannels channels of one chunk of
+// rows, in tiles of kBatchNormTileRows rows that its threads hold in registers.
 inline constexpr int kBatchNormChannels = 32, kBatchNormLanes = 8, kBatchNormRowsPerThread = 16;
 inline constexpr int kBatchNormTileRows = kBatchNormLanes * kBatchNormRowsPerThread;
 inline constexpr int64_t kBatchNormMaxChunks = 256;

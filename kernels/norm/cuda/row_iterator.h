@@ -8,8 +8,8 @@ namespace ebb::EBB_GPU_NAMESPACE {
 // Loads in flight together.
 inline constexpr int kUnroll = 4;
 
-// Which elements of [rows, C] a thread visits: one pack of channels, so that what these need is
-// read once, of every step-th row. Threads that would not make up a whole row have none.
+// The elements of [rows, C] that a thread visits: one pack of channels, whose parameters are then
+// read once, in every step-th row. Threads beyond the last whole row get none.
 template <int kWidth>
 struct RowIterator {
   int64_t channel, row, step, end;

@@ -6,7 +6,7 @@
 
 namespace ebb::cpu {
 
-// Which numbers: all of an image at one step of one stream.
+// Selects the numbers of one image at one step of one stream.
 struct RandomSource {
   uint64_t seed;
   RandomStream stream;

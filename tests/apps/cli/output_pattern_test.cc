@@ -46,7 +46,7 @@ TEST_CASE("anything but one %d or %0Nd is refused and nothing reaches printf") {
   CHECK_THROWS_WITH(OutputPattern("%d_%d.png", 3), Contains("more than one number"));
 }
 
-TEST_CASE("a missing directory, a directory that is a file and a missing name are told apart") {
+TEST_CASE("a missing directory, a directory that is a file and a missing name are distinguished") {
   const test::TempDir dir;
   test::put_file(dir / "file", "x");
   CHECK_THROWS_AS(OutputPattern(dir / "none/out_%d.png", 2).check(Overwrite::kRefuse), IoError);
@@ -83,7 +83,7 @@ TEST_CASE("an existing file is kept unless it may be replaced") {
   CHECK_NOTHROW(pattern.check(Overwrite::kReplace));
 }
 
-TEST_CASE("writing refuses an existing file, replaces it when told to, and leaves nothing else") {
+TEST_CASE("writing refuses an existing file, replaces it on request, and leaves nothing else") {
   const test::TempDir dir;
   const std::vector<uint8_t> bytes = {'n', 'e', 'w'};
   test::put_file(dir / "a", "old");

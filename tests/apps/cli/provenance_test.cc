@@ -1,6 +1,8 @@
 #include "apps/cli/provenance.h"
 
+#include "apps/cli/canonical_command.h"
 #include "base/error.h"
+#include "diffusion/sampler.h"
 #include "testing/catch.h"
 #include "testing/temp_dir.h"
 
@@ -12,6 +14,7 @@ using Catch::Matchers::Contains;
 Provenance sample() {
   Provenance p;
   p.version = "0.1.0";
+  p.build = "575dc31+";
   p.argv = {"ebb", "sample", "--class", "3", "-p", "ein H\xC3\xBCgel", "-o", "out_%03d.png"};
   p.seeds = {7, 18446744073709551615ull};
   p.inputs = {{"H\xC3\xBCgel.jpg", "ab12"}, {"mask.png", "cd34"}};
@@ -22,6 +25,7 @@ Provenance sample() {
   p.sampler = "ddpm";
   p.steps = 300;
   p.cfg_scale = 4.7;
+  p.denoising_strength = 0.69;
   p.width = 28;
   p.height = 30;
   p.device = "cuda:0";
@@ -47,6 +51,7 @@ TEST_CASE("each field makes a difference") {
     return read == p && !(*read == base);
   };
   CHECK(changed([](Provenance& p) { p.version += "x"; }));
+  CHECK(changed([](Provenance& p) { p.build += "x"; }));
   CHECK(changed([](Provenance& p) { p.argv.push_back("x"); }));
   CHECK(changed([](Provenance& p) { p.seeds[1] = 0; }));
   CHECK(changed([](Provenance& p) { p.inputs[1].path += "x"; }));
@@ -60,6 +65,7 @@ TEST_CASE("each field makes a difference") {
   CHECK(changed([](Provenance& p) { p.sampler += "x"; }));
   CHECK(changed([](Provenance& p) { p.steps = 1; }));
   CHECK(changed([](Provenance& p) { p.cfg_scale = 0.1; }));
+  CHECK(changed([](Provenance& p) { p.denoising_strength = 0.5; }));
   CHECK(changed([](Provenance& p) { p.width = 1; }));
   CHECK(changed([](Provenance& p) { p.height = 1; }));
   CHECK(changed([](Provenance& p) { p.device += "x"; }));
@@ -73,8 +79,55 @@ TEST_CASE("the parameters text has the form that other programs read") {
   CHECK(*find_text(chunks, "parameters") ==
         "ein H\xC3\xBCgel\n"
         "Negative prompt: gray\n"
-        "Steps: 300, Sampler: ddpm, CFG scale: 4.7, Seed: 7, Size: 28x30, Model hash: 0123456789, "
+        "Steps: 300, Sampler: DDPM, CFG scale: 4.7, Seed: 7, Size: 28x30, "
+        "Denoising strength: 0.69, RNG: Philox, Model hash: 0123456789, "
         "Model: mnist-class, Version: ebb 0.1.0");
+}
+
+TEST_CASE("samplers have the names that other programs know") {
+  const std::vector<std::pair<std::string, std::string>> names = {{"ddpm", "DDPM"},
+                                                                  {"ddim", "DDIM"},
+                                                                  {"dpm++", "DPM++ 2M"},
+                                                                  {"euler", "Euler"},
+                                                                  {"heun", "Heun"}};
+  CHECK(names.size() == sampler_names().size());
+  for (const auto& [name, title] : names) {
+    Provenance p = sample();
+    p.sampler = name;
+    CHECK_THAT(to_text_chunks(p)[0].text, Contains("Sampler: " + title + ","));
+    CHECK(parse_provenance(to_text_chunks(p), "x.png")->sampler == name);
+  }
+}
+
+TEST_CASE("what nothing was sampled for has the three pairs that make it settings") {
+  Provenance p;
+  p.version = "0.1.0";
+  p.argv = {"ebb", "test-image", "tower"};
+  p.width = p.height = 200;
+  CHECK(to_text_chunks(p)[0].text == "Size: 200x200, Version: ebb 0.1.0, Command: test-image");
+}
+
+TEST_CASE("the canonical command has no path of the program and no flag that changes no pixel") {
+  using Words = std::vector<std::string>;
+  const Words plain = {"ebb", "sample", "--class", "3", "-b", "2"};
+  const std::vector<Words> same = {
+      {"/opt/bin/ebb", "sample", "--class", "3", "-b", "2"},
+      {"ebb", "sample", "-o", "x.png", "--class", "3", "-b", "2"},
+      {"ebb", "sample", "-ox.png", "--class", "3", "-b", "2"},
+      {"ebb", "sample", "--output", "x.png", "--class", "3", "-b", "2"},
+      {"ebb", "sample", "--output=x.png", "--class", "3", "-b", "2"},
+      {"ebb", "sample", "--class", "3", "--force", "-b", "2", "--json", "--profile"},
+      {"ebb", "sample", "--threads", "4", "--class", "3", "-b", "2", "--threads=1"},
+      {"ebb", "sample", "--batch_size", "4", "--class", "3", "--batch-size=9", "-b", "2"},
+      {"ebb", "sample", "--class", "3", "-b", "2", "--progress", "none", "-o", "-"},
+  };
+  for (const Words& command : same) CHECK(canonical_command(command) == plain);
+  const Words kept = {"ebb", "edit", "-i", "--force.png", "--grid", "--gif", "a.gif", "-s=4"};
+  CHECK(canonical_command(kept) == kept);
+  const Words behind = {"ebb", "plot", "--", "-o", "--force"};
+  CHECK(canonical_command(behind) == behind);
+  CHECK(canonical_command({"ebb", "sample", "-o"}) == Words{"ebb", "sample"});
+  CHECK(canonical_command({}) == Words{"ebb"});
 }
 
 TEST_CASE("the parameters text leaves out what is unknown and quotes separators") {

@@ -203,7 +203,7 @@ class Inpaint(Combine):
             self.generate("inpaint", "-i", "in.png", "--mask", name, *FAST[:2], "-o", f"by_{name[:4]}.png")
         self.assertEqual(pixels(self.dir / "by_mask.png"), pixels(self.dir / "by_left.png"))
 
-    def test_resampling_walks_more_steps(self) -> None:
+    def test_resampling_takes_more_steps(self) -> None:
         plain = ("inpaint", "-i", "in.png", "--mask", "top", "--steps", 6)
         self.generate(*plain, "-o", "plain.png")
         self.generate(*plain, "--resample", 3, "--jump", 2, "-o", "again.png")
@@ -224,7 +224,7 @@ class Inpaint(Combine):
 class Anagram(Combine):
     def test_a_flip_is_drawn_again_by_exchanged_prompts(self) -> None:
         # What 3 upright and 8 upside down draw from noise is what 8 and 3 draw seen the other way,
-        # so only the view may tell the two apart.
+        # so only the view may make the two differ.
         self.generate("anagram", "--prompts", 3, 8, "--view", "flip", *FAST[:2], "-o", "a.png")
         self.generate("anagram", "--prompts", "three", "a photo of an eight", "--views", "identity",
                   "flip", *FAST[:2], "-o", "b.png")  # fmt: skip

@@ -32,7 +32,7 @@ class Eval(EbbTest):
     def setUp(self) -> None:
         super().setUp()  # m.safetensors: a class model
         write_mnist(self.dir / "mnist")
-        write_model(self.dir / "judge.safetensors", "mnist_judge", {"type": "classify"})
+        write_model(self.dir / "classifier.safetensors", "mnist_judge", {"type": "classify"})
         write_model(self.dir / "denoiser.safetensors", "mnist_denoiser", DENOISE)
         write_model(self.dir / "time.safetensors", "mnist_time_multiply", {"type": "flow"})
 
@@ -43,7 +43,7 @@ class Eval(EbbTest):
         return self.ebb("eval", f"{model}.safetensors", *place, *arguments, rc=rc)
 
     def generate(
-        self, model: str, *arguments, classifier: str = "judge.safetensors", **options
+        self, model: str, *arguments, classifier: str = "classifier.safetensors", **options
     ) -> subprocess.CompletedProcess:
         few = ["--classifier", classifier, "--samples", 4, "--steps", 2]
         return self.eval(model, *few, *arguments, **options)
@@ -87,25 +87,25 @@ class Eval(EbbTest):
         self.assertIn("PSNR dB", self.eval("denoiser", "--images", 5).stdout)
 
     def test_a_classifier_has_a_confusion_matrix(self) -> None:
-        found = json.loads(self.eval("judge", "--json").stdout)
+        found = json.loads(self.eval("classifier", "--json").stdout)
         rows = found["confusion"]
         self.assertEqual(sum(row[f"read_as_{k}"] for row in rows for k in range(10)), 20)
         right = sum(row[f"read_as_{k}"] for k, row in enumerate(rows))
         self.assertAlmostEqual(found["accuracy"], right / 20)
 
     def test_a_plot_is_written_once(self) -> None:
-        for model in ("denoiser", "judge"):
+        for model in ("denoiser", "classifier"):
             self.eval(model, "--images", 5, "--plot", f"{model}.png")
             self.assertTrue((self.dir / f"{model}.png").read_bytes().startswith(b"\x89PNG"))
-        self.assertIn("judge.png", self.eval("judge", "--plot", "judge.png", rc=4).stderr)
-        self.eval("judge", "--plot", "judge.png", "--force")
+        self.assertIn("classifier.png", self.eval("classifier", "--plot", "classifier.png", rc=4).stderr)
+        self.eval("classifier", "--plot", "classifier.png", "--force")
         self.generate("m", "--images", 1, "--trials", 1, "--cfg-scales", "1,5", "--plot", "m.png")
         self.assertTrue((self.dir / "m.png").exists())
 
     def test_flags_without_a_meaning_for_the_model_end_with_2(self) -> None:
         for model, flags in [
-            ("denoiser", ["--samples", 4]), ("judge", ["--steps", "3"]),
-            ("judge", ["--sigmas", "1"]), ("m", ["--sigmas", "1"]), ("time", ["--trials", 2]),
+            ("denoiser", ["--samples", 4]), ("classifier", ["--steps", "3"]),
+            ("classifier", ["--sigmas", "1"]), ("m", ["--sigmas", "1"]), ("time", ["--trials", 2]),
             ("time", ["--images", 2]), ("denoiser", ["--sampler", "ddim"]),
         ]:
             message = self.eval(model, *flags, rc=2).stderr
@@ -135,7 +135,7 @@ class Eval(EbbTest):
 
     def test_missing_files_end_with_4(self) -> None:
         self.eval("no_such_model", rc=4)
-        self.generate("m", classifier="no-such-judge", rc=4)
+        self.generate("m", classifier="no-such-classifier", rc=4)
         self.assertIn("--data nowhere", self.eval("denoiser", data="nowhere", rc=4).stderr)
 
     def test_a_model_that_answers_with_nan_ends_with_6(self) -> None:

@@ -275,7 +275,7 @@ class Data(EbbTest):
         self.assertEqual(self.names(), {"d.safetensors", "in.png"})
 
     def test_few_images_are_no_internal_error_and_make_no_nan(self) -> None:
-        write_model(self.dir / "judge.safetensors", "mnist_judge", {"type": "classify"})
+        write_model(self.dir / "classifier.safetensors", "mnist_judge", {"type": "classify"})
         for count in (1, 5):
             data = self.dir / f"d{count}"
             data.mkdir()
@@ -283,11 +283,11 @@ class Data(EbbTest):
                 (data / f"{split}-images-idx3-ubyte").write_bytes(idx_images(count, 28, 28))
                 (data / f"{split}-labels-idx1-ubyte").write_bytes(idx_labels(range(count)))
             few = ["--samples", 2, "--steps", 2, "--cfg-scales", 1, "--trials", 1, "--threads", 1]
-            done = self.ebb("eval", "m.safetensors", "--classifier", "judge.safetensors", "--data", data.name,
+            done = self.ebb("eval", "m.safetensors", "--classifier", "classifier.safetensors", "--data", data.name,
                             *few, "--plot", f"p{count}.png")  # fmt: skip
             self.assertNotIn("nan", done.stdout)
             self.assertEqual("Frechet is left out" in done.stdout, count == 1)
-            done = self.ebb("eval", "judge.safetensors", "--data", data.name, "--threads", 1)
+            done = self.ebb("eval", "classifier.safetensors", "--data", data.name, "--threads", 1)
             self.assertNotIn("nan", done.stdout)
             self.assertRegex(done.stdout, r"(?m)^  9 .* -$")
 

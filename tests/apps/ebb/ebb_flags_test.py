@@ -117,7 +117,12 @@ class BadFlags(EbbTest):
             self.assertNotRegex(self.ebb(*arguments, rc=2).stderr, r"[\x00-\x09\x0b-\x1f]")
 
     def test_help_and_version_are_answers_not_errors(self) -> None:
-        self.assertRegex(self.ebb("--version").stdout, r"\Aebb \d+\.\d+\.\d+\n\Z")
+        version = self.ebb("--version").stdout.splitlines()
+        self.assertRegex(version[0], r"\Aebb \d+\.\d+\.\d+\Z")  # this line is for programs
+        self.assertRegex(version[1], r"\Abuild (of no commit|[0-9a-f]{7,}\+?, \d{4}-\d\d-\d\d), "
+                                     r"(GNU|Clang) [\d.]+, \w+, \w+-linux\Z")  # fmt: skip
+        self.assertRegex(version[2], r"\Acpu .+; cuda (none|[\d.]+); highway [\d.]+, spng [\d.]+, ")
+        self.assertEqual(len(version), 3)
         self.assertIn("sample", self.ebb("--help").stdout)
         for command in ("sample", "compare", "inspect", "info", "devices"):
             self.assertIn("Usage: ebb " + command, self.ebb(command, "--help").stdout)

@@ -36,7 +36,7 @@ class ReportTest(EbbTest):
         commands = {html.unescape(text) for text in COMMAND.findall(page)}
         self.assertEqual(commands, {" ".join(provenance(file)["argv"]) for file in files})
         self.assertIn("seeds 180 to 189", page)
-        self.assertTrue(any("--threads 1 --kernels direct" in command for command in commands))
+        self.assertTrue(any("--seed 180 --kernels direct" in command for command in commands))
 
     def test_rerun_makes_every_figure_again_byte_for_byte(self) -> None:
         self.report("-o", "out", "--seed", "7")

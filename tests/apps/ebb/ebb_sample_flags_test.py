@@ -57,7 +57,7 @@ class SampleJob(EbbTest):
                 for path in made:
                     facts = provenance(path)
                     number = int(path.stem.rsplit("_", 1)[1])
-                    self.assertEqual(facts["argv"][1:], command)
+                    self.assertEqual(facts["argv"], ["ebb", *words])
                     self.assertEqual(facts["seeds"], [SEED + number % IMAGES])
                     model = "flow" if name.startswith("flow") else "mnist-class"
                     self.assertEqual(

@@ -12,7 +12,7 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-// What `ebb info ...` prints.
+// Output of `ebb info ...`.
 std::string run_info(std::vector<std::string> arguments) {
   std::ostringstream out, err;
   arguments.insert(arguments.begin(), {"ebb", "info"});

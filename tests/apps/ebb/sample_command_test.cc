@@ -5,6 +5,7 @@
 
 #include "apps/ebb/commands.h"
 #include "base/error.h"
+#include "diffusion/model_file.h"
 #include "diffusion/pipeline.h"
 #include "image/png.h"
 #include "testing/catch.h"
@@ -32,7 +33,7 @@ struct Bench {
   std::string run(std::vector<std::string> arguments) const {
     std::ostringstream out, err;
     arguments.insert(arguments.begin(), "ebb");
-    run_command({.arguments = arguments, .out = out, .err = err, .shows_progress = false});
+    run_command({.arguments = arguments, .out = out, .err = err, .progress = ProgressMode::kNone});
     CHECK(err.str() == "");
     return out.str();
   }
@@ -52,7 +53,7 @@ TEST_CASE("the pipeline gives the pixels of ebb sample") {
                    "--cfg-scale", cat(scale),  "-p",        "7",         "-b",    "3",       "-s",
                    "11",          "--threads", "1",         "-o",        output,  "--force"});
     CHECK_THAT(printed, Contains("s_0.png") && Contains("3 images in "));
-    const Pipeline pipeline(*bench.context, load_model(*bench.context, bench.model),
+    const Pipeline pipeline(*bench.context, Model::load(*bench.context, bench.model),
                             {.sampler = sampler, .steps = 6});
     const std::vector<Image> images =
         pipeline.generate({.prompts = {"7"}, .images = 3, .guidance_scale = scale, .seed = 11});

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kImages = 37;
 
-// Image i is filled with the value i, so that an image tells which one it is; its label is i % 10.
+// Image i is filled with the value i, so that an image identifies itself; its label is i % 10.
 MnistDataset numbered_images() {
   MnistDataset data{.count = kImages, .images = {}, .labels = {}, .fingerprint = "numbered"};
   for (int64_t i = 0; i < kImages; ++i) {
@@ -29,7 +29,7 @@ TrainConfig config_of(TrainModel model, Preset preset = Preset::kFa24) {
   return config;
 }
 
-// Which images a batch of the denoiser holds: its targets are the clean images.
+// The images of a denoiser's batch: its targets are the clean images.
 std::vector<int64_t> image_numbers(const Batch& batch) {
   const std::vector<float> target = batch.target.to_host();
   std::vector<int64_t> numbers;
@@ -67,7 +67,7 @@ TEST_CASE("an epoch visits every image once, each epoch in another order") {
   CHECK_FALSE(std::is_sorted(first.begin(), first.end()));
 }
 
-TEST_CASE("a batch depends on its step alone, not on the batches drawn before") {
+TEST_CASE("a batch depends on its step alone, not on the batches before it") {
   const auto context = test::cpu_context();
   const MnistDataset data = numbered_images();
   for (TrainModel model : {TrainModel::kDenoiser, TrainModel::kTime, TrainModel::kClass}) {

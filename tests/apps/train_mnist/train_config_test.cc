@@ -7,7 +7,7 @@
 namespace ebb {
 namespace {
 
-TEST_CASE("an edition's settings are the assignment's") {
+TEST_CASE("a preset's settings are the assignment's") {
   const TrainConfig denoiser = preset_config(TrainModel::kDenoiser, Preset::kFa24);
   CHECK(denoiser.objective.type == ObjectiveType::kDenoise);
   CHECK(denoiser.objective.sigma == 0.5);
@@ -48,7 +48,7 @@ TEST_CASE("the classifier has settings of its own") {
   CHECK(describe_difference(to_json(other), to_json(classifier)).starts_with("max_rotation is 3"));
 }
 
-TEST_CASE("samples are shown where the edition asks for them") {
+TEST_CASE("sample grids come at the preset's epochs") {
   CHECK(sample_epochs(Preset::kFa24, 20) == std::vector<int64_t>{1, 5, 20});
   CHECK(sample_epochs(Preset::kSp25, 10) == std::vector<int64_t>{5, 10});
 }

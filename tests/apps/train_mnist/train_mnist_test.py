@@ -20,8 +20,6 @@ import unittest
 from pathlib import Path
 
 TRAIN = ""
-# Threads that spin at barriers would make these many tiny kernels crawl on a busy machine.
-ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 SMALL = ["--hidden", "4", "--batch-size", "16", "--device", "cpu"]
 NO_SAMPLES = ["--sample-every", "100000"]
 EPOCHS = "100000"  # part of a run's configuration: its learning rate follows from it
@@ -77,7 +75,7 @@ class TrainMnist(unittest.TestCase):
 
     def train(self, output: str, *flags: str, model: str = "class", code: int = 0) -> str:
         done = subprocess.run(self.command(output, *flags, model=model), capture_output=True,
-                              text=True, timeout=PATIENCE, check=False, env=ENVIRONMENT)
+                              text=True, timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr
 
@@ -98,8 +96,7 @@ class TrainMnist(unittest.TestCase):
         However long this test then waits for its turn on a busy machine, the trainer is not done.
         """
         process = subprocess.Popen(self.command(output, *ENDLESS, *flags),
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   env=ENVIRONMENT)
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         deadline = time.monotonic() + PATIENCE
@@ -118,7 +115,7 @@ class TrainMnist(unittest.TestCase):
         flags = ["--ema-decay", "0.9"]
         code = self.interrupt("killed", signal.SIGKILL, *flags, "--threads", "1")
         self.assertEqual(code, -signal.SIGKILL)
-        # Its length is settled afterwards: nobody knows where the signal struck.
+        # Its length is settled afterwards: the signal's position is unknown.
         flags += ["--epochs", EPOCHS, "--max-steps", str(self.newest_step("killed") + 20)]
         self.train("whole", *flags, "--threads", "1")
         self.train("killed", *flags, "--threads", "2", "--resume", "auto")
@@ -161,7 +158,7 @@ class TrainMnist(unittest.TestCase):
                    str(self.root / "twice"), "--hidden", "256", "--batch-size", "96", "--threads",
                    "1", *NO_SAMPLES]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                   text=True, env=ENVIRONMENT)
+                                   text=True)
         self.addCleanup(process.kill)
         deadline = time.monotonic() + PATIENCE
         while not (self.root / "twice" / "log.jsonl").exists():
@@ -179,10 +176,10 @@ class TrainMnist(unittest.TestCase):
     def test_a_stop_while_samples_are_drawn_ends_them_and_resuming_makes_them_up(self) -> None:
         flags = ["--epochs", "3", "--timesteps", "5000", "--sample-every", "1"]
         process = subprocess.Popen(self.command("run", *flags), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+                                   stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.kill)
         deadline = time.monotonic() + PATIENCE
-        while not (self.root / "run" / "loss.png").exists():  # drawn just before the samples
+        while not (self.root / "run" / "loss.png").exists():  # written just before the samples
             self.assertIsNone(process.poll())
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.005)
@@ -197,8 +194,7 @@ class TrainMnist(unittest.TestCase):
         flags = ["--epochs", "2", "--seed", "5"]
         self.train("whole", *flags, model="classifier")
         process = subprocess.Popen(self.command("run", *flags, model="classifier"),
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   env=ENVIRONMENT)
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(process.kill)
         log = self.root / "run" / "log.jsonl"
         deadline = time.monotonic() + PATIENCE
@@ -329,7 +325,7 @@ class TrainMnist(unittest.TestCase):
         header = json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])
         training = json.loads(header["__metadata__"]["ebb.training"])
         self.assertEqual(training["test_accuracies"], measured)
-        self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to tell apart
+        self.assertGreater(measured[-1], 0.8)  # the bars of write_dataset are easy to distinguish
         self.assertIn(f"epoch 10: test accuracy {100 * measured[-1]:.2f} %", message)
         self.train("halves", *flags, "--max-steps", "9", model="classifier")
         self.train("halves", *flags, "--resume", "auto", "--threads", "2", model="classifier")
@@ -365,8 +361,7 @@ class TrainMnist(unittest.TestCase):
         before = {p.name for p in directory.glob("checkpoint-*")}
         limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash",
                    *self.command("run", "--max-steps", "4", "--resume", "auto")]
-        done = subprocess.run(limited, capture_output=True, text=True, check=False,
-                              env=ENVIRONMENT)
+        done = subprocess.run(limited, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 4, done.stderr)
         self.assertEqual({p.name for p in directory.glob("checkpoint-*")}, before)
         self.assertEqual(list(directory.glob(".*.tmp")), [])

@@ -73,7 +73,7 @@ TEST_CASE("an image gets the same prediction in any batch") {
   }
 }
 
-TEST_CASE("a data set is judged as its pixels over 255") {
+TEST_CASE("a data set is classified as its pixels over 255") {
   SavedClassifier saved;
   DigitClassifier classifier = saved.classifier();
   MnistDataset data{
@@ -86,7 +86,7 @@ TEST_CASE("a data set is judged as its pixels over 255") {
   CHECK(as_data.labels == as_images.labels);
 }
 
-TEST_CASE("values beyond black and white are judged as written images show them") {
+TEST_CASE("values beyond black and white are classified as written images show them") {
   SavedClassifier saved;
   DigitClassifier classifier = saved.classifier();
   const std::vector<float> wild = saved.random.uniform(kPixels, -1, 2);
@@ -118,7 +118,7 @@ TEST_CASE("accuracy is the share of equal labels") {
 TEST_CASE("a classifier loads from its file; other models and damaged files are refused") {
   SavedClassifier saved;
   const test::TempDir dir;
-  const std::string path = dir / "judge.safetensors";
+  const std::string path = dir / "classifier.safetensors";
   const auto save = [&](const Network& network, const TensorMap& params, ObjectiveType type) {
     save_model(path, network, {.type = type}, params, {}, DType::kF32);
   };

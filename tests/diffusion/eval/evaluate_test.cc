@@ -27,11 +27,11 @@ struct Bench {
       make_network(R"({"name": "mnist_judge", "hidden": 4, "classes": 10})", "test");
   DigitClassifier classifier{*context, classifier_network,
                              test::random_params(*context, classifier_network, 3)};
-  std::vector<double> told;  // progress
+  std::vector<double> shares;
   Report report;
 
-  LoadedModel model(const std::string& conditioning, const Objective& objective) {
-    LoadedModel model;
+  Model model(const std::string& conditioning, const Objective& objective) {
+    Model model;
     model.path = "model.safetensors";
     model.network = make_network(test::mnist_config(conditioning, "add", 4), "test");
     model.objective = objective;
@@ -39,17 +39,17 @@ struct Bench {
     return model;
   }
   EvaluateProgress progress() {
-    return [this](double share) { told.push_back(share); };
+    return [this](double share) { shares.push_back(share); };
   }
   MnistDataset data(MnistSplit split) const { return load_mnist(files.path(), split); }
 };
 
 // Rises from 0 to 1 and never falls.
-void check_progress(const std::vector<double>& told) {
-  REQUIRE_FALSE(told.empty());
-  CHECK(std::is_sorted(told.begin(), told.end()));
-  CHECK(told.front() >= 0);
-  CHECK(told.back() == Approx(1).epsilon(1e-9));
+void check_progress(const std::vector<double>& shares) {
+  REQUIRE_FALSE(shares.empty());
+  CHECK(std::is_sorted(shares.begin(), shares.end()));
+  CHECK(shares.front() >= 0);
+  CHECK(shares.back() == Approx(1).epsilon(1e-9));
 }
 
 const ReportTable& table_of(const Report& report, const std::string& key) {
@@ -83,16 +83,16 @@ TEST_CASE("test images are spread evenly over their set") {
   CHECK(to_floats(std::vector<uint8_t>{0, 51, 255}) == std::vector<float>{0, 0.2f, 1});
 }
 
-TEST_CASE("a denoiser's figures are those of its answers to each noised test image") {
+TEST_CASE("a denoiser's metrics are those of its predictions for each noisy test image") {
   Bench bench;
-  const LoadedModel model = bench.model("none", {.type = ObjectiveType::kDenoise, .sigma = 0.5});
+  const Model model = bench.model("none", {.type = ObjectiveType::kDenoise, .sigma = 0.5});
   const EvaluateRequest request{.data = bench.files.path(),
                                 .images = 35,  // more than one batch of 32
                                 .sigmas = {0, 0.7},
                                 .settings = {},
                                 .seed = 11};
   evaluate_denoiser(*bench.context, model, request, bench.progress(), bench.report);
-  check_progress(bench.told);
+  check_progress(bench.shares);
   const ReportTable& table = table_of(bench.report, "denoising");
   REQUIRE(table.rows.size() == 2);
 
@@ -109,14 +109,14 @@ TEST_CASE("a denoiser's figures are those of its answers to each noised test ima
     }
     EagerOps ops(*bench.context, model.params);
     const Value x = ops.input(test::tensor_of(*bench.context, {35, 28, 28, 1}, noisy));
-    const std::vector<float> answers = ops.tensor(model.network.forward(ops, {x})).to_host();
+    const std::vector<float> predictions = ops.tensor(model.network.forward(ops, {x})).to_host();
     double mse = 0, noisy_mse = 0, ssim = 0;
     for (size_t i = 0; i < clean.size(); ++i) {
-      mse += std::pow(static_cast<double>(answers[i]) - clean[i], 2) / clean.size();
+      mse += std::pow(static_cast<double>(predictions[i]) - clean[i], 2) / clean.size();
       noisy_mse += std::pow(static_cast<double>(noisy[i]) - clean[i], 2) / clean.size();
     }
     for (int64_t n = 0; n < 35; ++n) {
-      ssim += structural_similarity(std::span(answers).subspan(n * kPixels, kPixels),
+      ssim += structural_similarity(std::span(predictions).subspan(n * kPixels, kPixels),
                                     std::span(clean).subspan(n * kPixels, kPixels), 28, 28) /
               35;
     }
@@ -134,14 +134,14 @@ TEST_CASE("a denoiser's figures are those of its answers to each noised test ima
 
 TEST_CASE("a denoiser of pure noise is measured against the mean training image") {
   Bench bench;
-  LoadedModel model = bench.model("none", {.type = ObjectiveType::kPureNoise});
-  // A network that answers with a constant: the last layer's weights are zero.
+  Model model = bench.model("none", {.type = ObjectiveType::kPureNoise});
+  // A network with a constant output: the last layer's weights are zero.
   model.params["out.weight"].fill_zero();
   model.params["out.bias"] = test::tensor_of(*bench.context, {1}, {0.25f});
   evaluate_denoiser(*bench.context, model,
                     {.data = bench.files.path(), .images = 40, .sigmas = {}, .settings = {}},
                     bench.progress(), bench.report);
-  check_progress(bench.told);
+  check_progress(bench.shares);
   const MnistDataset train = bench.data(MnistSplit::kTrain), test = bench.data(MnistSplit::kTest);
   std::vector<double> mean(kPixels, 0.0);
   for (size_t i = 0; i < train.images.size(); ++i) {
@@ -162,10 +162,10 @@ TEST_CASE("a denoiser of pure noise is measured against the mean training image"
   CHECK(number(table, 2, "mse") == Approx(variance).epsilon(1e-5));
 }
 
-TEST_CASE("drawn digits are judged with the class they were asked for") {
+TEST_CASE("generated digits are scored against their requested class") {
   Bench bench;
   const Objective objective{.type = ObjectiveType::kDdpm, .timesteps = 20};
-  const LoadedModel model = bench.model("class", objective);
+  const Model model = bench.model("class", objective);
   const EvaluateRequest request{
       .data = bench.files.path(),
       .images = 9,
@@ -177,7 +177,7 @@ TEST_CASE("drawn digits are judged with the class they were asked for") {
       .batch_size = 10};
   evaluate_samples(*bench.context, model, bench.classifier, request, bench.progress(),
                    bench.report);
-  check_progress(bench.told);
+  check_progress(bench.shares);
   const ReportTable& table = table_of(bench.report, "samples");
   const ReportTable& digits = table_of(bench.report, "digits");
   REQUIRE(table.rows.size() == 4);  // test images, noise, two settings
@@ -224,7 +224,7 @@ TEST_CASE("drawn digits are judged with the class they were asked for") {
 TEST_CASE("a copied training image counts as near") {
   // A model that draws nothing but black, and a training set that holds a black image.
   Bench bench;
-  LoadedModel model = bench.model("time", {.type = ObjectiveType::kFlow});
+  Model model = bench.model("time", {.type = ObjectiveType::kFlow});
   const std::string path = bench.files.path() + "/train-images-idx3-ubyte";
   std::string bytes = test::get_file(path);
   std::fill_n(bytes.begin() + 16, kPixels, '\0');
@@ -250,7 +250,7 @@ TEST_CASE("a classifier's confusion matrix counts every test image once") {
   evaluate_classifier(bench.classifier,
                       {.data = bench.files.path(), .images = 40, .sigmas = {}, .settings = {}},
                       bench.progress(), bench.report);
-  check_progress(bench.told);
+  check_progress(bench.shares);
   const MnistDataset test = bench.data(MnistSplit::kTest);
   const std::vector<int64_t> labels = bench.classifier(test).labels;
   const ReportTable& table = table_of(bench.report, "confusion");

@@ -196,7 +196,7 @@ TEST_CASE("quantiles lie between neighbors") {
 
 struct ClassModel {
   std::unique_ptr<Context> context = test::cpu_context();
-  LoadedModel model;
+  Model model;
 
   explicit ClassModel(const Objective& objective) {
     model.path = "model.safetensors";
@@ -206,7 +206,7 @@ struct ClassModel {
   }
 
   // One class, one image, one noise level, layer by layer.
-  std::vector<double> answer(const std::vector<float>& x, double t, int64_t label) {
+  std::vector<double> prediction(const std::vector<float>& x, double t, int64_t label) {
     EagerOps ops(*context, model.params);
     std::vector<float> one_hot(10, 0.0f);
     one_hot[label] = 1;
@@ -224,7 +224,7 @@ struct ClassModel {
   }
 };
 
-TEST_CASE("the diffusion classifier's errors are those of one question at a time") {
+TEST_CASE("the diffusion classifier's errors are those of one evaluation at a time") {
   constexpr int64_t kImages = 10, kTrials = 3, kFirstSeed = 40;  // more than one batch of 8
   for (const Objective& objective : {Objective{.type = ObjectiveType::kDdpm, .timesteps = 50},
                                      Objective{.type = ObjectiveType::kFlow}}) {
@@ -232,12 +232,12 @@ TEST_CASE("the diffusion classifier's errors are those of one question at a time
     const bool flow = objective.type == ObjectiveType::kFlow;
     INFO(to_string(objective.type));
     const std::vector<float> images = test::RandomData(5).uniform(kImages * 784);
-    std::vector<int64_t> told;
+    std::vector<int64_t> progress;
     const std::vector<double> errors =
         diffusion_errors(*c.context, c.model, images, {.trials = kTrials, .first_seed = kFirstSeed},
-                         [&](int64_t done) { told.push_back(done); });
+                         [&](int64_t done) { progress.push_back(done); });
     REQUIRE(errors.size() == kImages * 10);
-    CHECK(told == std::vector<int64_t>{8, 16, 24, 26, 28, 30});
+    CHECK(progress == std::vector<int64_t>{8, 16, 24, 26, 28, 30});
     for (const int64_t image : {0, 7, 9}) {
       for (const int64_t label : {0, 4, 9}) {
         double expected = 0;
@@ -253,13 +253,13 @@ TEST_CASE("the diffusion classifier's errors are those of one question at a time
             x_t[p] = static_cast<float>(flow ? (1 - t) * eps[p] + t * x
                                              : std::sqrt(ab) * x + std::sqrt(1 - ab) * eps[p]);
           }
-          const std::vector<double> answer = c.answer(x_t, t, label);
+          const std::vector<double> prediction = c.prediction(x_t, t, label);
           for (int64_t p = 0; p < 784; ++p) {
             const double target = flow ? images[image * 784 + p] - eps[p] : eps[p];
-            expected += (target - answer[p]) * (target - answer[p]);
+            expected += (target - prediction[p]) * (target - prediction[p]);
           }
         }
-        // f32 answers, and batch norm folded into the weights.
+        // f32 predictions, and batch norm folded into the weights.
         CHECK(errors[image * 10 + label] == Approx(expected).epsilon(1e-5));
       }
     }
@@ -273,11 +273,11 @@ TEST_CASE("the class of least error is chosen, the first of equals") {
 TEST_CASE("a model without classes cannot classify, one that diverged has no errors") {
   ClassModel c({.type = ObjectiveType::kDdpm, .timesteps = 50});
   const std::vector<float> image(784, 0.5f);
-  const auto ask = [&] { diffusion_errors(*c.context, c.model, image, {}, [](int64_t) {}); };
+  const auto classify = [&] { diffusion_errors(*c.context, c.model, image, {}, [](int64_t) {}); };
   c.model.params["out.bias"] = test::tensor_of(*c.context, {1}, {std::nanf("")});
-  CHECK_THROWS_AS(ask(), DivergedError);
+  CHECK_THROWS_AS(classify(), DivergedError);
   c.model.network = make_network(test::mnist_config("time", "add", 4), "test");
-  CHECK_THAT(test::message_of<UsageError>(ask),
+  CHECK_THAT(test::message_of<UsageError>(classify),
              Catch::Matchers::Contains("model.safetensors: takes no class"));
 }
 

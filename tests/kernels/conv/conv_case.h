@@ -48,7 +48,7 @@ struct ConvOptions {
   bool modulates() const { return scale_n > 0 || shift_n > 0; }
 };
 
-// What an output is multiplied by, and what is added to it, after the activation.
+// Scale and shift of an output after the activation.
 struct Modulation {
   double scale = 1, shift = 0;
 };
@@ -148,7 +148,7 @@ class ConvCase {
   }
 
   ConvGeometry g;
-  ConvMath math;  // what the kernels are told
+  ConvMath math;  // passed to the kernels
   std::vector<float> x, dy, w, bias, residual, scale, shift;
 
  private:

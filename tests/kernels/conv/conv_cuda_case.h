@@ -52,7 +52,7 @@ inline std::vector<float> round_to(const std::vector<float>& values, DType dtype
 
 class ConvCudaCase {
  public:
-  // stream: what the kernels are told, its conv_math and device in particular.
+  // stream: passed to the kernels, with its conv_math and device.
   ConvCudaCase(const ConvGeometry& geometry, DType dtype, const KernelStream& stream = {},
                const KernelTable& table = emu_kernels())
       : data(geometry), g(geometry), dtype_(dtype), stream_(stream), table_(&table) {

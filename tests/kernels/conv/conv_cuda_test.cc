@@ -63,7 +63,7 @@ struct Kernels {
   ConvMath math;
   bool large_tiles = false;
 
-  // Of a GPU that any number of blocks fills, the tiles are the largest.
+  // A GPU that any number of blocks fills (sm_count 0) gets the largest tiles.
   KernelStream stream() const {
     KernelStream stream{.conv_math = math};
     if (large_tiles) stream.device.sm_count = 0;
@@ -168,7 +168,7 @@ void check_forward(const ConvCudaCase& conv, const Kernels& kernels,
     if (options.residual_n > 0) {
       sum.add(conv.data.residual[i / image % options.residual_n * image + i % image]);
     }
-    // Activations have slope at most 1.13 and an error of their own of 4e-7.
+    // Activations have derivatives of at most 1.13 and an error of their own of 4e-7.
     const bool activated = options.activation != Activation::kNone;
     const double limit = 1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2, kernels) +
                          (activated ? 4e-7 * std::max(1.0, std::abs(sum.value)) : 0);
@@ -223,11 +223,11 @@ struct ChannelMoments {
 void check_moments(const std::vector<float>& values, const std::vector<RowMoments>& moments,
                    int64_t channels) {
   for (int64_t o = 0; o < channels; ++o) {
-    ChannelMoments told, own;
+    ChannelMoments reported, own;
     for (size_t k = o; k < moments.size(); k += channels) {
       const RowMoments& chunk = moments[k];
       CHECK(chunk.count <= 64);
-      told.join(chunk.count, static_cast<double>(chunk.mean) + chunk.rest, chunk.m2);
+      reported.join(chunk.count, static_cast<double>(chunk.mean) + chunk.rest, chunk.m2);
     }
     double most = 0;  // deviation
     for (size_t i = o; i < values.size(); i += channels) own.join(1, values[i], 0);
@@ -235,26 +235,26 @@ void check_moments(const std::vector<float>& values, const std::vector<RowMoment
       most = std::max(most, std::abs(values[i] - own.mean));
     }
     INFO("channel " << o);
-    CHECK(told.count == own.count);
+    CHECK(reported.count == own.count);
     // Sums of at most 64 deviations in f32, each off by a rounding of its own: sqrt(64) roundings,
     // and 4 for unlucky ones.
     constexpr double kRoundings = 4 * 8 * test::kEps32;
-    CHECK(std::abs(told.mean - own.mean) <= kRoundings * most);
-    CHECK(std::abs(told.m2 - own.m2) <= kRoundings * own.m2);
+    CHECK(std::abs(reported.mean - own.mean) <= kRoundings * most);
+    CHECK(std::abs(reported.m2 - own.m2) <= kRoundings * own.m2);
   }
 }
 
-TEST_CASE("CUDA convolution tells the moments of what it stores") {
+TEST_CASE("CUDA convolution reports the moments of its stored output") {
   for (const ConvShape& shape : kShapes) {
     INFO(shape.name);
     for_each_kernel([&](const Kernels& kernels) {
       const ConvCudaCase conv(shape.geometry(), kernels.dtype, kernels.stream());
       const ConvGeometry& g = conv.g;
       const bool unequal_phases = g.transposed && (g.ho % g.stride != 0 || g.wo % g.stride != 0);
-      const bool tells = !kernels.math.naive && !unequal_phases;
-      REQUIRE((emu_kernels().conv_moment_chunks.fn(g, kernels.dtype, kernels.math) > 0) == tells);
+      const bool reports = !kernels.math.naive && !unequal_phases;
+      REQUIRE((emu_kernels().conv_moment_chunks.fn(g, kernels.dtype, kernels.math) > 0) == reports);
       std::vector<float> all;
-      if (!tells) return all;
+      if (!reports) return all;
       const ConvOptions full{.residual_n = 1, .activation = Activation::kSilu, .scale_n = 1};
       for (const ConvOptions& options : {ConvOptions{}, full}) {
         std::vector<RowMoments> moments;

@@ -19,7 +19,7 @@ namespace ebb {
 namespace {
 
 // Runs a test once for each instruction set that this machine has, with the default choice of
-// algorithms and with direct ones only, which the case is told.
+// algorithms and with direct ones only, as given to the case.
 void for_each_kernel(ConvCase& conv, const std::function<void()>& test) {
   for (const int64_t target : test::simd_levels()) {
     const test::SimdLevel level(target);
@@ -78,7 +78,7 @@ void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums
     if (options.residual_n > 0) {
       sum.add(conv.residual[i / image % options.residual_n * image + i % image]);
     }
-    // Activations have slope at most 1.13 and an error of their own of 3e-7.
+    // Activations have derivatives of at most 1.13 and an error of their own of 3e-7.
     const bool activated = options.activation != Activation::kNone;
     const double limit = 1.13 * sum_limit(sum, g.kh * g.kw * g.c + 2) +
                          (activated ? 3e-7 * std::max(1.0, std::abs(sum.value)) : 0);

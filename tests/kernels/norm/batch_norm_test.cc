@@ -68,7 +68,7 @@ struct Trained {
   std::vector<float> y, mean, rstd, running_mean, running_var;
 };
 
-// Moments of x in chunks that end before these rows, as a producer would tell them.
+// Moments of x in chunks that end before these rows, as a producer would report them.
 std::vector<RowMoments> moments_of(const Problem& p, const std::vector<int64_t>& ends) {
   std::vector<RowMoments> moments;
   int64_t first = 0;
@@ -195,7 +195,7 @@ TEST_CASE("batch_norm: moments from the producer are as good as the rows", "[ker
   CAPTURE(backend.name());
   const Problem p(300, 13, Activation::kGelu), far(300, 13, Activation::kNone, 1e4, 1);
   const std::vector<RowMoments> moments = moments_of(p, {64, 128, 128, 131, 300});
-  if (!backend.emulated()) {  // its convolutions tell none
+  if (!backend.emulated()) {  // its convolutions report none
     CHECK_THROWS_AS(train(p, 1, false, moments), Error);
     return;
   }
@@ -204,14 +204,14 @@ TEST_CASE("batch_norm: moments from the producer are as good as the rows", "[ker
   std::vector<int64_t> every;
   for (int64_t row = 1; row <= 300; ++row) every.push_back(row);
   check_training(p, moments_of(p, every));
-  const Problem many(2100, 3, Activation::kNone);  // more chunks than a block asks for at once
+  const Problem many(2100, 3, Activation::kNone);  // more chunks than a block loads at once
   for (int64_t row = 301; row <= many.rows; ++row) every.push_back(row);
   check_training(many, moments_of(many, every));
-  // It takes what it is told; the means of the chunks differ as before.
+  // It uses the given moments; the means of the chunks differ as before.
   std::vector<RowMoments> other = moments;
   for (RowMoments& m : other) m.m2 *= 4;
-  const Trained own = train(p), told = train(p, 1, false, other);
-  for (size_t c = 0; c < 13; ++c) CHECK(told.rstd[c] < 0.55f * own.rstd[c]);
+  const Trained own = train(p), given = train(p, 1, false, other);
+  for (size_t c = 0; c < 13; ++c) CHECK(given.rstd[c] < 0.55f * own.rstd[c]);
 }
 
 TEST_CASE("batch_norm: a single row keeps everything finite", "[kernels]") {

@@ -147,7 +147,8 @@ TEST_CASE("adam: the shadow is the new parameters in bf16", "[kernels]") {
   CHECK(shadow == to_storage(state.param, DType::kBF16));
 }
 
-TEST_CASE("update_guard: tells finite from not, and how much a gradient is clipped", "[kernels]") {
+TEST_CASE("update_guard: detects values that are not finite, and how much a gradient is clipped",
+          "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const auto guard_of = [](float loss, double sum_squares, double clip_norm) {
     const std::vector<float> losses{loss};

@@ -75,7 +75,7 @@ std::string compare_values(Activation activation, const std::vector<float>& y,
   });
 }
 
-// Slopes are O(1) and cross zero, so their error is absolute, times |dy|.
+// Derivatives are O(1) and cross zero, so their error is absolute, times |dy|.
 std::string compare_gradients(Activation activation, const std::vector<float>& dx,
                               const std::vector<double>& expected, const std::vector<float>& dy) {
   const double slope_error = activation == Activation::kNone ? 0 : 2.5e-7;
@@ -155,7 +155,7 @@ TEST_CASE("activation: the output may be the input", "[kernels]") {
   CHECK(compare_bits(in_place, backward(activation, x, dy)) == "");
 }
 
-TEST_CASE("activation: the reference slope is the derivative of the reference", "[kernels]") {
+TEST_CASE("activation: the reference gradient is the derivative of the reference", "[kernels]") {
   const Activation activation = GENERATE(from_range(kActivations));
   const std::vector<double> x = to_double(grid(-8, 8, 100));
   const auto loss = [&](std::span<const double> at) {

@@ -75,7 +75,7 @@ TEST_CASE("linear_combination: the output may be any term", "[kernels]") {
   CHECK(compare_bits(problem.x[alias], expected) == "");
 }
 
-TEST_CASE("linear_combination: more terms than it has room for are refused", "[kernels]") {
+TEST_CASE("linear_combination: more terms than it supports are rejected", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   LinearCombinationArgs args = {};
   args.terms = LinearCombinationArgs::kMaxTerms + 1;

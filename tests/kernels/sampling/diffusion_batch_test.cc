@@ -184,7 +184,7 @@ TEST_CASE("diffusion_batch: classes are dropped with the given probability", "[k
   CHECK(std::fabs(kDraws - kept - kDraws * drop) <= 4 * deviation);
 }
 
-TEST_CASE("diffusion_batch: outputs that nobody wants may be null", "[kernels]") {
+TEST_CASE("diffusion_batch: unused outputs may be null", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const Dataset data;
   const std::vector<int32_t> indices = {2, 5};

@@ -50,7 +50,7 @@ class Problem {
   double tape_loss() const { return tape_loss_; }
   const DoubleMap& gradients() const { return gradients_; }
 
-  // Of the network with its parameters moved by h along the direction.
+  // With the network's parameters moved by h along the direction.
   double loss(const DoubleMap& direction, double h) const {
     DoubleMap moved = params_;
     for (const auto& [name, v] : direction) {

@@ -162,7 +162,7 @@ TEST_CASE("activations in inference mode are PyTorch's, with and without graph p
   }
 }
 
-// How far a parameter moved.
+// The change of a parameter.
 std::vector<float> change(const Tensor& now, const Tensor& before) {
   std::vector<float> result = now.to_host();
   const std::vector<float> start = before.to_host();
@@ -181,7 +181,7 @@ TEST_CASE("ten Adam steps give PyTorch's losses and parameters", "[autograd]") {
     for (size_t step = 0; step < 10; ++step) {
       const autograd::StepResult result = trainer.step(c.inputs, c.target, 1e-3);
       INFO("step " << step);
-      // The issue asks for 1e-4; PyTorch's f32 and f64 agree within 2e-7.
+      // The limit is 1e-4; PyTorch's f32 and f64 agree within 2e-7.
       CHECK(result.loss == Approx(c.scalar("adam64.losses", step)).epsilon(2e-6));
     }
     for (const ParamSpec& spec : c.specs) {

@@ -10,7 +10,7 @@
 #include "testing/reference_ops.h"
 
 // Every gradient rule against central differences of the double-precision references, through the
-// tape: what it records, passes on and adds up is part of the test.
+// tape: its recording, propagation and accumulation are part of the test.
 namespace ebb {
 namespace {
 
