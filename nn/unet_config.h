@@ -40,7 +40,7 @@ enum class ClassEmbedType {
   kSimpleProjection,  // one Linear of as many
 };
 
-// What both classes have.
+// Fields of both classes.
 struct UNetConfigBase {
   std::optional<std::array<int64_t, 2>> sample_size;  // height, width
   int64_t in_channels = 0;

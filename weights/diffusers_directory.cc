@@ -30,7 +30,7 @@ bool has_directory(const fs::path& path) {
 
 bool is_scheduler(std::string_view name) { return name.ends_with("scheduler"); }
 
-// What a component calls its config.
+// Names of a component's config.
 std::vector<std::string> config_names(std::string_view name) {
   if (is_scheduler(name)) return {kSchedulerConfig};
   if (name == "tokenizer") return {"tokenizer_config.json"};

@@ -75,7 +75,7 @@ std::string describe(const UNetConfig& any) {
       any);
 }
 
-// What would be loaded from a component's weights.
+// Adds the weights that would be loaded for a component.
 void add_weights(InspectReport& entry, InspectReport& warnings, const std::string& directory,
                  const std::string& variant, const LoadLimits& limits) {
   const WeightFiles files = find_weight_files(directory, variant);

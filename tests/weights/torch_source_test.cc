@@ -55,7 +55,7 @@ struct Written {
   }
 };
 
-// What PyTorch wrote, in both forms and nested, is what it holds.
+// The same tensors in both forms and nested.
 TEST_CASE("files of torch.save() hold what PyTorch put there") {
   SafetensorsSource expected(SafetensorsFile::open("tests/golden/checkpoints.safetensors"));
   for (const char* file : {"state_dict.pth", "state_dict_legacy.pt", "training.pt"}) {
