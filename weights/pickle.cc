@@ -335,7 +335,7 @@ Pickle::Id Unpickler::make_parameter(const std::vector<Id>& arguments) {
   return arguments[0];
 }
 
-// What nn.Module.state_dict() leaves on its dict (_metadata): read and dropped.
+// The state that nn.Module.state_dict() leaves on its dict (_metadata) is read and dropped.
 void Unpickler::build() {
   const Id state = pop(), object = pop();
   expect(object, PickleKind::kDict, "BUILD: the object");

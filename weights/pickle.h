@@ -9,8 +9,9 @@
 
 namespace ebb {
 
-// What torch.save() writes for a state_dict, read without running anything: an allow-list of 31
-// opcodes of protocol 2 and of 14 names. A name is only a token; REDUCE is a switch over them.
+// The pickle that torch.save() writes for a state_dict, read without running anything: an
+// allow-list of 31 opcodes of protocol 2 and of 14 names. A name is only a token; REDUCE is a
+// switch over them.
 enum class PickleKind : uint8_t {
   kNone,
   kBool,

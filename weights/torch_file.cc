@@ -169,7 +169,7 @@ std::map<std::string_view, uint64_t> item_sizes(const Pickle& object, const File
   return sizes;
 }
 
-// Where the storages lie behind the pickles: for every key a count of 8 bytes and the elements.
+// Places of the storages behind the pickles: for every key a count of 8 bytes and the elements.
 std::map<std::string_view, StoredBytes> legacy_storages(const FileReader& file,
                                                         const LegacyHead& head) {
   const Pickle& keys = head.keys;

@@ -9,7 +9,7 @@
 
 namespace ebb {
 
-// Where the file keeps a storage.
+// Place of a storage in the file.
 struct StoredBytes {
   uint64_t begin = 0;
   uint64_t bytes = 0;

@@ -141,7 +141,7 @@ std::string joined(const std::set<std::string>& words) {
   return text;
 }
 
-// Of the wanted variant, safetensors first; of the plain files where there is none.
+// Files of the wanted variant, safetensors first; of the plain files where there is none.
 Candidates choose_variant(const Candidates& all, const std::string& variant) {
   for (const std::string& wanted : {variant, std::string()}) {
     for (const bool is_pickle : {false, true}) {

@@ -54,7 +54,7 @@ class WeightSource {
   // For several files: the SHA-256 of the list that sha256sum prints for them.
   virtual std::string finish() = 0;
 
-  // What the user should know about the files, each a line of the form of an error.
+  // Facts about the files that the user should know, each a line of the form of an error.
   virtual std::vector<std::string> warnings() const { return {}; }
 
  protected:

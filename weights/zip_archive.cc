@@ -53,7 +53,7 @@ struct Directory {
   uint64_t members = 0;
 };
 
-// Where the end record starts: its comment, if any, ends the file.
+// Start of the end record: its comment, if any, ends the file.
 uint64_t find_end_record(const FileReader& file) {
   if (file.size() >= kEndBytes) {
     const uint64_t window = std::min(file.size(), kEndBytes + kMaxComment);
