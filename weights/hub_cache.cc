@@ -67,10 +67,11 @@ std::string commit_of(const fs::path& repository, const std::string& revision) {
   const fs::path path = repository / "refs" / revision;
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return "";
-  const std::vector<std::byte> bytes = read_file(path.string(), kMaxRef);
-  std::string commit(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const auto is_space = [](unsigned char c) { return std::isspace(c) != 0; };
-  commit.erase(std::remove_if(commit.begin(), commit.end(), is_space), commit.end());
+  std::string commit;
+  for (const std::byte byte : read_file(path.string(), kMaxRef)) {
+    const auto c = static_cast<unsigned char>(byte);
+    if (std::isspace(c) == 0) commit += static_cast<char>(c);
+  }
   EBB_CHECK(is_commit(commit), FormatError, path_label(path.string()), ": holds ", quoted(commit),
             ", expected a commit of ", kCommitDigits, " hexadecimal digits. Download it again.");
   return commit;
@@ -128,21 +129,23 @@ bool is_hub_repository(const std::string& path) {
 std::string hub_snapshot(const std::string& repository, const std::string& revision) {
   EBB_CHECK(is_revision(revision), UsageError, path_label(repository), ": ", quoted(revision),
             " is no branch, tag or commit.");
-  std::string commit = commit_of(repository, revision);
-  if (commit.empty() && is_commit(revision)) commit = revision;
+  const std::string of_ref = commit_of(repository, revision);
+  const std::string& commit = of_ref.empty() && is_commit(revision) ? revision : of_ref;
   const std::vector<std::string> there = snapshots(repository);
   if (std::find(there.begin(), there.end(), commit) != there.end()) {
     return (fs::path(repository) / "snapshots" / commit).string();
   }
   std::string listing;
   for (const std::string& name : there) {
-    listing += (listing.empty() ? "" : ", ") + terminal_safe(name);
+    listing += cat(listing.empty() ? "" : ", ", terminal_safe(name));
   }
-  throw FormatError(
-      cat(path_label(repository), ": has no snapshot of ", terminal_safe(revision),
-          commit.empty() ? "" : " (commit " + commit + ")",
-          listing.empty() ? std::string(", and no other") : ", but of the commits " + listing,
-          ". Download it, or name a commit that is there (owner/name@commit)."));
+  const std::string missing =
+      commit.empty() ? std::string() : cat(" (commit ", terminal_safe(commit), ")");
+  const std::string others =
+      listing.empty() ? std::string(", and no other") : cat(", but of the commits ", listing);
+  throw FormatError(cat(path_label(repository), ": has no snapshot of ", terminal_safe(revision),
+                        missing, others,
+                        ". Download it, or name a commit that is there (owner/name@commit)."));
 }
 
 }  // namespace ebb
