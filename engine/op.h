@@ -13,6 +13,7 @@ namespace ebb {
 
 struct ConvAttrs {
   int64_t kernel = 3, stride = 1, pad = 1;
+  int64_t end_pad = -1;  // below and to the right; -1: as pad
   bool transposed = false;
   Activation activation = Activation::kNone;
   bool packed_weight = false;           // input 1 comes from kConvPack and has no shape of its own
@@ -37,8 +38,11 @@ struct SliceAttrs {
   int64_t first = 0, count = 0;
 };
 struct PoolAttrs {
-  int64_t kernel = 1;
-  bool flat = false;  // the window is the whole image: y is [N, C]
+  int64_t kernel = 1;  // of images kernel x kernel, of tokens [N, tokens, C] so many of them
+  bool flat = false;   // the window is the whole image or all tokens: y is [N, C]
+};
+struct AffineAttrs {
+  float scale = 1, shift = 0;
 };
 struct GroupNormAttrs {
   int64_t groups = 32;
@@ -73,7 +77,7 @@ struct ConvertAttrs {
 using OpAttrs =
     std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs, ActivationAttrs,
                  PoolAttrs, SliceAttrs, GroupNormAttrs, LayerNormAttrs, RmsNormAttrs,
-                 AttentionAttrs, TimestepAttrs, UpsampleAttrs, ConvertAttrs>;
+                 AttentionAttrs, TimestepAttrs, UpsampleAttrs, ConvertAttrs, AffineAttrs>;
 
 struct OpCall {
   const OpAttrs& attrs;
@@ -127,6 +131,7 @@ extern const OpDef kBatchNormTrain;  // same inputs[, moments of x]; updates the
                                      //   -> y, mean, rstd
 extern const OpDef kFoldBatchNorm;   // w, b, gamma, beta, running_mean, running_var -> w', b'
 extern const OpDef kActivation;      // x -> y
+extern const OpDef kAffine;          // x -> y = scale * x + shift
 extern const OpDef kAvgPool;         // x -> y
 extern const OpDef kConcat;          // a, b, ... -> y, along channels
 extern const OpDef kSliceChannels;   // x -> y, a range of channels

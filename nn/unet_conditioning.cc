@@ -1,0 +1,109 @@
+#include "nn/unet_conditioning.h"
+
+#include <cmath>
+
+#include "nn/unet_blocks.h"
+
+namespace ebb {
+namespace {
+
+Value marked(Ops& ops, const Scope& s, Value value) {
+  ops.mark_output(s, value);
+  return value;
+}
+
+// TimestepEmbedding: [N, C] -> [N, E].
+Value two_layers(Ops& ops, const Scope& s, Value x, int64_t width, Activation activation) {
+  const Value h = ops.activation(s, ops.linear(s / "linear_1", x, width), activation);
+  return ops.linear(s / "linear_2", h, width);
+}
+
+// [N] -> [N, C0].
+Value sinusoid(Ops& ops, const UnetDiffusersConfig& config, Value t) {
+  return ops.timestep_embedding(Scope("time_proj"), t,
+                                {.channels = config.down.front().channels,
+                                 .shift = config.freq_shift,
+                                 .sin_first = !config.flip_sin_to_cos});
+}
+
+Value time_vector(Ops& ops, const UnetDiffusersConfig& config, Value t) {
+  const Scope s("time_embedding");
+  const int64_t channels = config.down.front().channels;  // C0
+  const Value x = config.learned_timesteps > 0
+                      ? ops.embedding(Scope("time_proj"), t, config.learned_timesteps, channels)
+                      : sinusoid(ops, config, t);
+  if (config.time_condition_width > 0) {  // stored, but nothing is given to it
+    ops.param(s / "cond_proj.weight", {channels, config.time_condition_width}, {});
+  }
+  return marked(ops, s, two_layers(ops, s, x, config.time_channels, config.time_activation));
+}
+
+Value class_vector(Ops& ops, const UnetDiffusersConfig& config, Value labels) {
+  const Scope s("class_embedding");
+  const int64_t width = config.time_channels;
+  switch (config.class_embedding) {
+    case ClassEmbedding::kTable:
+      return ops.embedding(s, labels, config.class_width, width);
+    case ClassEmbedding::kTimestep:
+      return two_layers(ops, s, sinusoid(ops, config, labels), width, config.class_activation);
+    case ClassEmbedding::kProjection:
+      return two_layers(ops, s, labels, width, config.class_activation);
+    case ClassEmbedding::kSimpleProjection:
+      return ops.linear(s, labels, width);
+    case ClassEmbedding::kIdentity:
+    case ClassEmbedding::kNone:
+      break;
+  }
+  return labels;
+}
+
+// AttentionPooling: one more token, the mean of the others and a learned vector, attends to all.
+// u [N, R, S] -> [N, S].
+Value pooled(Ops& ops, const Scope& s, Value u, int64_t heads) {
+  const int64_t tokens = ops.shape(u)[1], width = ops.shape(u).back();
+  const Value position =
+      ops.param(s / "positional_embedding", {1, width},
+                {.init = {.deviation = 1 / std::sqrt(static_cast<float>(width))}});
+  const Value token = ops.add(s, ops.avg_pool(s, u, tokens), position);  // [N, 1, S]
+  const Value q = ops.linear(s / "q_proj", token, width);
+  const std::vector<Value> k = ops.linear(s / "k_proj", {token, u}, width);
+  const std::vector<Value> v = ops.linear(s / "v_proj", {token, u}, width);
+  const Value o = ops.attention(s, q, k[1], v[1], heads, {.extra_k = k[0], .extra_v = v[0]});
+  return marked(ops, s, ops.global_avg_pool(s, o));  // of one token: itself
+}
+
+// TextTimeEmbedding: text [N, R, S] -> [N, E].
+Value text_vector(Ops& ops, const UnetDiffusersConfig& config, Value text) {
+  const Scope s("add_embedding");
+  const Value u = ops.layer_norm(s / "norm1", text);
+  const Value pool = pooled(ops, s / "pool", u, config.pool_heads);
+  const Value projected = ops.linear(s / "proj", pool, config.time_channels);
+  return marked(ops, s, ops.layer_norm(s / "norm2", projected));
+}
+
+}  // namespace
+
+Value unet_embedding(Ops& ops, const UnetDiffusersConfig& config,
+                     const UnetConditions& conditions) {
+  const Scope s("embedding");
+  Value embedding = time_vector(ops, config, conditions.timestep);  // [N, E]
+  if (config.class_embedding != ClassEmbedding::kNone) {
+    const Value c = marked(ops, Scope("class_embedding"),
+                           class_vector(ops, config, conditions.class_labels.value()));
+    embedding =
+        config.class_embeddings_concat ? ops.concat(s, {embedding, c}) : ops.add(s, embedding, c);
+  }
+  if (config.pool_heads > 0) {
+    embedding = ops.add(s, embedding, text_vector(ops, config, conditions.text.value()));
+  }
+  return activate(ops, s, embedding, config.embedding_activation);
+}
+
+std::optional<Value> unet_text(Ops& ops, const UnetDiffusersConfig& config,
+                               const std::optional<Value>& text) {
+  if (!config.projects_text) return text;
+  const Scope s("encoder_hid_proj");
+  return marked(ops, s, ops.linear(s, text.value(), config.cross_attention_dim));
+}
+
+}  // namespace ebb
