@@ -184,6 +184,8 @@ void check_heads(const ConfigKeys& keys, const UnetBlock& block) {
       block.kind == UnetBlockKind::kAttention || block.kind == UnetBlockKind::kCrossAttention;
   keys.check(!attends || block.head_width <= block.channels, "attention_head_dim",
              "at most the block's ", block.channels, " channels");
+  keys.check(block.kind != UnetBlockKind::kCrossAttention || block.channels % block.head_width == 0,
+             "attention_head_dim", "a divisor of the block's ", block.channels, " channels");
 }
 
 // Widths, layers and heads. The list of head widths is not reversed for the way up.

@@ -37,6 +37,7 @@ import skimage  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
 from command_goldens import write_command_goldens  # noqa: E402
+from diffusers_goldens import write_diffusers_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from image_goldens import write_picture_goldens  # noqa: E402
@@ -48,8 +49,8 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 
 PARTS = (
-    "networks", "unet", "schedules", "samplers", "trained", "toolbox", "commands", "pictures",
-    "metrics",
+    "networks", "unet", "diffusers", "schedules", "samplers", "trained", "toolbox", "commands",
+    "pictures", "metrics",
 )
 
 
@@ -79,6 +80,7 @@ def main() -> None:
     writers = {
         "networks": lambda: write_network_goldens(torch_versions),
         "unet": lambda: write_unet_goldens(torch_versions),
+        "diffusers": lambda: write_diffusers_goldens(torch_versions | diffusers_version),
         "schedules": lambda: write_schedule_goldens(numpy_versions),
         "samplers": lambda: write_sampler_goldens(torch_versions | diffusers_version),
         "trained": lambda: write_trained_networks(torch_versions),
