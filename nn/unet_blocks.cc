@@ -101,9 +101,7 @@ Value unet_resnet(Ops& ops, const Scope& s, const UnetPass& pass, Value x,
   h = resampled(ops, s, h, resnet.resample);  // [N, H', W', C]
   x = resampled(ops, s, x, resnet.resample);
   h = ops.conv2d(s / "conv1", h, out, 3, 1, 1);  // [N, H', W', out]
-  const Value time = resnet.skip_time_activation
-                         ? pass.embedding
-                         : ops.activation(s, pass.embedding, config.activation);
+  const Value time = resnet.skip_time_activation ? pass.embedding : pass.activated_embedding;
   const Value both = ops.linear(s / "time_emb_proj", time, modulates ? 2 * out : out);
   if (modulates) {
     norm.scale = ops.slice_channels(s, both, 0, out);    // [N, out]

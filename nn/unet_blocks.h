@@ -11,6 +11,7 @@ namespace ebb {
 struct UnetPass {
   const UnetDiffusersConfig& config;
   Value embedding;            // [N, embedding_width()]: time, class and pooled text
+  Value activated_embedding;  // the same behind config.activation
   std::optional<Value> text;  // [N, R, X]
 };
 

@@ -18,7 +18,9 @@ struct UnetInputs {
 Value unet_diffusers(Ops& ops, const UnetDiffusersConfig& config, const UnetInputs& inputs) {
   const Scope s;
   const Value embedding = unet_embedding(ops, config, inputs.conditions);
-  const UnetPass pass{config, embedding, unet_text(ops, config, inputs.conditions.text)};
+  const UnetPass pass{config, embedding,
+                      activate(ops, Scope("embedding"), embedding, config.activation),
+                      unet_text(ops, config, inputs.conditions.text)};
   Value x = inputs.sample;
   if (inputs.image) x = ops.concat(s / "conv_in", {x, *inputs.image});  // [N, H, W, in_channels]
   if (config.center_input_sample) x = ops.affine(s / "conv_in", x, 2, -1);

@@ -44,6 +44,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
   if (kSlices == 1) shared->q.load(q, first, s.queries, s.d);
   float row_max[kRowsPerWarp], sum[kRowsPerWarp];
   RowSums<kD> result[kSlices];
+#pragma unroll
   for (int slice = 0; slice < kSlices; ++slice) result[slice].clear();
   for (int r = 0; r < kRowsPerWarp; ++r) {
     row_max[r] = -INFINITY;
@@ -69,7 +70,9 @@ __global__ void __launch_bounds__(kAttentionThreads)
       row_max[r] = new_max;
       for (RowSums<kD>& slice : result) slice.scale_row(r, scale);
     }
-    for (int slice = 0; slice < kSlices && slice * kD < s.d; ++slice) {
+#pragma unroll  // sums stay in registers
+    for (int slice = 0; slice < kSlices; ++slice) {
+      if (slice * kD >= s.d) continue;
       if (kSlices > 1) {
         __syncthreads();
         shared->v.load(v.from(slice * kD), column, s.all_keys(), s.d - slice * kD);
@@ -78,7 +81,9 @@ __global__ void __launch_bounds__(kAttentionThreads)
       result[slice].add(p, shared->v);
     }
   }
-  for (int slice = 0; slice < kSlices && slice * kD < s.d; ++slice) {
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (slice * kD >= s.d) continue;
     result[slice].store(o.from(slice * kD), first, s.queries, s.d - slice * kD,
                         [&](int r) { return 1.0f / sum[r]; });
   }
@@ -142,6 +147,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
   if (kSlices == 1) shared->load_rows(q, d_o, first, s.queries, s.d);
   RowSums<kD> result[kSlices];
+#pragma unroll
   for (int slice = 0; slice < kSlices; ++slice) result[slice].clear();
   for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
     float ds[kRowsPerWarp] = {}, product[kRowsPerWarp] = {};
@@ -162,7 +168,9 @@ __global__ void __launch_bounds__(kAttentionThreads)
         ds[r] = 0;
       }
     }
-    for (int slice = 0; slice < kSlices && slice * kD < s.d; ++slice) {
+#pragma unroll  // sums stay in registers
+    for (int slice = 0; slice < kSlices; ++slice) {
+      if (slice * kD >= s.d) continue;
       if (kSlices > 1) {
         __syncthreads();
         shared->column_a.load(k.from(slice * kD), column, s.all_keys(), s.d - slice * kD);
@@ -171,7 +179,9 @@ __global__ void __launch_bounds__(kAttentionThreads)
       result[slice].add(ds, shared->column_a);
     }
   }
-  for (int slice = 0; slice < kSlices && slice * kD < s.d; ++slice) {
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (slice * kD >= s.d) continue;
     result[slice].store(dq.from(slice * kD), first, s.queries, s.d - slice * kD,
                         [&](int) { return args.scale; });
   }
@@ -197,6 +207,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<T*>(args.dextra_v), static_cast<T*>(args.dv), image, head);
   if (kSlices == 1) shared->load_rows(k, v, first, s.all_keys(), s.d);
   RowSums<kD> key_sum[kSlices], value_sum[kSlices];
+#pragma unroll
   for (int slice = 0; slice < kSlices; ++slice) {
     key_sum[slice].clear();
     value_sum[slice].clear();
@@ -219,7 +230,9 @@ __global__ void __launch_bounds__(kAttentionThreads)
       p[r] = i < s.queries ? expf(value - lse) : 0.0f;
       ds[r] = p[r] * (product[r] - mean);
     }
-    for (int slice = 0; slice < kSlices && slice * kD < s.d; ++slice) {
+#pragma unroll  // sums stay in registers
+    for (int slice = 0; slice < kSlices; ++slice) {
+      if (slice * kD >= s.d) continue;
       const int64_t e = slice * kD;
       if (kSlices > 1) {
         __syncthreads();
@@ -230,7 +243,9 @@ __global__ void __launch_bounds__(kAttentionThreads)
       value_sum[slice].add(p, shared->column_b);
     }
   }
-  for (int slice = 0; slice < kSlices && slice * kD < s.d; ++slice) {
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (slice * kD >= s.d) continue;
     const int64_t e = slice * kD;
     key_sum[slice].store(dk.from(e), first, s.all_keys(), s.d - e, [&](int) { return args.scale; });
     value_sum[slice].store(dv.from(e), first, s.all_keys(), s.d - e, [&](int) { return 1.0f; });
