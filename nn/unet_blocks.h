@@ -1,7 +1,7 @@
 #pragma once
 
 #include "nn/ops.h"
-#include "nn/unet_diffusers_config.h"
+#include "nn/unet_layout.h"
 
 // What the blocks of diffusers' UNets are made of. Every function names its parameters and module
 // outputs as diffusers does, under `s`; images are x [N, H, W, C].
@@ -9,9 +9,9 @@ namespace ebb {
 
 // What all layers of a pass read.
 struct UnetPass {
-  const UnetDiffusersConfig& config;
+  const UnetLayout& layout;
   Value embedding;            // [N, embedding_width()]: time, class and pooled text
-  Value activated_embedding;  // the same behind config.activation
+  Value activated_embedding;  // the same behind layout.activation
   std::optional<Value> text;  // [N, R, X]
 };
 

@@ -19,35 +19,35 @@ Value two_layers(Ops& ops, const Scope& s, Value x, int64_t width, Activation ac
 }
 
 // [N] -> [N, C0].
-Value sinusoid(Ops& ops, const UnetDiffusersConfig& config, Value t) {
+Value sinusoid(Ops& ops, const UnetLayout& layout, Value t) {
   return ops.timestep_embedding(Scope("time_proj"), t,
-                                {.channels = config.down.front().channels,
-                                 .shift = config.freq_shift,
-                                 .sin_first = !config.flip_sin_to_cos});
+                                {.channels = layout.down.front().channels,
+                                 .shift = layout.freq_shift,
+                                 .sin_first = !layout.flip_sin_to_cos});
 }
 
-Value time_vector(Ops& ops, const UnetDiffusersConfig& config, Value t) {
+Value time_vector(Ops& ops, const UnetLayout& layout, Value t) {
   const Scope s("time_embedding");
-  const int64_t channels = config.down.front().channels;  // C0
-  const Value x = config.learned_timesteps > 0
-                      ? ops.embedding(Scope("time_proj"), t, config.learned_timesteps, channels)
-                      : sinusoid(ops, config, t);
-  if (config.time_condition_width > 0) {  // stored, but nothing is given to it
-    ops.param(s / "cond_proj.weight", {channels, config.time_condition_width}, {});
+  const int64_t channels = layout.down.front().channels;  // C0
+  const Value x = layout.learned_timesteps > 0
+                      ? ops.embedding(Scope("time_proj"), t, layout.learned_timesteps, channels)
+                      : sinusoid(ops, layout, t);
+  if (layout.time_condition_width > 0) {  // stored, but nothing is given to it
+    ops.param(s / "cond_proj.weight", {channels, layout.time_condition_width}, {});
   }
-  return marked(ops, s, two_layers(ops, s, x, config.time_channels, config.time_activation));
+  return marked(ops, s, two_layers(ops, s, x, layout.time_channels, layout.time_activation));
 }
 
-Value class_vector(Ops& ops, const UnetDiffusersConfig& config, Value labels) {
+Value class_vector(Ops& ops, const UnetLayout& layout, Value labels) {
   const Scope s("class_embedding");
-  const int64_t width = config.time_channels;
-  switch (config.class_embedding) {
+  const int64_t width = layout.time_channels;
+  switch (layout.class_embedding) {
     case ClassEmbedding::kTable:
-      return ops.embedding(s, labels, config.class_width, width);
+      return ops.embedding(s, labels, layout.class_width, width);
     case ClassEmbedding::kTimestep:
-      return two_layers(ops, s, sinusoid(ops, config, labels), width, config.class_activation);
+      return two_layers(ops, s, sinusoid(ops, layout, labels), width, layout.class_activation);
     case ClassEmbedding::kProjection:
-      return two_layers(ops, s, labels, width, config.class_activation);
+      return two_layers(ops, s, labels, width, layout.class_activation);
     case ClassEmbedding::kSimpleProjection:
       return ops.linear(s, labels, width);
     case ClassEmbedding::kIdentity:
@@ -73,37 +73,36 @@ Value pooled(Ops& ops, const Scope& s, Value u, int64_t heads) {
 }
 
 // TextTimeEmbedding: text [N, R, S] -> [N, E].
-Value text_vector(Ops& ops, const UnetDiffusersConfig& config, Value text) {
+Value text_vector(Ops& ops, const UnetLayout& layout, Value text) {
   const Scope s("add_embedding");
   const Value u = ops.layer_norm(s / "norm1", text);
-  const Value pool = pooled(ops, s / "pool", u, config.pool_heads);
-  const Value projected = ops.linear(s / "proj", pool, config.time_channels);
+  const Value pool = pooled(ops, s / "pool", u, layout.pool_heads);
+  const Value projected = ops.linear(s / "proj", pool, layout.time_channels);
   return marked(ops, s, ops.layer_norm(s / "norm2", projected));
 }
 
 }  // namespace
 
-Value unet_embedding(Ops& ops, const UnetDiffusersConfig& config,
-                     const UnetConditions& conditions) {
+Value unet_embedding(Ops& ops, const UnetLayout& layout, const UnetConditions& conditions) {
   const Scope s("embedding");
-  Value embedding = time_vector(ops, config, conditions.timestep);  // [N, E]
-  if (config.class_embedding != ClassEmbedding::kNone) {
+  Value embedding = time_vector(ops, layout, conditions.timestep);  // [N, E]
+  if (layout.class_embedding != ClassEmbedding::kNone) {
     const Value c = marked(ops, Scope("class_embedding"),
-                           class_vector(ops, config, conditions.class_labels.value()));
+                           class_vector(ops, layout, conditions.class_labels.value()));
     embedding =
-        config.class_embeddings_concat ? ops.concat(s, {embedding, c}) : ops.add(s, embedding, c);
+        layout.class_embeddings_concat ? ops.concat(s, {embedding, c}) : ops.add(s, embedding, c);
   }
-  if (config.pool_heads > 0) {
-    embedding = ops.add(s, embedding, text_vector(ops, config, conditions.text.value()));
+  if (layout.pool_heads > 0) {
+    embedding = ops.add(s, embedding, text_vector(ops, layout, conditions.text.value()));
   }
-  return activate(ops, s, embedding, config.embedding_activation);
+  return activate(ops, s, embedding, layout.embedding_activation);
 }
 
-std::optional<Value> unet_text(Ops& ops, const UnetDiffusersConfig& config,
+std::optional<Value> unet_text(Ops& ops, const UnetLayout& layout,
                                const std::optional<Value>& text) {
-  if (!config.projects_text) return text;
+  if (!layout.projects_text) return text;
   const Scope s("encoder_hid_proj");
-  return marked(ops, s, ops.linear(s, text.value(), config.cross_attention_dim));
+  return marked(ops, s, ops.linear(s, text.value(), layout.cross_attention_dim));
 }
 
 }  // namespace ebb

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "nn/ops.h"
-#include "nn/unet_diffusers_config.h"
+#include "nn/unet_layout.h"
 
 // The vectors that condition diffusers' UNets, and their text. Parameters and module outputs have
 // diffusers' names.
@@ -14,10 +14,10 @@ struct UnetConditions {
 };
 
 // Time, class and pooled text -> [N, embedding_width()].
-Value unet_embedding(Ops& ops, const UnetDiffusersConfig& config, const UnetConditions& conditions);
+Value unet_embedding(Ops& ops, const UnetLayout& layout, const UnetConditions& conditions);
 
 // The text as attentions read it, [N, R, S] -> [N, R, X].
-std::optional<Value> unet_text(Ops& ops, const UnetDiffusersConfig& config,
+std::optional<Value> unet_text(Ops& ops, const UnetLayout& layout,
                                const std::optional<Value>& text);
 
 }  // namespace ebb

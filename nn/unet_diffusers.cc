@@ -15,80 +15,79 @@ struct UnetInputs {
   UnetConditions conditions;
 };
 
-Value unet_diffusers(Ops& ops, const UnetDiffusersConfig& config, const UnetInputs& inputs) {
+Value unet_diffusers(Ops& ops, const UnetLayout& layout, const UnetInputs& inputs) {
   const Scope s;
-  const Value embedding = unet_embedding(ops, config, inputs.conditions);
-  const UnetPass pass{config, embedding,
-                      activate(ops, Scope("embedding"), embedding, config.activation),
-                      unet_text(ops, config, inputs.conditions.text)};
+  const Value embedding = unet_embedding(ops, layout, inputs.conditions);
+  const UnetPass pass{layout, embedding,
+                      activate(ops, Scope("embedding"), embedding, layout.activation),
+                      unet_text(ops, layout, inputs.conditions.text)};
   Value x = inputs.sample;
   if (inputs.image) x = ops.concat(s / "conv_in", {x, *inputs.image});  // [N, H, W, in_channels]
-  if (config.center_input_sample) x = ops.affine(s / "conv_in", x, 2, -1);
-  const int64_t first = config.conv_in_kernel, last = config.conv_out_kernel;
-  Value h = ops.conv2d(s / "conv_in", x, config.down.front().channels, first, 1, (first - 1) / 2);
+  if (layout.center_input_sample) x = ops.affine(s / "conv_in", x, 2, -1);
+  Value h = ops.conv2d(s / "conv_in", x, layout.down.front().channels, 3, 1, 1);
   ops.mark_output(s / "conv_in", h);
   std::vector<Value> skips{h};
-  for (size_t i = 0; i < config.down.size(); ++i) {
+  for (size_t i = 0; i < layout.down.size(); ++i) {
     h = unet_down_block(ops, s / cat("down_blocks.", i), pass, h, i, skips);
   }
   h = unet_mid_block(ops, s / "mid_block", pass, h);
-  for (size_t i = 0; i < config.up.size(); ++i) {
+  for (size_t i = 0; i < layout.up.size(); ++i) {
     h = unet_up_block(ops, s / cat("up_blocks.", i), pass, h, i, skips);
   }
-  h = ops.group_norm(s / "conv_norm_out", h, config.norm_num_groups, {.eps = config.norm_eps});
+  h = ops.group_norm(s / "conv_norm_out", h, layout.norm_num_groups, {.eps = layout.norm_eps});
   ops.mark_output(s / "conv_norm_out", h);
-  h = activate(ops, s / "conv_act", h, config.out_activation);
-  h = ops.conv2d(s / "conv_out", h, config.out_channels, last, 1, (last - 1) / 2);
+  h = activate(ops, s / "conv_act", h, layout.out_activation);
+  h = ops.conv2d(s / "conv_out", h, layout.out_channels, 3, 1, 1);
   ops.mark_output(s / "conv_out", h);
   ops.mark_output(s / "output", h);
   return h;  // [N, H, W, out_channels]
 }
 
-NetworkInput class_input(const UnetDiffusersConfig& config) {
+NetworkInput class_input(const UnetLayout& layout) {
   NetworkInput input{"class_labels", {}, InputRole::kCondition};
-  if (config.class_embedding == ClassEmbedding::kTable) input.dtype = DType::kI32;
-  if (config.class_embedding == ClassEmbedding::kTimestep) input.exact = true;
-  if (config.class_width > 0 && config.class_embedding != ClassEmbedding::kTable) {
-    input.shape = {config.class_width};
+  if (layout.class_embedding == ClassEmbedding::kTable) input.dtype = DType::kI32;
+  if (layout.class_embedding == ClassEmbedding::kTimestep) input.exact = true;
+  if (layout.class_width > 0 && layout.class_embedding != ClassEmbedding::kTable) {
+    input.shape = {layout.class_width};
   }
   return input;
 }
 
-std::vector<NetworkInput> inputs_of(const UnetDiffusersConfig& config) {
-  const int64_t h = config.height, w = config.width, low_res = config.low_res_channels;
+std::vector<NetworkInput> inputs_of(const UnetLayout& layout) {
+  const int64_t h = layout.height, w = layout.width, low_res = layout.low_res_channels;
   std::vector<NetworkInput> inputs{
-      {"sample", {h, w, config.in_channels - low_res}, InputRole::kSample}};
+      {"sample", {h, w, layout.in_channels - low_res}, InputRole::kSample}};
   if (low_res > 0) inputs.push_back({"image", {h, w, low_res}, InputRole::kLowRes});
-  const bool learned = config.learned_timesteps > 0;
+  const bool learned = layout.learned_timesteps > 0;
   inputs.push_back(
       {"timestep", {}, InputRole::kTime, learned ? DType::kI32 : DType::kF32, !learned});
-  if (config.reads_text) {
+  if (layout.reads_text) {
     inputs.push_back(
-        {"encoder_hidden_states", {config.text_tokens, config.text_width}, InputRole::kCondition});
+        {"encoder_hidden_states", {layout.text_tokens, layout.text_width}, InputRole::kCondition});
   }
-  if (config.class_embedding != ClassEmbedding::kNone) inputs.push_back(class_input(config));
+  if (layout.class_embedding != ClassEmbedding::kNone) inputs.push_back(class_input(layout));
   return inputs;
 }
 
 }  // namespace
 
 Network unet_diffusers_network(const Json& json, const std::string& where) {
-  const UnetDiffusersConfig config = parse_unet_diffusers(json, where);
+  const UnetLayout layout = unet_layout(json, where);
   Network network;
-  network.config = known_unet_diffusers_keys(json);
-  network.inputs = inputs_of(config);
-  network.forward = [config](Ops& ops, const std::vector<Value>& values) {
+  network.config = unet_layout_keys(json);
+  network.inputs = inputs_of(layout);
+  network.forward = [layout](Ops& ops, const std::vector<Value>& values) {
     size_t next = 0;
     const auto take = [&](bool there) {
       return there ? std::optional<Value>(values.at(next++)) : std::nullopt;
     };
     UnetInputs inputs;
     inputs.sample = take(true).value();
-    inputs.image = take(config.low_res_channels > 0);
+    inputs.image = take(layout.low_res_channels > 0);
     inputs.conditions.timestep = take(true).value();
-    inputs.conditions.text = take(config.reads_text);
-    inputs.conditions.class_labels = take(config.class_embedding != ClassEmbedding::kNone);
-    return unet_diffusers(ops, config, inputs);
+    inputs.conditions.text = take(layout.reads_text);
+    inputs.conditions.class_labels = take(layout.class_embedding != ClassEmbedding::kNone);
+    return unet_diffusers(ops, layout, inputs);
   };
   return network;
 }

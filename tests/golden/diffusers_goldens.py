@@ -109,11 +109,11 @@ UNCONDITIONAL: dict[str, Config] = {
         "norm_num_groups": 3,
         "out_channels": 2,
     },
-    # Two of a head's numbers are left over; the learned times are rows of a table.
+    # The times are rows of a table.
     "learned": levels(8, 16, down=("UNetResDownBlock2D", ATTN_DOWN), up=(ATTN_UP, UP))
     | {
         "act_fn": "relu",
-        "attention_head_dim": 7,
+        "attention_head_dim": 16,
         "layers_per_block": 1,
         "mid_block_type": None,
         "norm_num_groups": 4,
@@ -146,8 +146,6 @@ CONDITIONAL: dict[str, Config] = {
         "addition_embed_type": None,
         "attention_head_dim": [4, 8],
         "class_embed_type": "projection",
-        "conv_in_kernel": 5,
-        "conv_out_kernel": 1,
         "cross_attention_dim": [12, 12],
         "in_channels": 3,
         "layers_per_block": [2, 1],

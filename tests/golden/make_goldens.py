@@ -36,6 +36,7 @@ import scipy  # noqa: E402
 import skimage  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
+from checkpoint_goldens import write_checkpoint_goldens  # noqa: E402
 from command_goldens import write_command_goldens  # noqa: E402
 from diffusers_goldens import write_diffusers_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
@@ -50,7 +51,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "samplers", "trained", "toolbox", "commands",
-    "pictures", "metrics",
+    "pictures", "metrics", "checkpoints",
 )
 
 
@@ -90,6 +91,7 @@ def main() -> None:
             torch_versions | torchvision_version | pillow_version
         ),
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
+        "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
     }
     for part in parts or PARTS:
         writers[part]()

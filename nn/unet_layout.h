@@ -41,16 +41,15 @@ enum class ClassEmbedding {
   kSimpleProjection,  // one layer of a vector
 };
 
-// What config.json says of a UNet2DModel or of a UNet2DConditionModel as DeepFloyd IF has it, with
-// diffusers' defaults in place of keys that are missing. Names are diffusers' where they are not
-// explained here.
-struct UnetDiffusersConfig {
+// The network that config.json of a UNet2DModel or a UNet2DConditionModel describes
+// (nn/unet_config.h): what differs between the two classes is resolved, and blocks are in the order
+// in which they run. Names are diffusers' where they are not explained.
+struct UnetLayout {
   int64_t height = 0, width = 0;  // of sample_size
   int64_t in_channels = 0, out_channels = 0;
   // Of in_channels, the last: an enlarged image that is an input of its own (super-resolution).
   int64_t low_res_channels = 0;
   bool center_input_sample = false;
-  int64_t conv_in_kernel = 3, conv_out_kernel = 3;
 
   // The conditioning vector.
   bool flip_sin_to_cos = true;
@@ -98,12 +97,12 @@ struct UnetDiffusersConfig {
   }
 };
 
-// Reads config.json, and three keys of ebb's own: "low_res_channels" (default 0), "text_tokens"
-// (77) and, where sample_size is null, nothing: it must be given. Unknown keys are ignored;
-// FormatError names `where`, the key and its value where something is not supported.
-UnetDiffusersConfig parse_unet_diffusers(const Json& json, const std::string& where);
+// Reads config.json and two keys of ebb's own, "low_res_channels" (default 0) and "text_tokens"
+// (77). sample_size must be given. FormatError names `where`, the key and its value where something
+// is not supported.
+UnetLayout unet_layout(const Json& json, const std::string& where);
 
 // The keys that it reads, as text: what a model file keeps.
-std::string known_unet_diffusers_keys(const Json& json);
+std::string unet_layout_keys(const Json& json);
 
 }  // namespace ebb
