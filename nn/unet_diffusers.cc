@@ -55,16 +55,17 @@ NetworkInput class_input(const UnetLayout& layout) {
 
 std::vector<NetworkInput> inputs_of(const UnetLayout& layout) {
   const int64_t h = layout.height, w = layout.width, low_res = layout.low_res_channels;
-  std::vector<NetworkInput> inputs{
-      {"sample", {h, w, layout.in_channels - low_res}, InputRole::kSample}};
-  if (low_res > 0) inputs.push_back({"image", {h, w, low_res}, InputRole::kLowRes});
   const bool learned = layout.learned_timesteps > 0;
-  inputs.push_back(
-      {"timestep", {}, InputRole::kTime, learned ? DType::kI32 : DType::kF32, !learned});
-  if (layout.reads_text) {
-    inputs.push_back(
-        {"encoder_hidden_states", {layout.text_tokens, layout.text_width}, InputRole::kCondition});
-  }
+  const NetworkInput sample{"sample", {h, w, layout.in_channels - low_res}, InputRole::kSample};
+  const NetworkInput image{"image", {h, w, low_res}, InputRole::kLowRes};
+  const NetworkInput time{
+      "timestep", {}, InputRole::kTime, learned ? DType::kI32 : DType::kF32, !learned};
+  const NetworkInput text{
+      "encoder_hidden_states", {layout.text_tokens, layout.text_width}, InputRole::kCondition};
+  std::vector<NetworkInput> inputs{sample};
+  if (low_res > 0) inputs.push_back(image);
+  inputs.push_back(time);
+  if (layout.reads_text) inputs.push_back(text);
   if (layout.class_embedding != ClassEmbedding::kNone) inputs.push_back(class_input(layout));
   return inputs;
 }

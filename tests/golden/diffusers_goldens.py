@@ -229,7 +229,9 @@ def write_model(name: str, kind: type[nn.Module], config: Config, versions: dict
         "ebb.golden": {"seed": SEED, "adam": adam, **versions},
         "ebb.model": {"_class_name": kind.__name__} | config,
     }
-    arrays = {k: v.numpy() if v.dtype == torch.int32 else as_f32(v) for k, v in tensors.items()}
+    # Attentions give their channels innermost; a file has no strides.
+    rows = {name: value.contiguous() for name, value in tensors.items()}
+    arrays = {k: v.numpy() if v.dtype == torch.int32 else as_f32(v) for k, v in rows.items()}
     write_golden(f"diffusers_{name}", arrays, metadata)
 
 
