@@ -13,7 +13,6 @@ namespace ebb {
 
 struct ConvAttrs {
   int64_t kernel = 3, stride = 1, pad = 1;
-  int64_t end_pad = -1;  // below and to the right; -1: as pad
   bool transposed = false;
   Activation activation = Activation::kNone;
   bool packed_weight = false;           // input 1 comes from kConvPack and has no shape of its own
@@ -21,6 +20,7 @@ struct ConvAttrs {
   bool reads_bias = true;               // false: there is no input b
   bool scales = false, shifts = false;  // whether the inputs end with a scale, a shift, [N, O]
   int64_t moment_chunks = 0;            // of the second output; 0: there is none
+  int64_t end_pad = -1;                 // zeros below and to the right; -1: as pad
 };
 struct ConvPackAttrs {
   ConvGeometry geometry;
