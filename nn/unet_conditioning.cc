@@ -61,9 +61,9 @@ Value class_vector(Ops& ops, const UnetLayout& layout, Value labels) {
 // u [N, R, S] -> [N, S].
 Value pooled(Ops& ops, const Scope& s, Value u, int64_t heads) {
   const int64_t tokens = ops.shape(u)[1], width = ops.shape(u).back();
-  const Value position =
-      ops.param(s / "positional_embedding", {1, width},
-                {.init = {.deviation = 1 / std::sqrt(static_cast<float>(width))}});
+  const ParamInfo normal{.init = {.deviation = 1 / std::sqrt(static_cast<float>(width))}};
+  const Value position = ops.in_type(s, ops.param(s / "positional_embedding", {1, width}, normal),
+                                     ops.activation_dtype());
   const Value token = ops.add(s, ops.avg_pool(s, u, tokens), position);  // [N, 1, S]
   const Value q = ops.linear(s / "q_proj", token, width);
   const std::vector<Value> k = ops.linear(s / "k_proj", {token, u}, width);
