@@ -184,6 +184,8 @@ UNet2DConfig parse_2d(const ConfigReader& reader) {
                "attn_norm_num_groups", "a divisor of ", config.block_out_channels.back());
   config.downsample_type = resample_type(reader, "downsample_type");
   config.upsample_type = resample_type(reader, "upsample_type");
+  config.time_embedding_dim = reader.optional_integer("time_embedding_dim", 1, 4 * kMaxChannels)
+                                  .value_or(config.time_embed_dim());
   return config;
 }
 

@@ -8,14 +8,13 @@
 #include <vector>
 
 #include "base/json.h"
+#include "kernels/pointwise/activation.h"
 
 namespace ebb {
 
 // config.json of diffusers' UNet2DModel and UNet2DConditionModel. Fields have diffusers' names and
 // defaults; where a field may be one number or a list, this is the list, one entry a level. Keys
 // that change nothing in the blocks below (dropout, ...) and unknown keys are ignored.
-
-enum class Activation { kSilu, kGelu, kMish, kRelu };  // "swish" is silu
 
 // A block of one level: DownBlock2D, AttnDownBlock2D, ... or the same with Up.
 enum class UNetBlockType {
@@ -76,6 +75,7 @@ struct UNet2DConfig : UNetConfigBase {
   bool add_attention = true;                      // in the mid block
   ResampleType downsample_type = ResampleType::kConv;
   ResampleType upsample_type = ResampleType::kConv;
+  int64_t time_embedding_dim = 0;  // 4 * block_out_channels[0] unless the file says another
 };
 
 struct UNet2DConditionConfig : UNetConfigBase {
