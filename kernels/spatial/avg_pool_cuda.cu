@@ -89,14 +89,15 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 void avg_pool_forward(const AvgPoolForwardArgs& args, KernelStream stream) {
-  constexpr int64_t kMaxWindow = 1 << 15;  // its pixels are counted in 32 bits
-  EBB_CHECK(args.k <= kMaxWindow, ShapeError, "cuda kernels: avg_pool of windows of ", args.k,
-            " x ", args.k, " pixels, at most ", kMaxWindow,
-            " along each side. Run again with --device cpu");
+  constexpr int64_t kMaxPixels = 1 << 30;  // of a window, counted in 32 bits
+  EBB_CHECK(args.kh <= kMaxPixels / args.kw, ShapeError, "cuda kernels: avg_pool of windows of ",
+            args.kh, " x ", args.kw, " pixels, at most ", kMaxPixels,
+            " in all. Run again with --device cpu");
   for_dtype("avg_pool", args.dtype, [&](auto type) {
     using T = decltype(type);
     constexpr int64_t kFewPixels = 16;
-    args.kh* args.kw < kFewPixels ? forward<T, 1>(args, stream) : forward<T, 16>(args, stream);
+    const bool is_small = args.kh * args.kw < kFewPixels;
+    is_small ? forward<T, 1>(args, stream) : forward<T, 16>(args, stream);
   });
 }
 
