@@ -211,10 +211,10 @@ TEST_CASE("attention: 16-bit storage rounds inputs and outputs and nothing betwe
                 {128 * kEps32, 1.01 * roundoff(dtype)}) == "");
 }
 
-TEST_CASE("attention: heads beyond 128 numbers and no keys are refused", "[kernels]") {
+TEST_CASE("attention: heads beyond 512 numbers and no keys are refused", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   AttentionForwardArgs args = {};
-  args.size = dense(1, 1, 129, 1, 1, 0);
+  args.size = dense(1, 1, 513, 1, 1, 0);
   CHECK_THROWS_AS(current_kernels().attention_forward.fn(args, {}), ShapeError);
   args.size = dense(1, 1, 8, 1, 0, 0);
   CHECK_THROWS_AS(current_kernels().attention_forward.fn(args, {}), ShapeError);
