@@ -41,7 +41,7 @@ class WeightSource {
   // and at most kChunkBytes. Counts the values that are no numbers; they are legal, warn with
   // non_finite_warning().
   using Sink = std::function<void(std::span<const std::byte> piece)>;
-  static constexpr uint64_t kChunkBytes = uint64_t{1} << 20;  // fits a cache
+  static constexpr uint64_t kChunkBytes = uint64_t{1} << 16;  // fits a cache, and next to no memory
   virtual NonFinite stream(std::string_view name, const Sink& sink) = 0;
 
   // Fills dst with the elements of a tensor, row-major, as `dtype`: the type it is stored in, or
