@@ -90,11 +90,7 @@ class Translation {
     return to_internal(image, field);
   }
 
-  PixelRange range() const {
-    return pipeline_.model().objective.data_range == DataRange::kZeroToOne
-               ? PixelRange::kZeroToOne
-               : PixelRange::kMinusOneToOne;
-  }
+  DataRange range() const { return pipeline_.model().objective.data_range; }
 
   Tensor tensor(const std::vector<float>& values) const {
     return Tensor::from_host(context_, with_batch(1, pipeline_.image_shape()),

@@ -12,6 +12,7 @@
 
 #include "apps/cli/kernels_flag.h"
 #include "base/atomic_file.h"
+#include "base/available_threads.h"
 #include "base/error.h"
 #include "bench/cuda_facts.h"
 #include "bench/vendor/kernels.h"

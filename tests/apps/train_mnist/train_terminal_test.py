@@ -16,7 +16,7 @@ import time
 import unittest
 from pathlib import Path
 
-from train_mnist_test import ENVIRONMENT, PATIENCE, write_dataset
+from train_mnist_test import PATIENCE, write_dataset
 
 TRAIN = ""
 LINE = re.compile(r"step (\d+)/(\d+) \| epoch (\d+) \| loss [\d.e-]+ \| (mean loss [\d.e-]+ \| )?"
@@ -38,7 +38,7 @@ class Terminal(unittest.TestCase):
 
     def train(self, *flags: str, env: dict = None, code: int = 0, **run) -> subprocess.CompletedProcess:
         done = subprocess.run(self.command(*flags, **run), capture_output=True, text=True, timeout=PATIENCE,
-                              check=False, env={**ENVIRONMENT, **(env or {})})  # fmt: skip
+                              check=False, env={**os.environ, **(env or {})})  # fmt: skip
         self.assertEqual(done.returncode, code, done.stderr)
         return done
 
@@ -46,7 +46,7 @@ class Terminal(unittest.TestCase):
         """What a terminal gets on standard error."""
         master, slave = pty.openpty()
         process = subprocess.Popen(self.command(*flags, output=output), stdout=subprocess.DEVNULL, stderr=slave,
-                                   env={**ENVIRONMENT, "TERM": "xterm"})  # fmt: skip
+                                   env={**os.environ, "TERM": "xterm"})  # fmt: skip
         os.close(slave)
         text = b""
         try:
@@ -63,7 +63,7 @@ class Terminal(unittest.TestCase):
         training = self.command("--epochs", "100000", hidden=64)
         start = time.monotonic()
         shell = subprocess.Popen(["sh", "-c", 'nohup "$@" 2>&1 | cat', "sh", *training], stdout=subprocess.PIPE,
-                                 stdin=subprocess.DEVNULL, text=True, env=ENVIRONMENT, start_new_session=True)  # fmt: skip
+                                 stdin=subprocess.DEVNULL, text=True, start_new_session=True)  # fmt: skip
         self.addCleanup(shell.wait)
         stop = lambda: os.killpg(shell.pid, 9)
         self.addCleanup(stop)
