@@ -12,7 +12,6 @@ set(EBB_PACKAGE_MAINTAINER "The ebb authors <ebb@users.noreply.github.com>" CACH
 set(CPACK_PACKAGE_NAME ebb)
 set(CPACK_PACKAGE_VENDOR "The ebb authors")
 set(CPACK_PACKAGE_CONTACT "${EBB_PACKAGE_MAINTAINER}")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "tensor engine for diffusion UNets")
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_STRIP_FILES ON)
@@ -40,6 +39,8 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(version ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 
@@ -47,9 +48,10 @@ set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME ebb)
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SECTION science)
 # Labels of grids and plots are drawn with this font.
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_DEPENDS fonts-dejavu-core)
-set(CPACK_DEBIAN_PROGRAMS_DESCRIPTION "tensor engine for diffusion UNets
-The programs ebb, which draws digits and edits images with diffusion models, and train_mnist, which trains
-them, with the pretrained models. Everything is computed by kernels of its own, on the CPU.")
+set(CPACK_DEBIAN_PROGRAMS_DESCRIPTION "tensor engine for diffusion UNets (programs)
+The programs ebb, which draws digits and edits images with diffusion models,
+and train_mnist, which trains them, with the pretrained models. Everything is
+computed by kernels of its own, on the CPU.")
 if(EBB_WITH_CUDA)
   string(REPLACE "on the CPU." "on the CPU or on an NVIDIA GPU." CPACK_DEBIAN_PROGRAMS_DESCRIPTION
     "${CPACK_DEBIAN_PROGRAMS_DESCRIPTION}")
@@ -60,16 +62,16 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME ${soname})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 # The pretrained models.
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_RECOMMENDS ebb)
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_LIST_DIR}/package/triggers)
-set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "tensor engine for diffusion UNets: shared library
+set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "tensor engine for diffusion UNets (shared library)
 The library loads diffusion models, generates images with them and trains them.")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libebb-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${soname} (= ${version})")
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "tensor engine for diffusion UNets: development files
-Headers, examples, and what find_package and pkg-config need to compile programs that use the library.")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "tensor engine for diffusion UNets (development files)
+Headers, examples, and what find_package and pkg-config need to compile
+programs that use the library.")
 
 include(CPack)

@@ -1,5 +1,10 @@
-# What the processor asks of whatever includes Highway:
+# What the processor asks of all targets, and of whatever includes Highway:
 #   target_link_libraries(x PRIVATE ebb_simd)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+  # Text is handled as x86 has it, where char is signed.
+  target_compile_options(ebb_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsigned-char>)
+endif()
+
 add_library(ebb_simd INTERFACE)
 target_link_libraries(ebb_simd INTERFACE PkgConfig::HWY)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")

@@ -22,4 +22,7 @@ foreach(component IN LISTS CPACK_COMPONENTS_ALL)
   execute_process(COMMAND gzip -9nc ${changelog} OUTPUT_FILE ${doc}/changelog.Debian.gz
     COMMAND_ERROR_IS_FATAL ANY)
   file(CHMOD ${doc}/changelog.Debian.gz PERMISSIONS ${permissions})
+  # Whatever the umask of who packs.
+  file(CHMOD_RECURSE ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/${component}/usr
+    DIRECTORY_PERMISSIONS ${CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
 endforeach()
