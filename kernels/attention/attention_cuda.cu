@@ -25,8 +25,10 @@ struct ForwardShared {
   TokenTile<kAttentionColumns, kD> k, v;
 };
 
-// Flash attention: keys pass by tile by tile, with a running maximum and sum per query.
-template <class T, int kD>
+// Flash attention: keys pass by tile by tile, with a running maximum and sum per query. Heads of
+// one slice are loaded once; those of several, slice by slice for the products and again for the
+// sums.
+template <class T, int kD, int kSlices>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_forward_kernel(AttentionForwardArgs args) {
   SIMT_DYNAMIC_SHARED(ForwardShared<kD>, shared);
@@ -39,21 +41,25 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<const T*>(args.extra_k), static_cast<const T*>(args.k), image, head);
   const auto v =
       key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
-  shared->q.load(q, first, s.queries, s.d);
+  if (kSlices == 1) shared->q.load(q, first, s.queries, s.d);
   float row_max[kRowsPerWarp], sum[kRowsPerWarp];
-  RowSums<kD> result;
-  result.clear();
+  RowSums<kD> result[kSlices];
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) result[slice].clear();
   for (int r = 0; r < kRowsPerWarp; ++r) {
     row_max[r] = -INFINITY;
     sum[r] = 0;
   }
   for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
-    __syncthreads();  // the previous tile may still be read
-    shared->k.load(k, column, s.all_keys(), s.d);
-    shared->v.load(v, column, s.all_keys(), s.d);
-    __syncthreads();
-    float p[kRowsPerWarp];
-    dot_rows<kD>(shared->q, shared->k, p);
+    float p[kRowsPerWarp] = {};
+    for (int64_t e = 0; e < s.d; e += kD) {
+      __syncthreads();  // the previous tile may still be read
+      if (kSlices > 1) shared->q.load(q.from(e), first, s.queries, s.d - e);
+      shared->k.load(k.from(e), column, s.all_keys(), s.d - e);
+      if (kSlices == 1) shared->v.load(v, column, s.all_keys(), s.d);
+      __syncthreads();
+      dot_rows<kD>(shared->q, shared->k, p);
+    }
     for (int r = 0; r < kRowsPerWarp; ++r) {
       const float value = score(args, head, first + warp_row + r, column + lane, p[r]);
       const float new_max = fmaxf(row_max[r], warp_max(value));
@@ -62,11 +68,25 @@ __global__ void __launch_bounds__(kAttentionThreads)
       p[r] = expf(value - base);
       sum[r] = sum[r] * scale + warp_sum(p[r]);
       row_max[r] = new_max;
-      for (int e = 0; e < RowSums<kD>::kPerLane; ++e) result.v[r][e] *= scale;
+      for (RowSums<kD>& slice : result) slice.scale_row(r, scale);
     }
-    result.add(p, shared->v);
+#pragma unroll  // sums stay in registers
+    for (int slice = 0; slice < kSlices; ++slice) {
+      if (slice * kD >= s.d) continue;
+      if (kSlices > 1) {
+        __syncthreads();
+        shared->v.load(v.from(slice * kD), column, s.all_keys(), s.d - slice * kD);
+        __syncthreads();
+      }
+      result[slice].add(p, shared->v);
+    }
   }
-  result.store(o, first, s.queries, s.d, [&](int r) { return 1.0f / sum[r]; });
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (slice * kD >= s.d) continue;
+    result[slice].store(o.from(slice * kD), first, s.queries, s.d - slice * kD,
+                        [&](int r) { return 1.0f / sum[r]; });
+  }
   if (args.lse == nullptr || lane != 0) return;
   for (int r = 0; r < kRowsPerWarp; ++r) {
     const int64_t i = first + warp_row + r;
@@ -95,10 +115,23 @@ template <int kD>
 struct BackwardShared {
   TokenTile<kAttentionRows, kD> row_a, row_b;  // q and do, or k and v
   TokenTile<kAttentionColumns, kD> column_a, column_b;
+
+  template <class Rows>
+  SIMT_DEVICE void load_rows(const Rows& a, const Rows& b, int64_t first, int64_t count,
+                             int64_t d) {
+    row_a.load(a, first, count, d);
+    row_b.load(b, first, count, d);
+  }
+  template <class Rows>
+  SIMT_DEVICE void load_columns(const Rows& a, const Rows& b, int64_t first, int64_t count,
+                                int64_t d) {
+    column_a.load(a, first, count, d);
+    column_b.load(b, first, count, d);
+  }
 };
 
 // dq: rows are queries, columns keys.
-template <class T, int kD>
+template <class T, int kD, int kSlices>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_query_gradient_kernel(AttentionBackwardArgs args, const float* delta) {
   SIMT_DYNAMIC_SHARED(BackwardShared<kD>, shared);
@@ -112,18 +145,20 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<const T*>(args.extra_k), static_cast<const T*>(args.k), image, head);
   const auto v =
       key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
-  shared->row_a.load(q, first, s.queries, s.d);
-  shared->row_b.load(d_o, first, s.queries, s.d);
-  RowSums<kD> result;
-  result.clear();
+  if (kSlices == 1) shared->load_rows(q, d_o, first, s.queries, s.d);
+  RowSums<kD> result[kSlices];
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) result[slice].clear();
   for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
-    __syncthreads();  // the previous tile may still be read
-    shared->column_a.load(k, column, s.all_keys(), s.d);
-    shared->column_b.load(v, column, s.all_keys(), s.d);
-    __syncthreads();
-    float ds[kRowsPerWarp], product[kRowsPerWarp];
-    dot_rows<kD>(shared->row_a, shared->column_a, ds);
-    dot_rows<kD>(shared->row_b, shared->column_b, product);
+    float ds[kRowsPerWarp] = {}, product[kRowsPerWarp] = {};
+    for (int64_t e = 0; e < s.d; e += kD) {
+      __syncthreads();  // the previous tile may still be read
+      if (kSlices > 1) shared->load_rows(q.from(e), d_o.from(e), first, s.queries, s.d - e);
+      shared->load_columns(k.from(e), v.from(e), column, s.all_keys(), s.d - e);
+      __syncthreads();
+      dot_rows<kD>(shared->row_a, shared->column_a, ds);
+      dot_rows<kD>(shared->row_b, shared->column_b, product);
+    }
     for (int r = 0; r < kRowsPerWarp; ++r) {
       const int64_t i = first + warp_row + r, at = int64_t{blockIdx.y} * s.queries + i;
       if (i < s.queries) {
@@ -133,13 +168,27 @@ __global__ void __launch_bounds__(kAttentionThreads)
         ds[r] = 0;
       }
     }
-    result.add(ds, shared->column_a);
+#pragma unroll  // sums stay in registers
+    for (int slice = 0; slice < kSlices; ++slice) {
+      if (slice * kD >= s.d) continue;
+      if (kSlices > 1) {
+        __syncthreads();
+        shared->column_a.load(k.from(slice * kD), column, s.all_keys(), s.d - slice * kD);
+        __syncthreads();
+      }
+      result[slice].add(ds, shared->column_a);
+    }
   }
-  result.store(dq, first, s.queries, s.d, [&](int) { return args.scale; });
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (slice * kD >= s.d) continue;
+    result[slice].store(dq.from(slice * kD), first, s.queries, s.d - slice * kD,
+                        [&](int) { return args.scale; });
+  }
 }
 
 // dk and dv: rows are keys, columns queries.
-template <class T, int kD>
+template <class T, int kD, int kSlices>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_key_gradient_kernel(AttentionBackwardArgs args, const float* delta) {
   SIMT_DYNAMIC_SHARED(BackwardShared<kD>, shared);
@@ -156,19 +205,23 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<T*>(args.dextra_k), static_cast<T*>(args.dk), image, head);
   const auto dv =
       key_rows(s, static_cast<T*>(args.dextra_v), static_cast<T*>(args.dv), image, head);
-  shared->row_a.load(k, first, s.all_keys(), s.d);
-  shared->row_b.load(v, first, s.all_keys(), s.d);
-  RowSums<kD> key_sum, value_sum;
-  key_sum.clear();
-  value_sum.clear();
+  if (kSlices == 1) shared->load_rows(k, v, first, s.all_keys(), s.d);
+  RowSums<kD> key_sum[kSlices], value_sum[kSlices];
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) {
+    key_sum[slice].clear();
+    value_sum[slice].clear();
+  }
   for (int64_t column = 0; column < s.queries; column += kAttentionColumns) {
-    __syncthreads();  // the previous tile may still be read
-    shared->column_a.load(q, column, s.queries, s.d);
-    shared->column_b.load(d_o, column, s.queries, s.d);
-    __syncthreads();
-    float ds[kRowsPerWarp], product[kRowsPerWarp], p[kRowsPerWarp];
-    dot_rows<kD>(shared->row_a, shared->column_a, ds);
-    dot_rows<kD>(shared->row_b, shared->column_b, product);
+    float ds[kRowsPerWarp] = {}, product[kRowsPerWarp] = {}, p[kRowsPerWarp];
+    for (int64_t e = 0; e < s.d; e += kD) {
+      __syncthreads();  // the previous tile may still be read
+      if (kSlices > 1) shared->load_rows(k.from(e), v.from(e), first, s.all_keys(), s.d - e);
+      shared->load_columns(q.from(e), d_o.from(e), column, s.queries, s.d - e);
+      __syncthreads();
+      dot_rows<kD>(shared->row_a, shared->column_a, ds);
+      dot_rows<kD>(shared->row_b, shared->column_b, product);
+    }
     const int64_t i = column + lane, at = int64_t{blockIdx.y} * s.queries + i;
     const float lse = i < s.queries ? args.lse[at] : 0.0f;
     const float mean = i < s.queries ? delta[at] : 0.0f;
@@ -177,11 +230,26 @@ __global__ void __launch_bounds__(kAttentionThreads)
       p[r] = i < s.queries ? expf(value - lse) : 0.0f;
       ds[r] = p[r] * (product[r] - mean);
     }
-    key_sum.add(ds, shared->column_a);
-    value_sum.add(p, shared->column_b);
+#pragma unroll  // sums stay in registers
+    for (int slice = 0; slice < kSlices; ++slice) {
+      if (slice * kD >= s.d) continue;
+      const int64_t e = slice * kD;
+      if (kSlices > 1) {
+        __syncthreads();
+        shared->load_columns(q.from(e), d_o.from(e), column, s.queries, s.d - e);
+        __syncthreads();
+      }
+      key_sum[slice].add(ds, shared->column_a);
+      value_sum[slice].add(p, shared->column_b);
+    }
   }
-  key_sum.store(dk, first, s.all_keys(), s.d, [&](int) { return args.scale; });
-  value_sum.store(dv, first, s.all_keys(), s.d, [&](int) { return 1.0f; });
+#pragma unroll
+  for (int slice = 0; slice < kSlices; ++slice) {
+    if (slice * kD >= s.d) continue;
+    const int64_t e = slice * kD;
+    key_sum[slice].store(dk.from(e), first, s.all_keys(), s.d - e, [&](int) { return args.scale; });
+    value_sum[slice].store(dv.from(e), first, s.all_keys(), s.d - e, [&](int) { return 1.0f; });
+  }
 }
 
 void require_sizes(const AttentionSize& s) {
@@ -208,11 +276,11 @@ void attention_forward(const AttentionForwardArgs& args, KernelStream stream) {
   const AttentionSize& s = args.size;
   require_sizes(s);
   for_dtype("attention", args.dtype, [&](auto type) {
-    for_head_dim(s.d, [&](auto width) {
-      constexpr int kD = decltype(width)::value;
+    for_head_dim(s.d, [&](auto tiles) {
+      constexpr int kD = decltype(tiles)::kD, kSlices = decltype(tiles)::kSlices;
       simt::launch(config("attention_forward", s, s.queries, kAttentionRows,
                           sizeof(ForwardShared<kD>), stream),
-                   attention_forward_kernel<decltype(type), kD>, args);
+                   attention_forward_kernel<decltype(type), kD, kSlices>, args);
     });
   });
 }
@@ -225,14 +293,14 @@ void attention_backward(const AttentionBackwardArgs& args, KernelStream stream) 
     using T = decltype(type);
     simt::launch(config("attention_delta", s, s.queries, kAttentionWarps, 0, stream),
                  attention_delta_kernel<T>, args, delta);
-    for_head_dim(s.d, [&](auto width) {
-      constexpr int kD = decltype(width)::value;
+    for_head_dim(s.d, [&](auto tiles) {
+      constexpr int kD = decltype(tiles)::kD, kSlices = decltype(tiles)::kSlices;
       constexpr int64_t kBytes = sizeof(BackwardShared<kD>);
       simt::launch(config("attention_query_gradient", s, s.queries, kAttentionRows, kBytes, stream),
-                   attention_query_gradient_kernel<T, kD>, args, delta);
+                   attention_query_gradient_kernel<T, kD, kSlices>, args, delta);
       simt::launch(
           config("attention_key_gradient", s, s.all_keys(), kAttentionRows, kBytes, stream),
-          attention_key_gradient_kernel<T, kD>, args, delta);
+          attention_key_gradient_kernel<T, kD, kSlices>, args, delta);
     });
   });
 }

@@ -150,6 +150,9 @@ void DotStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t
         case Activation::kGeluTanh:
           EpilogueColumn<Activation::kGeluTanh>(sums, bias, o, rows, strip.to);
           break;
+        case Activation::kMish:
+        case Activation::kRelu:
+          break;  // not fusable
       }
     }
   }

@@ -188,6 +188,9 @@ void RunWinogradBlockOf(const WinogradRun& run, int64_t first, int64_t count, fl
       return TransformOutputs<kSize, Activation::kSilu>(run, first, count, out_parts);
     case Activation::kGeluTanh:
       return TransformOutputs<kSize, Activation::kGeluTanh>(run, first, count, out_parts);
+    case Activation::kMish:
+    case Activation::kRelu:
+      break;  // not fusable
   }
 }
 

@@ -64,7 +64,7 @@ class Terminal(unittest.TestCase):
         start = time.monotonic()
         shell = subprocess.Popen(["sh", "-c", 'nohup "$@" 2>&1 | cat', "sh", *training], stdout=subprocess.PIPE,
                                  stdin=subprocess.DEVNULL, text=True, start_new_session=True)  # fmt: skip
-        self.addCleanup(shell.wait)
+        self.addCleanup(shell.communicate)
         stop = lambda: os.killpg(shell.pid, 9)
         self.addCleanup(stop)
         timer = threading.Timer(PATIENCE, stop)
@@ -89,9 +89,13 @@ class Terminal(unittest.TestCase):
             self.assertGreater(later - earlier, 5)  # 10 but for how long a step takes
 
     def test_each_epoch_ends_with_exactly_one_line(self) -> None:
-        lines = self.train("--epochs", "4").stderr.splitlines()
-        self.assertEqual([LINE.fullmatch(line)[1] for line in lines], ["3", "6", "9", "12"])
-        self.assertEqual([LINE.fullmatch(line)[3] for line in lines], ["1", "2", "3", "4"])
+        found = [LINE.fullmatch(line) for line in self.train("--epochs", "4").stderr.splitlines()]
+        self.assertNotIn(None, found)
+        steps = [line[1] for line in found]
+        self.assertEqual(len(steps), len(set(steps)), "each step at most once")
+        # A busy machine may take so long that other lines come between.
+        ends = [(line[1], line[3]) for line in found if line[4]]
+        self.assertEqual(ends, [("3", "1"), ("6", "2"), ("9", "3"), ("12", "4")])
 
     def test_a_terminal_shows_one_line_that_is_redrawn(self) -> None:
         text = self.on_terminal("--epochs", "2")
@@ -105,7 +109,7 @@ class Terminal(unittest.TestCase):
         self.assertEqual(self.train("--epochs", "2", output="a", env={"EBB_PROGRESS": "none"}).stderr, "")
         self.assertEqual(self.train("--epochs", "2", "-q", output="b").stderr, "")
         lines = self.train("--epochs", "2", "--progress", "lines", output="c", env={"EBB_PROGRESS": "none"}).stderr
-        self.assertEqual(len(lines.splitlines()), 2)
+        self.assertEqual(lines.count("mean loss"), 2)
         done = self.train("--epochs", "2", output="d", env={"EBB_PROGRESS": "loud"}, code=2)
         self.assertIn("EBB_PROGRESS loud: must be one of", done.stderr)
 
