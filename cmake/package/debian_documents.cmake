@@ -23,6 +23,10 @@ foreach(component IN LISTS CPACK_COMPONENTS_ALL)
     COMMAND_ERROR_IS_FATAL ANY)
   file(CHMOD ${doc}/changelog.Debian.gz PERMISSIONS ${permissions})
   # Whatever the umask of who packs.
-  file(CHMOD_RECURSE ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/${component}/usr
-    DIRECTORY_PERMISSIONS ${CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
+  file(GLOB_RECURSE entries LIST_DIRECTORIES true ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/${component}/*)
+  foreach(entry IN LISTS entries)
+    if(IS_DIRECTORY ${entry})
+      file(CHMOD ${entry} PERMISSIONS ${CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
+    endif()
+  endforeach()
 endforeach()
