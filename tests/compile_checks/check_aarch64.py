@@ -28,7 +28,7 @@ SETTINGS = (
     *(f"-DEBB_{part}=OFF" for part in ("PROGRAMS", "TESTS", "BENCH", "INSTALL", "SHARED", "CUDA")),
     "-DCMAKE_BUILD_TYPE=Release",
     "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON",
-    "-DEBB_CCACHE=EBB_CCACHE-NOTFOUND",
+    "-DEBB_CCACHE=OFF",
     "-DZLIB_INCLUDE_DIR=/usr/include",
     "-DZLIB_LIBRARY=z",
     # Of zlib: what this machine's directory has besides, the compiler finds in its own before.
