@@ -67,7 +67,7 @@ void MultiplyParts(const WinogradRun& run, int64_t first_tile, int64_t tiles, co
         MultiplyPart<kTileVectors>(from, w, in_c, out_c, tiles, to, prefetch);
       } else if (vectors == 1) {
         MultiplyPart<1>(from, w, in_c, out_c, tiles, to, prefetch);
-#if HWY_TARGET <= HWY_AVX3
+#if EBB_32_VECTOR_REGISTERS
       } else if (vectors == 2) {
         MultiplyPart<2>(from, w, in_c, out_c, tiles, to, prefetch);
       } else {
