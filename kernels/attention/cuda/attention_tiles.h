@@ -132,19 +132,20 @@ struct RowSums {
   }
 };
 
-// Layout of a head's numbers in shared memory: at most kTile at a time, in up to kSlices slices.
-template <int kTile, int kSlices_>
+// Width of the tiles that hold a head's numbers; wide: one slice of them at a time.
+template <int kTile, bool kWide_>
 struct HeadTiles {
-  static constexpr int kD = kTile, kSlices = kSlices_;
+  static constexpr int kD = kTile;
+  static constexpr bool kWide = kWide_;
 };
 
 // Calls body with the smallest HeadTiles that hold heads of d numbers.
 template <class Body>
 void for_head_dim(int64_t d, const Body& body) {
-  if (d <= 32) return body(HeadTiles<32, 1>{});
-  if (d <= 64) return body(HeadTiles<64, 1>{});
-  if (d <= 128) return body(HeadTiles<128, 1>{});
-  return body(HeadTiles<128, AttentionSize::kMaxHeadDim / 128>{});
+  if (d <= 32) return body(HeadTiles<32, false>{});
+  if (d <= 64) return body(HeadTiles<64, false>{});
+  if (d <= 128) return body(HeadTiles<128, false>{});
+  return body(HeadTiles<128, true>{});
 }
 
 }  // namespace ebb::EBB_GPU_NAMESPACE
