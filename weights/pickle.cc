@@ -68,12 +68,12 @@ Pickle Unpickler::run() {
   constexpr uint8_t kProto = 0x80, kStop = '.', kProtocol = 2;
   if (take_number<uint8_t>() != kProto) fail("does not start with a protocol, expected a pickle");
   if (const auto protocol = take_number<uint8_t>(); protocol != kProtocol) {
-    fail("protocol ", unsigned{protocol},
-         ", expected 2. Save the file with torch.save() and its own pickle_protocol");
+    refuse("protocol ", unsigned{protocol},
+           ", expected 2. Save the file with torch.save() and its own pickle_protocol");
   }
   for (;; ++opcodes_) {
     opcode_at_ = at_;
-    if (opcodes_ == kMaxOpcodes) fail("more than ", kMaxOpcodes, " opcodes, this is no state_dict");
+    if (opcodes_ == kMaxOpcodes) fail("more than ", kMaxOpcodes, " opcodes, expected a state_dict");
     const auto opcode = take_number<uint8_t>();
     if (opcode == kStop) break;
     const Handler handle = handler(opcode);
@@ -89,19 +89,20 @@ Pickle Unpickler::run() {
 }
 
 void Unpickler::refuse_opcode(uint8_t opcode) const {
-  fail("opcode ", pickle_opcode_name(opcode), " (", unsigned{opcode},
-       "), which torch.save() does not write for a state_dict. Save it with "
-       "torch.save(model.state_dict(), ...) or safetensors.torch.save_file()");
+  refuse("opcode ", pickle_opcode_name(opcode), " (", unsigned{opcode},
+         "), which torch.save() does not write for a state_dict. Save it with "
+         "torch.save(model.state_dict(), ...) or safetensors.torch.save_file()");
 }
 
 void Unpickler::refuse_global(std::string_view module, std::string_view name) const {
   const std::string full = terminal_safe(cat(module, ".", name));
   if (module == "__main__" || module.starts_with("torch.nn")) {
-    fail("names ", full, ": this is a whole pickled module, whose code ebb does not run. Save ",
-         "its weights: torch.save(model.state_dict(), ...)");
+    refuse("names ", full, ": this is a whole pickled module, whose code ebb does not run. Save ",
+           "its weights: torch.save(model.state_dict(), ...)");
   }
-  fail("names ", full, ", which ebb does not run: only tensors, numbers, strings, lists and dicts ",
-       "are read. Save torch.save(model.state_dict(), ...), or distrust the file");
+  refuse("names ", full,
+         ", which ebb does not run: only tensors, numbers, strings, lists and dicts ",
+         "are read. Save torch.save(model.state_dict(), ...), or distrust the file");
 }
 
 std::string_view Unpickler::take(uint64_t bytes) {
@@ -128,7 +129,7 @@ T Unpickler::take_number() {
 
 Pickle::Id Unpickler::add(PickleKind kind, int64_t integer) {
   if (pickle_.objects_.size() == kMaxObjects) {
-    fail("more than ", kMaxObjects, " objects, this is no state_dict");
+    fail("more than ", kMaxObjects, " objects, expected a state_dict");
   }
   pickle_.objects_.push_back({.kind = kind, .depth = 1, .integer = integer});
   return static_cast<Id>(pickle_.objects_.size() - 1);
@@ -322,7 +323,9 @@ Pickle::Id Unpickler::make_tensor(const std::vector<Id>& arguments) {
   const bool plain = arguments.size() == 6 || kind(arguments[6]) == PickleKind::kNone ||
                      (kind(arguments[6]) == PickleKind::kDict && items(arguments[6]).empty());
   if (!plain)
-    fail("a tensor that is conjugated or negated on the fly; save it with .resolve_neg()");
+    refuse(
+        "a tensor that is conjugated or negated on the fly. Save it with "
+        ".resolve_conj().resolve_neg()");
   return add_list(PickleKind::kTensor, {arguments[0], arguments[1], arguments[2], arguments[3]});
 }
 

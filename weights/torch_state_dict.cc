@@ -13,6 +13,7 @@ namespace ebb {
 namespace {
 
 constexpr size_t kMaxRank = 16;
+constexpr const char* kDamaged = " The file is damaged; fetch it again.";
 constexpr size_t kMaxListed = 5;
 // Keys under which training programs keep the weights, the likeliest first.
 constexpr std::array<std::string_view, 7> kContainers = {
@@ -135,10 +136,11 @@ void StateDictReader::add_tensor(std::string_view name, Pickle::Id id) {
   const std::string_view key = pickle_.text(storage[1]);
   const int64_t count = pickle_.integer(storage[2]), offset = pickle_.integer(parts[1]);
   EBB_CHECK(count >= 0 && offset >= 0, FormatError, where, ": ", count,
-            " elements of storage from number ", offset, ", expected none below 0.");
+            " elements of storage from number ", offset, ", expected none below 0.", kDamaged);
   const auto type = storage_types_.emplace(key, tensor.dtype).first;
   EBB_CHECK(type->second == tensor.dtype, FormatError, where, ": storage ", quoted(key), " is ",
-            to_string(tensor.dtype), " here and ", to_string(type->second), " elsewhere.");
+            to_string(tensor.dtype), " here and ", to_string(type->second), " elsewhere.",
+            kDamaged);
 
   const auto item = static_cast<uint64_t>(bits_of(tensor.dtype)) / 8;
   const StoredBytes stored = find_storage_(key, where);
@@ -160,12 +162,12 @@ std::vector<uint64_t> StateDictReader::sizes(Pickle::Id tuple, const std::string
                                              const char* what) const {
   const auto& items = pickle_.items(tuple);
   EBB_CHECK(items.size() <= kMaxRank, FormatError, where, ": its ", what, " has ", items.size(),
-            " numbers, expected at most ", kMaxRank, ".");
+            " numbers, expected at most ", kMaxRank, ".", kDamaged);
   std::vector<uint64_t> result;
   for (const Pickle::Id item : items) {
     const int64_t value = pickle_.integer(item);
     EBB_CHECK(value >= 0, FormatError, where, ": its ", what, " holds ", value,
-              ", expected none below 0.");
+              ", expected none below 0.", kDamaged);
     result.push_back(static_cast<uint64_t>(value));
   }
   return result;
@@ -175,7 +177,7 @@ std::vector<uint64_t> StateDictReader::sizes(Pickle::Id tuple, const std::string
 void StateDictReader::check_view(const TorchTensor& tensor, uint64_t offset,
                                  uint64_t storage_elements, const std::string& where) const {
   EBB_CHECK(tensor.shape.size() == tensor.stride.size(), FormatError, where, ": ",
-            tensor.shape.size(), " sizes and ", tensor.stride.size(), " strides.");
+            tensor.shape.size(), " sizes and ", tensor.stride.size(), " strides.", kDamaged);
   const bool empty = std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0;
   uint64_t elements = 1, last = offset;
   bool overflow = false;

@@ -25,8 +25,12 @@ class Unpickler {
   static Handler handler(uint8_t opcode);
 
   template <typename... Parts>
-  [[noreturn]] void fail(const Parts&... parts) const {
+  [[noreturn]] void refuse(const Parts&... parts) const {
     throw FormatError(cat(label_, ": pickle byte ", opcode_at_, ": ", parts..., "."));
+  }
+  template <typename... Parts>
+  [[noreturn]] void fail(const Parts&... parts) const {
+    refuse(parts..., ". The file is damaged or no state_dict; fetch it again");
   }
   [[noreturn]] void refuse_opcode(uint8_t opcode) const;
   [[noreturn]] void refuse_global(std::string_view module, std::string_view name) const;
