@@ -29,10 +29,10 @@ void pause_spinning() {
 #endif
 }
 
-// A number that one thread waits for. std::atomic::wait of libstdc++ calls sched_yield before it
-// sleeps, which on a busy machine costs the rest of a time slice, milliseconds; a futex does not.
-// oneTBB yields, too: beside four busy loops on two cores (bench/busy_machine.py) guided steps take
-// 5.6 times as long as alone with it, 1.8 times with these teams.
+// A number that one thread waits for, by a futex: std::atomic::wait of libstdc++ calls sched_yield
+// before it sleeps, and beside busy loops steps took about twice as long with it. With oneTBB,
+// which yields as well, 50 guided steps beside four loops on two cores took 4.7 s, with these
+// teams 1.3 s (taking turns in one run, on a machine with other work; bench/busy_machine.py).
 class Signal {
  public:
   std::atomic<uint32_t> value = 0;

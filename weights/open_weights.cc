@@ -1,9 +1,10 @@
+#include "weights/open_weights.h"
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
 
 #include "weights/file_kind.h"
-#include "weights/open_weights_file.h"
 #include "weights/safetensors_source.h"
 #include "weights/sharded_source.h"
 #include "weights/torch_source.h"

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "weights/digest.h"
-#include "weights/open_weights_file.h"
+#include "weights/open_weights.h"
 
 namespace ebb {
 namespace {

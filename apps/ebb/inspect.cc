@@ -23,7 +23,7 @@
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
 #include "weights/hub_cache.h"
-#include "weights/open_weights_file.h"
+#include "weights/open_weights.h"
 #include "weights/safetensors.h"
 
 namespace ebb {

@@ -15,7 +15,7 @@
 #include "weights/diffusers_directory.h"
 #include "weights/digest.h"
 #include "weights/json_file.h"
-#include "weights/open_weights_file.h"
+#include "weights/open_weights.h"
 #include "weights/sharded_source.h"
 #include "weights/torch_source.h"
 #include "weights/weight_files.h"
