@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/stream.h"
 #include "base/text.h"
+#include "diffusion/find_model.h"
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
 #include "weights/safetensors.h"
@@ -109,7 +110,18 @@ std::string labels_for(const std::string& images, const Options& options) {
   return find_labels_beside(images);
 }
 
-InspectReport inspect_file(const std::string& path, const Options& options, std::ostream& err) {
+// The file itself, or that of the pretrained model of this name.
+std::string file_or_model(const std::string& name) {
+  std::error_code error;
+  if (is_input_stream(name) || std::filesystem::exists(name, error)) return name;
+  for (const NamedModel& model : named_models()) {
+    if (model.name == name) return model.path;
+  }
+  return name;
+}
+
+InspectReport inspect_file(const std::string& name, const Options& options, std::ostream& err) {
+  const std::string path = file_or_model(name);
   if (is_input_stream(path)) return inspect_image(path, FileKind::kUnknown);
   const FileKind kind = kind_of(path);
   warn_of_name(err, path, kind);
@@ -185,10 +197,13 @@ void add_inspect(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command
       .add_option("files", options->files,
-                  "safetensors, IDX(.gz) and image files, or - for an image from a pipe")
+                  "safetensors, IDX(.gz) and image files, names of pretrained models, or - for an "
+                  "image from a pipe")
       .required()
+      .takes(FlagValue::kModel)
       .type_name("FILE");
-  command.add_flag("--json", options->json, "Print one JSON object instead of text");
+  command.add_flag("--json", options->json, "Print one JSON object instead of text")
+      .group(kOutputGroup);
   add_progress_flag(command, options->progress);
   add_bytes(command, "--max-model-bytes", options->limits.max_model_bytes,
             "Reject files with more tensor data, e.g. 32GiB")
