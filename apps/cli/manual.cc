@@ -94,8 +94,9 @@ std::string markdown(const std::string& text) {
 
 // `level`: number of '#' of the heading.
 std::string reference_section(const CommandRecord& command, const std::string& level) {
-  std::string text = cat(level, " ", command.name, "\n\n", markdown(command.description),
-                         ".\n\n    ", usage_of(command), "\n");
+  std::string text =
+      cat(level, " ", command.name, "\n\n", markdown(command.description),
+          command.description.ends_with('.') ? "" : ".", "\n\n    ", usage_of(command), "\n");
   std::string group;
   for (const FlagRecord& flag : command.flags) {
     if (flag.group == kHelpGroup) continue;

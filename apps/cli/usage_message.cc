@@ -51,6 +51,9 @@ std::string surplus_message(const Command& command, const std::string& word) {
     const std::string flag = word.substr(0, word.find('='));
     return cat(shown, ": unknown flag of ", name, ".", did_you_mean(flag, flag_names(app)), help);
   }
+  if (command.root().subcommand(word)) {
+    return cat(shown, ": unexpected argument of ", name, ". Give one command at a time.");
+  }
   const std::vector<std::string> commands = command.subcommand_names();
   if (!commands.empty()) {
     const std::string suggestion = did_you_mean(word, commands);
@@ -66,12 +69,9 @@ std::string surplus_message(const Command& command, const std::string& word) {
 std::string misplaced_message(const Command& program, const Command& command,
                               const std::vector<std::string>& words) {
   const auto flag = std::find_if(words.begin(), words.end(), is_flag);
-  const std::string name = full_name(command.app()), &first = words.front();
-  if (program.subcommand(first)) {
-    return cat(first, ": unexpected argument of ", name, ". Give one command at a time.");
-  }
-  if (flag == words.end()) return surplus_message(program, first);
+  if (flag == words.end()) return surplus_message(program, words.front());
   if (!knows_flag(command.app(), *flag)) return surplus_message(program, *flag);
+  const std::string name = full_name(command.app());
   return cat(terminal_safe(*flag), ": belongs behind the command. Write ", name, " ",
              terminal_safe(*flag), ".");
 }
@@ -91,10 +91,11 @@ std::string rejected_message(const Command& program, const Command& command) {
   return surplus_message(command, flag == words.end() || takes_commands ? words.front() : *flag);
 }
 
+// Numbers with or without commas: "250", ".2,.4", "250,".
 bool is_number(const std::string& text) {
   constexpr const char* kDigits = "0123456789";
-  return !text.empty() && text.find_first_not_of("0123456789.,eE+-") == std::string::npos &&
-         text.find_first_of(kDigits) <= 1 && text[0] != '-' && text[0] != '+';
+  return text.find_first_not_of("0123456789.,eE+-") == std::string::npos &&
+         text.find_first_of(kDigits) != std::string::npos && text.find_first_of("0123456789.") == 0;
 }
 
 bool takes_list(const Command& command, const std::string& word) {
@@ -151,7 +152,7 @@ std::vector<std::string> normalized_arguments(const Command& program,
       result.push_back(arguments[++i]);
       if (!is_number(result.back())) continue;
       while (i + 1 < arguments.size() && is_number(arguments[i + 1])) {
-        result.back() += "," + arguments[++i];
+        result.back() += (result.back().ends_with(',') ? "" : ",") + arguments[++i];
       }
     }
   }

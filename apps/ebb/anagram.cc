@@ -29,7 +29,7 @@ std::string canonical_view(const std::string& name) {
 }
 
 std::vector<std::string> names_of_views(Flags& flags) {
-  split_lone_list(flags.views, flags.prompts.size());
+  split_lone_list(flags.views, 2);
   std::vector<std::string> names;
   for (const std::string& name : flags.views) names.push_back(canonical_view(name));
   if (names.empty()) names = {"identity", flags.view.empty() ? "rotate_180" : flags.view};

@@ -200,8 +200,7 @@ void add_inspect(Command command, const Invocation& invocation) {
                   "safetensors, IDX(.gz) and image files, names of pretrained models, or - for an "
                   "image from a pipe")
       .required()
-      .takes(FlagValue::kModel)
-      .type_name("FILE");
+      .takes(FlagValue::kFile);
   command.add_flag("--json", options->json, "Print one JSON object instead of text")
       .group(kOutputGroup);
   add_progress_flag(command, options->progress);

@@ -223,7 +223,8 @@ std::vector<float> SampleJob::generate(const GenerateRequest& request, const Out
 }
 
 Provenance SampleJob::animation_provenance(const GenerateRequest& request) const {
-  const std::string prompt = flags_.label.empty() ? flags_.prompt : "class " + flags_.label;
+  const bool by_class = !flags_.label.empty() && flags_.label != kNone;
+  const std::string prompt = by_class ? "class " + flags_.label : flags_.prompt;
   Provenance result = provenance(&request, prompt);
   for (int64_t i = 0; i < request.images; ++i) {
     result.seeds.push_back(request.seed + static_cast<uint64_t>(i));

@@ -28,6 +28,9 @@ def current(ebb: str, train_mnist: str) -> str:
 
 
 def first_difference(stored: str, wanted: str) -> str:
+    """Empty when there is none."""
+    if stored == wanted:
+        return ""
     for number, (old, new) in enumerate(zip(stored.splitlines(), wanted.splitlines()), start=1):
         if old != new:
             return f"line {number}: {old!r}, the programs print {new!r}"
@@ -52,10 +55,10 @@ def main() -> int:
         return 0
     with open(arguments.reference, encoding="utf-8") as file:
         stored = file.read()
-    if stored == wanted:
-        return 0
-    print(f"{arguments.reference}: stale, {first_difference(stored, wanted)}. Run this with --write.")
-    return 1
+    difference = first_difference(stored, wanted)
+    if difference:
+        print(f"{arguments.reference}: stale, {difference}. Run this with --write.")
+    return 1 if difference else 0
 
 
 if __name__ == "__main__":

@@ -142,11 +142,11 @@ class Words(EbbTest):
     def test_lists_are_separated_by_commas_or_blanks(self) -> None:
         self.ebb("test-image", "tower", "-o", "t.png")
         made = []
-        for times in (["250,500"], ["250", "500"], ["250, 500"], ["250 500"]):
+        for times in (["250,500"], ["250", "500"], ["250, 500"], ["250 500"], ["250,", "500"]):
             self.ebb("forward", "--model", "m.safetensors", "-i", "t.png", "-t", *times, "--grid",
                      "-o", "f.png", "--force")  # fmt: skip
             made.append(pixels(self.dir / "f.png"))
-        self.assertEqual(made, made[:1] * 4)
+        self.assertEqual(made, made[:1] * 5)
         bad = self.ebb("forward", "--model", "m.safetensors", "-i", "t.png", "-t", "250,,500", rc=2)
         self.assertIn('"" must be a number', bad.stderr)
 
