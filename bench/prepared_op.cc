@@ -226,8 +226,8 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
                                    on->random(count, dtype), on->space(2 * count, dtype)});
     case StreamOp::kAvgPool7:
       return launches(context, on, &KernelTable::avg_pool_forward,
-                      AvgPoolForwardArgs{c.rows / 49, 7, 7, c.c, 7, dtype, on->random(count, dtype),
-                                         on->space(count / 49, dtype)});
+                      AvgPoolForwardArgs{c.rows / 49, 7, 7, c.c, 7, 7, dtype,
+                                         on->random(count, dtype), on->space(count / 49, dtype)});
     case StreamOp::kSoftmax:
       return launches(context, on, &KernelTable::softmax_forward,
                       SoftmaxForwardArgs{c.rows, c.c, dtype, on->random(count, dtype),

@@ -68,7 +68,8 @@ Model Model::load(Context& context, WeightSource& source) {
     read_config(source, model);
     BoundParams bound = bind_params(context, list_params(model.network), source, stored.parameter);
     model.params = std::move(bound.params);
-    model.warnings = std::move(bound.warnings);
+    model.warnings = source.warnings();
+    model.warnings.insert(model.warnings.end(), bound.warnings.begin(), bound.warnings.end());
   } catch (const FormatError&) {
     // Report damaged bytes first.
     if (source.metadata().contains(kDigestKey)) source.finish();

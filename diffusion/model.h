@@ -19,7 +19,7 @@ struct Model {
   Objective objective = {};
   TensorMap params = {};  // the engine's layout, in the type in which they are stored
   std::map<std::string, std::string> metadata = {};
-  std::vector<std::string> warnings = {};  // about values that are not finite
+  std::vector<std::string> warnings = {};  // about the files and values that are not finite
 
   // A model file, a checkpoint or the directory of a run, or the pretrained model of this name, as
   // find_model() finds it; prefixes of PyTorch's wrappers are taken off (stored_model.h).

@@ -20,6 +20,7 @@ struct ConvAttrs {
   bool reads_bias = true;               // false: there is no input b
   bool scales = false, shifts = false;  // whether the inputs end with a scale, a shift, [N, O]
   int64_t moment_chunks = 0;            // of the second output; 0: there is none
+  int64_t end_pad = -1;                 // zeros below and to the right; -1: as pad
 };
 struct ConvPackAttrs {
   ConvGeometry geometry;
@@ -37,8 +38,11 @@ struct SliceAttrs {
   int64_t first = 0, count = 0;
 };
 struct PoolAttrs {
-  int64_t kernel = 1;
-  bool flat = false;  // the window is the whole image: y is [N, C]
+  int64_t kernel = 1;  // of images kernel x kernel, of tokens [N, tokens, C] so many of them
+  bool flat = false;   // the window is the whole image or all tokens: y is [N, C]
+};
+struct AffineAttrs {
+  float scale = 1, shift = 0;
 };
 struct GroupNormAttrs {
   int64_t groups = 32;
@@ -73,7 +77,7 @@ struct ConvertAttrs {
 using OpAttrs =
     std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs, ActivationAttrs,
                  PoolAttrs, SliceAttrs, GroupNormAttrs, LayerNormAttrs, RmsNormAttrs,
-                 AttentionAttrs, TimestepAttrs, UpsampleAttrs, ConvertAttrs>;
+                 AttentionAttrs, TimestepAttrs, UpsampleAttrs, ConvertAttrs, AffineAttrs>;
 
 struct OpCall {
   const OpAttrs& attrs;
@@ -127,6 +131,7 @@ extern const OpDef kBatchNormTrain;  // same inputs[, moments of x]; updates the
                                      //   -> y, mean, rstd
 extern const OpDef kFoldBatchNorm;   // w, b, gamma, beta, running_mean, running_var -> w', b'
 extern const OpDef kActivation;      // x -> y
+extern const OpDef kAffine;          // x -> y = scale * x + shift
 extern const OpDef kAvgPool;         // x -> y
 extern const OpDef kConcat;          // a, b, ... -> y, along channels
 extern const OpDef kSliceChannels;   // x -> y, a range of channels

@@ -14,6 +14,7 @@
 #include "kernels/norm/rms_norm.h"
 #include "kernels/optimizer/adam.h"
 #include "kernels/pointwise/activation.h"
+#include "kernels/pointwise/affine.h"
 #include "kernels/pointwise/broadcast.h"
 #include "kernels/pointwise/convert.h"
 #include "kernels/pointwise/copy_rows.h"

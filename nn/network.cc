@@ -5,50 +5,13 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "nn/classifier_mnist.h"
+#include "nn/config_keys.h"
 #include "nn/param_collector.h"
+#include "nn/unet_diffusers.h"
 #include "nn/unet_mnist.h"
 
 namespace ebb {
 namespace {
-
-// The value of a key as messages show it. A file may nest deeper than the stack, and the JSON
-// library prints and copies by recursion, so that is done with plain values only.
-std::string found(const Json& json, const char* key) {
-  if (!json.contains(key)) return "missing";
-  const Json& value = json[key];
-  if (value.is_structured()) return cat("an ", value.type_name());
-  return terminal_safe(value.dump());
-}
-
-template <typename T>
-T one_of(const Json& json, const std::string& where, const char* key,
-         const std::vector<std::pair<const char*, T>>& choices) {
-  std::string expected;
-  for (const auto& [name, value] : choices) {
-    if (json.contains(key) && json[key] == name) return value;
-    expected += (expected.empty() ? "" : ", ") + std::string(name);
-  }
-  throw FormatError(cat(where, ": model config key \"", key, "\" is ", found(json, key),
-                        ", expected one of ", expected));
-}
-
-int64_t integer(const Json& json, const std::string& where, const char* key, int64_t low,
-                int64_t high) {
-  const bool valid = json.contains(key) && json[key].is_number_integer() &&
-                     json[key].get<int64_t>() >= low && json[key].get<int64_t>() <= high;
-  EBB_CHECK(valid, FormatError, where, ": model config key \"", key, "\" is ", found(json, key),
-            ", expected ", low, "..", high);
-  return json[key].get<int64_t>();
-}
-
-// The object with these of its keys, as text.
-std::string keys_of(const Json& json, const std::vector<const char*>& keys) {
-  Json known = Json::object();
-  for (const char* key : keys) {
-    if (json.contains(key) && json[key].is_primitive()) known[key] = json[key];
-  }
-  return known.dump_sorted();
-}
 
 Network mnist_unet_network(const Json& json, const std::string& where) {
   UnetMnistConfig config;
@@ -128,6 +91,9 @@ Network make_network(const std::string& config, const std::string& where) {
   EBB_CHECK(json.is_object(), FormatError, where, ": model config is not a JSON object");
   if (json.contains("name") && json["name"] == "mnist_judge") {  // the classifier's former name
     json["name"] = "mnist_classifier";
+  }
+  if (!json.contains("name") && json.contains("_class_name")) {  // config.json of diffusers
+    return unet_diffusers_network(json, where);
   }
   const auto build = one_of<Builder>(
       json, where, "name",

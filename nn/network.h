@@ -26,7 +26,8 @@ struct NetworkInput {
 };
 
 // A network that can be described to any Ops. `config` is the JSON object that a model file stores
-// under "ebb.model" and that make_network() reads back.
+// under "ebb.model" and that make_network() reads back: ebb's own, which has a "name", or
+// diffusers' config.json, which has a "_class_name".
 struct Network {
   std::string config;
   std::vector<NetworkInput> inputs;

@@ -24,8 +24,8 @@ Value convolution(Ops& ops, const Scope& s, Value x, int64_t out_channels, const
 }  // namespace
 
 Value Ops::conv2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride,
-                  int64_t pad) {
-  const ConvAttrs attrs{.kernel = kernel, .stride = stride, .pad = pad};
+                  int64_t pad, int64_t end_pad) {
+  const ConvAttrs attrs{.kernel = kernel, .stride = stride, .pad = pad, .end_pad = end_pad};
   return convolution(*this, s, x, out_channels, attrs, shape(x).back() * kernel * kernel);
 }
 
@@ -38,14 +38,26 @@ Value Ops::conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64
 }
 
 Value Ops::linear(const Scope& s, Value x, int64_t out_features, Bias bias) {
-  const int64_t in_features = shape(x).back();
+  return linear(s, std::vector<Value>{x}, out_features, bias).front();
+}
+
+std::vector<Value> Ops::linear(const Scope& s, const std::vector<Value>& xs, int64_t out_features,
+                               Bias bias) {
+  const int64_t in_features = shape(xs.front()).back();
   const ParamInit init = default_init(in_features);
-  const Value w = param(s / "weight", {out_features, in_features}, {ParamLayout::kPlain, init});
+  std::vector<Value> inputs{
+      {}, param(s / "weight", {out_features, in_features}, {ParamLayout::kPlain, init})};
   ConvAttrs attrs{.kernel = 1, .stride = 1, .pad = 0};
   attrs.reads_bias = bias == Bias::kLearned;
-  if (!attrs.reads_bias) return emit(ops::kConv, attrs, {x, w}, s);
-  const Value b = param(s / "bias", {out_features}, {ParamLayout::kPlain, init});
-  return emit(ops::kConv, attrs, {x, w, b}, s);
+  if (attrs.reads_bias) {
+    inputs.push_back(param(s / "bias", {out_features}, {ParamLayout::kPlain, init}));
+  }
+  std::vector<Value> ys;
+  for (const Value x : xs) {
+    inputs[0] = x;
+    ys.push_back(emit(ops::kConv, attrs, inputs, s));
+  }
+  return ys;
 }
 
 Value Ops::batch_norm(const Scope& s, Value x, Activation activation) {

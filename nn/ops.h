@@ -54,12 +54,16 @@ class Ops {
   virtual void mark_output(const Scope&, Value) {}
 
   // PyTorch's layers under their usual names; each creates its parameters under `s`.
+  // end_pad: zeros below and to the right where they are not as many as above and to the left.
   Value conv2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride,
-               int64_t pad);
+               int64_t pad, int64_t end_pad = -1);
   Value conv_transpose2d(const Scope& s, Value x, int64_t out_channels, int64_t kernel,
                          int64_t stride, int64_t pad);
-  // [N, C] -> [N, out_features], [N, L, C] -> [N, L, out_features].
+  // [N, C] -> [N, out_features], [N, L, C] -> [N, L, out_features]; of images too.
   Value linear(const Scope& s, Value x, int64_t out_features, Bias bias = Bias::kLearned);
+  // One layer for several tensors.
+  std::vector<Value> linear(const Scope& s, const std::vector<Value>& xs, int64_t out_features,
+                            Bias bias = Bias::kLearned);
   // BatchNorm2d followed by an activation; a Tape in training mode uses batch statistics.
   Value batch_norm(const Scope& s, Value x, Activation activation);
 
@@ -78,6 +82,13 @@ class Ops {
   Value timestep_embedding(const Scope& s, Value t, const TimestepAttrs& attrs);
 
   // Layers without parameters.
+  Value activation(const Scope& s, Value x, Activation activation) {
+    return emit(ops::kActivation, ActivationAttrs{activation}, {x}, s);
+  }
+  // scale * x + shift.
+  Value affine(const Scope& s, Value x, float scale, float shift = 0) {
+    return emit(ops::kAffine, AffineAttrs{scale, shift}, {x}, s);
+  }
   Value gelu(const Scope& s, Value x) {
     return emit(ops::kActivation, ActivationAttrs{Activation::kGelu}, {x}, s);
   }
@@ -93,10 +104,11 @@ class Ops {
   Value upsample(const Scope& s, Value x, int64_t factor) {
     return emit(ops::kUpsample, UpsampleAttrs{.factor = factor}, {x}, s);
   }
+  // Windows of kernel x kernel pixels or, of tokens, of so many of them.
   Value avg_pool(const Scope& s, Value x, int64_t kernel) {
     return emit(ops::kAvgPool, PoolAttrs{kernel}, {x}, s);
   }
-  // Square images only: [N, H, H, C] -> [N, C].
+  // [N, H, W, C] or [N, tokens, C] -> [N, C].
   Value global_avg_pool(const Scope& s, Value x) {
     return emit(ops::kAvgPool, PoolAttrs{.kernel = shape(x)[1], .flat = true}, {x}, s);
   }

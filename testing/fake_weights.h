@@ -32,6 +32,9 @@ class FakeWeights final : public WeightSource {
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
 
+  NonFinite stream(std::string_view name, const Sink&) override {
+    return non_finite[std::string(name)];
+  }
   NonFinite read(std::string_view name, DType dtype, std::span<std::byte> dst) override {
     reads_.push_back({std::string(name), dtype, dst.data()});
     const auto size = static_cast<size_t>(size_of(dtype));

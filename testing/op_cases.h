@@ -25,9 +25,10 @@ struct ConvShape {
   int64_t n, h, w, c, o, kh, kw, stride, pad;
   bool transposed = false;
   int64_t x_gap = 0, y_gap = 0;  // elements between pixels beyond c and o
+  int64_t end_pad = -1;          // below and to the right; -1: as pad
 
   ConvGeometry geometry() const {
-    ConvGeometry g = conv_geometry(n, h, w, c, o, kh, kw, stride, pad, transposed);
+    ConvGeometry g = conv_geometry(n, h, w, c, o, kh, kw, stride, pad, transposed, end_pad);
     g.x_pitch += x_gap;
     g.y_pitch += y_gap;
     return g;
@@ -58,6 +59,9 @@ inline constexpr ConvShape kEdgeConvs[] = {
     {"224 to 240", 2, 5, 7, 224, 240, 3, 3, 1, 1},
     {"strided", 2, 14, 14, 32, 64, 3, 3, 2, 1},
     {"strided, odd sides", 3, 7, 5, 10, 13, 3, 3, 2, 1, false, 1, 0},
+    {"strided, one pad below", 2, 8, 6, 32, 64, 3, 3, 2, 0, false, 0, 0, 1},
+    {"strided, one pad below, ragged", 3, 6, 10, 7, 13, 3, 3, 2, 0, false, 0, 3, 1},
+    {"strided, one pad below, 2x2", 2, 2, 2, 16, 48, 3, 3, 2, 0, false, 0, 0, 1},
     {"rows never read", 2, 8, 9, 6, 5, 3, 3, 4, 0},
     {"1x1", 2, 7, 7, 10, 6, 1, 1, 1, 0},
     {"1x1 strided", 2, 7, 6, 10, 33, 1, 1, 2, 0},
@@ -198,13 +202,15 @@ struct AttentionCase {
     return {b, heads, d, queries, keys, extra, pitch, pitch, pitch, pitch};
   }
 };
-// Edges: head widths 8 to 128 and odd ones, tiles that end in the middle, text keys first, one key.
+// Edges: head widths 8 to 512 and odd ones, tiles that end in the middle, text keys first, one key.
 inline constexpr AttentionCase kAttentionCases[] = {
     {CaseSet::kEdge, "d8, 5 on 7", 2, 2, 8, 5, 7, 0},
     {CaseSet::kEdge, "d16, 16 on 32", 1, 3, 16, 16, 32, 0},
     {CaseSet::kEdge, "d32, 17 on 7 + 33", 1, 1, 32, 17, 33, 7},
     {CaseSet::kEdge, "d64, 19 on 5 + 40", 1, 2, 64, 19, 40, 5},
     {CaseSet::kEdge, "d128, 9 on 3 + 30", 1, 1, 128, 9, 30, 3},
+    {CaseSet::kEdge, "d200, 17 on 4 + 33", 1, 2, 200, 17, 33, 4},
+    {CaseSet::kEdge, "d512, 3 on 34", 1, 1, 512, 3, 34, 0},
     {CaseSet::kEdge, "d13, 1 on 1", 2, 1, 13, 1, 1, 0},
     {CaseSet::kEdge, "d40, 3 on text alone", 1, 1, 40, 3, 0, 65},
     {CaseSet::kPublic, "P-A1 B2 h22 1024 on 1101 d64", 2, 22, 64, 1024, 1024, 77},

@@ -103,8 +103,14 @@ class ReferenceOps final : public Ops {
       return result;
     }
     if (&op == &ops::kAvgPool) {
-      return reference::avg_pool_forward(
-          {s[0], s[1], s[2], s[3], std::get<PoolAttrs>(attrs).kernel}, *x[0]);
+      const ops::PoolWindows w = ops::pool_windows(std::get<PoolAttrs>(attrs), s);
+      return reference::avg_pool_forward({s[0], w.h, w.w, s.back(), w.kh, w.kw}, *x[0]);
+    }
+    if (&op == &ops::kAffine) {
+      const auto& [scale, shift] = std::get<AffineAttrs>(attrs);
+      std::vector<double> result;
+      for (double v : *x[0]) result.push_back(double{scale} * v + double{shift});
+      return result;
     }
     if (&op == &ops::kConcat) return concat(shapes, x, y);
     if (&op == &ops::kAdd || &op == &ops::kMultiply) {

@@ -12,7 +12,7 @@ namespace ebb::test {
 // fallback is always among them.
 inline std::vector<int64_t> simd_levels() {
   std::vector<int64_t> levels;
-  for (int64_t level : {HWY_AVX3, HWY_AVX2, HWY_SCALAR}) {
+  for (int64_t level : {HWY_AVX3, HWY_AVX2, HWY_NEON, HWY_SCALAR}) {
     if ((hwy::SupportedTargets() & level) != 0) levels.push_back(level);
   }
   return levels;

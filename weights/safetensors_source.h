@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "weights/in_order_reader.h"
 #include "weights/safetensors.h"
 #include "weights/weight_source.h"
 
@@ -20,19 +23,18 @@ class SafetensorsSource final : public WeightSource {
   const std::map<std::string, std::string>& metadata() const override { return file_.metadata(); }
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
 
-  NonFinite read(std::string_view name, DType dtype, std::span<std::byte> dst) override;
+  NonFinite stream(std::string_view name, const Sink& sink) override;
   std::string finish() override;
 
  private:
-  // Reads bytes [offset, offset + bytes) of the file, and hashes what is new of them.
-  void read_hashed(uint64_t offset, std::byte* dst, uint64_t bytes);
-  void hash_up_to(uint64_t offset);
+  void hash(const std::byte* data, uint64_t bytes);
 
   SafetensorsFile file_;
-  std::vector<TensorInfo> tensors_;
+  std::vector<TensorInfo> tensors_;             // in the order of the file's entries
+  std::map<std::string_view, size_t> by_name_;  // index of a tensor
   bool has_digest_;
   FileHashes hashes_;
-  uint64_t hashed_;  // bytes of the file, from its start
+  InOrderReader reader_;
 };
 
 }  // namespace ebb

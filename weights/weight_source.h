@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -36,18 +37,33 @@ class WeightSource {
   // In the order in which they are stored. Reading them in this order reads each byte once.
   virtual const std::vector<TensorInfo>& tensors() const = 0;
 
+  // Hands out the elements of a tensor as they are stored, row-major, in pieces of whole elements
+  // and at most kChunkBytes. Counts the values that are no numbers; they are legal, warn with
+  // non_finite_warning().
+  using Sink = std::function<void(std::span<const std::byte> piece)>;
+  static constexpr uint64_t kChunkBytes = uint64_t{1} << 16;  // fits a cache, and next to no memory
+  virtual NonFinite stream(std::string_view name, const Sink& sink) = 0;
+
   // Fills dst with the elements of a tensor, row-major, as `dtype`: the type it is stored in, or
   // among f32, f16 and bf16 any other (rounded to nearest even). FormatError for another type.
-  // Counts the stored values that are no numbers; they are legal, warn with non_finite_warning().
-  virtual NonFinite read(std::string_view name, DType dtype, std::span<std::byte> dst) = 0;
+  // Counts as stream() does.
+  virtual NonFinite read(std::string_view name, DType dtype, std::span<std::byte> dst);
 
   // Reads the tensors that were not requested and returns the SHA-256 of the file, as 64
   // hexadecimal digits. FormatError when the source carries a digest of its own and a byte differs.
+  // For several files: the SHA-256 of the list that sha256sum prints for them.
   virtual std::string finish() = 0;
+
+  // Facts about the files that the user should know, each a line of the form of an error.
+  virtual std::vector<std::string> warnings() const { return {}; }
+
+ protected:
+  const TensorInfo& tensor(std::string_view name) const;  // Error when there is none
 };
 
-// The source for a file, by its content. FormatError when it is damaged or of another kind, IoError
-// when it cannot be read.
+// The source for what a path holds, by its content: a safetensors file, a file of torch.save(), the
+// index of several such files, or a directory with one of these (weights/weight_files.h).
+// FormatError when it is damaged or of another kind, IoError when it cannot be read.
 std::unique_ptr<WeightSource> open_weights(const std::string& path, const LoadLimits& limits = {});
 
 }  // namespace ebb

@@ -95,9 +95,10 @@ std::vector<uint8_t> bytes_without_provenance(const ImageBytes& file) {
     text = read_webp_info(bytes, file.label()).xmp;
     text = cat("XMP ", little_endian(text.size()), text, text.size() % 2 == 0 ? "" : kPadding);
   }
-  const auto found = std::search(bytes.begin(), bytes.end(), text.begin(), text.end());
+  const std::vector<uint8_t> block(text.begin(), text.end());  // chars may be signed
+  const auto found = std::search(bytes.begin(), bytes.end(), block.begin(), block.end());
   if (found == bytes.end()) return bytes;
-  bytes.erase(found, found + static_cast<int64_t>(text.size()));
+  bytes.erase(found, found + static_cast<int64_t>(block.size()));
   // The size of a WebP stands in its header.
   if (file.kind() == FileKind::kWebp) std::fill_n(bytes.begin() + 4, 4, uint8_t{0});
   return bytes;

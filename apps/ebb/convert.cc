@@ -53,6 +53,8 @@ std::map<std::string, std::string> parse_meta(const std::vector<std::string>& en
 }
 
 void convert(const ConvertFlags& flags, const Invocation& invocation) {
+  EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
+            ": a model is written to a file, which this is not. Name a file.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   std::map<std::string, std::string> metadata = parse_meta(flags.meta);
   const auto context = make_context("cpu", 1);

@@ -14,6 +14,7 @@
 #include "apps/cli/image_bytes.h"
 #include "apps/cli/progress.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/inspect_models.h"
 #include "apps/ebb/inspect_reports.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -22,6 +23,8 @@
 #include "diffusion/find_model.h"
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
+#include "weights/hub_cache.h"
+#include "weights/open_weights_file.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
@@ -30,12 +33,14 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   bool json = false;
+  std::string variant;
   ProgressFlag progress;
   LoadLimits limits;
 };
 
 constexpr const char* kWanted =
-    "a safetensors or IDX file, or a PNG, JPEG, WebP, GIF, BMP, PNM or TGA image";
+    "weights (safetensors or PyTorch's), the index or config of a model, an IDX file, or a PNG, "
+    "JPEG, WebP, GIF, BMP, PNM or TGA image";
 
 // The kind a well-known name promises, so that a file whose contents say nothing gets the error of
 // the right reader.
@@ -46,8 +51,13 @@ FileKind kind_by_name(const std::string& path) {
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
   if (name.find("idx3") != std::string::npos) return FileKind::kIdxImages;
   if (name.find("idx1") != std::string::npos) return FileKind::kIdxLabels;
-  constexpr std::array<std::pair<std::string_view, FileKind>, 12> kEndings = {
+  constexpr std::array<std::pair<std::string_view, FileKind>, 17> kEndings = {
       {{".safetensors", FileKind::kSafetensors},
+       {".pt", FileKind::kZip},
+       {".pth", FileKind::kZip},
+       {".bin", FileKind::kZip},
+       {".ckpt", FileKind::kZip},
+       {".json", FileKind::kJson},
        {".png", FileKind::kPng},
        {".jpg", FileKind::kJpeg},
        {".jpeg", FileKind::kJpeg},
@@ -72,9 +82,11 @@ FileKind kind_inside_gzip(const std::string& path) {
   return file_kind(head, head.size());
 }
 
+bool is_torch(FileKind kind) { return kind == FileKind::kZip || kind == FileKind::kPickle; }
+
 bool is_listed(FileKind kind) {
-  return kind == FileKind::kSafetensors || kind == FileKind::kIdxImages ||
-         kind == FileKind::kIdxLabels || is_image(kind);
+  return kind == FileKind::kSafetensors || is_torch(kind) || kind == FileKind::kJson ||
+         kind == FileKind::kIdxImages || kind == FileKind::kIdxLabels || is_image(kind);
 }
 
 // By content; by name only if the content is not a kind that can be listed, or looks like TGA,
@@ -92,6 +104,7 @@ FileKind kind_of(const std::string& path) {
 void warn_of_name(std::ostream& err, const std::string& path, FileKind kind) {
   const FileKind promised = kind_by_name(path);
   if (promised == FileKind::kUnknown || promised == kind) return;
+  if (is_torch(promised) && is_torch(kind)) return;  // PyTorch has written both
   err << "warning: " << path_label(path) << ": this is " << describe(kind)
       << ", its name is that of " << describe(promised) << ".\n";
 }
@@ -110,19 +123,25 @@ std::string labels_for(const std::string& images, const Options& options) {
   return find_labels_beside(images);
 }
 
-// The file itself, or that of the pretrained model of this name.
-std::string file_or_model(const std::string& name) {
+// The path itself where there is one, else the pretrained model of this name, else the snapshot of
+// a name in the Hugging Face cache.
+std::string resolve(const std::string& path) {
   std::error_code error;
-  if (is_input_stream(name) || std::filesystem::exists(name, error)) return name;
+  if (std::filesystem::exists(path, error) || kind_by_name(path) != FileKind::kUnknown) return path;
   for (const NamedModel& model : named_models()) {
-    if (model.name == name) return model.path;
+    if (model.name == path) return model.path;
   }
-  return name;
+  const std::optional<HubName> name = parse_hub_name(path);
+  return name ? find_in_hub_cache(*name) : path;
 }
 
-InspectReport inspect_file(const std::string& name, const Options& options, std::ostream& err) {
-  const std::string path = file_or_model(name);
-  if (is_input_stream(path)) return inspect_image(path, FileKind::kUnknown);
+InspectReport inspect_file(const std::string& given, const Options& options, std::ostream& err) {
+  if (is_input_stream(given)) return inspect_image(given, FileKind::kUnknown);
+  const std::string path = resolve(given);
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return inspect_directory(path, options.variant, options.limits);
+  }
   const FileKind kind = kind_of(path);
   warn_of_name(err, path, kind);
   switch (kind) {
@@ -132,6 +151,11 @@ InspectReport inspect_file(const std::string& name, const Options& options, std:
       return inspect_idx_images(path, labels_for(path, options));
     case FileKind::kIdxLabels:
       return inspect_idx_labels(path);
+    case FileKind::kZip:
+    case FileKind::kPickle:
+      return inspect_weights(path, options.limits);
+    case FileKind::kJson:
+      return is_shard_index(path) ? inspect_weights(path, options.limits) : inspect_config(path);
     default:
       break;
   }
@@ -141,7 +165,12 @@ InspectReport inspect_file(const std::string& name, const Options& options, std:
       cat(path_label(path), ": unknown kind of file, expected ", kWanted, ". Name another file."));
 }
 
-void warn_of_non_finite(std::ostream& err, const InspectReport& report) {
+void warn_of_content(std::ostream& err, const InspectReport& report) {
+  if (report.contains("warnings")) {
+    for (const auto& warning : report["warnings"]) {
+      err << "warning: " << warning.get<std::string>() << '\n';
+    }
+  }
   if (!report.contains("tensors")) return;
   for (const auto& tensor : report["tensors"]) {
     const NonFinite found{tensor["nan"].get<uint64_t>(), tensor["infinite"].get<uint64_t>()};
@@ -165,8 +194,12 @@ void run(const Options& options, const Invocation& invocation) {
   for (const std::string& path : options.files) {
     try {
       files.push_back(inspect_file(path, options, invocation.err));
-      warn_of_non_finite(invocation.err, files.back());
-      if (!options.json) print_report(invocation.out, files.back());
+      warn_of_content(invocation.err, files.back());
+      if (!options.json && is_model_report(files.back())) {
+        print_model_report(invocation.out, files.back());
+      } else if (!options.json) {
+        print_report(invocation.out, files.back());
+      }
       invocation.out.flush();
     } catch (const Error& error) {
       const InspectReport found = error_json(error);
@@ -191,18 +224,26 @@ void run(const Options& options, const Invocation& invocation) {
 
 }  // namespace
 
-// `ebb inspect FILE... [--json]`: what a file holds, for safetensors, IDX(.gz) and image files.
-// Reads every byte and applies every rule of the loaders, so a file that passes here loads.
+// `ebb inspect FILE... [--json]`: what a file holds, for weights, configs, IDX(.gz) and images, and
+// what would be loaded from a directory. Reads every byte of a file and applies every rule of the
+// loaders, so a file that passes here loads.
 void add_inspect(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command
-      .add_option("files", options->files,
-                  "safetensors, IDX(.gz) and image files, names of pretrained models, or - for an "
-                  "image from a pipe")
+      .add_option(
+          "files", options->files,
+          "Weights (.safetensors, .pth, .bin, .index.json), config.json, a model's directory, "
+          "owner/name in the Hugging Face cache or a pretrained model's name, IDX(.gz) and image "
+          "files, or - for an image from a pipe")
       .required()
       .takes(FlagValue::kFile);
   command.add_flag("--json", options->json, "Print one JSON object instead of text")
       .group(kOutputGroup);
+  command
+      .add_option("--variant", options->variant,
+                  "Of a directory's weights, e.g. fp16 (default: the plain files, else the only "
+                  "variant)")
+      .type_name("NAME");
   add_progress_flag(command, options->progress);
   add_bytes(command, "--max-model-bytes", options->limits.max_model_bytes,
             "Reject files with more tensor data, e.g. 32GiB")

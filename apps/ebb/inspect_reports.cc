@@ -54,32 +54,6 @@ void replace_first(std::string& text, std::string_view from, std::string_view to
   if (place != std::string::npos) text.replace(place, from.size(), to);
 }
 
-void print_heading(std::ostream& out, const InspectReport& report, const std::string& what) {
-  out << path_label(report["file"].get<std::string>()) << ": " << what << ", file of "
-      << format_bytes(report["bytes"].get<uint64_t>()) << '\n'
-      << "  sha256 " << report["sha256"].get<std::string>() << '\n';
-}
-
-void print_tensors(std::ostream& out, const InspectReport& tensors) {
-  constexpr size_t kMaxNameWidth = 60;
-  size_t width = 0;
-  for (const auto& tensor : tensors) {
-    const size_t length = terminal_safe(tensor["name"].get<std::string>()).size();
-    width = std::max(width, std::min(length, kMaxNameWidth));
-  }
-  out << "  tensors\n";
-  for (const auto& tensor : tensors) {
-    out << "    " << std::left << std::setw(static_cast<int>(width))
-        << terminal_safe(tensor["name"].get<std::string>()) << "  " << std::setw(8)
-        << tensor["dtype"].get<std::string>() << "  " << tensor["shape"].dump() << "  "
-        << format_bytes(tensor["bytes"].get<uint64_t>()) << "  sha256 "
-        << tensor["sha256"].get<std::string>().substr(0, kShortDigest);
-    if (tensor["nan"] != 0) out << "  " << tensor["nan"] << " NaN";
-    if (tensor["infinite"] != 0) out << "  " << tensor["infinite"] << " infinite";
-    out << '\n';
-  }
-}
-
 void print_safetensors(std::ostream& out, const InspectReport& report) {
   const auto& tensors = report["tensors"];
   print_heading(out, report, cat("safetensors, ", tensors.size(), " tensors"));
@@ -108,6 +82,32 @@ void print_idx(std::ostream& out, const InspectReport& report) {
 }
 
 }  // namespace
+
+void print_heading(std::ostream& out, const InspectReport& report, const std::string& what) {
+  out << path_label(report["file"].get<std::string>()) << ": " << what << ", file of "
+      << format_bytes(report["bytes"].get<uint64_t>()) << '\n'
+      << "  sha256 " << report["sha256"].get<std::string>() << '\n';
+}
+
+void print_tensors(std::ostream& out, const InspectReport& tensors) {
+  constexpr size_t kMaxNameWidth = 60;
+  size_t width = 0;
+  for (const auto& tensor : tensors) {
+    const size_t length = terminal_safe(tensor["name"].get<std::string>()).size();
+    width = std::max(width, std::min(length, kMaxNameWidth));
+  }
+  out << "  tensors\n";
+  for (const auto& tensor : tensors) {
+    out << "    " << std::left << std::setw(static_cast<int>(width))
+        << terminal_safe(tensor["name"].get<std::string>()) << "  " << std::setw(8)
+        << tensor["dtype"].get<std::string>() << "  " << tensor["shape"].dump() << "  "
+        << format_bytes(tensor["bytes"].get<uint64_t>()) << "  sha256 "
+        << tensor["sha256"].get<std::string>().substr(0, kShortDigest);
+    if (tensor["nan"] != 0) out << "  " << tensor["nan"] << " NaN";
+    if (tensor["infinite"] != 0) out << "  " << tensor["infinite"] << " infinite";
+    out << '\n';
+  }
+}
 
 InspectReport inspect_safetensors(const std::string& path, const LoadLimits& limits) {
   const SafetensorsFile file = SafetensorsFile::open(path, limits);

@@ -33,6 +33,10 @@ InspectReport inspect_image(const std::string& path, FileKind promised);
 // when there is none.
 std::string find_labels_beside(const std::string& images_path);
 
+// Parts of a report for people: the file, what it is, its size and hash; the list of tensors.
+void print_heading(std::ostream& out, const InspectReport& report, const std::string& what);
+void print_tensors(std::ostream& out, const InspectReport& tensors);
+
 // The same report for people.
 void print_report(std::ostream& out, const InspectReport& report);
 

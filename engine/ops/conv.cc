@@ -55,6 +55,8 @@ void check_modulation(const char* name, const Shape& s, const Shape& y) {
 
 std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs) {
   const auto& attrs = std::get<ConvAttrs>(op_attrs);
+  EBB_CHECK(is_fusable(attrs.activation), ShapeError, "conv: activation ",
+            to_string(attrs.activation), ", expected one that can be fused");
   const Epilogue epilogue(attrs, inputs.size());
   const Shape& x = inputs[0];
   check_image(attrs, x);
@@ -160,7 +162,7 @@ ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t ou
   const bool image = x.rank() == 4;
   const int64_t width = image ? x[2] : x.rank() == 3 ? x[1] : 1;
   return conv_geometry(x[0], image ? x[1] : 1, width, x.back(), out_channels, attrs.kernel,
-                       attrs.kernel, attrs.stride, attrs.pad, attrs.transposed);
+                       attrs.kernel, attrs.stride, attrs.pad, attrs.transposed, attrs.end_pad);
 }
 
 const OpDef kConv = {.name = "conv",

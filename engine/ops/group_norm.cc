@@ -29,6 +29,8 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
   EBB_CHECK(inputs.size() == size_t{3} + attrs.scales + attrs.shifts, ShapeError,
             "group_norm: got ", inputs.size(), " inputs, expected x, weight, bias",
             attrs.scales ? ", scale" : "", attrs.shifts ? ", shift" : "");
+  EBB_CHECK(is_fusable(attrs.activation), ShapeError, "group_norm: activation ",
+            to_string(attrs.activation), ", expected one that can be fused");
   const Shape& x = inputs[0];
   EBB_CHECK(x.rank() >= 2 && attrs.groups > 0 && x.back() % attrs.groups == 0, ShapeError,
             "group_norm: input ", x, ", expected [N, ..., C] with C a multiple of ", attrs.groups,

@@ -24,6 +24,12 @@ bool is_elementwise(const Shape& x, const Shape& s);
 AttentionSize attention_op_size(const AttentionAttrs& attrs, std::span<const Tensor> inputs);
 float attention_op_scale(const AttentionAttrs& attrs, const Shape& q);
 
+// The images that an average pool reads x [N, H, W, C] or [N, tokens, C] as, and its windows.
+struct PoolWindows {
+  int64_t h, w, kh, kw;
+};
+PoolWindows pool_windows(const PoolAttrs& attrs, const Shape& x);
+
 // The sizes of images x [N, H, W, C] enlarged to y [N, Ho, Wo, C].
 UpsampleSize upsample_size(const Shape& x, const Shape& y);
 

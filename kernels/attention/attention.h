@@ -13,7 +13,7 @@ namespace ebb {
 // scores is stored, and results do not depend on the batch. bias may hold -infinity (a mask), but
 // every query must see a key.
 struct AttentionSize {
-  static constexpr int64_t kMaxHeadDim = 128;
+  static constexpr int64_t kMaxHeadDim = 512;
   int64_t b, heads, d;           // images, heads, numbers per head
   int64_t queries, keys, extra;  // tokens; keys + extra >= 1
   // Elements from token to token; a head's numbers are adjacent and heads follow one another.

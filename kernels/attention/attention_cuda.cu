@@ -5,7 +5,9 @@
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-// blockIdx.x: tile of rows; blockIdx.y: image and head.
+// blockIdx.x: tile of rows; blockIdx.y: image and head; blockIdx.z: of heads wider than a tile, the
+// slice of kD numbers whose results the block computes. Such a block needs all slices for its
+// products, and loads them one after another; its own again for the sums.
 SIMT_DEVICE int64_t first_row() { return int64_t{blockIdx.x} * kAttentionRows; }
 
 // s_ij of row i of the warp and the lane's column; -infinity beyond the last key.
@@ -19,6 +21,10 @@ SIMT_DEVICE float score(const Args& args, int64_t head, int64_t i, int64_t j, fl
   return product * args.scale + biased;
 }
 
+// Least blocks of an SM; 0: ptxas chooses. For wide heads it would spill to make room for a second.
+template <bool kWide>
+constexpr int kBlocks = kWide ? 1 : 0;
+
 template <int kD>
 struct ForwardShared {
   TokenTile<kAttentionRows, kD> q;
@@ -26,8 +32,8 @@ struct ForwardShared {
 };
 
 // Flash attention: keys pass by tile by tile, with a running maximum and sum per query.
-template <class T, int kD>
-__global__ void __launch_bounds__(kAttentionThreads)
+template <class T, int kD, bool kWide>
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<kWide>)
     attention_forward_kernel(AttentionForwardArgs args) {
   SIMT_DYNAMIC_SHARED(ForwardShared<kD>, shared);
   const AttentionSize& s = args.size;
@@ -39,21 +45,26 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<const T*>(args.extra_k), static_cast<const T*>(args.k), image, head);
   const auto v =
       key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
-  shared->q.load(q, first, s.queries, s.d);
+  if (!kWide) shared->q.load(q, first, s.queries, s.d);
   float row_max[kRowsPerWarp], sum[kRowsPerWarp];
+  const int64_t own = kWide ? int64_t{blockIdx.z} * kD : 0;  // the first number of the slice
   RowSums<kD> result;
   result.clear();
   for (int r = 0; r < kRowsPerWarp; ++r) {
     row_max[r] = -INFINITY;
     sum[r] = 0;
   }
+  const int64_t numbers = kWide ? s.d : kD;
   for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
-    __syncthreads();  // the previous tile may still be read
-    shared->k.load(k, column, s.all_keys(), s.d);
-    shared->v.load(v, column, s.all_keys(), s.d);
-    __syncthreads();
-    float p[kRowsPerWarp];
-    dot_rows<kD>(shared->q, shared->k, p);
+    float p[kRowsPerWarp] = {};
+    for (int64_t e = 0; e < numbers; e += kD) {
+      __syncthreads();  // the previous tile may still be read
+      if (kWide) shared->q.load(q.from(e), first, s.queries, s.d - e);
+      shared->k.load(k.from(e), column, s.all_keys(), s.d - e);
+      if (!kWide) shared->v.load(v, column, s.all_keys(), s.d);
+      __syncthreads();
+      dot_rows<kD>(shared->q, shared->k, p);
+    }
     for (int r = 0; r < kRowsPerWarp; ++r) {
       const float value = score(args, head, first + warp_row + r, column + lane, p[r]);
       const float new_max = fmaxf(row_max[r], warp_max(value));
@@ -62,12 +73,17 @@ __global__ void __launch_bounds__(kAttentionThreads)
       p[r] = expf(value - base);
       sum[r] = sum[r] * scale + warp_sum(p[r]);
       row_max[r] = new_max;
-      for (int e = 0; e < RowSums<kD>::kPerLane; ++e) result.v[r][e] *= scale;
+      result.scale_row(r, scale);
+    }
+    if (kWide) {
+      __syncthreads();
+      shared->v.load(v.from(own), column, s.all_keys(), s.d - own);
+      __syncthreads();
     }
     result.add(p, shared->v);
   }
-  result.store(o, first, s.queries, s.d, [&](int r) { return 1.0f / sum[r]; });
-  if (args.lse == nullptr || lane != 0) return;
+  result.store(o.from(own), first, s.queries, s.d - own, [&](int r) { return 1.0f / sum[r]; });
+  if (args.lse == nullptr || lane != 0 || own != 0) return;
   for (int r = 0; r < kRowsPerWarp; ++r) {
     const int64_t i = first + warp_row + r;
     if (i < s.queries) args.lse[int64_t{blockIdx.y} * s.queries + i] = row_max[r] + logf(sum[r]);
@@ -95,11 +111,24 @@ template <int kD>
 struct BackwardShared {
   TokenTile<kAttentionRows, kD> row_a, row_b;  // q and do, or k and v
   TokenTile<kAttentionColumns, kD> column_a, column_b;
+
+  template <class Rows>
+  SIMT_DEVICE void load_rows(const Rows& a, const Rows& b, int64_t first, int64_t count,
+                             int64_t d) {
+    row_a.load(a, first, count, d);
+    row_b.load(b, first, count, d);
+  }
+  template <class Rows>
+  SIMT_DEVICE void load_columns(const Rows& a, const Rows& b, int64_t first, int64_t count,
+                                int64_t d) {
+    column_a.load(a, first, count, d);
+    column_b.load(b, first, count, d);
+  }
 };
 
 // dq: rows are queries, columns keys.
-template <class T, int kD>
-__global__ void __launch_bounds__(kAttentionThreads)
+template <class T, int kD, bool kWide>
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<kWide>)
     attention_query_gradient_kernel(AttentionBackwardArgs args, const float* delta) {
   SIMT_DYNAMIC_SHARED(BackwardShared<kD>, shared);
   const AttentionSize& s = args.size;
@@ -112,18 +141,21 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<const T*>(args.extra_k), static_cast<const T*>(args.k), image, head);
   const auto v =
       key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
-  shared->row_a.load(q, first, s.queries, s.d);
-  shared->row_b.load(d_o, first, s.queries, s.d);
+  if (!kWide) shared->load_rows(q, d_o, first, s.queries, s.d);
+  const int64_t own = kWide ? int64_t{blockIdx.z} * kD : 0;  // the first number of the slice
   RowSums<kD> result;
   result.clear();
+  const int64_t numbers = kWide ? s.d : kD;
   for (int64_t column = 0; column < s.all_keys(); column += kAttentionColumns) {
-    __syncthreads();  // the previous tile may still be read
-    shared->column_a.load(k, column, s.all_keys(), s.d);
-    shared->column_b.load(v, column, s.all_keys(), s.d);
-    __syncthreads();
-    float ds[kRowsPerWarp], product[kRowsPerWarp];
-    dot_rows<kD>(shared->row_a, shared->column_a, ds);
-    dot_rows<kD>(shared->row_b, shared->column_b, product);
+    float ds[kRowsPerWarp] = {}, product[kRowsPerWarp] = {};
+    for (int64_t e = 0; e < numbers; e += kD) {
+      __syncthreads();  // the previous tile may still be read
+      if (kWide) shared->load_rows(q.from(e), d_o.from(e), first, s.queries, s.d - e);
+      shared->load_columns(k.from(e), v.from(e), column, s.all_keys(), s.d - e);
+      __syncthreads();
+      dot_rows<kD>(shared->row_a, shared->column_a, ds);
+      dot_rows<kD>(shared->row_b, shared->column_b, product);
+    }
     for (int r = 0; r < kRowsPerWarp; ++r) {
       const int64_t i = first + warp_row + r, at = int64_t{blockIdx.y} * s.queries + i;
       if (i < s.queries) {
@@ -133,14 +165,19 @@ __global__ void __launch_bounds__(kAttentionThreads)
         ds[r] = 0;
       }
     }
+    if (kWide) {
+      __syncthreads();
+      shared->column_a.load(k.from(own), column, s.all_keys(), s.d - own);
+      __syncthreads();
+    }
     result.add(ds, shared->column_a);
   }
-  result.store(dq, first, s.queries, s.d, [&](int) { return args.scale; });
+  result.store(dq.from(own), first, s.queries, s.d - own, [&](int) { return args.scale; });
 }
 
 // dk and dv: rows are keys, columns queries.
-template <class T, int kD>
-__global__ void __launch_bounds__(kAttentionThreads)
+template <class T, int kD, bool kWide>
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<kWide>)
     attention_key_gradient_kernel(AttentionBackwardArgs args, const float* delta) {
   SIMT_DYNAMIC_SHARED(BackwardShared<kD>, shared);
   const AttentionSize& s = args.size;
@@ -156,19 +193,22 @@ __global__ void __launch_bounds__(kAttentionThreads)
       key_rows(s, static_cast<T*>(args.dextra_k), static_cast<T*>(args.dk), image, head);
   const auto dv =
       key_rows(s, static_cast<T*>(args.dextra_v), static_cast<T*>(args.dv), image, head);
-  shared->row_a.load(k, first, s.all_keys(), s.d);
-  shared->row_b.load(v, first, s.all_keys(), s.d);
+  if (!kWide) shared->load_rows(k, v, first, s.all_keys(), s.d);
+  const int64_t own = kWide ? int64_t{blockIdx.z} * kD : 0;
   RowSums<kD> key_sum, value_sum;
   key_sum.clear();
   value_sum.clear();
+  const int64_t numbers = kWide ? s.d : kD;
   for (int64_t column = 0; column < s.queries; column += kAttentionColumns) {
-    __syncthreads();  // the previous tile may still be read
-    shared->column_a.load(q, column, s.queries, s.d);
-    shared->column_b.load(d_o, column, s.queries, s.d);
-    __syncthreads();
-    float ds[kRowsPerWarp], product[kRowsPerWarp], p[kRowsPerWarp];
-    dot_rows<kD>(shared->row_a, shared->column_a, ds);
-    dot_rows<kD>(shared->row_b, shared->column_b, product);
+    float ds[kRowsPerWarp] = {}, product[kRowsPerWarp] = {}, p[kRowsPerWarp];
+    for (int64_t e = 0; e < numbers; e += kD) {
+      __syncthreads();  // the previous tile may still be read
+      if (kWide) shared->load_rows(k.from(e), v.from(e), first, s.all_keys(), s.d - e);
+      shared->load_columns(q.from(e), d_o.from(e), column, s.queries, s.d - e);
+      __syncthreads();
+      dot_rows<kD>(shared->row_a, shared->column_a, ds);
+      dot_rows<kD>(shared->row_b, shared->column_b, product);
+    }
     const int64_t i = column + lane, at = int64_t{blockIdx.y} * s.queries + i;
     const float lse = i < s.queries ? args.lse[at] : 0.0f;
     const float mean = i < s.queries ? delta[at] : 0.0f;
@@ -177,11 +217,16 @@ __global__ void __launch_bounds__(kAttentionThreads)
       p[r] = i < s.queries ? expf(value - lse) : 0.0f;
       ds[r] = p[r] * (product[r] - mean);
     }
+    if (kWide) {
+      __syncthreads();
+      shared->load_columns(q.from(own), d_o.from(own), column, s.queries, s.d - own);
+      __syncthreads();
+    }
     key_sum.add(ds, shared->column_a);
     value_sum.add(p, shared->column_b);
   }
-  key_sum.store(dk, first, s.all_keys(), s.d, [&](int) { return args.scale; });
-  value_sum.store(dv, first, s.all_keys(), s.d, [&](int) { return 1.0f; });
+  key_sum.store(dk.from(own), first, s.all_keys(), s.d - own, [&](int) { return args.scale; });
+  value_sum.store(dv.from(own), first, s.all_keys(), s.d - own, [&](int) { return 1.0f; });
 }
 
 void require_sizes(const AttentionSize& s) {
@@ -193,10 +238,11 @@ void require_sizes(const AttentionSize& s) {
 }
 
 simt::LaunchConfig config(const char* name, const AttentionSize& s, int64_t rows,
-                          int64_t rows_per_block, int64_t shared_bytes, KernelStream stream) {
+                          int64_t rows_per_block, int64_t slices, int64_t shared_bytes,
+                          KernelStream stream) {
   return {.name = name,
           .grid = dim3(static_cast<unsigned>(ceil_div(rows, rows_per_block)),
-                       static_cast<unsigned>(s.b * s.heads)),
+                       static_cast<unsigned>(s.b * s.heads), static_cast<unsigned>(slices)),
           .block = dim3(kAttentionThreads),
           .shared_bytes = shared_bytes,
           .stream = stream};
@@ -208,11 +254,13 @@ void attention_forward(const AttentionForwardArgs& args, KernelStream stream) {
   const AttentionSize& s = args.size;
   require_sizes(s);
   for_dtype("attention", args.dtype, [&](auto type) {
-    for_head_dim(s.d, [&](auto width) {
-      constexpr int kD = decltype(width)::value;
-      simt::launch(config("attention_forward", s, s.queries, kAttentionRows,
+    for_head_dim(s.d, [&](auto tiles) {
+      constexpr int kD = decltype(tiles)::kD;
+      constexpr bool kWide = decltype(tiles)::kWide;
+      const int64_t slices = ceil_div(s.d, kD);
+      simt::launch(config("attention_forward", s, s.queries, kAttentionRows, slices,
                           sizeof(ForwardShared<kD>), stream),
-                   attention_forward_kernel<decltype(type), kD>, args);
+                   attention_forward_kernel<decltype(type), kD, kWide>, args);
     });
   });
 }
@@ -223,16 +271,19 @@ void attention_backward(const AttentionBackwardArgs& args, KernelStream stream) 
   float* delta = static_cast<float*>(args.workspace);  // [B, heads, queries]
   for_dtype("attention", args.dtype, [&](auto type) {
     using T = decltype(type);
-    simt::launch(config("attention_delta", s, s.queries, kAttentionWarps, 0, stream),
+    simt::launch(config("attention_delta", s, s.queries, kAttentionWarps, 1, 0, stream),
                  attention_delta_kernel<T>, args, delta);
-    for_head_dim(s.d, [&](auto width) {
-      constexpr int kD = decltype(width)::value;
+    for_head_dim(s.d, [&](auto tiles) {
+      constexpr int kD = decltype(tiles)::kD;
+      constexpr bool kWide = decltype(tiles)::kWide;
+      const int64_t slices = ceil_div(s.d, kD);
       constexpr int64_t kBytes = sizeof(BackwardShared<kD>);
-      simt::launch(config("attention_query_gradient", s, s.queries, kAttentionRows, kBytes, stream),
-                   attention_query_gradient_kernel<T, kD>, args, delta);
       simt::launch(
-          config("attention_key_gradient", s, s.all_keys(), kAttentionRows, kBytes, stream),
-          attention_key_gradient_kernel<T, kD>, args, delta);
+          config("attention_query_gradient", s, s.queries, kAttentionRows, slices, kBytes, stream),
+          attention_query_gradient_kernel<T, kD, kWide>, args, delta);
+      simt::launch(
+          config("attention_key_gradient", s, s.all_keys(), kAttentionRows, slices, kBytes, stream),
+          attention_key_gradient_kernel<T, kD, kWide>, args, delta);
     });
   });
 }

@@ -5,7 +5,8 @@
 namespace ebb {
 
 ConvGeometry conv_geometry(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o, int64_t kh,
-                           int64_t kw, int64_t stride, int64_t pad, bool transposed) {
+                           int64_t kw, int64_t stride, int64_t pad, bool transposed,
+                           int64_t end_pad) {
   const char* name = transposed ? "transposed convolution" : "convolution";
   EBB_CHECK(n > 0 && h > 0 && w > 0 && c > 0, ShapeError, name, ": input is [", n, ", ", h, ", ", w,
             ", ", c, "], every dimension must be at least 1. Check the model's input size.");
@@ -18,9 +19,10 @@ ConvGeometry conv_geometry(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o
   g.stride = stride;
   g.pad = pad;
   g.transposed = transposed;
+  const int64_t pads = end_pad < 0 || transposed ? 2 * pad : pad + end_pad;
   const auto size = [&](int64_t in, int64_t k) {
-    if (transposed) return (in - 1) * stride - 2 * pad + k;
-    return in + 2 * pad < k ? 0 : (in + 2 * pad - k) / stride + 1;
+    if (transposed) return (in - 1) * stride - pads + k;
+    return in + pads < k ? 0 : (in + pads - k) / stride + 1;
   };
   g.ho = size(h, kh);
   g.wo = size(w, kw);

@@ -27,9 +27,11 @@ struct ConvGeometry {
   int64_t y_pitch = 0;  // elements from pixel to pixel of y (and dy), >= o
 };
 
-// Fills in the output size and dense pitches.
+// Fills in the output size and dense pitches. `pad` zeros lie around the image; a convolution may
+// have another number of them below and to the right, end_pad (-1: as pad).
 ConvGeometry conv_geometry(int64_t n, int64_t h, int64_t w, int64_t c, int64_t o, int64_t kh,
-                           int64_t kw, int64_t stride, int64_t pad, bool transposed);
+                           int64_t kw, int64_t stride, int64_t pad, bool transposed,
+                           int64_t end_pad = -1);
 
 enum class ConvPass { kForward, kBackwardInput, kBackwardWeight };
 

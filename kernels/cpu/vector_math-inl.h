@@ -122,6 +122,41 @@ HWY_INLINE V SiluGrad(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, grad);
 }
 
+// tanh(log(1 + e^x)) = up / down without overflow, of u = e^-|x|: (u^2 + 2u) / (u^2 + 2u + 2) where
+// x is negative, else (1 + 2u) / (1 + 2u + 2u^2).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void MishParts(D d, V x, V& u, V& up, V& down) {
+  const V one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f);
+  const auto negative = hn::Lt(x, hn::Zero(d));
+  u = ExpNonPositive(d, hn::Neg(hn::Abs(x)));
+  const V square = hn::Mul(u, u);
+  up = hn::MulAdd(two, u, hn::IfThenElse(negative, square, one));
+  down = hn::Add(up, hn::IfThenElse(negative, two, hn::Add(square, square)));
+}
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Mish(D d, V x) {
+  const V low = hn::Set(d, -87.0f);
+  const V bounded = hn::IfThenElse(hn::Lt(x, low), low, x);
+  V u, up, down;
+  MishParts(d, bounded, u, up, down);
+  return hn::Mul(bounded, hn::Div(up, down));
+}
+
+// t + x (1 - t^2) s with t = up / down, s = 1 / (1 + e^-x).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V MishGrad(D d, V x) {
+  const V bounded = hn::Clamp(x, hn::Set(d, -87.0f), hn::Set(d, 87.0f)), one = hn::Set(d, 1.0f);
+  V u, up, down;
+  MishParts(d, bounded, u, up, down);
+  const V r = hn::Div(one, down);
+  const V power = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), u, hn::Mul(u, u));
+  const V slope =
+      hn::Mul(hn::Mul(hn::Set(d, 4.0f), hn::Add(u, one)), hn::Mul(power, hn::Mul(r, r)));
+  const V grad = hn::MulAdd(bounded, slope, hn::Mul(up, r));
+  return hn::IfThenElse(hn::IsNaN(x), x, grad);
+}
+
 // x / 2 (1 + tanh(z / 2)) = x / (1 + e^-z), z = 2 sqrt(2 / pi) (x + 0.044715 x^3). Beyond +-10 it
 // and its slope have reached their limits.
 template <class D, class V = hn::Vec<D>>

@@ -54,6 +54,10 @@ void ActivationForward(Activation activation, const float* x, float* y, int64_t 
       return Forward<Activation::kSilu>(x, y, count);
     case Activation::kGeluTanh:
       return Forward<Activation::kGeluTanh>(x, y, count);
+    case Activation::kMish:
+      return Forward<Activation::kMish>(x, y, count);
+    case Activation::kRelu:
+      return Forward<Activation::kRelu>(x, y, count);
   }
 }
 
@@ -68,6 +72,10 @@ void ActivationBackward(Activation activation, const float* x, const float* dy, 
       return Backward<Activation::kSilu>(x, dy, dx, count);
     case Activation::kGeluTanh:
       return Backward<Activation::kGeluTanh>(x, dy, dx, count);
+    case Activation::kMish:
+      return Backward<Activation::kMish>(x, dy, dx, count);
+    case Activation::kRelu:
+      return Backward<Activation::kRelu>(x, dy, dx, count);
   }
 }
 

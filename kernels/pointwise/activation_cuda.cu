@@ -19,12 +19,19 @@ struct Backward {
   }
 };
 
+template <class Body>
+void for_any_activation(Activation activation, const Body& body) {
+  if (activation == Activation::kMish) return body(ActivationConstant<Activation::kMish>{});
+  if (activation == Activation::kRelu) return body(ActivationConstant<Activation::kRelu>{});
+  for_activation(activation, body);
+}
+
 }  // namespace
 
 void activation_forward(const ActivationArgs& args, KernelStream stream) {
   for_dtype("activation", args.dtype, [&](auto type) {
     using T = decltype(type);
-    for_activation(args.activation, [&](auto tag) {
+    for_any_activation(args.activation, [&](auto tag) {
       map<T>("activation_forward", stream, args.count, Forward<decltype(tag)::value>{},
              static_cast<const T*>(args.x), nullptr, static_cast<T*>(args.y));
     });
@@ -34,7 +41,7 @@ void activation_forward(const ActivationArgs& args, KernelStream stream) {
 void activation_backward(const ActivationBackwardArgs& args, KernelStream stream) {
   for_dtype("activation", args.dtype, [&](auto type) {
     using T = decltype(type);
-    for_activation(args.activation, [&](auto tag) {
+    for_any_activation(args.activation, [&](auto tag) {
       map<T>("activation_backward", stream, args.count, Backward<decltype(tag)::value>{},
              static_cast<const T*>(args.x), static_cast<const T*>(args.dy),
              static_cast<T*>(args.dx));

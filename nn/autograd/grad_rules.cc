@@ -1,6 +1,7 @@
 #include "nn/autograd/grad_rules.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "engine/ops/ops.h"
 #include "kernels/kernel_table.h"
@@ -87,20 +88,34 @@ void activation_grad(const GradCall& call) {
                              .dx = call.grad(0).raw()});
 }
 
+void affine_grad(const GradCall& call) {
+  const Tensor& dx = call.grad(0);
+  call.context.launch(&KernelTable::affine,
+                      AffineArgs{.dtype = dx.dtype(),
+                                 .count = dx.elements(),
+                                 .scale = std::get<AffineAttrs>(call.attrs).scale,
+                                 .shift = 0,
+                                 .x = call.dy.raw(),
+                                 .y = dx.raw()});
+}
+
 void avg_pool_grad(const GradCall& call) {
-  const Shape& s = call.inputs[0].shape();
+  const Shape& x = call.inputs[0].shape();
+  const ops::PoolWindows windows = ops::pool_windows(std::get<PoolAttrs>(call.attrs), x);
   call.context.launch(&KernelTable::avg_pool_backward,
-                      AvgPoolBackwardArgs{.n = s[0],
-                                          .h = s[1],
-                                          .w = s[2],
-                                          .c = s[3],
-                                          .k = std::get<PoolAttrs>(call.attrs).kernel,
+                      AvgPoolBackwardArgs{.n = x[0],
+                                          .h = windows.h,
+                                          .w = windows.w,
+                                          .c = x.back(),
+                                          .kh = windows.kh,
+                                          .kw = windows.kw,
                                           .dtype = call.dy.dtype(),
                                           .dy = call.dy.raw(),
                                           .dx = call.grad(0).raw()});
 }
 
-// Operands read modulo their batch have no gradient rule: training runs one branch.
+// Operands read modulo their batch have no gradient rule: training runs one branch. But one row for
+// all images of an addition or multiplication is a parameter, and has one.
 void check_same_batch(const char* op, const Tensor& a, const Tensor& b) {
   EBB_CHECK(a.shape()[0] == b.shape()[0], ShapeError, op, " gradient: batches ", a.shape()[0],
             " and ", b.shape()[0], " differ");
@@ -145,8 +160,10 @@ void slice_channels_grad(const GradCall& call) {
 void broadcast_grad(const GradCall& call, BroadcastOp op) {
   const Tensor &x = call.inputs[0], &s = call.inputs[1];
   const bool elementwise = ops::is_elementwise(x.shape(), s.shape());
-  const int64_t n = x.shape()[0], pixels = elementwise ? 1 : pixel_count(x.shape());
-  check_same_batch(op == BroadcastOp::kAdd ? "add" : "multiply", x, s);
+  const bool is_row = s.shape()[0] == 1;  // the images are then as many pixels of one
+  int64_t n = x.shape()[0], pixels = elementwise ? 1 : pixel_count(x.shape());
+  if (is_row) pixels *= std::exchange(n, 1);
+  if (!is_row) check_same_batch(op == BroadcastOp::kAdd ? "add" : "multiply", x, s);
   call.context.launch(&KernelTable::broadcast_backward,
                       BroadcastBackwardArgs{.op = op,
                                             .n = n,
@@ -358,6 +375,7 @@ const GradDef& grad_def(const OpDef& op) {
       {&ops::kConv, conv_grad, 3},                              // x, w[, b]
       {&ops::kBatchNormTrain, batch_norm_train_grad, 3, true},  // x, gamma, beta
       {&ops::kActivation, activation_grad, 1},
+      {&ops::kAffine, affine_grad, 1},
       {&ops::kAvgPool, avg_pool_grad, 1},
       {&ops::kConcat, concat_grad, SIZE_MAX},
       {&ops::kSliceChannels, slice_channels_grad, 1},

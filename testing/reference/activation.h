@@ -30,6 +30,10 @@ inline double activation(Activation activation, double x) {
       return x * logistic(x);
     case Activation::kGeluTanh:
       return 0.5 * x * (1 + std::tanh(gelu_tanh_argument(x)));
+    case Activation::kMish:
+      return x * std::tanh(std::log1p(std::exp(x)));
+    case Activation::kRelu:
+      return x > 0 ? x : 0 * x;
   }
   return NAN;
 }
@@ -47,6 +51,12 @@ inline double activation_grad(Activation activation, double x) {
       const double inner = std::sqrt(2 / std::numbers::pi) * (1 + 3 * 0.044715 * x * x);
       return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner;
     }
+    case Activation::kMish: {
+      const double t = std::tanh(std::log1p(std::exp(x)));
+      return t + x * (1 - t * t) * logistic(x);
+    }
+    case Activation::kRelu:
+      return x > 0 ? 1 : 0 * x;
   }
   return NAN;
 }

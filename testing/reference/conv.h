@@ -97,6 +97,8 @@ inline std::vector<Sum> conv_backward_bias(const ConvGeometry& g, const float* d
 inline double activate(Activation activation, double x) {
   switch (activation) {
     case Activation::kNone:
+    case Activation::kMish:
+    case Activation::kRelu:  // not fusable
       return x;
     case Activation::kGelu:
       return 0.5 * x * std::erfc(-x / std::sqrt(2.0));

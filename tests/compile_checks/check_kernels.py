@@ -157,7 +157,7 @@ def run_nvcc(nvcc: str, root: str, source: str, architecture: str, directory: st
     dependencies = os.path.join(directory, "dependencies")
     # The host's half is the same for all.
     kind = "-c" if architecture == WITH_HOST else "-cubin"
-    command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-I", root,
+    command = [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-I", root, "-I", os.path.join(root, "include"),
                "-gencode", f"arch=compute_{architecture},code=sm_{architecture}",
                "-Xptxas", "-v", "--keep", "--keep-dir", directory, "-MD", "-MF", dependencies,
                *flags, kind, "-o", os.path.join(directory, OUTPUT), source]

@@ -7,7 +7,6 @@
 
 #include "diffusion/find_model.h"
 #include "diffusion/model.h"
-#include "diffusion/model.h"
 #include "engine/executor.h"
 #include "nn/eager_ops.h"
 #include "nn/graph_builder.h"

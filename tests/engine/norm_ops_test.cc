@@ -84,9 +84,9 @@ TEST_CASE("attention gives a token for every query, from keys of the same width"
   CHECK(refusal(ops::kAttention, attrs, {{2, 6}, k, k}) ==
         "attention: q [2, 6], expected [N, tokens, C]");
   CHECK(refusal(ops::kAttention, AttentionAttrs{.heads = 4}, {q, k, k}) ==
-        "attention: q [2, 4, 4, 6], expected a multiple of 4 heads, of at most 128 numbers each");
-  CHECK_THAT(refusal(ops::kAttention, attrs, {{2, 5, 258}, {2, 5, 258}, {2, 5, 258}}),
-             Catch::Matchers::Contains("at most 128"));
+        "attention: q [2, 4, 4, 6], expected a multiple of 4 heads, of at most 512 numbers each");
+  CHECK_THAT(refusal(ops::kAttention, attrs, {{2, 5, 1026}, {2, 5, 1026}, {2, 5, 1026}}),
+             Catch::Matchers::Contains("at most 512"));
   CHECK(refusal(ops::kAttention, attrs, {q, {2, 5, 8}, k}) ==
         "attention: k [2, 5, 8], expected [N, tokens, 6]");
   CHECK(refusal(ops::kAttention, attrs, {q, k, {2, 4, 6}}) ==

@@ -176,10 +176,23 @@ TEST_CASE("average pooling divides height and width", "[engine]") {
   CHECK(refusal(ops::kAvgPool, PoolAttrs{2}, {}) == "avg_pool: got 0 inputs, expected 1");
 }
 
-TEST_CASE("average pooling over the whole image may leave vectors", "[engine]") {
+TEST_CASE("average pooling over the whole image leaves vectors", "[engine]") {
   CHECK(infer(ops::kAvgPool, PoolAttrs{7, true}, {{2, 7, 7, 5}}) == Shapes{{2, 5}});
-  CHECK(refusal(ops::kAvgPool, PoolAttrs{7, true}, {{2, 7, 14, 5}}) ==
-        "avg_pool: input [2, 7, 14, 5], expected one window of 7 x 7");
+  CHECK(infer(ops::kAvgPool, PoolAttrs{7, true}, {{2, 7, 14, 5}}) == Shapes{{2, 5}});
+  CHECK(infer(ops::kAvgPool, PoolAttrs{7, true}, {{2, 77, 5}}) == Shapes{{2, 5}});
+  CHECK(infer(ops::kAvgPool, PoolAttrs{11}, {{2, 77, 5}}) == Shapes{{2, 7, 5}});
+  CHECK(refusal(ops::kAvgPool, PoolAttrs{7, true}, {{2, 5}}) ==
+        "avg_pool: input [2, 5], expected [N, H, W, C] or [N, tokens, C]");
+}
+
+TEST_CASE("scaling and shifting keeps a shape", "[engine]") {
+  CHECK(infer(ops::kAffine, AffineAttrs{2, -1}, {{2, 3, 4, 5}}) == Shapes{{2, 3, 4, 5}});
+}
+
+TEST_CASE("a convolution may have other zeros below and to the right", "[engine]") {
+  const ConvAttrs attrs{.kernel = 3, .stride = 2, .pad = 0, .end_pad = 1};
+  CHECK(infer(ops::kConv, attrs, {{1, 8, 6, 5}, {4, 3, 3, 5}, {4}}) == Shapes{{1, 4, 3, 4}});
+  CHECK(infer(ops::kConv, attrs, {{1, 2, 2, 5}, {4, 3, 3, 5}, {4}}) == Shapes{{1, 1, 1, 4}});
 }
 
 TEST_CASE("concat adds up channels and takes the largest batch", "[engine]") {
@@ -334,6 +347,7 @@ TEST_CASE("every operation has a name of its own", "[engine]") {
                           &ops::kBatchNormTrain,
                           &ops::kFoldBatchNorm,
                           &ops::kActivation,
+                          &ops::kAffine,
                           &ops::kAvgPool,
                           &ops::kConcat,
                           &ops::kSliceChannels,
@@ -358,6 +372,7 @@ TEST_CASE("every operation has a name of its own", "[engine]") {
                                           "batch_norm_train",
                                           "fold_batch_norm",
                                           "activation",
+                                          "affine",
                                           "avg_pool",
                                           "concat",
                                           "slice_channels",

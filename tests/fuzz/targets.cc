@@ -12,7 +12,12 @@
 
 #include "base/error.h"
 #include "weights/idx.h"
+#include "weights/pickle.h"
 #include "weights/safetensors.h"
+#include "weights/safetensors_source.h"
+#include "weights/shard_index.h"
+#include "weights/torch_source.h"
+#include "weights/torch_state_dict.h"
 #include "weights/weight_source.h"
 
 namespace ebb::test {
@@ -73,6 +78,27 @@ void read_or_refuse(const Read& read) {
   }
 }
 
+bool is_float(StDType dtype) {
+  return dtype == StDType::kF32 || dtype == StDType::kF16 || dtype == StDType::kBF16;
+}
+
+// Every tensor, and the digest of the file.
+void read_all(WeightSource& source, std::span<const uint8_t> bytes) {
+  for (const TensorInfo& tensor : source.tensors()) {
+    uint64_t elements = 1;
+    for (const uint64_t dim : tensor.shape) elements *= dim;
+    uint64_t seen = 0;
+    if (is_float(tensor.dtype)) {
+      std::vector<float> values(elements);
+      source.read(tensor.name, DType::kF32, std::as_writable_bytes(std::span(values)));
+    }
+    source.stream(tensor.name, [&](std::span<const std::byte> piece) { seen += piece.size(); });
+    expect(seen * 8 == elements * static_cast<uint64_t>(bits_of(tensor.dtype)),
+           "bytes are missing");
+  }
+  expect(source.finish() == sha256_hex(bytes.data(), bytes.size()), "the hash is not the file's");
+}
+
 }  // namespace
 
 void fuzz_safetensors(std::span<const uint8_t> bytes) {
@@ -87,18 +113,49 @@ void fuzz_safetensors(std::span<const uint8_t> bytes) {
     file.verify_digest();
   });
   read_or_refuse([&] {
-    const std::unique_ptr<WeightSource> source = open_weights(memory.path());
-    for (const TensorInfo& tensor : source->tensors()) {
-      const bool is_float = tensor.dtype == StDType::kF32 || tensor.dtype == StDType::kF16 ||
-                            tensor.dtype == StDType::kBF16;
-      if (!is_float) continue;
-      uint64_t elements = 1;
-      for (const uint64_t dim : tensor.shape) elements *= dim;
-      std::vector<float> values(elements);
-      source->read(tensor.name, DType::kF32, std::as_writable_bytes(std::span(values)));
+    SafetensorsSource source(SafetensorsFile::open(memory.path()));
+    read_all(source, bytes);
+  });
+}
+
+void fuzz_torch(std::span<const uint8_t> bytes) {
+  const MemoryFile memory(bytes);
+  read_or_refuse([&] {
+    TorchSource source(FileReader(memory.path()), {});
+    read_all(source, bytes);
+  });
+}
+
+void fuzz_pickle(std::span<const uint8_t> bytes) {
+  const std::string label = "/proc/self/fd/x";
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  read_or_refuse([&] {
+    const Pickle pickle = read_pickle(text, 0, label);
+    expect(pickle.root() < pickle.size() && pickle.end() <= text.size(), "no root");
+    constexpr uint64_t kStorageBytes = 1024;
+    const auto find_storage = [](std::string_view, const std::string&) {
+      return StoredBytes{0, kStorageBytes};
+    };
+    for (const TorchTensor& tensor : read_state_dict(pickle, find_storage, label, {}).tensors) {
+      const uint64_t item = static_cast<uint64_t>(bits_of(tensor.dtype)) / 8;
+      uint64_t last = tensor.begin + item;
+      for (size_t i = 0; i < tensor.shape.size() && tensor.elements() > 0; ++i) {
+        last += (tensor.shape[i] - 1) * tensor.stride[i] * item;
+      }
+      expect(tensor.elements() == 0 || last <= kStorageBytes, "a view leaves its storage");
     }
-    const std::string digest = source->finish();
-    expect(digest == sha256_hex(bytes.data(), bytes.size()), "the hash is not the file's");
+  });
+}
+
+void fuzz_shard_index(std::span<const uint8_t> bytes) {
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  read_or_refuse([&] {
+    const ShardIndex index = parse_shard_index(text, "/proc/self/fd/x");
+    expect(!index.weight_map.empty(), "an empty map passed");
+    for (const auto& [tensor, shard] : index.weight_map) {
+      expect(shard < index.shards.size(), "a shard that is not listed");
+      expect(index.shards[shard].find('/') == std::string::npos, "a shard in another directory");
+    }
   });
 }
 

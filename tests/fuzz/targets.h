@@ -10,6 +10,12 @@ namespace ebb::test {
 // is a std::logic_error; any other exception leaves as it came.
 void fuzz_safetensors(std::span<const uint8_t> bytes);
 void fuzz_idx(std::span<const uint8_t> bytes);
+void fuzz_shard_index(std::span<const uint8_t> bytes);
+void fuzz_torch(std::span<const uint8_t> bytes);   // a file of torch.save()
+void fuzz_pickle(std::span<const uint8_t> bytes);  // its inner part, without the archive's checks
+
+// In config_targets.cc.
+void fuzz_unet_config(std::span<const uint8_t> bytes);
 
 // The decoders of images, in image_targets.cc. Inputs that announce more than a megapixel are only
 // looked at.

@@ -36,7 +36,9 @@ import scipy  # noqa: E402
 import skimage  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
+from checkpoint_goldens import write_checkpoint_goldens  # noqa: E402
 from command_goldens import write_command_goldens  # noqa: E402
+from diffusers_goldens import write_diffusers_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from image_goldens import write_picture_goldens  # noqa: E402
@@ -48,8 +50,8 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 
 PARTS = (
-    "networks", "unet", "schedules", "samplers", "trained", "toolbox", "commands", "pictures",
-    "metrics",
+    "networks", "unet", "diffusers", "schedules", "samplers", "trained", "toolbox", "commands",
+    "pictures", "metrics", "checkpoints",
 )
 
 
@@ -79,6 +81,7 @@ def main() -> None:
     writers = {
         "networks": lambda: write_network_goldens(torch_versions),
         "unet": lambda: write_unet_goldens(torch_versions),
+        "diffusers": lambda: write_diffusers_goldens(torch_versions | diffusers_version),
         "schedules": lambda: write_schedule_goldens(numpy_versions),
         "samplers": lambda: write_sampler_goldens(torch_versions | diffusers_version),
         "trained": lambda: write_trained_networks(torch_versions),
@@ -88,6 +91,7 @@ def main() -> None:
             torch_versions | torchvision_version | pillow_version
         ),
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
+        "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
     }
     for part in parts or PARTS:
         writers[part]()

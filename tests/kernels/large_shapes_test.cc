@@ -274,13 +274,14 @@ TEST_CASE("grids of the other CUDA kernels fit where images and rows are many") 
     table.linear_combination.fn({.n = kImages, .elements = 4096, .per_image = true, .terms = 2},
                                 {});
     table.random_normal.fn({.n = kImages, .elements = 4096, .y = f}, {});
-    table.avg_pool_forward.fn({kImages, 256, 256, 64, 2, DType::kF32, p, p}, {});
+    table.avg_pool_forward.fn({kImages, 256, 256, 64, 2, 2, DType::kF32, p, p}, {});
     table.upsample_forward.fn(
         {Interpolation::kNearest, {kImages, 128, 128, 256, 256, 64}, DType::kF32, p, p}, {});
     table.copy_rows.fn({kMany, kMany, 64, 64, 64, DType::kF32, p, p}, {});
   });
-  CHECK_THROWS_AS(table.avg_pool_forward.fn({1, 40000, 40000, 1, 40000, DType::kF32, p, p}, {}),
-                  ShapeError);
+  CHECK_THROWS_AS(
+      table.avg_pool_forward.fn({1, 40000, 40000, 1, 40000, 40000, DType::kF32, p, p}, {}),
+      ShapeError);
 }
 
 // Zeros in, and no number to compare: bounds, alignment and 32-bit sums are what is checked.
@@ -327,7 +328,7 @@ TEST_CASE("CUDA kernels stay in bounds where tensors have more than 2^31 element
                                             {}));
   constexpr int64_t kSide = 4096, kChannels = 128;
   CHECK_NOTHROW(
-      table.avg_pool_forward.fn({1, kSide, kSide, kChannels, 2, DType::kF32, px, py}, {}));
+      table.avg_pool_forward.fn({1, kSide, kSide, kChannels, 2, 2, DType::kF32, px, py}, {}));
   CHECK_NOTHROW(table.upsample_forward.fn({Interpolation::kBilinear,
                                            {1, kSide / 2, kSide / 2, kSide, kSide, kChannels},
                                            DType::kF32,

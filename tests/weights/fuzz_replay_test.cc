@@ -24,6 +24,15 @@ TEST_CASE("the fuzzing corpus of safetensors files breaks no promise") {
   CHECK(replay("safetensors", fuzz_safetensors) >= 30);
 }
 
+TEST_CASE("the fuzzing corpus of files of torch.save() breaks no promise") {
+  CHECK(replay("torch", fuzz_torch) >= 10);
+  CHECK(replay("pickle", fuzz_pickle) >= 10);
+}
+
+TEST_CASE("the fuzzing corpus of indices breaks no promise") {
+  CHECK(replay("shard_index", fuzz_shard_index) >= 8);
+}
+
 TEST_CASE("the fuzzing corpus of IDX files breaks no promise") {
   CHECK(replay("idx", fuzz_idx) >= 10);
 }

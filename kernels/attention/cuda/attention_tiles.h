@@ -23,6 +23,8 @@ struct TokenRows {
   int64_t count;
 
   SIMT_DEVICE T* row(int64_t j) const { return data + j * pitch; }
+  // The same rows without their first numbers.
+  SIMT_DEVICE TokenRows from(int64_t number) const { return {data + number, pitch, count}; }
 };
 
 // The same for [extra, own] keys.
@@ -33,6 +35,7 @@ struct KeyRows {
   SIMT_DEVICE T* row(int64_t j) const {
     return j < extra.count ? extra.row(j) : own.row(j - extra.count);
   }
+  SIMT_DEVICE KeyRows from(int64_t number) const { return {extra.from(number), own.from(number)}; }
 };
 
 template <class T>
@@ -64,13 +67,12 @@ struct TokenTile {
   }
 };
 
-// product[r] = <a[row of the warp], b[lane]>.
+// product[r] += <a[row of the warp], b[lane]>.
 template <int kD>
 SIMT_DEVICE void dot_rows(const TokenTile<kAttentionRows, kD>& a,
                           const TokenTile<kAttentionColumns, kD>& b,
                           float (&product)[kRowsPerWarp]) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  for (int r = 0; r < kRowsPerWarp; ++r) product[r] = 0;
   for (int e = 0; e < kD; ++e) {
     const float column = b.v[lane][e];
     for (int r = 0; r < kRowsPerWarp; ++r) {
@@ -89,6 +91,10 @@ struct RowSums {
     for (int r = 0; r < kRowsPerWarp; ++r) {
       for (int e = 0; e < kPerLane; ++e) v[r][e] = 0;
     }
+  }
+
+  SIMT_DEVICE void scale_row(int r, float factor) {
+    for (int e = 0; e < kPerLane; ++e) v[r][e] *= factor;
   }
 
   // v[r] += sum over columns of weight[r] (held by the column's lane) * b[column].
@@ -126,16 +132,20 @@ struct RowSums {
   }
 };
 
-// Calls body with the smallest tile width that holds heads of d numbers.
-template <int kValue>
-struct IntConstant {
-  static constexpr int value = kValue;
+// Width of the tiles that hold a head's numbers; wide: one slice of them at a time.
+template <int kTile, bool kWide_>
+struct HeadTiles {
+  static constexpr int kD = kTile;
+  static constexpr bool kWide = kWide_;
 };
+
+// Calls body with the smallest HeadTiles that hold heads of d numbers.
 template <class Body>
 void for_head_dim(int64_t d, const Body& body) {
-  if (d <= 32) return body(IntConstant<32>{});
-  if (d <= 64) return body(IntConstant<64>{});
-  return body(IntConstant<128>{});
+  if (d <= 32) return body(HeadTiles<32, false>{});
+  if (d <= 64) return body(HeadTiles<64, false>{});
+  if (d <= 128) return body(HeadTiles<128, false>{});
+  return body(HeadTiles<128, true>{});
 }
 
 }  // namespace ebb::EBB_GPU_NAMESPACE

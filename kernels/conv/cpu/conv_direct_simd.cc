@@ -55,7 +55,7 @@ void DirectStrips(const DirectRun& run, int64_t phase, int64_t block, int64_t be
   const int64_t channels = run.list.out.c - block * kTileVectors * kLanes;
   const int64_t vectors = (channels + kLanes - 1) / kLanes;
   if (vectors == 1) return Strips<1>(run, table, block, begin, end);
-#if HWY_TARGET <= HWY_AVX3
+#if EBB_32_VECTOR_REGISTERS
   if (vectors == 2) return Strips<2>(run, table, block, begin, end);
   if (vectors == 3) return Strips<3>(run, table, block, begin, end);
 #endif

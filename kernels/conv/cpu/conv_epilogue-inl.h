@@ -81,6 +81,9 @@ HWY_INLINE void EpilogueRows(Activation activation, const float* tile, int64_t p
       return EpilogueRowsAs<Activation::kSilu>(tile, pitch, rows, bias, channels, to);
     case Activation::kGeluTanh:
       return EpilogueRowsAs<Activation::kGeluTanh>(tile, pitch, rows, bias, channels, to);
+    case Activation::kMish:
+    case Activation::kRelu:
+      break;  // not fusable
   }
 }
 

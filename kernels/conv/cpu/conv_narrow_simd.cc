@@ -44,7 +44,7 @@ HWY_NOINLINE void SumPatches(const float (&patch)[kTileRows][cpu::kMaxPatch], in
 void SumPatches(const float (&patch)[kTileRows][cpu::kMaxPatch], int64_t terms, const float* w,
                 int64_t vectors, float* tile) {
   if (vectors == 1) return SumPatches<1>(patch, terms, w, tile);
-#if HWY_TARGET <= HWY_AVX3
+#if EBB_32_VECTOR_REGISTERS
   if (vectors == 2) return SumPatches<2>(patch, terms, w, tile);
   if (vectors == 3) return SumPatches<3>(patch, terms, w, tile);
 #endif
@@ -150,6 +150,9 @@ void DotStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t
         case Activation::kGeluTanh:
           EpilogueColumn<Activation::kGeluTanh>(sums, bias, o, rows, strip.to);
           break;
+        case Activation::kMish:
+        case Activation::kRelu:
+          break;  // not fusable
       }
     }
   }

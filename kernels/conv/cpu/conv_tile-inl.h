@@ -14,6 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 
+// AVX-512 and NEON have 32 vector registers, what else is compiled for has 16.
+#define EBB_32_VECTOR_REGISTERS (HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON)
+
 HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
 
@@ -25,7 +28,7 @@ constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32()));
 
 // 32 vector registers hold 6x4 sums (10 loads per 24 multiply-adds); 16 hold 6x2.
 constexpr int kTileRows = 6;
-#if HWY_TARGET <= HWY_AVX3
+#if EBB_32_VECTOR_REGISTERS
 constexpr int kTileVectors = 4;
 #else
 constexpr int kTileVectors = 2;

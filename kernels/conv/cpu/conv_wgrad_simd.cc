@@ -21,7 +21,7 @@ using cpu::WgradTile;
 
 // Channels per tap of the tiles with one, two and three taps, and vectors of those with one or two
 // and with nine: from nine sums on, the latency of the multiply-add is hidden.
-#if HWY_TARGET <= HWY_AVX3
+#if EBB_32_VECTOR_REGISTERS
 constexpr int kChannels3 = 4, kChannels2 = 4, kChannels1 = 8, kVectors1 = 2, kVectors9 = 2;
 #else
 constexpr int kChannels3 = 2, kChannels2 = 2, kChannels1 = 4, kVectors1 = 3, kVectors9 = 1;

@@ -67,7 +67,7 @@ void MultiplyParts(const WinogradRun& run, int64_t first_tile, int64_t tiles, co
         MultiplyPart<kTileVectors>(from, w, in_c, out_c, tiles, to, prefetch);
       } else if (vectors == 1) {
         MultiplyPart<1>(from, w, in_c, out_c, tiles, to, prefetch);
-#if HWY_TARGET <= HWY_AVX3
+#if EBB_32_VECTOR_REGISTERS
       } else if (vectors == 2) {
         MultiplyPart<2>(from, w, in_c, out_c, tiles, to, prefetch);
       } else {
@@ -188,6 +188,9 @@ void RunWinogradBlockOf(const WinogradRun& run, int64_t first, int64_t count, fl
       return TransformOutputs<kSize, Activation::kSilu>(run, first, count, out_parts);
     case Activation::kGeluTanh:
       return TransformOutputs<kSize, Activation::kGeluTanh>(run, first, count, out_parts);
+    case Activation::kMish:
+    case Activation::kRelu:
+      break;  // not fusable
   }
 }
 

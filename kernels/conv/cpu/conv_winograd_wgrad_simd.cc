@@ -20,7 +20,7 @@ using cpu::WinogradWgradTask;
 // Channels of `in` of a register tile: twelve sums (of 16 registers; sixteen of 32) hide the
 // latency of the multiply-add. What is left over of the channels, a multiple of two, runs in
 // smaller tiles.
-#if HWY_TARGET <= HWY_AVX3
+#if EBB_32_VECTOR_REGISTERS
 constexpr int kWinogradChannels = 8;
 #else
 constexpr int kWinogradChannels = 6;

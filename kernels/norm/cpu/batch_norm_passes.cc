@@ -134,6 +134,9 @@ HWY_INLINE void ForEachVectorOf(const ChannelRows& size, Activation activation, 
       return ForEachVector(size, Step<Activation::kSilu>{args...});
     case Activation::kGeluTanh:
       return ForEachVector(size, Step<Activation::kGeluTanh>{args...});
+    case Activation::kMish:
+    case Activation::kRelu:
+      break;  // not fusable
   }
 }
 

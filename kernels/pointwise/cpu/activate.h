@@ -23,6 +23,8 @@ inline float activate(Activation activation, float x) {
       const float z = inner * (kGeluTanhLinear + kGeluTanhCubic * inner * inner);
       return bounded / (1 + std::exp(-z));
     }
+    case Activation::kMish:
+    case Activation::kRelu:  // not fusable
     case Activation::kNone:
       break;
   }
@@ -49,6 +51,8 @@ inline float activation_grad(Activation activation, float x) {
       const float s = bounded < 0 ? down : up, rest = bounded < 0 ? up : down;
       return s + bounded * s * rest * (kGeluTanhLinear + 3 * kGeluTanhCubic * square);
     }
+    case Activation::kMish:
+    case Activation::kRelu:  // not fusable
     case Activation::kNone:
       break;
   }

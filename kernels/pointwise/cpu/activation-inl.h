@@ -32,6 +32,10 @@ HWY_INLINE V Activate(D d, V x) {
     return Silu(d, x);
   } else if constexpr (kActivation == Activation::kGeluTanh) {
     return GeluTanh(d, x);
+  } else if constexpr (kActivation == Activation::kMish) {
+    return Mish(d, x);
+  } else if constexpr (kActivation == Activation::kRelu) {
+    return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);
   } else {
     return x;
   }
@@ -46,6 +50,11 @@ HWY_INLINE V ActivateGrad(D d, V x, V dy) {
     return hn::Mul(dy, SiluGrad(d, x));
   } else if constexpr (kActivation == Activation::kGeluTanh) {
     return hn::Mul(dy, GeluTanhGrad(d, x));
+  } else if constexpr (kActivation == Activation::kMish) {
+    return hn::Mul(dy, MishGrad(d, x));
+  } else if constexpr (kActivation == Activation::kRelu) {
+    const V kept = hn::IfThenElse(hn::Gt(x, hn::Zero(d)), dy, hn::Zero(d));
+    return hn::IfThenElse(hn::IsNaN(x), x, kept);
   } else {
     return dy;
   }

@@ -63,6 +63,31 @@ SIMT_DEVICE float gelu_tanh_grad(float x) {
   return bounded * s * rest * (kGeluTanhLinear + 3 * kGeluTanhCubic * square) + s;
 }
 
+// tanh(log(1 + e^x)) = up / down without overflow, of u = e^-|x|: (u^2 + 2u) / (u^2 + 2u + 2) where
+// x is negative, else (1 + 2u) / (1 + 2u + 2u^2).
+SIMT_DEVICE void mish_parts(float x, float& u, float& up, float& down) {
+  u = expf(-fabsf(x));
+  up = 2.0f * u + (x < 0 ? u * u : 1.0f);
+  down = up + (x < 0 ? 2.0f : 2.0f * u * u);
+}
+SIMT_DEVICE float mish(float x) {
+  const float bounded = x < -87.0f ? -87.0f : x;
+  float u, up, down;
+  mish_parts(bounded, u, up, down);
+  return bounded * (up / down);
+}
+// t + x (1 - t^2) s with t = up / down, s = 1 / (1 + e^-x).
+SIMT_DEVICE float mish_grad(float x) {
+  const float bounded = clamp_to(x, -87.0f, 87.0f);
+  float u, up, down;
+  mish_parts(bounded, u, up, down);
+  const float slope = 4.0f * (u + 1.0f) * (x < 0 ? u : u * u) / (down * down);
+  return up / down + bounded * slope;
+}
+
+SIMT_DEVICE float relu(float x) { return x < 0.0f ? 0.0f : x; }
+SIMT_DEVICE float relu_grad(float x) { return x > 0.0f ? 1.0f : (x <= 0.0f ? 0.0f : x); }
+
 template <Activation kActivation>
 SIMT_DEVICE float activate(float x) {
   if constexpr (kActivation == Activation::kGelu) {
@@ -71,6 +96,10 @@ SIMT_DEVICE float activate(float x) {
     return silu(x);
   } else if constexpr (kActivation == Activation::kGeluTanh) {
     return gelu_tanh(x);
+  } else if constexpr (kActivation == Activation::kMish) {
+    return mish(x);
+  } else if constexpr (kActivation == Activation::kRelu) {
+    return relu(x);
   } else {
     return x;
   }
@@ -84,6 +113,10 @@ SIMT_DEVICE float activation_grad(float x) {
     return silu_grad(x);
   } else if constexpr (kActivation == Activation::kGeluTanh) {
     return gelu_tanh_grad(x);
+  } else if constexpr (kActivation == Activation::kMish) {
+    return mish_grad(x);
+  } else if constexpr (kActivation == Activation::kRelu) {
+    return relu_grad(x);
   } else {
     return 1.0f;
   }
@@ -94,7 +127,8 @@ struct ActivationConstant {
   static constexpr Activation value = kValue;
 };
 
-// Calls body with an ActivationConstant: for_activation(a, [&](auto tag) { tag.value ... }).
+// Calls body with an ActivationConstant: for_activation(a, [&](auto tag) { tag.value ... }). Those
+// that are not fusable are no case here.
 template <class Body>
 void for_activation(Activation activation, const Body& body) {
   switch (activation) {
@@ -106,6 +140,9 @@ void for_activation(Activation activation, const Body& body) {
       return body(ActivationConstant<Activation::kSilu>{});
     case Activation::kGeluTanh:
       return body(ActivationConstant<Activation::kGeluTanh>{});
+    case Activation::kMish:
+    case Activation::kRelu:
+      throw ShapeError(cat("cuda kernels: ", to_string(activation), " cannot be fused"));
   }
 }
 

@@ -1,4 +1,6 @@
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -153,8 +155,80 @@ TEST_CASE("inspect describes images and refuses what it does not know") {
   put_file(dir / "x.pgm", "P5 2 1 255\nab");
   CHECK_THAT(inspect({dir / "x.pgm"}).text, Contains("PNM image, 2 x 1 pixels, 8-bit gray, 13 b"));
   put_file(dir / "x", "\x12\x34");
-  CHECK_THAT(refusal({dir / "x"}), Contains("/x: unknown kind of file, expected a safetensors"));
-  CHECK_THAT(refusal({dir.path()}), Contains("is a directory"));
+  CHECK_THAT(refusal({dir / "x"}), Contains("/x: unknown kind of file, expected weights"));
+  CHECK_THAT(refusal({dir / "x"}), Contains("weights (safetensors or PyTorch's)"));
+}
+
+TEST_CASE("inspect lists a file of torch.save() and says where its tensors are") {
+  const std::string path = "tests/golden/checkpoints/training.pt";
+  const Output output = inspect({path});
+  CHECK(output.code == 0);
+  CHECK_THAT(output.text, Contains("PyTorch weights, 13 tensors under \"model_state_dict\""));
+  CHECK_THAT(output.text, Contains("transposed     F32       [6,4]  96 bytes  sha256 "));
+  const auto json = nlohmann::json::parse(inspect({"--json", path}).text)["files"][0];
+  CHECK(json["kind"] == "torch");
+  CHECK(json["container"] == "model_state_dict");
+  CHECK(json["sha256"].get<std::string>().size() == 64);
+  CHECK_THAT(refusal({"tests/golden/checkpoints/whole_module.pth"}),
+             Contains("this is a whole pickled module"));
+}
+
+TEST_CASE("inspect checks an index with its shards, and the config of a network") {
+  const std::string dir = "tests/golden/checkpoints/fp16_shards/";
+  const Output index = inspect({dir + "diffusion_pytorch_model.safetensors.index.fp16.json"});
+  CHECK(index.code == 0);
+  CHECK_THAT(index.text, Contains("index of shards, "));
+  CHECK_THAT(index.text, Contains("  shard diffusion_pytorch_model.fp16-00001-of-00004"));
+  const Output config = inspect({dir + "config.json"});
+  CHECK_THAT(config.text, Contains("UNet2DModel, file of ") &&
+                              Contains("2 levels of 8, 16 channels, 3 in, 3 out, for 8 x 8"));
+  const TempDir empty;
+  put_file(empty / "config.json", R"({"_class_name": "AutoencoderKL"})");
+  CHECK_THAT(refusal({empty / "config.json"}), Contains("\"AutoencoderKL\""));
+  put_file(empty / "m.safetensors.index.json", R"({"weight_map": {"a": "none"}})");
+  CHECK_THAT(refusal({empty / "m.safetensors.index.json"}), Contains("\"none\", is missing"));
+}
+
+TEST_CASE("inspect says what would be loaded from a directory") {
+  const std::string root = "tests/golden/checkpoints/";
+  const Output pipeline = inspect({root + "ddpm"});
+  CHECK(pipeline.code == 0);
+  CHECK_THAT(pipeline.text, Contains("checkpoints/ddpm: DDPMPipeline\n"));
+  CHECK_THAT(pipeline.text, Contains("unet            UNet2DModel, 2 levels of 8, 16 channels"));
+  CHECK_THAT(pipeline.text, Contains("    unet/diffusion_pytorch_model.safetensors: 1"));
+  CHECK_THAT(pipeline.text, Contains("scheduler       DDPMScheduler\n"));
+
+  const Output shards = inspect({root + "fp16_shards"});
+  CHECK_THAT(shards.text, Contains("variant fp16"));
+  CHECK_THAT(shards.warnings, Contains("reads the variant fp16, there is no plain file"));
+  const auto json = nlohmann::json::parse(inspect({"--json", root + "bin"}).text)["files"][0];
+  CHECK(json["kind"] == "directory");
+  CHECK(json["components"][0]["weights"] == root + "bin/diffusion_pytorch_model.bin");
+
+  const TempDir dir;
+  CHECK_THAT(refusal({dir.path()}), Contains("no weights, looked for"));
+  put_file(dir / "model.safetensors", "<html></html>");
+  CHECK_THAT(refusal({dir.path()}), Contains("HTML"));
+}
+
+TEST_CASE("inspect finds a name in the Hugging Face cache") {
+  const TempDir cache;
+  const std::string commit(40, 'a');
+  const std::string repository = cache / "models--owner--name";
+  namespace fs = std::filesystem;
+  fs::create_directories(repository + "/refs");
+  fs::create_directories(repository + "/snapshots");
+  put_file(repository + "/refs/main", commit);
+  fs::copy("tests/golden/checkpoints/ddpm", repository + "/snapshots/" + commit,
+           fs::copy_options::recursive);
+  ::setenv("HF_HUB_CACHE", cache.path().c_str(), 1);
+  const Output found = inspect({"owner/name"});
+  const Output missing = inspect({"owner/other"});
+  ::unsetenv("HF_HUB_CACHE");
+  CHECK(found.code == 0);
+  CHECK_THAT(found.text, Contains("DDPMPipeline"));
+  CHECK(missing.code == 4);
+  CHECK_THAT(missing.warnings, Contains("hf download owner/other"));
 }
 
 TEST_CASE("inspect reports every file and ends with the code of the first bad one") {

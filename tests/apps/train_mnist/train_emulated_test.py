@@ -12,7 +12,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from train_mnist_test import ENVIRONMENT, NO_SAMPLES, PATIENCE, write_dataset
+from train_mnist_test import NO_SAMPLES, PATIENCE, write_dataset
 
 TRAIN = ""
 FLAGS = ["--model", "class", "--hidden", "4", "--batch-size", "8", "--epochs", "1", *NO_SAMPLES]
@@ -29,7 +29,7 @@ class TrainEmulated(unittest.TestCase):
     def train(self, output: str, device: str, *flags: str, code: int = 0) -> str:
         command = [TRAIN, *FLAGS, "--data", str(self.data), "--output", str(self.root / output),
                    "--device", device, *flags]
-        environment = {**ENVIRONMENT, "EBB_EMULATOR_LOG": str(self.root / f"{output}.launches")}
+        environment = {**os.environ, "EBB_EMULATOR_LOG": str(self.root / f"{output}.launches")}
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE,
                               check=False, env=environment)
         self.assertEqual(done.returncode, code, done.stderr)

@@ -16,7 +16,7 @@ import time
 import unittest
 from pathlib import Path
 
-from train_mnist_test import ENVIRONMENT, PATIENCE, write_dataset
+from train_mnist_test import PATIENCE, write_dataset
 
 TRAIN = ""
 LINE = re.compile(r"step (\d+)/(\d+) \| epoch (\d+) \| loss [\d.e-]+ \| (mean loss [\d.e-]+ \| )?"
@@ -38,7 +38,7 @@ class Terminal(unittest.TestCase):
 
     def train(self, *flags: str, env: dict = None, code: int = 0, **run) -> subprocess.CompletedProcess:
         done = subprocess.run(self.command(*flags, **run), capture_output=True, text=True, timeout=PATIENCE,
-                              check=False, env={**ENVIRONMENT, **(env or {})})  # fmt: skip
+                              check=False, env={**os.environ, **(env or {})})  # fmt: skip
         self.assertEqual(done.returncode, code, done.stderr)
         return done
 
@@ -46,7 +46,7 @@ class Terminal(unittest.TestCase):
         """What a terminal gets on standard error."""
         master, slave = pty.openpty()
         process = subprocess.Popen(self.command(*flags, output=output), stdout=subprocess.DEVNULL, stderr=slave,
-                                   env={**ENVIRONMENT, "TERM": "xterm"})  # fmt: skip
+                                   env={**os.environ, "TERM": "xterm"})  # fmt: skip
         os.close(slave)
         text = b""
         try:
@@ -63,8 +63,8 @@ class Terminal(unittest.TestCase):
         training = self.command("--epochs", "100000", hidden=64)
         start = time.monotonic()
         shell = subprocess.Popen(["sh", "-c", 'nohup "$@" 2>&1 | cat', "sh", *training], stdout=subprocess.PIPE,
-                                 stdin=subprocess.DEVNULL, text=True, env=ENVIRONMENT, start_new_session=True)  # fmt: skip
-        self.addCleanup(shell.wait)
+                                 stdin=subprocess.DEVNULL, text=True, start_new_session=True)  # fmt: skip
+        self.addCleanup(shell.communicate)
         stop = lambda: os.killpg(shell.pid, 9)
         self.addCleanup(stop)
         timer = threading.Timer(PATIENCE, stop)
@@ -89,9 +89,13 @@ class Terminal(unittest.TestCase):
             self.assertGreater(later - earlier, 5)  # 10 but for how long a step takes
 
     def test_each_epoch_ends_with_exactly_one_line(self) -> None:
-        lines = self.train("--epochs", "4").stderr.splitlines()
-        self.assertEqual([LINE.fullmatch(line)[1] for line in lines], ["3", "6", "9", "12"])
-        self.assertEqual([LINE.fullmatch(line)[3] for line in lines], ["1", "2", "3", "4"])
+        found = [LINE.fullmatch(line) for line in self.train("--epochs", "4").stderr.splitlines()]
+        self.assertNotIn(None, found)
+        steps = [line[1] for line in found]
+        self.assertEqual(len(steps), len(set(steps)), "each step at most once")
+        # A busy machine may take so long that other lines come between.
+        ends = [(line[1], line[3]) for line in found if line[4]]
+        self.assertEqual(ends, [("3", "1"), ("6", "2"), ("9", "3"), ("12", "4")])
 
     def test_a_terminal_shows_one_line_that_is_redrawn(self) -> None:
         text = self.on_terminal("--epochs", "2")
@@ -105,7 +109,7 @@ class Terminal(unittest.TestCase):
         self.assertEqual(self.train("--epochs", "2", output="a", env={"EBB_PROGRESS": "none"}).stderr, "")
         self.assertEqual(self.train("--epochs", "2", "-q", output="b").stderr, "")
         lines = self.train("--epochs", "2", "--progress", "lines", output="c", env={"EBB_PROGRESS": "none"}).stderr
-        self.assertEqual(len(lines.splitlines()), 2)
+        self.assertEqual(lines.count("mean loss"), 2)
         done = self.train("--epochs", "2", output="d", env={"EBB_PROGRESS": "loud"}, code=2)
         self.assertIn("EBB_PROGRESS loud: must be one of", done.stderr)
 

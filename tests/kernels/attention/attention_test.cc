@@ -112,11 +112,11 @@ TEST_CASE("attention: gradients are the derivatives of the definition", "[kernel
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const bool with_bias = GENERATE(false, true);
   CAPTURE(backend.name(), with_bias);
-  // Heads of every width of the kernels' tiles, up to 32, 64 and 128 numbers; more keys and more
-  // queries than a tile has.
+  // Heads of every width of the kernels' tiles, up to 32, 64 and 128 numbers, and of several
+  // slices; more keys and more queries than a tile has.
   for (const AttentionSize& size :
        {dense(1, 2, 8, 5, 7, 3), dense(2, 1, 5, 18, 34, 0), dense(1, 1, 3, 34, 2, 0),
-        dense(1, 1, 40, 3, 2, 1), dense(1, 1, 70, 2, 3, 2)}) {
+        dense(1, 1, 40, 3, 2, 1), dense(1, 1, 70, 2, 3, 2), dense(1, 2, 150, 2, 3, 1)}) {
     const Problem p(size, with_bias);
     const Gradients g = backward(p, forward(p));
     const reference::AttentionProblem problem = p.reference();
@@ -211,10 +211,10 @@ TEST_CASE("attention: 16-bit storage rounds inputs and outputs and nothing betwe
                 {128 * kEps32, 1.01 * roundoff(dtype)}) == "");
 }
 
-TEST_CASE("attention: heads beyond 128 numbers and no keys are refused", "[kernels]") {
+TEST_CASE("attention: heads beyond 512 numbers and no keys are refused", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   AttentionForwardArgs args = {};
-  args.size = dense(1, 1, 129, 1, 1, 0);
+  args.size = dense(1, 1, 513, 1, 1, 0);
   CHECK_THROWS_AS(current_kernels().attention_forward.fn(args, {}), ShapeError);
   args.size = dense(1, 1, 8, 1, 0, 0);
   CHECK_THROWS_AS(current_kernels().attention_forward.fn(args, {}), ShapeError);

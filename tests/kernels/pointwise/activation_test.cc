@@ -16,8 +16,8 @@
 namespace ebb::test {
 namespace {
 
-constexpr std::array kActivations = {Activation::kNone, Activation::kGelu, Activation::kSilu,
-                                     Activation::kGeluTanh};
+constexpr std::array kActivations = {Activation::kNone,     Activation::kGelu, Activation::kSilu,
+                                     Activation::kGeluTanh, Activation::kMish, Activation::kRelu};
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<float> forward(Activation activation, const std::vector<float>& x, int threads = 1) {
@@ -55,15 +55,15 @@ std::vector<double> expected_gradients(Activation activation, const std::vector<
   return dx;
 }
 
-// GELU is a difference of O(1) numbers for x < 0 (vector_math-inl.h: 2.4e-7 absolute). SiLU is a
-// product chain of about six roundings; without FMA its exponential also loses the low bits of
-// x * log2(e).
+// GELU is a difference of O(1) numbers for x < 0 (vector_math-inl.h: 2.4e-7 absolute). SiLU and
+// Mish are product chains of about six roundings; without FMA its exponential also loses the low
+// bits of x * log2(e).
 std::string compare_values(Activation activation, const std::vector<float>& y,
                            const std::vector<float>& x, bool has_fma) {
   const std::vector<double> expected = expected_values(activation, x);
   return compare_with(std::span<const float>(y), std::span<const double>(expected), [&](size_t i) {
     const double size = std::fabs(expected[i]);
-    if (activation == Activation::kNone) return 0.0;
+    if (activation == Activation::kNone || activation == Activation::kRelu) return 0.0;
     if (activation == Activation::kGelu) return 2.5e-7 + 2 * kEps32 * size;
     if (activation == Activation::kGeluTanh) {
       // For x < 0 the relative error of e^z is that of its argument. 1 + tanh cancels in the
@@ -117,6 +117,13 @@ TEST_CASE("activation: extreme inputs reach their limits and NaN stays NaN", "[k
     const std::vector<double> grad = {0, 0, 0.5, 0.5, 0.5, 0.5, 1, 1, NAN};
     CHECK(compare(backward(activation, x, ones), grad, {2.5e-7, 0}) == "");
   }
+  const std::vector<double> y = {0, 0, 0, 0, 0, 0, x[6], kInfinity, NAN};
+  CHECK(compare(forward(Activation::kMish, x), y, {1e-7, 0}) == "");
+  const std::vector<double> mish_slopes = {0, 0, 0.6, 0.6, 0.6, 0.6, 1, 1, NAN};
+  CHECK(compare(backward(Activation::kMish, x, ones), mish_slopes, {2.5e-7, 0}) == "");
+  CHECK(compare(forward(Activation::kRelu, x), y, {1e-40, 0}) == "");
+  const std::vector<double> relu_slopes = {0, 0, 0, 0, 0, 1, 1, 1, NAN};
+  CHECK(compare(backward(Activation::kRelu, x, ones), relu_slopes, {0, 0}) == "");
 }
 
 TEST_CASE("activation: every count, thread number and position gives the same bits", "[kernels]") {
@@ -157,7 +164,7 @@ TEST_CASE("activation: the output may be the input", "[kernels]") {
 
 TEST_CASE("activation: the reference gradient is the derivative of the reference", "[kernels]") {
   const Activation activation = GENERATE(from_range(kActivations));
-  const std::vector<double> x = to_double(grid(-8, 8, 100));
+  const std::vector<double> x = to_double(grid(-8, 8, 101));  // ReLU has no slope at 0
   const auto loss = [&](std::span<const double> at) {
     double sum = 0;
     for (double v : at) sum += reference::activation(activation, v);

@@ -123,6 +123,38 @@ const GradCase kCases[] = {
      [](Ops& ops) {
        return ops.global_avg_pool(kLayer, leaf(ops, "x", {2, 3, 3, 4}));
      }},
+    {"average pool of tokens",
+     [](Ops& ops) {
+       const Value mean = ops.avg_pool(kLayer, leaf(ops, "x", {2, 6, 3}), 3);
+       return ops.global_avg_pool(kLayer, ops.gelu(kLayer, mean));
+     }},
+    {"a row for all images",
+     [](Ops& ops) {
+       const Value x = ops.add(kLayer, leaf(ops, "x", {3, 2, 2, 4}), leaf(ops, "a", {1, 4}));
+       return ops.multiply(kLayer, x, leaf(ops, "b", {1, 4}));
+     }},
+    {"scale and shift of numbers",
+     [](Ops& ops) {
+       return ops.affine(kLayer, leaf(ops, "x", {2, 5}), 0.7f, -1);
+     }},
+    {"mish",
+     [](Ops& ops) {
+       return ops.activation(kLayer, leaf(ops, "x", {4, 9}), Activation::kMish);
+     }},
+    {"relu",
+     [](Ops& ops) {
+       return ops.activation(kLayer, leaf(ops, "x", {4, 9}), Activation::kRelu);
+     }},
+    {"one layer for two tensors",
+     [](Ops& ops) {
+       const std::vector<Value> y =
+           ops.linear(kLayer, {leaf(ops, "x", {2, 3}), leaf(ops, "y", {2, 3})}, 4);
+       return ops.multiply(kLayer, y[0], y[1]);
+     }},
+    {"convolution with other zeros below",
+     [](Ops& ops) {
+       return ops.conv2d(kLayer, leaf(ops, "x", {2, 4, 6, 3}), 2, 3, 2, 0, 1);
+     }},
     {"softmax cross entropy",
      [](Ops& ops) {
        return ops.softmax_cross_entropy(leaf(ops, "x", {3, 4}), frozen(ops, "p", {3, 4}));
