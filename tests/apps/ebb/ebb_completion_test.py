@@ -124,7 +124,7 @@ class Manuals(EbbTest):
                 capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80"},
             )  # fmt: skip
             self.assertEqual((done.returncode, done.stderr), (0, ""), path)
-            self.assertIn("NAME", done.stdout)
+            self.assertIn("ebb manual", done.stdout)
 
     def test_a_directory_that_cannot_be_made_is_an_error_of_the_files(self) -> None:
         (self.dir / "file").touch()
