@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <sstream>
 
+#include "base/closest_name.h"
 #include "base/text.h"
 
 namespace ebb {
@@ -62,6 +64,16 @@ std::optional<int64_t> class_of_prompt(const std::string& prompt) {
   return found;
 }
 
+std::string suggest_digit(const std::string& prompt) {
+  const std::vector<std::string> names(kDigits.begin(), kDigits.end());
+  std::istringstream words(prompt);
+  for (std::string word; words >> word;) {
+    const std::string suggestion = did_you_mean(word, names);
+    if (!suggestion.empty()) return "." + suggestion;
+  }
+  return "";
+}
+
 std::unique_ptr<Conditioner> make_conditioner(Context& context, const Network& network,
                                               const std::string& model) {
   const NetworkInput* input = network.input(InputRole::kCondition);
@@ -94,7 +106,7 @@ int64_t DigitConditioner::class_of(const std::string& prompt, const std::string&
   const std::optional<int64_t> found = class_of_prompt(prompt);
   EBB_CHECK(found && *found < classes_, UsageError, flag, " ", terminal_safe(prompt),
             ": must name one of the classes 0..", classes_ - 1, " of ", model_,
-            ", such as 7, seven or 'a photo of a seven'");
+            ", such as 7, seven or 'a photo of a seven'", suggest_digit(prompt));
   return *found;
 }
 

@@ -33,6 +33,10 @@ int64_t class_count(const Network& network);
 // number in it, whatever its case); nothing when there is none or there are two.
 std::optional<int64_t> class_of_prompt(const std::string& prompt);
 
+// The digit that a word of the prompt was probably meant to name, as the end of a message, ". Did
+// you mean seven?", or nothing.
+std::string suggest_digit(const std::string& prompt);
+
 // One-hot rows [N, classes]; a row of zeros, which the network takes for "any", for kNoClass.
 Tensor one_hot(Context& context, std::span<const int64_t> labels, int64_t classes);
 

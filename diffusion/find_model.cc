@@ -6,12 +6,14 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <sstream>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "base/closest_name.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -133,8 +135,26 @@ std::string find_model(const std::string& name) {
     places += (places.empty() ? "" : ", ") + path_label((directory / (name + kEnding)).string());
   }
   if (is_directory(name)) return model_of_run(name);
-  throw IoError(cat("--model ", terminal_safe(name), ": no such model, looked for ", places,
-                    ". Give the path of a model file, or set EBB_MODELS to its directory."));
+  std::vector<std::string> names;
+  for (const NamedModel& model : named_models()) names.push_back(model.name);
+  throw IoError(cat("--model ", terminal_safe(name), ": no such model, looked for ", places, ".",
+                    did_you_mean(name, names),
+                    " Give the path of a model file, or set EBB_MODELS to its directory."));
+}
+
+std::vector<NamedModel> named_models() {
+  std::map<std::string, std::string> paths;  // by name
+  for (const fs::path& directory : model_directories()) {
+    std::error_code error;
+    for (fs::directory_iterator it(directory, error), end; !error && it != end;
+         it.increment(error)) {
+      const fs::path& path = it->path();
+      if (path.extension() == kEnding) paths.emplace(path.stem().string(), path.string());
+    }
+  }
+  std::vector<NamedModel> models;
+  for (const auto& [name, path] : paths) models.push_back({name, path});
+  return models;
 }
 
 }  // namespace ebb

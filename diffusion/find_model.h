@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace ebb {
 
@@ -13,5 +14,14 @@ namespace ebb {
 // from the program); last, it may be a run in the current directory. IoError lists where it looked.
 // Former names of pretrained models still work.
 std::string find_model(const std::string& name);
+
+// A model that its bare name finds.
+struct NamedModel {
+  std::string name;  // "mnist-class"
+  std::string path;
+};
+
+// All of them, by name; of files of one name the one that is found.
+std::vector<NamedModel> named_models();
 
 }  // namespace ebb

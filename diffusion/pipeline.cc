@@ -181,7 +181,7 @@ int64_t Pipeline::label_of(const std::string& prompt, const char* name) const {
   const std::optional<int64_t> found = class_of_prompt(prompt);
   EBB_CHECK(found && *found < known, UsageError, where, " ", terminal_safe(prompt),
             ": must name one of the classes 0..", known - 1, " of ", model_name(),
-            ", such as 7, seven or 'a photo of a seven'");
+            ", such as 7, seven or 'a photo of a seven'", suggest_digit(prompt));
   return *found;
 }
 

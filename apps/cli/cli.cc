@@ -11,7 +11,9 @@
 
 #include "apps/cli/build_id.h"
 #include "apps/cli/error_json.h"
+#include "apps/cli/help_text.h"
 #include "apps/cli/kernels_flag.h"
+#include "apps/cli/usage_message.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -23,10 +25,6 @@ namespace ebb {
 namespace {
 
 constexpr int64_t kMaxThreads = 1024;
-constexpr size_t kMaxMessage = 2000;  // characters of a message that quotes the command line
-
-// CLI11's message for "--grid=3" when the flag takes no value; the flag's name precedes it.
-constexpr const char* kValueOfFlag = " was given a disallowed flag override";
 
 const char* kind_of(ExitCode code) {
   switch (code) {
@@ -66,71 +64,6 @@ int report(ExitCode code, const std::string& text, bool as_json) {
   return static_cast<int>(code);
 }
 
-// "--cfg_scale=5" -> "--cfg-scale=5"; what follows a bare "--" is no flag.
-std::vector<std::string> with_dashes(std::vector<std::string> arguments) {
-  for (std::string& argument : arguments) {
-    if (argument == "--") break;
-    if (!argument.starts_with("--")) continue;
-    std::replace(
-        argument.begin(),
-        argument.begin() + static_cast<int64_t>(std::min(argument.find('='), argument.size())), '_',
-        '-');
-  }
-  return arguments;
-}
-
-// The app whose flags were being read: the chosen subcommand or the program.
-const CLI::App& active(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  return chosen.empty() ? app : active(*chosen.front());
-}
-
-std::string full_name(const CLI::App& app) {
-  return app.get_parent() == nullptr ? app.get_name()
-                                     : full_name(*app.get_parent()) + " " + app.get_name();
-}
-
-std::string command_names(const CLI::App& app) {
-  std::string names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names += (names.empty() ? "" : ", ") + command->get_name();
-  }
-  return names;
-}
-
-// The argument that the parser rejected: the first unknown flag, else the first extra word.
-std::string unexpected_argument(const CLI::App& app) {
-  const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
-  const auto is_flag = [](const std::string& extra) { return extra.size() > 1 && extra[0] == '-'; };
-  const auto flag = std::find_if(extras.begin(), extras.end(), is_flag);
-  if (flag != extras.end()) return *flag;
-  return extras.empty() ? "" : extras.front();
-}
-
-// CLI11's report on a bad command line as one line that starts with the flag.
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& command = active(app);
-  const std::string name = full_name(command), commands = command_names(command);
-  const std::string help = "See " + name + " --help.";
-  const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
-  const bool is_surplus = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
-  const std::string extra = unexpected_argument(app);
-  if (!extra.empty() && (is_surplus || is_missing)) {
-    const std::string shown = terminal_safe(extra);
-    if (extra[0] == '-') return cat(shown, ": unknown flag of ", name, ". ", help);
-    if (commands.empty()) return cat(shown, ": unexpected argument of ", name, ". ", help);
-    return cat(shown, ": unknown command, expected one of ", commands, ". ", help);
-  }
-  if (is_missing && !commands.empty()) {
-    return cat(name, ": no command given, expected one of ", commands, ". ", help);
-  }
-  const std::string text = terminal_safe(error.what(), kMaxMessage);
-  if (const size_t end = text.find(kValueOfFlag); end != std::string::npos) {
-    return cat("--", text.substr(0, end), ": takes no value. ", help);
-  }
-  return cat(text.starts_with('-') ? "" : name + ": ", text, ". ", help);
-}
-
 // "--grid=3" is an error, not a yes.
 void refuse_values_of_flags(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
@@ -141,11 +74,31 @@ void refuse_values_of_flags(CLI::App& app) {
   }
 }
 
-void parse(CLI::App& app, const std::vector<std::string>& arguments) {
-  refuse_values_of_flags(app);
-  std::vector<std::string> flags = with_dashes({arguments.begin() + 1, arguments.end()});
+void parse(Command program, const std::vector<std::string>& arguments) {
+  refuse_values_of_flags(program.app());
+  std::vector<std::string> flags =
+      normalized_arguments(program, {arguments.begin() + 1, arguments.end()});
   std::reverse(flags.begin(), flags.end());
-  app.parse(flags);
+  program.app().parse(flags);
+}
+
+// The answer to --help and --version, which CLI11 throws.
+int answer(const Command& program, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::CallForHelp*>(&error) == nullptr) {
+    const int code = program.app().exit(error);
+    std::cout.flush();
+    return code;
+  }
+  std::cout << help_text(record_of(active_command(program)), help_width()) << std::flush;
+  return 0;
+}
+
+// A bad command line. Without any command the program introduces itself, too.
+int report_usage(const Command& program, const CLI::ParseError& error, bool is_bare, bool as_json) {
+  if (is_bare && !program.subcommand_names().empty()) {
+    std::cout << help_text(record_of(program), help_width());
+  }
+  return report(ExitCode::kUsage, usage_message(program, error), as_json);
 }
 
 std::string environment(const char* variable) {
@@ -175,18 +128,14 @@ int run_program(Command program, const std::vector<std::string>& arguments) {
   unlink_files_on_signals();
   const bool as_json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
-    parse(app, arguments);
+    parse(program, arguments);
     EBB_CHECK(std::cout.flush(), IoError, "standard output: cannot write. Check where it goes.");
     return 0;
   } catch (const ExitWith& exit) {
     return exit.code;
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) {  // --help, --version
-      const int code = app.exit(error);
-      std::cout.flush();
-      return code;
-    }
-    return report(ExitCode::kUsage, usage_message(app, error), as_json);
+    if (error.get_exit_code() == 0) return answer(program, error);
+    return report_usage(program, error, arguments.size() <= 1, as_json);
   } catch (const Error& error) {
     return report(error.code(), error.what(), as_json);
   } catch (const std::bad_alloc&) {
@@ -204,26 +153,27 @@ int run_program(Command program, const std::vector<std::string>& arguments) {
 }
 
 void run_program_or_throw(Command program, const std::vector<std::string>& arguments) {
-  CLI::App& app = program.app();
   try {
-    parse(app, arguments);
+    parse(program, arguments);
   } catch (const CLI::ParseError& error) {
-    throw UsageError(usage_message(app, error));
+    throw UsageError(usage_message(program, error));
   }
 }
 
 void add_version_flag(Command program) {
   CLI::App& app = program.app();
-  app.set_version_flag("--version", [name = app.get_name()] { return version_text(name); });
+  app.set_version_flag("-V,--version", [name = app.get_name()] { return version_text(name); });
 }
 
 void add_device_flags(Command command, DeviceFlags& flags) {
   const std::string device = environment("EBB_DEVICE");
   if (!device.empty()) flags.device = device;
   command.add_option("--device", flags.device, "Device: auto, cpu, cuda, or cuda:N ($EBB_DEVICE)")
-      .show_default();
+      .show_default()
+      .group(kMachineGroup);
   add_integer(command, "--threads", flags.threads, 0, kMaxThreads,
-              "CPU threads (0: $EBB_THREADS, OMP_NUM_THREADS, or all it may use)");
+              "CPU threads (0: $EBB_THREADS, OMP_NUM_THREADS, or all it may use)")
+      .group(kMachineGroup);
   add_precision_flag(command, flags);
   add_kernels_flag(command, flags.kernels);
 }
@@ -231,7 +181,8 @@ void add_device_flags(Command command, DeviceFlags& flags) {
 void add_precision_flag(Command command, DeviceFlags& flags) {
   add_choice(command, "--precision", flags.precision_name, {"f32", "tf32", "bf16", "f16"},
              "Precision on a GPU (f32; tf32: f32 rounded by tensor cores; bf16, f16: 16-bit "
-             "activations)");
+             "activations)")
+      .group(kMachineGroup);
 }
 
 std::unique_ptr<Context> make_context(const DeviceFlags& flags) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/command_record.h"
+
 namespace CLI {
 class App;
 class Option;
@@ -14,13 +16,22 @@ class Option;
 
 namespace ebb {
 
+struct FlagNotes;
+
+// Groups of flags in --help, which shows arguments and options first and these last.
+inline constexpr const char* kArgumentGroup = "Arguments";
+inline constexpr const char* kOptionGroup = "Options";  // of every flag that is given no other
+inline constexpr const char* kOutputGroup = "Output";
+inline constexpr const char* kMachineGroup = "Machine";
+inline constexpr const char* kHelpGroup = "Help";
+
 // A command line's flags. CLI11 does the work behind these handles but is included by no header: it
 // is slow to compile.
 
 // A flag, an option or a positional argument. A handle: copies mean the same flag.
 class Flag {
  public:
-  explicit Flag(CLI::Option& option) : option_(&option) {}
+  Flag(CLI::Option& option, FlagNotes& notes) : option_(&option), notes_(&notes) {}
 
   Flag required(bool required = true);
   Flag excludes(Flag other);
@@ -28,12 +39,18 @@ class Flag {
   Flag value_optional();  // "--gif" as well as "--gif FILE"
   Flag last_counts();     // may be given more than once
   Flag or_environment(const std::string& variable);
+  // A list of numbers: those that follow as words of their own ("-t 250 500") belong to it, too,
+  // and arrive as one text with commas.
+  Flag list();
+  Flag also(const std::string& word, const std::string& choice);  // another word for a choice
 
   // In --help:
   Flag type_name(const std::string& name);
   Flag show_default();  // the value that the bound variable has now
   Flag default_text(const std::string& text);
   Flag hidden();
+  Flag group(const std::string& name);
+  Flag takes(FlagValue value);  // TEXT in --help becomes FILE, MODEL or DIR
 
   // After parsing:
   bool given() const;
@@ -41,6 +58,7 @@ class Flag {
 
  private:
   CLI::Option* option_;
+  FlagNotes* notes_;
 };
 
 // A program, or one of its subcommands. A handle as well.
@@ -51,6 +69,12 @@ class Command {
   Command add_subcommand(const std::string& name, const std::string& description);
   void alias(const std::string& name);  // of a subcommand
   void require_subcommand();
+  void start_group(const std::string& name);  // of the flags that are added from here on
+  void example(const std::string& line, const std::string& what);
+  void family(const std::string& name);  // heading of a subcommand in the program's help
+  void hide();
+  // The flag that a word without one was probably meant for: "ebb sample 7".
+  void bare_word(const std::string& flag);
   void callback(std::function<void()> run);  // runs after parsing
 
   // The variables hold the defaults and must live until the command has run.
@@ -64,7 +88,12 @@ class Command {
                            const std::string& help);
   Flag option(const std::string& name) const;  // one that was added before
 
+  Command root() const;  // the program that a subcommand belongs to
+  std::optional<Command> subcommand(const std::string& name_or_alias) const;
+  std::vector<std::string> subcommand_names() const;  // without hidden ones
+
   CLI::App& app() const { return *app_; }
+  FlagNotes& notes_of(const CLI::Option& option) const;
 
  private:
   CLI::App* app_;

@@ -6,7 +6,8 @@ Flag add_kernels_flag(Command command, std::string& kernels, const std::vector<s
   std::vector<std::string> names{"default", "direct"};
   names.insert(names.end(), more.begin(), more.end());
   return add_choice(command, "--kernels", kernels, names,
-                    "Convolution kernels (direct turns Winograd off)");
+                    "Convolution kernels (direct turns Winograd off)")
+      .group(kMachineGroup);
 }
 
 }  // namespace ebb

@@ -104,7 +104,8 @@ ProgressMode ProgressFlag::mode() const {
 Flag add_progress_flag(Command command, ProgressFlag& flag) {
   return add_choice(command, "--progress", flag.name, mode_names(),
                     "Progress on standard error ($EBB_PROGRESS, else auto: a bar on a terminal, "
-                    "else lines; json: an object a line)");
+                    "else lines; json: an object a line)")
+      .group(kOutputGroup);
 }
 
 Progress::Progress(ProgressMode mode)

@@ -4,12 +4,15 @@
 #include "apps/ebb/class_predictions.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/sample_job.h"
+#include "base/closest_name.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "image/labeled_grid.h"
 
 namespace ebb {
 namespace {
+
+constexpr const char* kUpsideDown = "upside_down";  // another word for flip
 
 struct Flags {
   SampleFlags job;
@@ -18,9 +21,19 @@ struct Flags {
   std::string view;
 };
 
-std::vector<std::string> names_of_views(const Flags& flags) {
-  std::vector<std::string> names = flags.views;
+// The name of a view that may be written in another way; an unknown one as it is.
+std::string canonical_view(const std::string& name) {
+  if (name == kUpsideDown) return "flip";
+  const std::string* known = same_name(name, view_names());
+  return known == nullptr ? name : *known;
+}
+
+std::vector<std::string> names_of_views(Flags& flags) {
+  split_lone_list(flags.views, 2);
+  std::vector<std::string> names;
+  for (const std::string& name : flags.views) names.push_back(canonical_view(name));
   if (names.empty()) names = {"identity", flags.view.empty() ? "rotate_180" : flags.view};
+  split_lone_list(flags.prompts, names.size());
   EBB_CHECK(names.size() == flags.prompts.size(), UsageError, "--prompts: ", flags.prompts.size(),
             flags.prompts.size() == 1 ? " prompt" : " prompts", " for ", names.size(),
             " views. Give each view one prompt.");
@@ -39,7 +52,7 @@ std::vector<View> make_views(const SampleJob& job, const std::vector<std::string
   return views;
 }
 
-void run(const Flags& flags, const Invocation& invocation) {
+void run(Flags flags, const Invocation& invocation) {
   const std::vector<std::string> names = names_of_views(flags);
   SampleJob job(flags.job, invocation);
   const std::vector<View> views =
@@ -113,12 +126,14 @@ void run(const Flags& flags, const Invocation& invocation) {
 // Owens, "Visual Anagrams", 2024).
 void add_anagram(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
+  command.bare_word("--prompts");
   command.add_option("--prompts", flags->prompts, "Prompt of each view, such as 6 9")
       .required()
       .type_name("PROMPT");
   Flag view =
       add_choice(command, "--view", flags->view, view_names(),
-                 "View that shows the second prompt (rotate_180); the first is shown upright");
+                 "View that shows the second prompt (rotate_180); the first is shown upright")
+          .also(kUpsideDown, "flip");
   command.add_option("--views", flags->views, "One view per prompt, instead of --view")
       .type_name("VIEW")
       .excludes(view);

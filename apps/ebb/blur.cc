@@ -113,7 +113,8 @@ void add_blur(Command command, const Invocation& invocation) {
               "Taps of the Gaussian kernel, odd (the best of 3 to 25 by mean squared error)");
   add_number(command, "--sigma", flags->sigma, 0.05, 50,
              "Standard deviation of the Gaussian in pixels (the best of 0.5 to 4)");
-  add_sample_flags(command, flags->job, {.takes_prompt = false, .count = "Noise seeds (1)"},
+  add_sample_flags(command, flags->job,
+                   {.takes_prompt = false, .takes_steps = false, .count = "Noise seeds (1)"},
                    [flags, &invocation] { run(*flags, invocation); });
 }
 

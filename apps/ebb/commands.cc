@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "apps/cli/cli.h"
+#include "apps/ebb/examples.h"
 
 namespace ebb {
 namespace {
@@ -12,9 +13,14 @@ constexpr const char* kDescription = "Diffusion models from the command line.";
 void add_commands(Command program, const Invocation& invocation) {
   add_version_flag(program);
   program.require_subcommand();
+  for (const Example& example : examples_of("ebb")) program.example(example.line, example.what);
   for (const CommandInfo& info : kCommands) {
     Command command = program.add_subcommand(info.name, info.description);
+    command.family(info.family);
     if (info.alias != nullptr) command.alias(info.alias);
+    for (const Example& example : examples_of(info.name)) {
+      command.example(example.line, example.what);
+    }
     info.add(command, invocation);
   }
 }

@@ -95,16 +95,19 @@ void run(const Flags& flags, const Invocation& invocation) {
 void add_compare(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
-      .required();
+      .required()
+      .takes(FlagValue::kModel);
   command
       .add_option("reference", flags->reference,
                   "safetensors file of inputs (input.x, ...) and module outputs")
-      .required();
+      .required()
+      .takes(FlagValue::kWeights);
   add_number(command, "--tolerance", flags->tolerance, 0, 1e10,
              "Largest normalized mean squared error of a layer (1e-10)");
   command.add_flag("--no-passes", flags->no_passes,
                    "Run the network as written, without folding and fusing layers");
-  command.add_flag("--json", flags->json, "Print one JSON object instead of a table");
+  command.add_flag("--json", flags->json, "Print one JSON object instead of a table")
+      .group(kOutputGroup);
   add_device_flags(command, flags->device);
   add_progress_flag(command, flags->progress);
   command.callback([flags, &invocation] { run(*flags, invocation); });

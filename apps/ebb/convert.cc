@@ -75,13 +75,18 @@ void convert(const ConvertFlags& flags, const Invocation& invocation) {
 // another storage type, keeping its metadata.
 void add_convert(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<ConvertFlags>();
-  command.add_option("model", flags->model, "Model file").required();
-  command.add_option("-o,--output", flags->output, "Output file").required();
+  command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
+      .required()
+      .takes(FlagValue::kModel);
+  command.add_option("-o,--output", flags->output, "Output file")
+      .required()
+      .takes(FlagValue::kWeights)
+      .group(kOutputGroup);
   add_choice(command, "--dtype", flags->dtype, {"f32", "f16"},
              "Storage type of the weights; vectors such as biases stay f32");
   command.add_option("--meta", flags->meta,
                      "Metadata entry key=value, stored as ebb.key; repeatable");
-  command.add_flag("--force", flags->force, "Overwrite an existing file");
+  command.add_flag("--force", flags->force, "Overwrite an existing file").group(kOutputGroup);
   command.callback([flags, &invocation] { convert(*flags, invocation); });
 }
 

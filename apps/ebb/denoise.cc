@@ -285,11 +285,13 @@ void add_denoise(Command command, const Invocation& invocation) {
       .add_option("-t,--timesteps", flags->timesteps,
                   "Timesteps for --one-step, 0..999 of 1000 (250,500,750)")
       .type_name("LIST")
+      .list()
       .excludes(iterative);
   command
       .add_option("--sigma", flags->sigmas,
                   "Noise levels for a one-step model such as mnist-denoiser (0,.2,.4,.5,.6,.8,1)")
       .type_name("LIST")
+      .list()
       .excludes(iterative);
   add_integer(command, "--i-start", flags->i_start, 0, 32,
               "Entry of the strided timesteps 990, 960, ... to start from (10)")

@@ -79,7 +79,8 @@ void add_edit(Command command, const Invocation& invocation) {
       .add_option("--i-start", flags->i_start,
                   "Entries of the strided timesteps to start from, 0 (most noise) to 32 "
                   "(1,3,5,7,10,20)")
-      .type_name("LIST");
+      .type_name("LIST")
+      .list();
   add_sample_flags(command, flags->job,
                    {.count = "Images per start (1)",
                     .steps = "Sampling steps from the start to the clean image (as in the "

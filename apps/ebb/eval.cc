@@ -205,32 +205,46 @@ void add_eval(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
       .required()
-      .type_name("MODEL");
-  command.add_option("--data", flags->data,
-                     "Directory of the four MNIST files ($EBB_DATA, else data/mnist)");
+      .takes(FlagValue::kModel);
+  command
+      .add_option("--data", flags->data,
+                  "Directory of the four MNIST files ($EBB_DATA, else data/mnist)")
+      .takes(FlagValue::kDirectory);
   command
       .add_option("--classifier,--judge", flags->classifier, "Classifier that scores the samples")
-      .show_default();
+      .show_default()
+      .takes(FlagValue::kModel);
   add_integer(command, "--samples", flags->samples, 2, 100'000, "Samples per setting (200)");
   add_integer(command, "--images", flags->images, 1, kMaxImages,
               "Test images, spread over the test set (denoiser: 2000; generative model used as a "
               "classifier: 200; classifier: 10000)");
-  command.add_option("--cfg-scales", flags->guidance,
-                     "Guidance scales of the samples, 0: without class (0,1,2,3,5,7)");
-  command.add_option("--steps", flags->steps,
-                     "Numbers of sampling steps, combined with every guidance scale (50)");
+  command
+      .add_option("--cfg-scales", flags->guidance,
+                  "Guidance scales of the samples, 0: without class (0,1,2,3,5,7)")
+      .type_name("LIST")
+      .list();
+  command
+      .add_option("--steps", flags->steps,
+                  "Numbers of sampling steps, combined with every guidance scale (50)")
+      .type_name("LIST")
+      .list();
   add_choice(command, "--sampler", flags->sampler, sampler_names(),
              "Sampler (ddim or euler, by model)");
   add_integer(command, "--trials", flags->trials, 1, 10'000,
               "Noise levels per image when a generative model classifies (20)");
-  command.add_option("--sigmas", flags->sigmas,
-                     "Noise levels of a denoiser (0,0.2,0.4,0.5,0.6,0.8,1)");
+  command
+      .add_option("--sigmas", flags->sigmas, "Noise levels of a denoiser (0,0.2,0.4,0.5,0.6,0.8,1)")
+      .type_name("LIST")
+      .list();
   add_integer(command, "-s,--seed", flags->seed, 0, ImageNoise::kMaxSeed,
               "Seed of the first image's noise; the next image uses seed + 1 (0)");
   add_integer(command, "--batch-size", flags->batch_size, 1, 4096, "Samples computed at once (50)");
-  command.add_flag("--json", flags->json, "Print one JSON object instead of text");
-  command.add_option("--plot", flags->plot, "Also write plots of the results to this PNG file");
-  command.add_flag("--force", flags->force, "Overwrite an existing plot file");
+  command.add_flag("--json", flags->json, "Print one JSON object instead of text")
+      .group(kOutputGroup);
+  command.add_option("--plot", flags->plot, "Also write plots of the results to this PNG file")
+      .takes(FlagValue::kFile)
+      .group(kOutputGroup);
+  command.add_flag("--force", flags->force, "Overwrite an existing plot file").group(kOutputGroup);
   add_device_flags(command, flags->device);
   add_progress_flag(command, flags->progress);
   command.callback([flags, &invocation] { run(*flags, invocation); });

@@ -53,7 +53,8 @@ void run(const NoisyImageFlags& flags, const Invocation& invocation) {
 void add_forward(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<NoisyImageFlags>();
   add_noisy_image_flags(command, *flags);
-  add_sample_flags(command, flags->job, {.takes_prompt = false, .count = "Noise seeds (1)"},
+  add_sample_flags(command, flags->job,
+                   {.takes_prompt = false, .takes_steps = false, .count = "Noise seeds (1)"},
                    [flags, &invocation] { run(*flags, invocation); });
 }
 

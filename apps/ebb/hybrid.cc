@@ -74,9 +74,10 @@ std::vector<Part> parts_of(const Flags& flags, const SampleJob& job) {
 }
 
 // Gives every part its prompt; the part without one is the reference's.
-void distribute_prompts(const Flags& flags, std::vector<Part>& parts) {
+void distribute_prompts(Flags& flags, std::vector<Part>& parts) {
   const bool is_inverse = !flags.reference.image.empty();
   const size_t needed = parts.size() - (is_inverse ? 1 : 0);
+  split_lone_list(flags.prompts, needed);
   if (flags.prompts.empty()) {
     EBB_CHECK(flags.decomposition == "lowpass", UsageError, "--decomposition ", flags.decomposition,
               ": takes its prompts as --prompts, one for each of its ", parts.size(), " parts.");
@@ -109,7 +110,7 @@ std::vector<float> from_afar(const SampleJob& job, const Part& part,
   return FilterRunner(job.context(), part.filter).run(x).to_host();
 }
 
-void run(const Flags& flags, const Invocation& invocation) {
+void run(Flags flags, const Invocation& invocation) {
   SampleJob job(flags.job, invocation);
   std::vector<Part> parts = parts_of(flags, job);
   distribute_prompts(flags, parts);
@@ -173,6 +174,7 @@ void run(const Flags& flags, const Invocation& invocation) {
 // (Geng, Park, Owens, "Factorized Diffusion", 2024).
 void add_hybrid(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
+  command.bare_word("--prompts");
   command.add_option("--far", flags->far, "Prompt for the low frequencies, visible from afar");
   command.add_option("--near", flags->near, "Prompt for the high frequencies, visible up close");
   command
@@ -191,7 +193,7 @@ void add_hybrid(Command command, const Invocation& invocation) {
   command
       .add_option("--inverse", flags->reference.image,
                   "Image (as -i) whose coarse part is kept, or with --far its fine part")
-      .type_name("FILE");
+      .takes(FlagValue::kImage);
   add_sample_flags(command, flags->job, {.takes_prompt = false},
                    [flags, &invocation] { run(*flags, invocation); });
 }

@@ -124,8 +124,10 @@ void run(const Options& options, const Invocation& invocation) {
 // `ebb info IMAGE [--json]`: how a PNG was made, from the text in it.
 void add_info(Command command, const Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  command.add_option("image", options->image, "Image file, or - for standard input").required();
-  command.add_flag("--json", options->json, "Print one JSON object");
+  command.add_option("image", options->image, "Image file, or - for standard input")
+      .required()
+      .takes(FlagValue::kImage);
+  command.add_flag("--json", options->json, "Print one JSON object").group(kOutputGroup);
   command.callback([options, &invocation] { run(*options, invocation); });
 }
 

@@ -129,7 +129,8 @@ void add_inpaint(Command command, const Invocation& invocation) {
       .add_option("--mask", flags->mask,
                   "Mask image, white where to inpaint; or left, right, top, bottom, center")
       .required()
-      .type_name("MASK");
+      .type_name("MASK")
+      .takes(FlagValue::kImage);
   add_integer(
       command, "--resample", flags->resampling.times, 1, 100,
       "RePaint resampling: how often each stretch of steps is repeated (1: the assignment's "

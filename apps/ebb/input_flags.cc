@@ -10,8 +10,9 @@ Flag add_input_flags(Command command, InputFlags& flags, bool required) {
           .add_option("-i,--init-img", flags.image,
                       "Image to start from: PNG, JPEG, WebP, GIF, BMP, PNM or TGA, - for standard "
                       "input, or FILE#N, image N of an IDX file")
-          .type_name("FILE")
+          .takes(FlagValue::kImage)
           .required(required);
+  if (required) command.bare_word("-i");
   add_choice(
       command, "--invert", flags.invert, {"auto", "yes", "no"},
       "Invert the image (auto: if it shows dark strokes on a light background and the model draws "

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/stream.h"
 #include "base/text.h"
+#include "diffusion/find_model.h"
 #include "weights/file_kind.h"
 #include "weights/gzip_stream.h"
 #include "weights/hub_cache.h"
@@ -122,10 +123,14 @@ std::string labels_for(const std::string& images, const Options& options) {
   return find_labels_beside(images);
 }
 
-// The path itself where there is one, else the snapshot of a name in the Hugging Face cache.
+// The path itself where there is one, else the pretrained model of this name, else the snapshot of
+// a name in the Hugging Face cache.
 std::string resolve(const std::string& path) {
   std::error_code error;
   if (std::filesystem::exists(path, error) || kind_by_name(path) != FileKind::kUnknown) return path;
+  for (const NamedModel& model : named_models()) {
+    if (model.name == path) return model.path;
+  }
   const std::optional<HubName> name = parse_hub_name(path);
   return name ? find_in_hub_cache(*name) : path;
 }
@@ -227,12 +232,13 @@ void add_inspect(Command command, const Invocation& invocation) {
   command
       .add_option(
           "files", options->files,
-          "Weights (.safetensors, .pth, .bin, .index.json), config.json, a model's directory "
-          "or owner/name in the Hugging Face cache, IDX(.gz) and image files, or - for an "
-          "image from a pipe")
+          "Weights (.safetensors, .pth, .bin, .index.json), config.json, a model's directory, "
+          "owner/name in the Hugging Face cache or a pretrained model's name, IDX(.gz) and image "
+          "files, or - for an image from a pipe")
       .required()
-      .type_name("FILE");
-  command.add_flag("--json", options->json, "Print one JSON object instead of text");
+      .takes(FlagValue::kFile);
+  command.add_flag("--json", options->json, "Print one JSON object instead of text")
+      .group(kOutputGroup);
   command
       .add_option("--variant", options->variant,
                   "Of a directory's weights, e.g. fp16 (default: the plain files, else the only "

@@ -9,7 +9,8 @@ namespace ebb {
 void add_noisy_image_flags(Command command, NoisyImageFlags& flags) {
   add_input_flags(command, flags.input);
   command.add_option("-t,--timesteps", flags.timesteps, "Timesteps, 0..999 of 1000 (250,500,750)")
-      .type_name("LIST");
+      .type_name("LIST")
+      .list();
 }
 
 void refuse_network_flags(const SampleFlags& flags, const std::string& command) {

@@ -99,11 +99,15 @@ void run(const Flags& flags, const Invocation& invocation) {
 void add_plot(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command.add_option("models", flags->models, "Model files, or names of pretrained models")
-      .required();
-  command.add_option("-o,--output", flags->output, "PNG file").show_default();
+      .required()
+      .takes(FlagValue::kModel);
+  command.add_option("-o,--output", flags->output, "PNG file")
+      .show_default()
+      .takes(FlagValue::kFile)
+      .group(kOutputGroup);
   add_integer(command, "--width", flags->width, 400, 8000, "Width in pixels (1200)");
   add_integer(command, "--height", flags->height, 300, 8000, "Height in pixels (750)");
-  command.add_flag("--force", flags->force, "Overwrite an existing file");
+  command.add_flag("--force", flags->force, "Overwrite an existing file").group(kOutputGroup);
   add_no_metadata_flag(command, flags->no_metadata);
   add_json_flag(command, flags->json);
   command.callback([flags, &invocation] { run(*flags, invocation); });

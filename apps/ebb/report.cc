@@ -3,7 +3,6 @@
 #include <map>
 #include <memory>
 #include <set>
-#include <sstream>
 
 #include "apps/cli/cli.h"
 #include "apps/cli/progress.h"
@@ -14,6 +13,7 @@
 #include "apps/report/page.h"
 #include "apps/report/plan.h"
 #include "base/atomic_file.h"
+#include "base/closest_name.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -49,10 +49,11 @@ std::set<std::string> parse_sections(const std::string& text, const std::vector<
       names += (names.empty() ? "" : ", ") + section.id;
     }
   }
-  std::istringstream list(text);
-  for (std::string id; std::getline(list, id, ',');) {
+  if (text.empty()) return wanted;
+  for (const std::string& id : split_list(text)) {
     EBB_CHECK(known.contains(id), UsageError, "--sections ", terminal_safe(text), ": no section ",
-              quoted(id), ". Choose from ", names, ".");
+              quoted(id), ".", did_you_mean(id, {known.begin(), known.end()}), " Choose from ",
+              names, ".");
     wanted.insert(id);
   }
   return wanted;
@@ -213,8 +214,11 @@ void add_report(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command.add_option("-o,--output", flags->settings.directory, "Output directory")
       .required()
-      .type_name("DIR");
-  command.add_option("--model", flags->settings.model, "Model of part A").show_default();
+      .takes(FlagValue::kDirectory)
+      .group(kOutputGroup);
+  command.add_option("--model", flags->settings.model, "Model of part A")
+      .show_default()
+      .takes(FlagValue::kModel);
   command.add_option("--sections", flags->sections, "Only these sections, separated by commas")
       .type_name("NAMES");
   add_integer(command, "-s,--seed", flags->settings.seed, 0, ImageNoise::kMaxSeed,
@@ -222,7 +226,7 @@ void add_report(Command command, const Invocation& invocation) {
   command.add_flag("--fast", flags->settings.fast,
                    "Use only a few sampling steps, for a quick preview");
   add_device_flags(command, flags->device);
-  command.add_flag("--force", flags->force, "Overwrite an existing report");
+  command.add_flag("--force", flags->force, "Overwrite an existing report").group(kOutputGroup);
   add_json_flag(command, flags->json);
   add_progress_flag(command, flags->progress);
   command.callback([flags, command, &invocation] {

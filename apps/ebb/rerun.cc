@@ -150,8 +150,13 @@ void run(const Flags& flags, const Invocation& invocation) {
 // `ebb rerun IMAGE -o FILE`: regenerates an image or animation from its metadata.
 void add_rerun(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  command.add_option("image", flags->image, "PNG, GIF or WebP written by ebb").required();
-  command.add_option("-o,--output", flags->output, "Output file").required();
+  command.add_option("image", flags->image, "PNG, GIF or WebP written by ebb")
+      .required()
+      .takes(FlagValue::kImage);
+  command.add_option("-o,--output", flags->output, "Output file")
+      .required()
+      .takes(FlagValue::kFile)
+      .group(kOutputGroup);
   command.add_flag(
       "--force", flags->force,
       "Overwrite an existing file; continue if the version, model, or an input differs");

@@ -2,20 +2,23 @@
 
 #include "apps/ebb/commands.h"
 #include "apps/ebb/sample_job.h"
-#include "diffusion/conditioner.h"
 
 namespace ebb {
 namespace {
 
+std::string text_of(const SampleFlags& flags, const std::vector<int64_t>& turns) {
+  if (turns.size() == 1) return class_text(turns.front());
+  return flags.label.empty() || flags.label == "all" ? "all classes" : "classes " + flags.label;
+}
+
 void run(const SampleFlags& flags, const Invocation& invocation) {
   SampleJob job(flags, invocation);
-  const int64_t known = class_count(job.model().network);
-  const bool all =
-      known > 0 && flags.prompt.empty() && (flags.label.empty() || flags.label == "all");
-  const int64_t images = flags.count > 0 ? flags.count : all ? known : 1;
+  const std::vector<int64_t> turns = job.class_turns("all");
+  const auto several = static_cast<int64_t>(turns.size());
+  const int64_t images = flags.count > 0 ? flags.count : several;
   std::vector<int64_t> labels = job.classes(images, "all");
-  const std::string all_text = all ? "all classes" : class_text(labels[0]);
-  const OutputFiles files = job.files(images, all ? known : square_columns(images));
+  const std::string all_text = text_of(flags, turns);
+  const OutputFiles files = job.files(images, several > 1 ? several : square_columns(images));
   check_grid(files, images, job.image());
   GenerateRequest request = job.request(images);
   if (const std::optional<int64_t> only = job.only_image()) {
@@ -44,6 +47,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
 // `ebb sample`: generates images with a trained model.
 void add_sample(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<SampleFlags>();
+  command.bare_word("--class");
   add_sample_flags(command, *flags, {.count = "Images to generate (one per class, or one)"},
                    [flags, &invocation] { run(*flags, invocation); });
 }

@@ -1,5 +1,6 @@
 #include "apps/ebb/sample_flags.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/text.h"
@@ -10,21 +11,19 @@ namespace {
 
 constexpr int64_t kMaxSeed = ImageNoise::kMaxSeed;
 
+// The numbers between commas, blanks or both.
 template <typename T>
 std::vector<T> parse_list(const std::string& text, const std::string& flag, T low, T high) {
   std::vector<T> values;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
+  for (const std::string& word : split_list(text)) {
     T value{};
-    const char* end = text.data() + comma;
-    const auto [rest, error] = std::from_chars(text.data() + begin, end, value);
+    const char* end = word.data() + word.size();
+    const auto [rest, error] = std::from_chars(word.data(), end, value);
     // NaN fails the comparisons.
     const bool valid = error == std::errc() && rest == end && value >= low && value <= high;
-    EBB_CHECK(valid, UsageError, flag, " ", terminal_safe(text), ": ",
-              quoted(terminal_safe(text.substr(begin, comma - begin))), " must be a number from ",
-              low, " to ", high, ". Separate numbers with commas.");
+    EBB_CHECK(valid, UsageError, flag, " ", terminal_safe(text), ": ", quoted(terminal_safe(word)),
+              " must be a number from ", low, " to ", high, ". Separate numbers with commas.");
     values.push_back(value);
-    begin = comma + 1;
   }
   return values;
 }
@@ -40,22 +39,26 @@ std::string steps_help() {
   return text + ")";
 }
 
-}  // namespace
+void add_prompt_flags(Command command, SampleFlags& flags) {
+  Flag label = command
+                   .add_option("--class", flags.label,
+                               "Class 0..9 or its name, a list such as 3,8, all (one image after "
+                               "the other), or none (the model chooses)")
+                   .type_name("CLASS")
+                   .list();
+  command
+      .add_option("-p,--prompt", flags.prompt,
+                  "Prompt that names a digit: 7, seven, 'a photo of a seven'; '': no prompt, the "
+                  "model chooses")
+      .excludes(label);
+}
 
-void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
-                      const std::function<void()>& run) {
-  command.add_option("--model", flags.model, "Model file, or the name of a pretrained model")
-      .show_default();
-  if (texts.takes_prompt) {
-    Flag label =
-        command.add_option("--class", flags.label, "Class 0..9, or all: one image after the other")
-            .type_name("CLASS");
-    command
-        .add_option("-p,--prompt", flags.prompt,
-                    "Prompt that names a digit: 7, seven, 'a photo of a seven'")
-        .excludes(label);
-  }
-  add_integer(command, "-b,--batch-count", flags.count, 1, 100'000, texts.count);
+// Flags whose presence counts.
+struct GivenFlags {
+  Flag eta, cfg, gif;
+};
+
+GivenFlags add_step_flags(Command command, SampleFlags& flags, const SampleTexts& texts) {
   add_integer(command, "--steps,--num-inference-steps", flags.steps, 1, 100'000,
               texts.steps.empty() ? steps_help() : texts.steps);
   add_choice(command, "--sampler", flags.sampler, sampler_names(),
@@ -67,43 +70,69 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
   Flag eta = add_number(command, "--eta", flags.eta, 0, 1, "Noise of ddim steps, 0 to 1 (0)");
   Flag cfg = add_number(command, "--cfg-scale,--guidance-scale", flags.cfg_scale, 0, 100,
                         "Classifier-free guidance scale; 1: no guidance (5)");
-  add_integer(command, "-s,--seed", flags.seed, -kMaxSeed, kMaxSeed,
-              "Seed of the first image; the next image uses seed + 1; negative: random (42)")
-      .last_counts();
-  command.add_option("-o,--output", flags.output, texts.output);
-  Flag grid = command.add_flag("--grid", flags.grid, "Write all images to one file (out.png)");
-  add_integer(command, "--grid-cols", flags.columns, 1, 1000,
-              "Columns of the grid (default depends on the command, or square)")
-      .needs(grid);
   Flag gif =
       command
           .add_option("--gif", flags.gif_file,
                       "Also write an animation of the sampling, GIF or lossless WebP by its ending "
                       "(the image's name with .gif)")
-          .value_optional();
+          .value_optional()
+          .takes(FlagValue::kFile);
+  return {eta, cfg, gif};
+}
+
+}  // namespace
+
+void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
+                      const std::function<void()>& run) {
+  command.start_group("Model");
+  command.add_option("--model", flags.model, "Model file, or the name of a pretrained model")
+      .show_default()
+      .takes(FlagValue::kModel);
+  if (texts.takes_prompt) add_prompt_flags(command, flags);
+  command.start_group(texts.takes_steps ? "Sampling" : "");  // "": hidden, and refused
+  const GivenFlags given = add_step_flags(command, flags, texts);
+  command.start_group(kOutputGroup);
+  add_integer(command, "-b,--batch-count", flags.count, 1, 100'000, texts.count);
+  add_integer(command, "-s,--seed", flags.seed, -kMaxSeed, kMaxSeed,
+              "Seed of the first image; the next image uses seed + 1; negative: random (42)")
+      .last_counts();
+  command.add_option("-o,--output", flags.output, texts.output).takes(FlagValue::kFile);
+  Flag grid = command.add_flag("--grid", flags.grid, "Write all images to one file (out.png)");
+  add_integer(command, "--grid-cols", flags.columns, 1, 1000,
+              "Columns of the grid (default depends on the command, or square)")
+      .needs(grid);
   add_device_flags(command, flags.device);
-  add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Images computed at once (64)");
-  command.add_flag("--profile", flags.profile, "Print time by kernel and by layer");
-  command.add_flag("--force", flags.force, "Overwrite existing files");
+  add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Images computed at once (64)")
+      .group(kMachineGroup);
+  command.add_flag("--profile", flags.profile, "Print time by kernel and by layer")
+      .group(kMachineGroup);
+  command.add_flag("--force", flags.force, "Overwrite existing files").group(kOutputGroup);
   add_no_metadata_flag(command, flags.no_metadata);
   add_json_flag(command, flags.json);
   add_progress_flag(command, flags.progress);
-  command.callback([&flags, run, cfg, gif, eta] {
-    flags.cfg_given = cfg.given();
-    flags.eta_given = eta.given();
-    flags.gif = gif.given();
+  command.start_group(kOptionGroup);
+  const bool takes_prompt = texts.takes_prompt;
+  command.callback([&flags, run, given, command, takes_prompt] {
+    flags.cfg_given = given.cfg.given();
+    flags.eta_given = given.eta.given();
+    flags.gif = given.gif.given();
+    flags.prompt_given = takes_prompt && command.option("--prompt").given();
     run();
   });
 }
 
 void add_no_metadata_flag(Command command, bool& no_metadata) {
-  command.add_flag("--no-metadata", no_metadata,
-                   "Write images without the command and settings that made them");
+  command
+      .add_flag("--no-metadata", no_metadata,
+                "Write images without the command and settings that made them")
+      .group(kOutputGroup);
 }
 
 void add_json_flag(Command command, bool& as_json) {
-  command.add_flag("--json", as_json,
-                   "Print one JSON object instead of text: what was written, and how");
+  command
+      .add_flag("--json", as_json,
+                "Print one JSON object instead of text: what was written, and how")
+      .group(kOutputGroup);
 }
 
 void refuse_flag(const std::string& flag, bool given, const std::string& why) {
@@ -115,6 +144,32 @@ void refuse_step_flags(const SampleFlags& flags, const std::string& why) {
   refuse_flag("--sampler", !flags.sampler.empty(), why);
   refuse_flag("--variance", !flags.variance.empty(), why);
   refuse_flag("--eta", flags.eta_given, why);
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  constexpr const char* kBlanks = " \t";
+  std::vector<std::string> words;
+  bool expects_word = true;  // at the start and behind a comma
+  for (size_t at = 0;;) {
+    at = std::min(text.find_first_not_of(kBlanks, at), text.size());
+    if (at == text.size()) break;
+    if (text[at] == ',') {
+      if (expects_word) words.emplace_back();
+      expects_word = true;
+      ++at;
+      continue;
+    }
+    const size_t end = std::min(text.find_first_of(" \t,", at), text.size());
+    words.push_back(text.substr(at, end - at));
+    expects_word = false;
+    at = end;
+  }
+  if (expects_word) words.emplace_back();
+  return words;
+}
+
+void split_lone_list(std::vector<std::string>& words, size_t wanted) {
+  if (words.size() == 1 && wanted > 1) words = split_list(words.front());
 }
 
 std::vector<int64_t> parse_integers(const std::string& text, const std::string& flag, int64_t low,

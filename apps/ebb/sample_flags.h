@@ -13,9 +13,10 @@ namespace ebb {
 struct SampleFlags {
   std::string model = "mnist-class";
   std::string label;   // --class; empty: not given
-  std::string prompt;  // -p; empty: not given
-  int64_t count = 0;   // 0: the command's own
-  int64_t steps = 0;   // 0: by command, sampler and model
+  std::string prompt;  // -p; empty: not given, or with prompt_given no prompt: no condition
+  bool prompt_given = false;
+  int64_t count = 0;  // 0: the command's own
+  int64_t steps = 0;  // 0: by command, sampler and model
   std::string sampler, variance;
   double eta = 0;
   bool eta_given = false;
@@ -39,6 +40,7 @@ struct SampleFlags {
 // Help texts that differ between commands.
 struct SampleTexts {
   bool takes_prompt = true;  // --class and --prompt; false: the command has prompts of its own
+  bool takes_steps = true;   // false: the flags of steps are hidden, and refused by the command
   std::string count = "Images to generate (1)";
   std::string steps = "";  // empty: each sampler's own number by default
   std::string output = "PNG file, with %03d for the image number (out_%03d.png)";
@@ -58,7 +60,13 @@ void refuse_step_flags(const SampleFlags& flags, const std::string& why);
 // The same for any flag.
 void refuse_flag(const std::string& flag, bool given, const std::string& why);
 
-// "100,500" -> numbers in low..high; UsageError names `flag`.
+// The words between commas, blanks or both; an empty one where a comma has nothing before or behind
+// it.
+std::vector<std::string> split_list(const std::string& text);
+// The same for words that came as one although several are wanted: "--prompts 6,9".
+void split_lone_list(std::vector<std::string>& words, size_t wanted);
+
+// "100,500" or "100 500" -> numbers in low..high; UsageError names `flag`.
 std::vector<int64_t> parse_integers(const std::string& text, const std::string& flag, int64_t low,
                                     int64_t high);
 std::vector<double> parse_numbers(const std::string& text, const std::string& flag, double low,

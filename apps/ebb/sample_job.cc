@@ -1,5 +1,7 @@
 #include "apps/ebb/sample_job.h"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -19,19 +21,33 @@ namespace ebb {
 namespace {
 
 constexpr const char* kAll = "all";
+constexpr const char* kNone = "none";
 
-int64_t parse_class(const std::string& text) {
+// `word` of the value `text` of --class.
+int64_t parse_class(const std::string& word, const std::string& text) {
+  if (word == kNone) return kNoClass;
+  const bool is_word = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+    return std::isalpha(c) != 0;
+  });
+  if (const auto named = class_of_prompt(word); is_word && named) return *named;
   int64_t label = -1;
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, label);
+  const char* end = word.data() + word.size();
+  const auto [rest, error] = std::from_chars(word.data(), end, label);
   EBB_CHECK(error == std::errc() && rest == end && label >= 0, UsageError, "--class ",
-            terminal_safe(text), ": must be all or the number of a class, from 0");
+            terminal_safe(text), ": must be all, none, or numbers or names of classes, from 0",
+            suggest_digit(word));
   return label;
+}
+
+std::vector<int64_t> parse_classes(const std::string& text) {
+  std::vector<int64_t> labels;
+  for (const std::string& word : split_list(text)) labels.push_back(parse_class(word, text));
+  return labels;
 }
 
 // Checks that need neither device nor model.
 const SampleFlags& checked(const SampleFlags& flags) {
-  if (!flags.label.empty() && flags.label != kAll) parse_class(flags.label);
+  if (!flags.label.empty() && flags.label != kAll) parse_classes(flags.label);
   flags.progress.mode();
   return flags;
 }
@@ -78,6 +94,14 @@ Pipeline& SampleJob::pipeline() {
 }
 
 std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& otherwise) {
+  const std::vector<int64_t> turns = class_turns(otherwise);
+  std::vector<int64_t> labels;
+  for (size_t i = 0; i < static_cast<size_t>(images); ++i)
+    labels.push_back(turns[i % turns.size()]);
+  return labels;
+}
+
+std::vector<int64_t> SampleJob::class_turns(const std::string& otherwise) {
   const int64_t known = class_count(model_.network);
   const std::string label = path_label(model_.path);
   if (known == 0) {
@@ -90,21 +114,22 @@ std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& other
               label, " takes no class. Leave --prompt out or use another --model.");
     EBB_CHECK(!flags_.cfg_given, UsageError, "--cfg-scale ", flags_.cfg_scale, ": ", label,
               " takes no class to guide to. Leave --cfg-scale out or use another --model.");
-    return std::vector<int64_t>(static_cast<size_t>(images), kNoClass);
+    return {kNoClass};
   }
   const std::string& wanted = flags_.label.empty() ? otherwise : flags_.label;
-  const bool all = flags_.prompt.empty() && wanted == kAll;
-  int64_t only = kNoClass;
-  if (!flags_.prompt.empty()) {
-    only = pipeline().label_of(flags_.prompt, "prompt");
-  } else if (!all && !wanted.empty()) {
-    only = parse_class(wanted);
-    EBB_CHECK(only < known, UsageError, "--class ", only, ": must be 0..", known - 1,
+  if (!flags_.prompt.empty()) return {pipeline().label_of(flags_.prompt, "prompt")};
+  if (flags_.prompt_given || wanted.empty()) return {kNoClass};
+  std::vector<int64_t> turns;
+  if (wanted == kAll) {
+    for (int64_t i = 0; i < known; ++i) turns.push_back(i);
+    return turns;
+  }
+  turns = parse_classes(wanted);
+  for (const int64_t turn : turns) {
+    EBB_CHECK(turn < known, UsageError, "--class ", turn, ": must be 0..", known - 1,
               " or all, the classes of ", label);
   }
-  std::vector<int64_t> labels;
-  for (int64_t i = 0; i < images; ++i) labels.push_back(all ? i % known : only);
-  return labels;
+  return turns;
 }
 
 double SampleJob::cfg_scale() const {
@@ -198,7 +223,8 @@ std::vector<float> SampleJob::generate(const GenerateRequest& request, const Out
 }
 
 Provenance SampleJob::animation_provenance(const GenerateRequest& request) const {
-  const std::string prompt = flags_.label.empty() ? flags_.prompt : "class " + flags_.label;
+  const bool by_class = !flags_.label.empty() && flags_.label != kNone;
+  const std::string prompt = by_class ? "class " + flags_.label : flags_.prompt;
   Provenance result = provenance(&request, prompt);
   for (int64_t i = 0; i < request.images; ++i) {
     result.seeds.push_back(request.seed + static_cast<uint64_t>(i));

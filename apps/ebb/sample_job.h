@@ -35,8 +35,9 @@ class SampleJob {
   Pipeline& pipeline();
 
   // The class of each of `images`: --class or --prompt, else `otherwise` ("all", or "" for none).
-  // UsageError when the model does not know it.
+  // Several classes take turns. UsageError when the model does not know one.
   std::vector<int64_t> classes(int64_t images, const std::string& otherwise);
+  std::vector<int64_t> class_turns(const std::string& otherwise);  // those that take turns
   // The guidance to a class per image.
   Guidance guided_to(std::span<const int64_t> labels) const;
 

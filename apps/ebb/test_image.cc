@@ -53,8 +53,10 @@ void run(const Flags& flags, const Invocation& invocation) {
 void add_test_image(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   add_choice(command, "name", flags->name, test_image_names(), "Which image").required();
-  command.add_option("-o,--output", flags->output, "PNG file (NAME.png)");
-  command.add_flag("--force", flags->force, "Overwrite an existing file");
+  command.add_option("-o,--output", flags->output, "PNG file (NAME.png)")
+      .takes(FlagValue::kFile)
+      .group(kOutputGroup);
+  command.add_flag("--force", flags->force, "Overwrite an existing file").group(kOutputGroup);
   add_no_metadata_flag(command, flags->no_metadata);
   add_json_flag(command, flags->json);
   command.callback([flags, &invocation] { run(*flags, invocation); });

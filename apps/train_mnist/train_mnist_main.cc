@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/manual.h"
 #include "apps/train_mnist/signals.h"
 #include "apps/train_mnist/train_run.h"
 
@@ -11,6 +12,10 @@ int main(int argc, char** argv) {
       "Trains the UNets of the diffusion assignment, and a digit classifier, on MNIST.",
       "train_mnist");
   ebb::add_version_flag(program);
+  ebb::add_document_flags(program);
+  program.example("train_mnist --model class -o runs/class",
+                  "the network of the assignment, on data/mnist");
+  program.example("train_mnist --model class -o runs/class --resume auto", "goes on after Ctrl-C");
   ebb::TrainFlags flags(program);
   program.callback([&] {
     const ebb::TrainOptions options = flags.finish();

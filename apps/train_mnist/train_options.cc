@@ -65,20 +65,27 @@ TrainFlags::TrainFlags(Command command) {
   add_choice(command, "--input", input_, {"image", "noise"},
              "Input of the denoiser (image: a noisy digit)");
 
-  command.add_option("--data", options_.data,
-                     "Directory of the four MNIST files (default: $EBB_DATA, else data/mnist)");
+  command
+      .add_option("--data", options_.data,
+                  "Directory of the four MNIST files (default: $EBB_DATA, else data/mnist)")
+      .takes(FlagValue::kDirectory);
   command
       .add_option("--classes", classes_,
                   "Number of classes, or data: as many as the labels show (default: 10, or the "
                   "classes of the EMNIST part)")
       .type_name("N|data");
-  command.add_option("-o,--output", options_.output, "Run directory").required();
-  command.add_option(
-      "--resume", options_.resume,
-      "auto: continue from the newest valid checkpoint in --output, if any; or a checkpoint file");
+  command.add_option("-o,--output", options_.output, "Run directory")
+      .required()
+      .takes(FlagValue::kDirectory);
+  command
+      .add_option("--resume", options_.resume,
+                  "auto: continue from the newest valid checkpoint in --output, if any; or a "
+                  "checkpoint file")
+      .takes(FlagValue::kWeights);
   command.add_flag("--force-resume", options_.force_resume,
                    "Resume even if settings or data differ; the run is then not reproducible");
 
+  command.start_group("Network and training");
   add_integer(command, "--hidden", hidden_, 1, 1024, "Width D of the network");
   add_integer(command, "--batch-size", batch_size_, 1, 60000, "Images per step");
   add_integer(command, "--epochs", epochs_, 1, 100000, "Passes over the data");
@@ -108,6 +115,7 @@ TrainFlags::TrainFlags(Command command) {
               "Seed of initial weights, data order, and noise (0)")
       .type_name("INT");
 
+  command.start_group(kOutputGroup);
   add_integer(command, "--save-every", options_.save_every, 1, 1000000000,
               "Steps between checkpoints (100)");
   add_integer(command, "--keep-last", options_.keep_last, 1, 1000, "Checkpoints to keep (2)");

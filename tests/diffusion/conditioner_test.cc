@@ -53,6 +53,10 @@ TEST_CASE("a conditioner turns prompts into the network's condition") {
               ": must name one of the classes 0..9 of model, such as 7, seven or 'a photo of a "
               "seven'"));
   }
+  const std::vector<std::string> misspelled{"a sevn"};
+  CHECK(test::message_of<UsageError>([&] {
+          conditioner->encode(misspelled);
+        }).ends_with("'a photo of a seven'. Did you mean seven?"));
 }
 
 TEST_CASE("a network without a condition has no conditioner, one with another condition none yet") {

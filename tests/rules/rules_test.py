@@ -4,6 +4,7 @@
 import unittest
 
 import check_programs
+import check_reference
 import rules
 
 ERROR_H = "enum class ExitCode : int {\n  kOk = 0,\n  kUsage = 2,  // wrong flag\n};\n#pragma once\n"
@@ -309,6 +310,11 @@ class ProgramsTest(unittest.TestCase):
     def test_names_of_vendor_libraries_are_found_in_a_program(self):
         self.assertEqual(check_programs.vendor_names(b"\0libcairo.so.2\0"), [])
         self.assertEqual(check_programs.vendor_names(b"\0libcudnn.so.9\0"), ["libcudnn"])
+
+    def test_a_stale_reference_is_told_by_its_first_line(self):
+        self.assertEqual(check_reference.first_difference("a\nb\n", "a\nb\n"), "")
+        self.assertIn("line 2: 'b'", check_reference.first_difference("a\nb\n", "a\nc\n"))
+        self.assertIn("longer", check_reference.first_difference("a\n", "a\nb\n"))
 
 
 if __name__ == "__main__":

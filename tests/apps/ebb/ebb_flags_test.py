@@ -48,7 +48,7 @@ class BadFlags(EbbTest):
         (["sample", "--guidance-scale", "5x"], "--cfg-scale 5x"),
         (["sample", "--sampler", "plms"], "--sampler plms"),
         (["sample", "--sampler", ""], "--sampler"),
-        (["sample", "--class", "seven"], "--class seven"),
+        (["sample", "--class", "seventeen"], "--class seventeen"),
         (["sample", "--class", "-1"], "--class -1"),
         (["sample", "--class", "3.0"], "--class 3.0"),
         (["sample", "--grid-cols", "3"], "--grid-cols"),
