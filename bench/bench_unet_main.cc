@@ -71,7 +71,7 @@ void add_rows(BenchReport& report, BenchRow row, const std::vector<BaselineCase>
               const std::function<std::string(const std::string& peer)>& target) {
   if (baselines.empty()) {
     row.target = target("torch");
-    report.add(std::move(row));
+    return report.add(std::move(row));
   }
   for (const BaselineCase& baseline : baselines) {
     row.peer = baseline.peer();
@@ -145,10 +145,9 @@ std::vector<std::string> draw_commands(const Setup& setup, const std::string& pe
     }
     return commands;
   }
+  const std::string network = rest + " --engine " + peer + " --network " + setup.scratch;
   for (const std::string& variant : step_variants(flags, peer)) {
-    commands.push_back(baseline_command(
-        flags, peer,
-        "draw" + rest + " --engine " + peer + " --network " + setup.scratch + " " + variant));
+    commands.push_back(baseline_command(flags, peer, cat("draw", network, " ", variant)));
   }
   return commands;
 }

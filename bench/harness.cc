@@ -94,7 +94,8 @@ std::vector<std::string> read_peers(const std::string& text,
 
 }  // namespace
 
-BenchFlags::BenchFlags(Command command, bool names_precision, std::vector<std::string> known_peers)
+BenchFlags::BenchFlags(Command command, bool names_precision,
+                       const std::vector<std::string>& known_peers)
     : one_precision(names_precision) {
   device.device = "cpu";
   add_integer(command, "--threads", device.threads, 0, 1024, "CPU threads; 0: all (default)");

@@ -24,7 +24,7 @@ struct BenchFlags {
 
   // known_peers: what --peer takes.
   explicit BenchFlags(Command command, bool names_precision = true,
-                      std::vector<std::string> known_peers = {"torch"});
+                      const std::vector<std::string>& known_peers = {"torch"});
   // Threads that --threads asks for.
   int threads() const;
   bool has_baseline() const { return !peers.empty(); }

@@ -57,11 +57,12 @@ std::vector<Variant> gpu_conv_variants(const Context& context, bool hopper, cons
     const std::string name = kernel_name(g, pass, dtype, math);
     const bool is_f32 = dtype == DType::kF32;
     const bool tensor_cores = name == "mma.sync" || name == "wgmma";
-    const std::string type = is_f32 && tensor_cores ? "tf32" : ebb::to_string(dtype);
+    const std::string kernel =
+        cat(is_f32 && tensor_cores ? "tf32" : ebb::to_string(dtype), " ", name);
     for (const Variant& known : variants) {
-      if (known.kernel == type + " " + name) return;
+      if (known.kernel == kernel) return;
     }
-    variants.push_back({.kernel = type + " " + name,
+    variants.push_back({.kernel = kernel,
                         .dtype = dtype,
                         .unit = !is_f32        ? MathUnit::kHalf
                                 : tensor_cores ? MathUnit::kTf32

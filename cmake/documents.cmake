@@ -19,4 +19,8 @@ print(${fish}/train_mnist.fish ${TRAIN_MNIST} --completion fish)
 
 execute_process(COMMAND ${EBB} man ${OUTPUT}/man/man1 COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${TRAIN_MNIST} --man ${OUTPUT}/man/man1 COMMAND_ERROR_IS_FATAL ANY)
+
+# As Debian wants them, and as man(1) of every system reads them; without the time, so that builds are equal.
+file(GLOB manuals ${OUTPUT}/man/man1/*.1)
+execute_process(COMMAND gzip -9n ${manuals} COMMAND_ERROR_IS_FATAL ANY)
 file(TOUCH ${OUTPUT}/stamp)

@@ -59,8 +59,9 @@ bool sum_to_identity(std::span<const Filter> parts) {
 std::vector<double> gaussian_weights(int64_t taps, double sigma) {
   std::vector<double> weights;
   double sum = 0;
+  const int64_t center = taps / 2;
   for (int64_t k = 0; k < taps; ++k) {
-    const double distance = (static_cast<double>(k) - static_cast<double>(taps / 2)) / sigma;
+    const double distance = static_cast<double>(k - center) / sigma;
     weights.push_back(std::exp(-0.5 * distance * distance));
     sum += weights.back();
   }

@@ -135,11 +135,20 @@ std::string find_model(const std::string& name) {
     places += (places.empty() ? "" : ", ") + path_label((directory / (name + kEnding)).string());
   }
   if (is_directory(name)) return model_of_run(name);
+  if (std::error_code error; fs::exists(name, error)) return name;
   std::vector<std::string> names;
   for (const NamedModel& model : named_models()) names.push_back(model.name);
   throw IoError(cat("--model ", terminal_safe(name), ": no such model, looked for ", places, ".",
                     did_you_mean(name, names),
                     " Give the path of a model file, or set EBB_MODELS to its directory."));
+}
+
+std::string model_places() {
+  std::string places;
+  for (const fs::path& directory : model_directories()) {
+    places += (places.empty() ? "" : ", ") + path_label(directory.string());
+  }
+  return places;
 }
 
 std::vector<NamedModel> named_models() {

@@ -11,9 +11,12 @@ namespace ebb {
 // ':'), in weights/pretrained of the current directory, where `cmake --install` puts models beside
 // the program and beside libebb.so (share/ebb/models of their prefix, wherever that is moved), and
 // in weights/pretrained of the source tree that the program was built in (../../weights/pretrained
-// from the program); last, it may be a run in the current directory. IoError lists where it looked.
-// Former names of pretrained models still work.
+// from the program); last, it may be a run or another file in the current directory. IoError lists
+// where it looked. Former names of pretrained models still work.
 std::string find_model(const std::string& name);
+
+// Where find_model() looks for bare names, for messages.
+std::string model_places();
 
 // A model that its bare name finds.
 struct NamedModel {

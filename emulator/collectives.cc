@@ -24,6 +24,9 @@ std::string describe(const Thread& t) {
              to_string(t.site));
 }
 
+// The index of a warp's first thread.
+size_t first_of(int warp) { return static_cast<size_t>(warp) * kWarpSize; }
+
 // Whether all lanes of the mask wait in the same operation. Lanes in different ones are an error
 // when the operation must be executed by the warp as a whole.
 bool is_complete(const Thread& self) {
@@ -31,7 +34,7 @@ bool is_complete(const Thread& self) {
   if ((e.warp_waiting[static_cast<size_t>(self.warp)] & self.mask) != self.mask) return false;
   for (int lane = 0; lane < kWarpSize; ++lane) {
     if ((self.mask >> lane & 1) == 0) continue;
-    const Thread& other = e.threads[static_cast<size_t>(self.warp * kWarpSize + lane)];
+    const Thread& other = e.threads[first_of(self.warp) + static_cast<size_t>(lane)];
     const bool same = other.collective == self.collective && other.mask == self.mask;
     if (same && same_place(other.site, self.site)) continue;
     if (same || self.collective->aligned || other.collective->aligned) {
@@ -65,7 +68,7 @@ void run_warp(const Collective& collective, uint32_t mask, void* arguments, Site
   waiting |= 1u << self.lane;
   if (!is_complete(self)) return wait_in(Thread::State::kWarp);
   waiting &= ~mask;
-  Thread* lanes = &e.threads[static_cast<size_t>(self.warp * kWarpSize)];
+  Thread* lanes = &e.threads[first_of(self.warp)];
   if (collective.run != nullptr) {
     void* all[kWarpSize];
     for (int i = 0; i < kWarpSize; ++i)

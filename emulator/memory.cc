@@ -27,12 +27,12 @@ class Memory {
     EBB_CHECK(p != MAP_FAILED, DeviceError,
               "kernel emulator: cannot reserve addresses. Raise the limit of ulimit -v");
     const uintptr_t mask = kArenaBytes - 1;
-    base_ = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(p) + mask) & ~mask);
-    mprotect(base_, kArenaBytes, PROT_READ | PROT_WRITE);
-    cells_.low = base_;
-    cells_.bytes = kArenaBytes;
-    cells_.shared = true;
-    cells_.track_initialization = true;
+    base = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(p) + mask) & ~mask);
+    mprotect(base, kArenaBytes, PROT_READ | PROT_WRITE);
+    cells.low = base;
+    cells.bytes = kArenaBytes;
+    cells.shared = true;
+    cells.track_initialization = true;
     used_ = kArenaBytes + kPage;
     page_owner_.assign(used_ / kPage, nullptr);
   }
@@ -50,7 +50,7 @@ class Memory {
       if (used_ > kReserved) return nullptr;
       page_owner_.resize(used_ / kPage, nullptr);
     }
-    char* begin = base_ + offset;
+    char* begin = base + offset;
     if (mprotect(begin, pages * kPage, PROT_READ | PROT_WRITE) != 0) return nullptr;
     if (fill) std::memset(begin, 0xff, pages * kPage);
     auto buffer = std::make_unique<Buffer>();
@@ -62,42 +62,42 @@ class Memory {
     buffer->track_initialization = track_initialization;
     for (size_t i = 0; i < pages; ++i) page_owner_[offset / kPage + i] = buffer.get();
     Buffer* result = buffer.get();
-    buffers_[result->low] = std::move(buffer);
+    buffers[result->low] = std::move(buffer);
     return result;
   }
 
   void release(void* data) {
-    const auto found = buffers_.find(static_cast<char*>(data));
-    if (found == buffers_.end()) return;
+    const auto found = buffers.find(static_cast<char*>(data));
+    if (found == buffers.end()) return;
     const size_t pages = std::max<size_t>(1, (found->second->bytes + kPage - 1) / kPage);
-    const size_t offset = static_cast<size_t>(found->second->low - base_) / kPage * kPage;
-    madvise(base_ + offset, pages * kPage, MADV_DONTNEED);
-    mprotect(base_ + offset, pages * kPage, PROT_NONE);
+    const size_t offset = static_cast<size_t>(found->second->low - base) / kPage * kPage;
+    madvise(base + offset, pages * kPage, MADV_DONTNEED);
+    mprotect(base + offset, pages * kPage, PROT_NONE);
     for (size_t i = 0; i < pages; ++i) page_owner_[offset / kPage + i] = nullptr;
     holes_[pages].push_back(offset);
-    buffers_.erase(found);
+    buffers.erase(found);
   }
 
   Buffer* find(const char* p) const {
-    if (p < base_ || p >= base_ + used_) return nullptr;
-    Buffer* owner = page_owner_[static_cast<size_t>(p - base_) / kPage];
+    if (p < base || p >= base + used_) return nullptr;
+    Buffer* owner = page_owner_[static_cast<size_t>(p - base) / kPage];
     return owner != nullptr && owner->contains(p) ? owner : nullptr;
   }
 
   // The owner of the nearest page at or before p.
   const Buffer* near(const char* p) const {
-    if (p < base_ + kArenaBytes || p >= base_ + used_) return nullptr;
-    for (size_t page = static_cast<size_t>(p - base_) / kPage, i = 0; i < 2; ++i) {
+    if (p < base + kArenaBytes || p >= base + used_) return nullptr;
+    for (size_t page = static_cast<size_t>(p - base) / kPage, i = 0; i < 2; ++i) {
       if (page_owner_[page - i] != nullptr) return page_owner_[page - i];
     }
-    const size_t next = static_cast<size_t>(p - base_) / kPage + 1;
+    const size_t next = static_cast<size_t>(p - base) / kPage + 1;
     return next < page_owner_.size() ? page_owner_[next] : nullptr;
   }
 
-  char* base_ = nullptr;
-  Buffer cells_;
-  std::vector<SharedRange> shared_;  // of the running block, the dynamic part first
-  std::map<char*, std::unique_ptr<Buffer>> buffers_;
+  char* base = nullptr;
+  Buffer cells;
+  std::vector<SharedRange> shared;  // of the running block, the dynamic part first
+  std::map<char*, std::unique_ptr<Buffer>> buffers;
 
  private:
   size_t used_ = 0;
@@ -124,16 +124,16 @@ Buffer* find_buffer(const void* p) { return memory().find(static_cast<const char
 
 std::vector<Buffer*> all_buffers() {
   std::vector<Buffer*> all;
-  for (const auto& [low, buffer] : memory().buffers_) all.push_back(buffer.get());
+  for (const auto& [low, buffer] : memory().buffers) all.push_back(buffer.get());
   return all;
 }
 
 std::string describe_address(const void* p) {
   const char* at = static_cast<const char*>(p);
   const Memory& m = memory();
-  if (at >= m.base_ && at < m.base_ + kArenaBytes) {
+  if (at >= m.base && at < m.base + kArenaBytes) {
     const SharedRange* best = nullptr;
-    for (const SharedRange& range : m.shared_) {
+    for (const SharedRange& range : m.shared) {
       if (range.low <= at && (best == nullptr || range.low > best->low)) best = &range;
     }
     if (best == nullptr) return "outside shared memory";
@@ -143,12 +143,12 @@ std::string describe_address(const void* p) {
   return "an address of no buffer";
 }
 
-char* shared_arena() { return memory().base_; }
-Buffer& shared_cells() { return memory().cells_; }
+char* shared_arena() { return memory().base; }
+Buffer& shared_cells() { return memory().cells; }
 
 const SharedRange* find_shared(const void* p) {
   const char* at = static_cast<const char*>(p);
-  for (const SharedRange& range : memory().shared_) {
+  for (const SharedRange& range : memory().shared) {
     if (at >= range.low && at < range.low + range.bytes) return &range;
   }
   return nullptr;
@@ -158,12 +158,12 @@ void shared_memory_reset() {
   Memory& m = memory();
   const size_t bytes = static_cast<size_t>(engine().grid.shared_bytes);
   size_t dirty = kSharedStart + bytes;
-  for (const SharedRange& range : m.shared_) {
-    dirty = std::max(dirty, static_cast<size_t>(range.low - m.base_) + range.bytes);
+  for (const SharedRange& range : m.shared) {
+    dirty = std::max(dirty, static_cast<size_t>(range.low - m.base) + range.bytes);
   }
-  std::memset(m.base_, 0xff, dirty);
-  m.shared_.clear();
-  if (bytes > 0) m.shared_.push_back({"dynamic shared memory", m.base_ + kSharedStart, bytes});
+  std::memset(m.base, 0xff, dirty);
+  m.shared.clear();
+  if (bytes > 0) m.shared.push_back({"dynamic shared memory", m.base + kSharedStart, bytes});
 }
 
 void require_shared(const void* p, size_t bytes, size_t alignment, const char* what) {
@@ -240,7 +240,7 @@ void* dynamic_shared() { return engine::shared_arena() + engine::kSharedStart; }
 void* StaticShared::get(const char* name, size_t bytes, size_t alignment) {
   engine::Engine& e = engine::engine();
   if (block == e.block_serial) return data;
-  auto& shared = engine::memory().shared_;
+  auto& shared = engine::memory().shared;
   size_t low = engine::kSharedStart, total = bytes;
   for (const engine::SharedRange& range : shared) {
     low = std::max(low, static_cast<size_t>(range.low - engine::shared_arena()) + range.bytes);

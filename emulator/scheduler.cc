@@ -17,8 +17,10 @@ struct EbbSimtIndex {
   unsigned x, y, z;
 };
 namespace ebb::emu {
+// NOLINTBEGIN(readability-identifier-naming): CUDA's names.
 extern EbbSimtIndex threadIdx, blockIdx, blockDim, gridDim;
 EbbSimtIndex threadIdx, blockIdx, blockDim, gridDim;
+// NOLINTEND(readability-identifier-naming)
 }  // namespace ebb::emu
 
 namespace ebb::simt::engine {

@@ -143,9 +143,9 @@ void PlotLegend::draw(Canvas& canvas, double right, double top, double left, dou
     return;
   }
   for (size_t i = 0; i < entries_.size(); ++i) {
-    const auto column = static_cast<double>(i % columns_), row = static_cast<double>(i / columns_);
-    draw_entry(canvas, i, left + column * column_width_ + gap / 2,
-               bottom + line_height_ * (row + 0.5));
+    const size_t column = i % columns_, row = i / columns_;
+    draw_entry(canvas, i, left + static_cast<double>(column) * column_width_ + gap / 2,
+               bottom + line_height_ * (static_cast<double>(row) + 0.5));
   }
 }
 

@@ -30,8 +30,9 @@ struct Taps {
 
 Taps taps_around(double center, double scale, int source_size) {
   const double support = kCubicSupport * scale;
-  const int first = std::max(0, static_cast<int>(center - support + 0.5));
-  const int end = std::min(source_size, static_cast<int>(center + support + 0.5));
+  const double low = center - support + 0.5, high = center + support + 0.5;
+  const int first = std::max(0, static_cast<int>(low));
+  const int end = std::min(source_size, static_cast<int>(high));
   std::vector<double> weights(static_cast<size_t>(std::max(0, end - first)));
   double sum = 0;
   for (int i = 0; i < end - first; ++i) {

@@ -82,9 +82,9 @@ void read_base(const ConfigReader& reader, const Defaults& defaults, UNetConfigB
   config.center_input_sample = reader.boolean("center_input_sample", false);
   config.flip_sin_to_cos = reader.boolean("flip_sin_to_cos", true);
   config.freq_shift = reader.number("freq_shift", 0);
-  const auto half = static_cast<double>(config.block_out_channels[0] / 2);
-  reader.check(config.freq_shift < half, "freq_shift", "below half of block_out_channels[0], ",
-               half);
+  const int64_t half = config.block_out_channels[0] / 2;
+  reader.check(config.freq_shift < static_cast<double>(half), "freq_shift",
+               "below half of block_out_channels[0], ", half);
   config.down_block_types =
       block_types(reader, "down_block_types", defaults.down_block_types, true, config);
   config.up_block_types =

@@ -112,7 +112,7 @@ std::string ShardedSource::finish() {
   std::map<std::string, std::string> digests = {{index_name, sha256_hex(index_)}};
   for (size_t i = 0; i < shards_.size(); ++i) digests[shard_names_[i]] = shards_[i]->finish();
   std::string list;
-  for (const auto& [name, digest] : digests) list += digest + "  " + name + "\n";
+  for (const auto& [name, digest] : digests) list += cat(digest, "  ", name, "\n");
   return sha256_hex(list.data(), list.size());
 }
 

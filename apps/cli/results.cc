@@ -28,7 +28,7 @@ void Results::check_output(const std::string& flag, const std::string& path) con
             ": standard output is taken by --json. Name a file.");
 }
 
-void Results::add_file(const std::string& path, const std::string& kind, Json facts) {
+void Results::add_file(const std::string& path, const std::string& kind, const Json& facts) {
   if (!as_json_) return;
   Json file{{"path", path}, {"kind", kind}};
   for (const auto& [key, value] : facts.items()) file[key] = value;
@@ -42,7 +42,7 @@ void Results::add_image(const std::string& path, const std::string& kind, int wi
                         const Provenance& made) {
   Json facts{{"width", width}, {"height", height}, {"seeds", made.seeds}};
   if (!made.prompt.empty()) facts["prompt"] = made.prompt;
-  add_file(path, kind, std::move(facts));
+  add_file(path, kind, facts);
 }
 
 void Results::set(const std::string& key, Json value) { facts_[key] = std::move(value); }

@@ -23,7 +23,8 @@ class Results {
   void check_output(const std::string& flag, const std::string& path) const;
 
   // A file that is written. kind: "image", "grid", "animation", "plot".
-  void add_file(const std::string& path, const std::string& kind, Json facts = Json::object());
+  void add_file(const std::string& path, const std::string& kind,
+                const Json& facts = Json::object());
   // The same with the size, seeds and prompt of an image.
   void add_image(const std::string& path, const std::string& kind, int width, int height,
                  const Provenance& made);

@@ -133,6 +133,8 @@ void run(const Flags& flags, const Invocation& invocation) {
   }
   std::vector<Facts> models;
   for (const NamedModel& model : named_models()) models.push_back(facts_of(model));
+  EBB_CHECK(flags.json || !models.empty(), IoError, "ebb models: no model file in ", model_places(),
+            ". Set EBB_MODELS to the directory of the models.");
   flags.json ? print_json(invocation.out, models) : print_table(invocation.out, models);
 }
 

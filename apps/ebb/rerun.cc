@@ -142,7 +142,7 @@ void run(const Flags& flags, const Invocation& invocation) {
   results.set("same_pixels", comparison.same_pixels);
   results.add_file(flags.output, file.animation ? "animation" : "image");
   results.print();
-  if (!comparison.same_pixels) throw ExitWith(1);
+  if (!comparison.same_pixels) throw ExitWith{1};
 }
 
 }  // namespace

@@ -99,7 +99,8 @@ std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs) {
 }
 
 double learning_rate(const TrainConfig& config, int64_t step, int64_t steps_per_epoch) {
-  const double epoch = static_cast<double>(step / steps_per_epoch);
+  const int64_t epochs_done = step / steps_per_epoch;
+  const double epoch = static_cast<double>(epochs_done);
   const double decayed =
       config.lr * std::pow(config.lr_decay, epoch / static_cast<double>(config.epochs));
   if (step >= config.lr_warmup_steps) return decayed;

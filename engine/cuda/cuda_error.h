@@ -4,15 +4,14 @@
 
 namespace ebb {
 
-// DeviceError when a CUDA call failed: call, place, CUDA's name and text for the error. A sticky
-// error marks the GPU as lost.
+// DeviceError when a CUDA call failed: call, place, CUDA's name and text for the error.
 void check_cuda(cudaError_t error, const char* call, const char* file, int line);
 
-// True after a sticky error. CUDA itself keeps this state for the whole process; from then on no
-// CUDA calls are made, so that destructors stay quiet.
+// True after a sticky error, which CUDA returns from every later call of the process. Destructors
+// then make no more calls.
 bool cuda_is_lost();
 
-// For destructors: makes the call unless the GPU is lost, and notes a sticky error.
+// For destructors: makes the call unless the GPU is lost. An error is no one's to handle.
 #define EBB_CUDA_QUIETLY(call)                                \
   do {                                                        \
     if (!::ebb::cuda_is_lost()) ::ebb::note_cuda_error(call); \

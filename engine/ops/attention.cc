@@ -90,7 +90,8 @@ AttentionSize attention_op_size(const AttentionAttrs& attrs, std::span<const Ten
 
 float attention_op_scale(const AttentionAttrs& attrs, const Shape& q) {
   if (attrs.scale != 0) return attrs.scale;
-  return 1 / std::sqrt(static_cast<float>(q.back() / attrs.heads));
+  const int64_t head_width = q.back() / attrs.heads;
+  return 1 / std::sqrt(static_cast<float>(head_width));
 }
 
 const OpDef kAttention = {

@@ -6,7 +6,7 @@ namespace {
 
 // x [..., C][, weight [C][, bias [C]]] -> y, mean [rows], rstd [rows].
 std::vector<Shape> infer(const OpAttrs&, std::span<const Shape> inputs) {
-  EBB_CHECK(inputs.size() >= 1 && inputs.size() <= 3, ShapeError, "layer_norm: got ", inputs.size(),
+  EBB_CHECK(!inputs.empty() && inputs.size() <= 3, ShapeError, "layer_norm: got ", inputs.size(),
             " inputs, expected x[, weight[, bias]]");
   const Shape& x = inputs[0];
   EBB_CHECK(x.rank() >= 2, ShapeError, "layer_norm: input ", x, ", expected [N, ..., C]");

@@ -10,9 +10,10 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
   const Shape& t = inputs[0];
   EBB_CHECK(t.rank() == 1 || (t.rank() == 2 && t[1] == 1), ShapeError, "timestep_embedding: times ",
             t, ", expected [N] or [N, 1]");
-  EBB_CHECK(attrs.channels >= 2 && attrs.shift < static_cast<double>(attrs.channels / 2),
-            ShapeError, "timestep_embedding: ", attrs.channels, " channels with shift ",
-            attrs.shift, ", expected at least 2 and half of them beyond the shift");
+  const int64_t half = attrs.channels / 2;
+  EBB_CHECK(attrs.channels >= 2 && attrs.shift < static_cast<double>(half), ShapeError,
+            "timestep_embedding: ", attrs.channels, " channels with shift ", attrs.shift,
+            ", expected at least 2 and half of them beyond the shift");
   return {Shape{t[0], attrs.channels}};
 }
 

@@ -9,6 +9,7 @@ that was clean is not looked at again until its text, a header of this repositor
 
 import argparse
 import concurrent.futures
+import glob
 import hashlib
 import json
 import os
@@ -139,7 +140,9 @@ def main() -> int:
         print(f"error: {' '.join(unknown)}: not compiled in {options.build}. Name a .cc file of the build.")
         return 2
     version = subprocess.run([options.tool, "--version"], capture_output=True, text=True, check=True).stdout
-    settings = version + text_of(os.path.join(root, ".clang-tidy")) + text_of(FIRST_HEADER)
+    settings = version + text_of(FIRST_HEADER)
+    for pattern in (".clang-tidy", "*/.clang-tidy"):
+        settings += "".join(text_of(path) for path in sorted(glob.glob(os.path.join(root, pattern))))
     digests = {path: digest(root, path, commands[path], settings) for path in wanted}
     record = os.path.join(build, "lint", "clean.json")
     clean = json.loads(text_of(record)) if os.path.isfile(record) else {}

@@ -108,7 +108,7 @@ class PackageTest(unittest.TestCase):
             "share/doc/ebb/examples/sample.cc",
             "share/bash-completion/completions/ebb",
             "share/fish/vendor_completions.d/train_mnist.fish",
-            "share/man/man1/ebb-sample.1",
+            "share/man/man1/ebb-sample.1.gz",
             "share/zsh/site-functions/_ebb",
             f"{ARGS.libdir}/libebb.so",
             f"{ARGS.libdir}/pkgconfig/ebb.pc",

@@ -7,8 +7,10 @@ Usage: ebb_help_test.py EBB
 import json
 import re
 import shlex
+import shutil
+import subprocess
 
-from ebb_case import EbbTest, main, pixels, provenance
+from ebb_case import FAST, EbbTest, main, pixels, program, provenance
 from model_files import write_model
 
 
@@ -200,6 +202,19 @@ class Models(EbbTest):
         text = self.ebb("models", env=self.env).stdout
         self.assertRegex(text, r"(?m)^mine +ddpm +28 x 28 x 1 +10 +F32 +[\d.]+ MiB +/.+/mine.safetensors$")
         self.assertRegex(text, r"(?m)^broken +unusable: ")
+
+    def test_a_bare_name_may_be_a_file_of_any_ending(self) -> None:
+        write_model(self.dir / "model.bin")
+        done = self.ebb("inspect", "--json", "model.bin")
+        self.assertEqual(json.loads(done.stdout)["files"][0]["file"], "model.bin")
+        self.ebb("sample", "--model", "model.bin", "--class", "3", *FAST, "-o", "named.png")
+
+    def test_a_program_without_models_says_where_it_looked(self) -> None:
+        lonely = shutil.copy(program(), self.dir / "lonely")
+        done = subprocess.run([lonely, "models"], cwd=self.dir, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("ebb models: no model file in weights/pretrained, ", done.stderr)
+        self.assertIn("Set EBB_MODELS to the directory of the models.", done.stderr)
 
     def test_names_serve_where_models_are_read(self) -> None:
         done = self.ebb("inspect", "--json", "mine", env=self.env)
