@@ -212,7 +212,7 @@ class Models(EbbTest):
     def test_a_program_without_models_says_where_it_looked(self) -> None:
         lonely = shutil.copy(program(), self.dir / "lonely")
         done = subprocess.run([lonely, "models"], cwd=self.dir, capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 3)
+        self.assertEqual(done.returncode, 4)
         self.assertIn("ebb models: no model file in weights/pretrained, ", done.stderr)
         self.assertIn("Set EBB_MODELS to the directory of the models.", done.stderr)
 
