@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace ebb::HWY_NAMESPACE {
 
 // Runs the tile `calls` times; returns the floating-point operations of that.
-HWY_NOINLINE double RunTile(int64_t calls) {
+HWY_NOINLINE double run_tile(int64_t calls) {
   constexpr int kChannels = 64, kTaps = 9, kWidth = kTileVectors * kLanes;
   HWY_ALIGN float in[kTileRows * kChannels], w[kChannels * kWidth], out[kTileRows * kWidth];
   for (int i = 0; i < kTileRows * kChannels; ++i) in[i] = 0.001f * static_cast<float>(i % 977);
@@ -42,7 +42,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ebb {
 
-HWY_EXPORT(RunTile);
+HWY_EXPORT(run_tile);
 
 double loaded_fma_peak(int threads) {
   constexpr int kRounds = 400;
@@ -52,7 +52,7 @@ double loaded_fma_peak(int threads) {
     std::vector<double> flops(static_cast<size_t>(threads), 0.0);
     const auto start = std::chrono::steady_clock::now();
     cpu::parallel_for(threads, threads, [&](int64_t thread) {
-      flops[static_cast<size_t>(thread)] = HWY_DYNAMIC_DISPATCH(RunTile)(kCalls);
+      flops[static_cast<size_t>(thread)] = HWY_DYNAMIC_DISPATCH(run_tile)(kCalls);
     });
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     const double total = std::accumulate(flops.begin(), flops.end(), 0.0);

@@ -58,16 +58,16 @@ ReportTable samples_table(bool classes, double near, int64_t samples,
   const double share = 1.0 / static_cast<double>(rows.front().read.size());
   const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(samples));
   const auto percent = [](double value) { return std::round(1000 * value) / 10; };
-  table.notes = {"right: classified as the digit of the prompt",
-                 "Frechet: distance from the training set in the classifier's features; depends on "
-                 "the number of images,",
-                 "  so compare with the row of test images, the floor, and of noise, the ceiling",
-                 cat("rarest, commonest: shares of a digit as read; chance alone leaves ",
-                     percent(std::max(share - 3 * deviation, 0.0)), "..",
-                     percent(std::min(share + 3 * deviation, 1.0)), " (3 sigma)"),
-                 cat("nearest: median distance to the nearest training image; near: nearer than ",
-                     std::round(1000 * near) / 1000, ","),
-                 "  as 1 % of the test images are. Many near ones mean copied training images"};
+  table.notes = {
+      "right: classified as the digit of the prompt",
+      "Frechet: distance from the training set in the classifier's features. It varies with",
+      "  the number of images: compare with the rows of test images (floor) and noise (ceiling)",
+      cat("rarest, commonest: shares of a digit as read; chance alone leaves ",
+          percent(std::max(share - 3 * deviation, 0.0)), "..",
+          percent(std::min(share + 3 * deviation, 1.0)), " (3 sigma)"),
+      cat("nearest: median distance to the nearest training image; near: nearer than ",
+          std::round(1000 * near) / 1000, ","),
+      "  as 1 % of the test images are. Many near ones mean copied training images"};
   if (std::any_of(rows.begin(), rows.end(),
                   [](const Metrics& f) { return std::isnan(f.frechet); })) {
     table.notes.emplace_back("Frechet is left out: it takes two images of every set at least");
