@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "diffusion/model.h"
+
+namespace ebb {
+
+// A model in a directory as diffusers saves it: its unet and its scheduler. Networks of text need
+// their conditions given. FormatError names the file and what is wrong with it.
+Model load_diffusers_model(Context& context, const std::string& directory);
+
+}  // namespace ebb
