@@ -273,7 +273,9 @@ Tensor NetworkDenoiser::total() {
 Prediction NetworkDenoiser::predict(const Tensor& x, const Tensor& t) {
   for (const NetworkInput& input : inputs_) {
     if (input.role == InputRole::kSample) executor_->set_input(input.name, seen(x));
-    if (input.role == InputRole::kTime) executor_->set_input(input.name, t);
+    if (input.role == InputRole::kTime) {
+      executor_->set_input(input.name, t.reshape(with_batch(1, input.shape)));
+    }
   }
   read_output(executor_->run());
   condition_is_new_ = false;

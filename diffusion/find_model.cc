@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <tuple>
@@ -17,6 +18,8 @@
 #include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "weights/diffusers_directory.h"
+#include "weights/hub_cache.h"
 
 namespace ebb {
 namespace {
@@ -98,6 +101,18 @@ std::string model_of_run(const std::string& directory) {
   return newest;
 }
 
+std::string model_in_directory(const std::string& path) {
+  return is_diffusers_directory(path) ? path : model_of_run(path);
+}
+
+// The snapshot that "owner/name[@revision]" means, where there is no such file; else the path.
+std::string name_in_hub_cache(const std::string& path) {
+  std::error_code error;
+  if (fs::exists(path, error) || path.ends_with(kEnding)) return path;
+  const std::optional<HubName> name = parse_hub_name(path);
+  return name ? find_in_hub_cache(*name) : path;
+}
+
 // The file of one of these names, the first name first, in the first model directory that has one;
 // empty when there is none.
 std::string find_by_name(const std::vector<std::string>& names) {
@@ -127,14 +142,14 @@ std::string find_model(const std::string& name) {
   EBB_CHECK(!name.empty(), UsageError, "--model: is empty, expected a file or a model's name.");
   if (name.find('/') != std::string::npos || name.ends_with(kEnding) || name == "." ||
       name == "..") {
-    return is_directory(name) ? model_of_run(name) : name;
+    return is_directory(name) ? model_in_directory(name) : name_in_hub_cache(name);
   }
   if (const std::string path = find_by_name(names_of(name)); !path.empty()) return path;
   std::string places;
   for (const fs::path& directory : model_directories()) {
     places += (places.empty() ? "" : ", ") + path_label((directory / (name + kEnding)).string());
   }
-  if (is_directory(name)) return model_of_run(name);
+  if (is_directory(name)) return model_in_directory(name);
   if (std::error_code error; fs::exists(name, error)) return name;
   std::vector<std::string> names;
   for (const NamedModel& model : named_models()) names.push_back(model.name);

@@ -2,9 +2,11 @@
 
 #include "base/text.h"
 #include "diffusion/bind_params.h"
+#include "diffusion/diffusers_model.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_file.h"
 #include "diffusion/stored_model.h"
+#include "weights/diffusers_directory.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
@@ -80,7 +82,9 @@ Model Model::load(Context& context, WeightSource& source) {
 }
 
 Model Model::load(Context& context, const std::string& name_or_path) {
-  return load(context, *open_weights(find_model(name_or_path)));
+  const std::string path = find_model(name_or_path);
+  if (is_diffusers_directory(path)) return load_diffusers_model(context, path);
+  return load(context, *open_weights(path));
 }
 
 }  // namespace ebb

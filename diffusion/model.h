@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "diffusion/objective.h"
+#include "diffusion/sampling_config.h"
 #include "engine/tensor.h"
 #include "nn/network.h"
 #include "weights/weight_source.h"
@@ -17,14 +18,15 @@ struct Model {
   std::string sha256 = {};  // of the file
   Network network = {};
   Objective objective = {};
+  SamplingConfig sampling = {};
   TensorMap params = {};  // the engine's layout, in the type in which they are stored
   std::map<std::string, std::string> metadata = {};
   std::vector<std::string> warnings = {};  // about the files and values that are not finite
 
-  // A model file, a checkpoint or the directory of a run, or the pretrained model of this name, as
-  // find_model() finds it; prefixes of PyTorch's wrappers are taken off (stored_model.h).
-  // FormatError when the file is damaged, is no model of ebb or its parts do not fit each other;
-  // IoError when it cannot be read.
+  // A model file, a checkpoint or the directory of a run, a directory as diffusers saves it, or the
+  // pretrained model of this name, as find_model() finds it; prefixes of PyTorch's wrappers are
+  // taken off (stored_model.h). FormatError when the file is damaged, is no model of ebb or its
+  // parts do not fit each other; IoError when it cannot be read.
   static Model load(Context& context, const std::string& name_or_path);
   // From weights whose metadata describe network and objective (weights/README.md). Reads the
   // source to its end.

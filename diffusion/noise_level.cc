@@ -36,15 +36,20 @@ bool is_flow(const Objective& objective) {
   return objective.type == ObjectiveType::kFlow;
 }
 
-SamplingSchedule strided_ddpm_schedule(const Objective& objective, int64_t timesteps,
-                                       int64_t steps) {
+// From each of these timesteps to the next, and to the clean image.
+SamplingSchedule schedule_of(const Objective& objective, const std::vector<int64_t>& timesteps) {
   const NoiseSchedule noise = ddpm_schedule(objective);
   SamplingSchedule schedule;
-  for (const int64_t k : strided_timesteps(timesteps, steps)) {
+  for (const int64_t k : timesteps) {
     schedule.push_back(ddpm_level(objective, noise, k));
   }
   schedule.push_back(ddpm_level(objective, noise, -1));
   return schedule;
+}
+
+SamplingSchedule strided_ddpm_schedule(const Objective& objective, int64_t timesteps,
+                                       int64_t steps) {
+  return schedule_of(objective, strided_timesteps(timesteps, steps));
 }
 
 SamplingSchedule uniform_flow_schedule(double start, int64_t steps) {
@@ -88,6 +93,11 @@ SamplingSchedule full_schedule(const Objective& objective, int64_t steps) {
                             : strided_ddpm_schedule(objective, objective.timesteps, steps);
 }
 
+SamplingSchedule spaced_schedule(const Objective& objective, int64_t steps, TimestepSpacing spacing,
+                                 int64_t offset) {
+  return schedule_of(objective, spaced_timesteps(objective.timesteps, steps, spacing, offset));
+}
+
 SamplingSchedule schedule_from(const Objective& objective, const NoiseLevel& start, int64_t steps) {
   return is_flow(objective) ? uniform_flow_schedule(start.time, steps)
                             : strided_ddpm_schedule(objective, start.timestep + 1, steps);
@@ -101,6 +111,25 @@ SamplingSchedule clipped_schedule(const Objective& objective, int64_t steps) {
   };
   while (timesteps > steps && lambda(timesteps - 1) < kLambdaMin) --timesteps;
   return strided_ddpm_schedule(objective, timesteps, steps);
+}
+
+std::array<double, 2> noise_factors(PredictionType prediction, const NoiseLevel& level) {
+  const double signal = level.signal(), noise = level.noise();
+  switch (prediction) {
+    case PredictionType::kEpsilon:
+      break;
+    case PredictionType::kSample:  // x = signal * x0 + noise * eps
+      return {1 / noise, -signal / noise};
+    case PredictionType::kV:  // and v = signal * eps - noise * x0
+      return {noise, signal};
+  }
+  return {0, 1};
+}
+
+std::array<double, 2> data_factors(PredictionType prediction, const NoiseLevel& level) {
+  const auto [of_x, of_prediction] = noise_factors(prediction, level);
+  const double ratio = level.noise() / level.signal();
+  return {1 / level.signal() - ratio * of_x, -ratio * of_prediction};
 }
 
 int64_t scale_time(const Objective& objective, const NoiseLevel& level) {
@@ -129,9 +158,8 @@ Tensor clean_estimate(Context& context, const Objective& objective, const NoiseL
     image.copy_from(prediction);
     return image;
   }
-  const std::array factors = is_flow(objective)
-                                 ? std::array{1.0, 1 - level.time}
-                                 : std::array{1 / level.signal(), -level.noise() / level.signal()};
+  const std::array factors = is_flow(objective) ? std::array{1.0, 1 - level.time}
+                                                : data_factors(objective.prediction, level);
   combine(context, std::array{x, prediction}, coefficients(context, factors), image);
   return image;
 }

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "diffusion/objective.h"
+#include "diffusion/schedule.h"
 #include "engine/tensor.h"
 
 namespace ebb {
@@ -20,6 +22,11 @@ struct NoiseLevel {
   double signal() const { return std::sqrt(alpha_bar); }
   double noise() const { return std::sqrt(one_minus_alpha_bar); }
 };
+
+// What a prediction at a level of kDdpm implies, as factors of x and the prediction: the noise eps,
+// and the clean image.
+std::array<double, 2> noise_factors(PredictionType prediction, const NoiseLevel& level);
+std::array<double, 2> data_factors(PredictionType prediction, const NoiseLevel& level);
 
 // The noise levels that a sampler visits, noisiest first; it steps from each to the next.
 using SamplingSchedule = std::vector<NoiseLevel>;
@@ -46,7 +53,11 @@ SamplingSchedule assignment_schedule(const Objective& objective);
 // 1 <= steps, and <= T of kDdpm.
 SamplingSchedule full_schedule(const Objective& objective, int64_t steps);
 
-// The same from `start` on. 1 <= steps, and <= k + 1 of kDdpm.
+// kDdpm on the timesteps of spaced_timesteps(), then the clean image. 1 <= steps <= T.
+SamplingSchedule spaced_schedule(const Objective& objective, int64_t steps, TimestepSpacing spacing,
+                                 int64_t offset);
+
+// The same as full_schedule() from `start` on. 1 <= steps, and <= k + 1 of kDdpm.
 SamplingSchedule schedule_from(const Objective& objective, const NoiseLevel& start, int64_t steps);
 
 // full_schedule() that starts at the first timestep whose log(signal / noise) is at least -5.1:
@@ -61,7 +72,7 @@ std::string scale_text(const Objective& objective, const NoiseLevel& level);
 // signal * image + noise * eps; all [N, H, W, C].
 Tensor add_noise(Context& context, const NoiseLevel& level, const Tensor& image, const Tensor& eps);
 
-// The clean image that a network's prediction implies: kDdpm (x - noise * eps) / signal, kFlow
+// The clean image that a network's prediction implies: kDdpm by data_factors(), kFlow
 // x + (1 - t) * velocity, kDenoise and kPureNoise the prediction itself.
 Tensor clean_estimate(Context& context, const Objective& objective, const NoiseLevel& level,
                       const Tensor& x, const Tensor& prediction);

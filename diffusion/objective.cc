@@ -14,12 +14,19 @@ namespace {
 constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
                                ObjectiveType::kPureNoise, ObjectiveType::kClassify};
 constexpr std::array kSchedules = {std::pair{"linear", BetaSchedule::kLinear},
-                                   std::pair{"squared_cosine", BetaSchedule::kSquaredCosine}};
+                                   std::pair{"squared_cosine", BetaSchedule::kSquaredCosine},
+                                   std::pair{"scaled_linear", BetaSchedule::kScaledLinear},
+                                   std::pair{"sigmoid", BetaSchedule::kSigmoid},
+                                   std::pair{"trained", BetaSchedule::kTrained}};
+constexpr std::array kPredictions = {std::pair{"epsilon", PredictionType::kEpsilon},
+                                     std::pair{"sample", PredictionType::kSample},
+                                     std::pair{"v_prediction", PredictionType::kV}};
 constexpr std::array kTimeInputs = {std::pair{"(k+1)/T", TimeInput::kFraction},
                                     std::pair{"k", TimeInput::kIndex}};
 constexpr std::array kDataRanges = {std::pair{"0..1", DataRange::kZeroToOne},
                                     std::pair{"-1..1", DataRange::kMinusOneToOne}};
 constexpr int64_t kMaxTimesteps = 100'000;
+constexpr double kMaxBeta = 0.999;
 
 // Reads the settings of one objective, naming file, key and value of what does not fit.
 class Reader {
@@ -62,6 +69,23 @@ class Reader {
         value.is_number() && value.get<double>() > low && value.get<double>() <= high;
     if (!valid) fail(key, cat("expected a number above ", low, " and up to ", high));
     return value.get<double>();
+  }
+
+  // `count` numbers in (0, 0.999].
+  std::vector<double> betas(const char* key, int64_t count) const {
+    const Json& list = value_of(key);
+    std::vector<double> betas;
+    if (list.is_array()) {
+      for (const Json& value : list) {
+        const double beta = value.is_number() ? value.get<double>() : 0;
+        if (beta > 0 && beta <= kMaxBeta) betas.push_back(beta);
+      }
+    }
+    if (!list.is_array() || betas.size() != list.size() ||
+        static_cast<int64_t>(betas.size()) != count) {
+      fail(key, cat("expected ", count, " numbers above 0 and up to ", kMaxBeta));
+    }
+    return betas;
   }
 
   // One of the names; the first where the file leaves the key out.
@@ -123,11 +147,20 @@ std::string to_json(const Objective& objective) {
   Json json = {{"type", to_string(objective.type)}};
   if (objective.type == ObjectiveType::kDdpm) {
     json["timesteps"] = objective.timesteps;
-    if (objective.schedule == BetaSchedule::kLinear) {
+    if (has_ends(objective.schedule)) {
       json["beta_start"] = objective.beta_start;
       json["beta_end"] = objective.beta_end;
-    } else {
+    }
+    if (objective.schedule == BetaSchedule::kTrained) {
+      Json betas = Json::array();
+      for (const double beta : objective.betas) betas.push_back(beta);
+      json["betas"] = std::move(betas);
+    }
+    if (objective.schedule != BetaSchedule::kLinear) {
       json["schedule"] = kSchedules[static_cast<size_t>(objective.schedule)].first;
+    }
+    if (objective.prediction != PredictionType::kEpsilon) {
+      json["prediction"] = kPredictions[static_cast<size_t>(objective.prediction)].first;
     }
     json["t_input"] = kTimeInputs[static_cast<size_t>(objective.time_input)].first;
   }
@@ -147,16 +180,25 @@ Objective parse_objective(const std::string& text, const std::string& where) {
   if (objective.type == ObjectiveType::kDdpm) {
     objective.timesteps = reader.integer("timesteps", 1, kMaxTimesteps);
     objective.schedule = reader.choice("schedule", kSchedules);
-    if (objective.schedule == BetaSchedule::kLinear) {
-      objective.beta_end = reader.number("beta_end", 0, 0.999);
+    if (has_ends(objective.schedule)) {
+      objective.beta_end = reader.number("beta_end", 0, kMaxBeta);
       objective.beta_start = reader.number("beta_start", 0, objective.beta_end);
     }
+    if (objective.schedule == BetaSchedule::kTrained) {
+      objective.betas = reader.betas("betas", objective.timesteps);
+    }
+    objective.prediction = reader.choice("prediction", kPredictions);
     objective.time_input = reader.choice("t_input", kTimeInputs);
   }
   objective.data_range = reader.choice("data_range", kDataRanges);
   if (objective.type == ObjectiveType::kDenoise) objective.sigma = reader.number("sigma", 0, 1000);
   reader.refuse_other_keys();
   return objective;
+}
+
+bool has_ends(BetaSchedule schedule) {
+  return schedule == BetaSchedule::kLinear || schedule == BetaSchedule::kScaledLinear ||
+         schedule == BetaSchedule::kSigmoid;
 }
 
 bool takes_time(const Objective& objective) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "image/data_range.h"
 
@@ -19,7 +20,20 @@ enum class ObjectiveType {
 const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_noise", "classify"
 
 // Growth of beta with the timestep k = 0..T-1 of kDdpm (diffusion/schedule.h).
-enum class BetaSchedule { kLinear, kSquaredCosine };
+enum class BetaSchedule {
+  kLinear,
+  kSquaredCosine,
+  kScaledLinear,  // the square roots grow linearly
+  kSigmoid,       // along a sigmoid of -6..6
+  kTrained,       // listed
+};
+
+// What the network of kDdpm predicts from x_t, with signal = sqrt(ab_t), noise = sqrt(1 - ab_t).
+enum class PredictionType {
+  kEpsilon,
+  kSample,  // x0
+  kV,       // signal * eps - noise * x0 (Salimans & Ho 2022)
+};
 
 // The time input of the network at timestep k of kDdpm.
 enum class TimeInput {
@@ -32,10 +46,12 @@ struct Objective {
   ObjectiveType type = ObjectiveType::kDdpm;
   int64_t timesteps = 300;                        // kDdpm: T
   BetaSchedule schedule = BetaSchedule::kLinear;  // kDdpm
-  double beta_start = 1e-4;                       // kDdpm, kLinear: beta of k = 0
-  double beta_end = 0.02;                         // kDdpm, kLinear: beta of k = T - 1
-  TimeInput time_input = TimeInput::kFraction;    // kDdpm
-  double sigma = 0.5;                             // kDenoise
+  double beta_start = 1e-4;                       // kDdpm, schedules with ends: beta of k = 0
+  double beta_end = 0.02;                         // kDdpm, likewise: beta of k = T - 1
+  std::vector<double> betas = {};                 // kDdpm, kTrained: [T]
+  PredictionType prediction = PredictionType::kEpsilon;  // kDdpm
+  TimeInput time_input = TimeInput::kFraction;           // kDdpm
+  double sigma = 0.5;                                    // kDenoise
   DataRange data_range = DataRange::kZeroToOne;
 
   friend bool operator==(const Objective&, const Objective&) = default;
@@ -47,6 +63,9 @@ std::string to_json(const Objective& objective);
 // Reads it back. FormatError names `where` (a file), the key and its value; a key that the type
 // does not have is one, too.
 Objective parse_objective(const std::string& json, const std::string& where);
+
+// A schedule between beta_start and beta_end.
+bool has_ends(BetaSchedule schedule);
 
 // True when the network takes the time as an input.
 bool takes_time(const Objective& objective);

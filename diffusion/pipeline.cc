@@ -105,7 +105,18 @@ Pipeline::Pipeline(Context& context, Model model, PipelineOptions options)
       options_(std::move(options)),
       sampler_(default_sampler(model_.objective, cat(field("model"), " ", model_name()))) {
   if (!options_.sampler.empty()) sampler_ = parse_sampler(options_.sampler, field("sampler"));
+  check_network();
   check_options();
+}
+
+void Pipeline::check_network() const {
+  for (const NetworkInput& input : model_.network.inputs) {
+    EBB_CHECK(input.role != InputRole::kLowRes, UsageError, field("model"), " ", model_name(),
+              ": enlarges images, it makes none from noise alone. Use a model of a first stage.");
+    EBB_CHECK(input.role != InputRole::kTime || input.dtype == DType::kF32, UsageError,
+              field("model"), " ", model_name(),
+              ": has a learned embedding of timesteps, which ebb doesn't sample.");
+  }
 }
 
 std::string Pipeline::model_name() const {
@@ -144,6 +155,10 @@ SamplingSchedule Pipeline::schedule() const {
   if (options_.steps == 0 && sampler_ == SamplerKind::kDdpm && predicts_variance(model_.network)) {
     return assignment_schedule(model_.objective);
   }
+  if (sampler_ == SamplerKind::kDdpm && model_.sampling.spacing) {
+    return spaced_schedule(model_.objective, options_.steps > 0 ? options_.steps : most,
+                           *model_.sampling.spacing, model_.sampling.steps_offset);
+  }
   const bool has_classes = class_count(model_.network) > 0;
   const int64_t steps =
       options_.steps > 0 ? options_.steps : default_steps(sampler_, model_.objective, has_classes);
@@ -160,9 +175,14 @@ int64_t Pipeline::step_count(const GenerateRequest& request) const {
 }
 
 SamplerSettings Pipeline::settings(const SamplingSchedule& schedule) const {
-  SamplerSettings settings{.kind = sampler_, .eta = options_.eta.value_or(0)};
+  SamplerSettings settings{.kind = sampler_,
+                           .thresholding = model_.sampling.thresholding,
+                           .eta = options_.eta.value_or(0),
+                           .prediction = model_.objective.prediction};
   if (!options_.variance.empty()) {
     settings.variance = parse_variance(options_.variance, field("variance"));
+  } else if (model_.sampling.variance) {
+    settings.variance = *model_.sampling.variance;
   } else if (predicts_variance(model_.network)) {
     settings.variance = DdpmVariance::kLearnedRange;
   } else if (schedule.back().one_minus_alpha_bar != 0) {

@@ -102,6 +102,7 @@ class Pipeline {
  private:
   std::string field(const char* name) const { return options_.field_prefix + name; }
   std::string model_name() const;
+  void check_network() const;
   void check_options() const;
   std::vector<int64_t> labels(const GenerateRequest& request) const;
   int64_t image_count(const GenerateRequest& request) const;

@@ -161,6 +161,17 @@ std::vector<LinearStep> ddim_steps(const SamplingSchedule& schedule, double eta)
   });
 }
 
+std::vector<LinearStep> steps_by_prediction(std::vector<LinearStep> steps,
+                                            const SamplingSchedule& schedule,
+                                            PredictionType prediction) {
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const auto [of_x, of_prediction] = noise_factors(prediction, schedule[i]);
+    steps[i].x_factor += steps[i].prediction_factor * of_x;
+    steps[i].prediction_factor *= of_prediction;
+  }
+  return steps;
+}
+
 std::vector<LinearStep> euler_steps(const SamplingSchedule& schedule) {
   return steps_of(schedule, [&](const NoiseLevel& level, const NoiseLevel& next) {
     return LinearStep{.t = level.time,

@@ -27,10 +27,21 @@ enum class DdpmVariance {
 const char* to_string(DdpmVariance variance);  // "fixed_large", "fixed_small", "learned_range"
 DdpmVariance parse_variance(const std::string& name, const std::string& flag);
 
+// Keeps a DDPM step's estimate of the clean images in their range (kernels/sampling/threshold.h).
+struct Thresholding {
+  bool dynamic = false;
+  double limit = 1;
+  double ratio = 0.995;  // of the quantile, where dynamic
+
+  friend bool operator==(const Thresholding&, const Thresholding&) = default;
+};
+
 struct SamplerSettings {
   SamplerKind kind = SamplerKind::kDdpm;
   DdpmVariance variance = DdpmVariance::kFixedLarge;  // kDdpm
+  std::optional<Thresholding> thresholding = {};      // kDdpm
   double eta = 0;  // kDdim: 0 adds no noise, 1 as much as DDPM's fixed small
+  PredictionType prediction = PredictionType::kEpsilon;
 };
 
 class Sampler;
@@ -86,6 +97,10 @@ struct LinearStep {
 std::vector<LinearStep> ddpm_steps(const SamplingSchedule& schedule, DdpmVariance variance);
 // DDIM (Song et al. 2021, eq. 12 and 16).
 std::vector<LinearStep> ddim_steps(const SamplingSchedule& schedule, double eta);
+// Steps by the predicted noise -> by what the network predicts.
+std::vector<LinearStep> steps_by_prediction(std::vector<LinearStep> steps,
+                                            const SamplingSchedule& schedule,
+                                            PredictionType prediction);
 // x += u(x, t) (t' - t).
 std::vector<LinearStep> euler_steps(const SamplingSchedule& schedule);
 

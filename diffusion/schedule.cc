@@ -21,14 +21,30 @@ NoiseSchedule from_betas(std::vector<double> beta) {
   return schedule;
 }
 
+// `count` numbers at equal distances.
+std::vector<double> spaced(int64_t count, double first, double last) {
+  std::vector<double> values(static_cast<size_t>(count), first);
+  for (int64_t k = 1; k < count; ++k) {
+    values[k] = first + (last - first) * static_cast<double>(k) / static_cast<double>(count - 1);
+  }
+  return values;
+}
+
 }  // namespace
 
 NoiseSchedule linear_schedule(int64_t timesteps, double beta_start, double beta_end) {
-  std::vector<double> beta(static_cast<size_t>(timesteps), beta_start);
-  for (int64_t k = 1; k < timesteps; ++k) {
-    beta[k] = beta_start +
-              (beta_end - beta_start) * static_cast<double>(k) / static_cast<double>(timesteps - 1);
-  }
+  return from_betas(spaced(timesteps, beta_start, beta_end));
+}
+
+NoiseSchedule scaled_linear_schedule(int64_t timesteps, double beta_start, double beta_end) {
+  std::vector<double> beta = spaced(timesteps, std::sqrt(beta_start), std::sqrt(beta_end));
+  for (double& b : beta) b *= b;
+  return from_betas(std::move(beta));
+}
+
+NoiseSchedule sigmoid_schedule(int64_t timesteps, double beta_start, double beta_end) {
+  std::vector<double> beta = spaced(timesteps, -6, 6);
+  for (double& b : beta) b = beta_start + (beta_end - beta_start) / (1 + std::exp(-b));
   return from_betas(std::move(beta));
 }
 
@@ -49,10 +65,19 @@ NoiseSchedule squared_cosine_schedule(int64_t timesteps) {
 NoiseSchedule ddpm_schedule(const Objective& objective) {
   EBB_CHECK(objective.type == ObjectiveType::kDdpm, Error, "ddpm_schedule: objective is ",
             to_string(objective.type));
-  if (objective.schedule == BetaSchedule::kSquaredCosine) {
-    return squared_cosine_schedule(objective.timesteps);
+  switch (objective.schedule) {
+    case BetaSchedule::kLinear:
+      return linear_schedule(objective.timesteps, objective.beta_start, objective.beta_end);
+    case BetaSchedule::kSquaredCosine:
+      return squared_cosine_schedule(objective.timesteps);
+    case BetaSchedule::kScaledLinear:
+      return scaled_linear_schedule(objective.timesteps, objective.beta_start, objective.beta_end);
+    case BetaSchedule::kSigmoid:
+      return sigmoid_schedule(objective.timesteps, objective.beta_start, objective.beta_end);
+    case BetaSchedule::kTrained:
+      break;
   }
-  return linear_schedule(objective.timesteps, objective.beta_start, objective.beta_end);
+  return from_betas(objective.betas);
 }
 
 std::vector<int64_t> strided_timesteps(int64_t timesteps, int64_t steps) {
@@ -63,6 +88,29 @@ std::vector<int64_t> strided_timesteps(int64_t timesteps, int64_t steps) {
     // timesteps * (steps - i) / steps, rounded to nearest.
     const int64_t end = (2 * timesteps * (steps - i) + steps) / (2 * steps);
     result.push_back(end - 1);
+  }
+  return result;
+}
+
+std::vector<int64_t> spaced_timesteps(int64_t timesteps, int64_t steps, TimestepSpacing spacing,
+                                      int64_t offset) {
+  EBB_CHECK(steps >= 1 && steps <= timesteps, Error, "spaced_timesteps: ", steps, " steps of ",
+            timesteps);
+  std::vector<int64_t> result;
+  for (int64_t i = steps - 1; i >= 0; --i) {
+    const auto index = static_cast<double>(i), all = static_cast<double>(timesteps);
+    switch (spacing) {
+      case TimestepSpacing::kLeading:
+        result.push_back(std::min(i * (timesteps / steps) + offset, timesteps - 1));
+        break;
+      case TimestepSpacing::kTrailing:  // halves to the even number, as NumPy rounds
+        result.push_back(std::llrint(all * (index + 1) / static_cast<double>(steps)) - 1);
+        break;
+      case TimestepSpacing::kLinspace:
+        result.push_back(
+            steps == 1 ? 0 : std::llrint((all - 1) * index / static_cast<double>(steps - 1)));
+        break;
+    }
   }
   return result;
 }

@@ -26,6 +26,12 @@ NoiseSchedule linear_schedule(int64_t timesteps, double beta_start, double beta_
 // 0.999.
 NoiseSchedule squared_cosine_schedule(int64_t timesteps);
 
+// "scaled_linear": the square roots of beta grow linearly.
+NoiseSchedule scaled_linear_schedule(int64_t timesteps, double beta_start, double beta_end);
+
+// "sigmoid": beta follows a sigmoid of -6..6 from beta_start to beta_end.
+NoiseSchedule sigmoid_schedule(int64_t timesteps, double beta_start, double beta_end);
+
 // The objective's type must be kDdpm.
 NoiseSchedule ddpm_schedule(const Objective& objective);
 
@@ -33,6 +39,17 @@ NoiseSchedule ddpm_schedule(const Objective& objective);
 // clean image. They end at equal strides, the first is always T - 1 ("trailing", Lin et al. 2024).
 // 1 <= steps <= T.
 std::vector<int64_t> strided_timesteps(int64_t timesteps, int64_t steps);
+
+// Where the timesteps of a strided list lie: diffusers' "timestep_spacing" (Lin et al. 2024, table
+// 2).
+enum class TimestepSpacing {
+  kLeading,   // 0, T / steps, ... (rounded down), all moved up by an offset
+  kTrailing,  // T, T - T / steps, ..., each less 1
+  kLinspace,  // from T - 1 to 0, both included
+};
+// Descending, as strided_timesteps(), which are kTrailing. offset: of kLeading.
+std::vector<int64_t> spaced_timesteps(int64_t timesteps, int64_t steps, TimestepSpacing spacing,
+                                      int64_t offset);
 
 // One ancestral step from timestep k to the less noisy k_next (-1: the clean image), with
 // alpha = alpha_bar_k / alpha_bar_k_next and beta = 1 - alpha:

@@ -5,6 +5,7 @@
 
 #include "diffusion/combine.h"
 #include "diffusion/sampler.h"
+#include "diffusion/schedule.h"
 #include "diffusion/step_graphs.h"
 #include "kernels/kernel_table.h"
 
@@ -15,6 +16,20 @@ namespace {
 void fit(Context& context, const Tensor& x, Tensor& scratch) {
   if (scratch.defined() && scratch.shape() == x.shape()) return;
   scratch = Tensor::empty(context, x.shape());
+}
+
+// x += exp(log_deviation[0] + log_deviation[1] * code) * z.
+void add_learned_noise(Context& context, const Prediction& prediction, const Tensor& log_deviation,
+                       const Tensor& z, const Tensor& x) {
+  EBB_CHECK(prediction.variance.defined(), Error,
+            "sampler: a learned variance, but the model has none");
+  context.launch(&KernelTable::learned_noise,
+                 LearnedNoiseArgs{.count = x.elements(),
+                                  .log_deviation = log_deviation.data<float>(),
+                                  .x = x.data<float>(),
+                                  .code = prediction.variance.data<float>(),
+                                  .z = z.data<float>(),
+                                  .y = x.data<float>()});
 }
 
 class LinearSampler final : public Sampler {
@@ -44,29 +59,90 @@ class LinearSampler final : public Sampler {
       std::vector<Tensor> terms{x, prediction.value};
       if (is_noisy) terms.push_back(noise_);
       combine(context_, terms, graphs_.numbers(1, {static_cast<int64_t>(terms.size())}), x);
-      if (step.is_learned) add_learned_noise(prediction, x);
+      if (step.is_learned) {
+        add_learned_noise(context_, prediction, graphs_.numbers(4, {2}), noise_, x);
+      }
     });
   }
 
  private:
-  void add_learned_noise(const Prediction& prediction, const Tensor& x) {
-    EBB_CHECK(prediction.variance.defined(), Error,
-              "sampler: a learned variance, but the model has none");
-    const Tensor log_deviation = graphs_.numbers(4, {2});
-    context_.launch(&KernelTable::learned_noise,
-                    LearnedNoiseArgs{.count = x.elements(),
-                                     .log_deviation = log_deviation.data<float>(),
-                                     .x = x.data<float>(),
-                                     .code = prediction.variance.data<float>(),
-                                     .z = noise_.data<float>(),
-                                     .y = x.data<float>()});
-  }
-
   Context& context_;
   std::vector<LinearStep> steps_;
   // t; the factors of x, prediction and noise; log_deviation
   StepGraphs graphs_;
   Tensor noise_;  // like x
+};
+
+// DDPM whose estimate of the clean images is kept in their range before each step.
+class ThresholdedSampler final : public Sampler {
+ public:
+  ThresholdedSampler(Context& context, const SamplerSettings& settings,
+                     const SamplingSchedule& schedule)
+      : context_(context), thresholding_(*settings.thresholding), graphs_(context, 8) {
+    const std::vector<LinearStep> steps = ddpm_steps(schedule, settings.variance);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      const NoiseLevel& level = schedule[i];
+      const AncestralStep mean = ancestral_step(level.alpha_bar, schedule[i + 1].alpha_bar);
+      steps_.push_back({.update = steps[i],
+                        .to_data = data_factors(settings.prediction, level),
+                        .x_factor = mean.c_xt,
+                        .data_factor = mean.c_x0});
+    }
+  }
+
+  int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
+  int captured_graphs() const override { return graphs_.captured_graphs(); }
+
+  void step(int64_t index, int64_t number, Denoiser& denoiser, const ImageNoise& noise,
+            const Tensor& x) override {
+    const Step& step = steps_[static_cast<size_t>(index)];
+    const LinearStep& update = step.update;
+    const bool is_noisy = update.noise_factor != 0;
+    fit(context_, x, data_);
+    if (is_noisy || update.is_learned) {
+      fit(context_, x, noise_);
+      noise.step(number, noise_);
+    }
+    const std::array numbers{
+        update.t,         step.to_data[0],     step.to_data[1],         step.x_factor,
+        step.data_factor, update.noise_factor, update.log_deviation[0], update.log_deviation[1]};
+    graphs_.run(denoiser, x, (is_noisy ? 1 : 0) + (update.is_learned ? 2 : 0), numbers, [&] {
+      const Prediction prediction = denoiser.predict(x, graphs_.numbers(0, {1, 1}));
+      combine(context_, std::array{x, prediction.value}, graphs_.numbers(1, {2}), data_);
+      apply_threshold();
+      std::vector<Tensor> terms{x, data_};
+      if (is_noisy) terms.push_back(noise_);
+      combine(context_, terms, graphs_.numbers(3, {static_cast<int64_t>(terms.size())}), x);
+      if (update.is_learned) {
+        add_learned_noise(context_, prediction, graphs_.numbers(6, {2}), noise_, x);
+      }
+    });
+  }
+
+ private:
+  struct Step {
+    LinearStep update;              // t and noise
+    std::array<double, 2> to_data;  // of x and prediction
+    double x_factor, data_factor;
+  };
+
+  void apply_threshold() const {
+    const int64_t n = data_.shape()[0];
+    context_.launch(&KernelTable::threshold,
+                    ThresholdArgs{.n = n,
+                                  .elements = data_.elements() / n,
+                                  .dynamic = thresholding_.dynamic,
+                                  .limit = static_cast<float>(thresholding_.limit),
+                                  .ratio = static_cast<float>(thresholding_.ratio),
+                                  .x = data_.data<float>(),
+                                  .y = data_.data<float>()});
+  }
+
+  Context& context_;
+  Thresholding thresholding_;
+  std::vector<Step> steps_;
+  StepGraphs graphs_;    // t; to_data; the factors of x, data and noise; log_deviation
+  Tensor data_, noise_;  // like x
 };
 
 // Heun's method for dx/dt = u(x, t): the mean of the velocities at both ends of an Euler step. The
@@ -106,7 +182,7 @@ class HeunSampler final : public Sampler {
 //   second order  m is replaced by m + (m - m_before) h / (2 h_before).
 class DpmppSampler final : public Sampler {
  public:
-  DpmppSampler(Context& context, const SamplingSchedule& schedule)
+  DpmppSampler(Context& context, const SamplingSchedule& schedule, PredictionType prediction)
       : context_(context), graphs_(context, 6) {
     const auto lambda = [](const NoiseLevel& level) {
       return 0.5 * std::log(level.alpha_bar / level.one_minus_alpha_bar);  // infinite without noise
@@ -119,7 +195,7 @@ class DpmppSampler final : public Sampler {
       const NoiseLevel &level = schedule[i], &next = schedule[i + 1];
       const double h = lambda(next) - lambda(level);
       Step step{.t = level.time,
-                .to_data = {1 / level.signal(), -level.noise() / level.signal()},
+                .to_data = data_factors(prediction, level),
                 .x_factor = next.noise() / level.noise(),
                 .data_factor = -next.signal() * std::expm1(-h)};
       if (i > 0 && !(i + 1 == steps && ends_first_order)) {
@@ -162,7 +238,7 @@ class DpmppSampler final : public Sampler {
  private:
   struct Step {
     double t;
-    double to_data[2];  // of x and prediction
+    std::array<double, 2> to_data;  // of x and prediction
     double x_factor, data_factor;
     bool is_second = false;
     double half = 0;  // h / (2 h_before)
@@ -177,17 +253,24 @@ class DpmppSampler final : public Sampler {
 
 std::unique_ptr<Sampler> make_ddpm(Context& context, const SamplerSettings& settings,
                                    const SamplingSchedule& schedule) {
-  return std::make_unique<LinearSampler>(context, ddpm_steps(schedule, settings.variance));
+  if (settings.thresholding) {
+    return std::make_unique<ThresholdedSampler>(context, settings, schedule);
+  }
+  return std::make_unique<LinearSampler>(
+      context,
+      steps_by_prediction(ddpm_steps(schedule, settings.variance), schedule, settings.prediction));
 }
 
 std::unique_ptr<Sampler> make_ddim(Context& context, const SamplerSettings& settings,
                                    const SamplingSchedule& schedule) {
-  return std::make_unique<LinearSampler>(context, ddim_steps(schedule, settings.eta));
+  return std::make_unique<LinearSampler>(
+      context,
+      steps_by_prediction(ddim_steps(schedule, settings.eta), schedule, settings.prediction));
 }
 
-std::unique_ptr<Sampler> make_dpmpp(Context& context, const SamplerSettings&,
+std::unique_ptr<Sampler> make_dpmpp(Context& context, const SamplerSettings& settings,
                                     const SamplingSchedule& schedule) {
-  return std::make_unique<DpmppSampler>(context, schedule);
+  return std::make_unique<DpmppSampler>(context, schedule, settings.prediction);
 }
 
 std::unique_ptr<Sampler> make_euler(Context& context, const SamplerSettings&,

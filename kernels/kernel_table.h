@@ -26,6 +26,7 @@
 #include "kernels/sampling/learned_noise.h"
 #include "kernels/sampling/line_filter.h"
 #include "kernels/sampling/signed_gather.h"
+#include "kernels/sampling/threshold.h"
 #include "kernels/spatial/avg_pool.h"
 #include "kernels/spatial/upsample.h"
 

@@ -114,6 +114,20 @@ std::vector<int64_t> ConfigReader::integers(const char* key, const std::vector<i
   return result;
 }
 
+std::vector<double> ConfigReader::numbers(const char* key, double low, double high) const {
+  const Json* value = find(key);
+  if (value == nullptr) return {};
+  check(value->is_array(), key, "a list of numbers");
+  std::vector<double> result;
+  for (const Json& element : *value) {
+    const bool valid =
+        element.is_number() && element.get<double>() >= low && element.get<double>() <= high;
+    check(valid, key, "numbers of ", low, "..", high);
+    result.push_back(element.get<double>());
+  }
+  return result;
+}
+
 std::vector<int64_t> ConfigReader::per_level(const char* key, int64_t missing, size_t count,
                                              int64_t low, int64_t high) const {
   if (!is_list(key)) return std::vector<int64_t>(count, integer(key, missing, low, high));

@@ -31,6 +31,7 @@ class ConfigReader {
   std::vector<std::string> texts(const char* key, const std::vector<std::string>& missing) const;
   std::vector<int64_t> integers(const char* key, const std::vector<int64_t>& missing, int64_t low,
                                 int64_t high) const;
+  std::vector<double> numbers(const char* key, double low, double high) const;  // absent: none
   // One number for all `count` levels, or a list of as many.
   std::vector<int64_t> per_level(const char* key, int64_t missing, size_t count, int64_t low,
                                  int64_t high) const;

@@ -16,7 +16,8 @@ class Golden {
   explicit Golden(const std::string& name)
       : file_(SafetensorsFile::open("tests/golden/" + name + ".safetensors")) {}
 
-  const std::string& model_config() const { return file_.metadata().at("ebb.model"); }
+  const std::string& model_config() const { return metadata("ebb.model"); }
+  const std::string& metadata(const std::string& key) const { return file_.metadata().at(key); }
   bool contains(const std::string& name) const { return file_.find(name) != nullptr; }
 
   // The remainders of the names that start with `prefix`.

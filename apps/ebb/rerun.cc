@@ -15,6 +15,7 @@
 #include "base/output_file.h"
 #include "base/stream.h"
 #include "base/text.h"
+#include "diffusion/diffusers_model.h"
 #include "diffusion/find_model.h"
 #include "weights/digest.h"
 
@@ -40,8 +41,7 @@ void report_difference(const Flags& flags, std::ostream& err, const std::string&
 std::string shortened(const std::string& digest) { return terminal_safe(digest.substr(0, 12)); }
 
 void check_digest(const Flags& flags, std::ostream& err, const char* what, const std::string& path,
-                  const std::string& expected) {
-  const std::string found = sha256_hex(FileReader(path));
+                  const std::string& found, const std::string& expected) {
   if (found == expected) return;
   report_difference(
       flags, err,
@@ -74,13 +74,15 @@ void check(const Flags& flags, std::ostream& err, const Provenance& provenance) 
   }
   remark_on_build(flags, err, provenance);
   if (!provenance.model.empty()) {
-    check_digest(flags, err, "model", find_model(provenance.model), provenance.model_sha256);
+    const std::string path = find_model(provenance.model);
+    check_digest(flags, err, "model", path, model_sha256(path), provenance.model_sha256);
   }
   for (const InputFile& input : provenance.inputs) {
     EBB_CHECK(!is_input_stream(input.path), FormatError, label, ": its input came through ",
               path_label(input.path),
               ", which cannot be read again. `ebb info` shows its command line.");
-    check_digest(flags, err, "input", find_input_file(input.path), input.sha256);
+    const std::string path = find_input_file(input.path);
+    check_digest(flags, err, "input", path, sha256_hex(FileReader(path)), input.sha256);
   }
 }
 

@@ -43,6 +43,7 @@ from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from image_goldens import write_picture_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
+from scheduler_goldens import write_scheduler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
 from applications_goldens import write_toolbox_goldens  # noqa: E402
 from applications_networks import write_trained_networks  # noqa: E402
@@ -50,7 +51,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 
 PARTS = (
-    "networks", "unet", "diffusers", "schedules", "samplers", "trained", "toolbox", "commands",
+    "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
     "pictures", "metrics", "checkpoints",
 )
 
@@ -83,6 +84,7 @@ def main() -> None:
         "unet": lambda: write_unet_goldens(torch_versions),
         "diffusers": lambda: write_diffusers_goldens(torch_versions | diffusers_version),
         "schedules": lambda: write_schedule_goldens(numpy_versions),
+        "schedulers": lambda: write_scheduler_goldens(torch_versions | diffusers_version),
         "samplers": lambda: write_sampler_goldens(torch_versions | diffusers_version),
         "trained": lambda: write_trained_networks(torch_versions),
         "toolbox": lambda: write_toolbox_goldens(torch_versions | torchvision_version),

@@ -1,0 +1,70 @@
+#include "diffusion/diffusers_model.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "diffusion/bind_params.h"
+#include "diffusion/scheduler_config.h"
+#include "nn/unet_diffusers.h"
+#include "weights/diffusers_directory.h"
+#include "weights/digest.h"
+#include "weights/json_file.h"
+#include "weights/weight_files.h"
+
+namespace ebb {
+namespace {
+
+Network read_network(const DiffusersComponent& unet) {
+  EBB_CHECK(!unet.config_path.empty(), FormatError, path_label(unet.directory),
+            ": has no config.json, which says what network its weights are of. Download it, too.");
+  Json config = read_json_file(unet.config_path);
+  if (!config.contains("_class_name")) config["_class_name"] = unet.class_name;
+  return unet_diffusers_network(config, path_label(unet.config_path));
+}
+
+SchedulerConfig read_scheduler(const DiffusersDirectory& directory) {
+  const DiffusersComponent* scheduler = directory.find("scheduler");
+  if (scheduler != nullptr && !scheduler->config_path.empty()) {
+    return parse_scheduler_config(read_json_file(scheduler->config_path),
+                                  path_label(scheduler->config_path));
+  }
+  EBB_CHECK(directory.pipeline_class.starts_with("IF"), FormatError, path_label(directory.path),
+            ": has no scheduler_config.json, so its table of noise is not known. Download it, or "
+            "name the directory of the whole model.");
+  return if_scheduler_config();
+}
+
+std::unique_ptr<WeightSource> open_unet(const DiffusersDirectory& directory) {
+  return open_weights(find_weight_files(directory.require("unet").directory).path);
+}
+
+}  // namespace
+
+std::string model_sha256(const std::string& path) {
+  if (is_diffusers_directory(path)) return open_unet(read_diffusers_directory(path))->finish();
+  return sha256_hex(FileReader(path));
+}
+
+Model load_diffusers_model(Context& context, const std::string& path) {
+  const DiffusersDirectory directory = read_diffusers_directory(path);
+  const DiffusersComponent& unet = directory.require("unet");
+  Model model;
+  model.path = path;
+  model.network = read_network(unet);
+  const SchedulerConfig scheduler = read_scheduler(directory);
+  model.objective = scheduler.objective;
+  model.sampling = scheduler.sampling;
+  const WeightFiles files = find_weight_files(unet.directory);
+  const std::unique_ptr<WeightSource> source = open_weights(files.path);
+  BoundParams bound = bind_params(context, list_params(model.network), *source,
+                                  [](std::string_view stored) -> std::optional<std::string> {
+                                    return unet_diffusers_name(stored);
+                                  });
+  model.params = std::move(bound.params);
+  model.warnings = source->warnings();
+  model.warnings.insert(model.warnings.end(), files.notes.begin(), files.notes.end());
+  model.warnings.insert(model.warnings.end(), bound.warnings.begin(), bound.warnings.end());
+  model.sha256 = source->finish();
+  return model;
+}
+
+}  // namespace ebb

@@ -1,0 +1,94 @@
+#include "diffusion/scheduler_config.h"
+
+#include "nn/config_reader.h"
+
+namespace ebb {
+namespace {
+
+constexpr int64_t kMaxTimesteps = 100'000;
+
+void check_class(const ConfigReader& reader) {
+  reader.choice<bool>("_class_name", "DDPMScheduler",
+                      {{"DDPMScheduler", true},
+                       {"DDIMScheduler", true},
+                       {"DPMSolverMultistepScheduler", true},
+                       {"PNDMScheduler", true},
+                       {"EulerDiscreteScheduler", true}});
+  reader.check(!reader.boolean("rescale_betas_zero_snr", false), "rescale_betas_zero_snr", "false");
+}
+
+void read_betas(const ConfigReader& reader, Objective& objective) {
+  objective.timesteps = reader.integer("num_train_timesteps", 1000, 1, kMaxTimesteps);
+  objective.beta_start = reader.positive("beta_start", 1e-4);
+  objective.beta_end = reader.positive("beta_end", 0.02);
+  objective.schedule =
+      reader.choice<BetaSchedule>("beta_schedule", "linear",
+                                  {{"linear", BetaSchedule::kLinear},
+                                   {"scaled_linear", BetaSchedule::kScaledLinear},
+                                   {"squaredcos_cap_v2", BetaSchedule::kSquaredCosine},
+                                   {"sigmoid", BetaSchedule::kSigmoid}});
+  reader.check(objective.beta_end <= 0.999, "beta_end", "at most 0.999");
+  reader.check(objective.beta_start <= objective.beta_end, "beta_start", "at most beta_end");
+  if (reader.is_null("trained_betas")) return;
+  objective.schedule = BetaSchedule::kTrained;
+  objective.betas = reader.numbers("trained_betas", 1e-12, 0.999);
+  reader.check(!objective.betas.empty(), "trained_betas", "at least one number");
+  objective.timesteps = static_cast<int64_t>(objective.betas.size());
+}
+
+std::optional<Thresholding> read_thresholding(const ConfigReader& reader) {
+  if (reader.boolean("thresholding", false)) {
+    const double ratio = reader.number("dynamic_thresholding_ratio", 0.995);
+    const double limit = reader.number("sample_max_value", 1);
+    reader.check(ratio >= 0 && ratio <= 1, "dynamic_thresholding_ratio", "0..1");
+    reader.check(limit >= 1, "sample_max_value", "at least 1");
+    return Thresholding{.dynamic = true, .limit = limit, .ratio = ratio};
+  }
+  if (!reader.boolean("clip_sample", true)) return std::nullopt;
+  return Thresholding{.dynamic = false, .limit = reader.positive("clip_sample_range", 1)};
+}
+
+SamplingConfig read_sampling(const ConfigReader& reader) {
+  SamplingConfig sampling;
+  sampling.thresholding = read_thresholding(reader);
+  sampling.variance = reader.choice<DdpmVariance>("variance_type", "fixed_small",
+                                                  {{"fixed_small", DdpmVariance::kFixedSmall},
+                                                   {"fixed_small_log", DdpmVariance::kFixedSmall},
+                                                   {"fixed_large", DdpmVariance::kFixedLarge},
+                                                   {"learned_range", DdpmVariance::kLearnedRange}});
+  sampling.spacing = reader.choice<TimestepSpacing>("timestep_spacing", "leading",
+                                                    {{"leading", TimestepSpacing::kLeading},
+                                                     {"trailing", TimestepSpacing::kTrailing},
+                                                     {"linspace", TimestepSpacing::kLinspace}});
+  sampling.steps_offset = reader.integer("steps_offset", 0, 0, 1);
+  return sampling;
+}
+
+}  // namespace
+
+SchedulerConfig parse_scheduler_config(const Json& json, const std::string& label) {
+  const ConfigReader reader(json, label);
+  check_class(reader);
+  SchedulerConfig config;
+  read_betas(reader, config.objective);
+  config.objective.prediction =
+      reader.choice<PredictionType>("prediction_type", "epsilon",
+                                    {{"epsilon", PredictionType::kEpsilon},
+                                     {"sample", PredictionType::kSample},
+                                     {"v_prediction", PredictionType::kV}});
+  config.objective.time_input = TimeInput::kIndex;
+  config.objective.data_range = DataRange::kMinusOneToOne;
+  config.sampling = read_sampling(reader);
+  return config;
+}
+
+SchedulerConfig if_scheduler_config() {
+  return parse_scheduler_config({{"beta_schedule", "squaredcos_cap_v2"},
+                                 {"variance_type", "learned_range"},
+                                 {"thresholding", true},
+                                 {"dynamic_thresholding_ratio", 0.95},
+                                 {"sample_max_value", 1.5}},
+                                "the default of DeepFloyd IF");
+}
+
+}  // namespace ebb
