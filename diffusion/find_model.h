@@ -15,6 +15,10 @@ namespace ebb {
 // Former names of pretrained models still work.
 std::string find_model(const std::string& name);
 
+// Whether a path is the directory of a training run: one with a log.jsonl and a model.safetensors
+// or a checkpoint.
+bool is_run_directory(const std::string& path);
+
 // A model that its bare name finds.
 struct NamedModel {
   std::string name;  // "mnist-class"
