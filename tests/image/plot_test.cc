@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -180,6 +181,47 @@ int count_ink(const Image& image, int left, int top, int right, int bottom) {
     }
   }
   return count;
+}
+
+TEST_CASE("a value of zero is drawn below all others where it is to be shown") {
+  LossPlot plot{"", "", "", {{"misread", {1, 2, 3}, {50, 5, 0}}}};
+  const auto lowest = [&] {
+    const Image image = draw_loss_plot(plot);
+    int row = -1;
+    for (int y = 110; y < image.height; ++y) {
+      for (int x = 200; x < image.width; ++x) {
+        if (is_blue(image.pixels.data() + (int64_t{y} * image.width + x) * 3)) row = y;
+      }
+    }
+    return row;
+  };
+  const int without = lowest();
+  plot.shows_zero = true;
+  const int with = lowest();
+  CHECK(with > 600);
+  CHECK(without > 600);  // 5 %, the lowest that is drawn, is at the foot of its own axis
+  // The third point is at the right edge.
+  const Image image = draw_loss_plot(plot);
+  CHECK(mean_row(image, 1160, 1175, is_blue) > 600);
+  plot.shows_zero = false;
+  CHECK(mean_row(draw_loss_plot(plot), 1160, 1175, is_blue) == -1);
+  CHECK_NOTHROW(
+      draw_loss_plot({.title = "", .series = {{"all", {1, 2}, {0, 0}}}, .shows_zero = true}));
+}
+
+TEST_CASE("the legend stands in a corner without curves") {
+  // A rising curve ends in the top right corner, a falling one begins in the top left one.
+  PlotSeries rising = falling("loss", 30, 1);
+  std::reverse(rising.y.begin(), rising.y.end());
+  const auto ink = [](const Image& image, int left, int right) {
+    return count_ink(image, left, 70, right, 110);
+  };
+  const Image up = draw_loss_plot({"", "step", "loss", {rising}});
+  CHECK(ink(up, 100, 500) > 100);
+  CHECK(ink(up, 800, 1180) == 0);
+  const Image down = draw_loss_plot({"", "step", "loss", {falling("loss", 30, 1)}});
+  CHECK(ink(down, 100, 500) == 0);
+  CHECK(ink(down, 800, 1180) > 100);
 }
 
 TEST_CASE("a small plot of many curves keeps its legend off the curves") {

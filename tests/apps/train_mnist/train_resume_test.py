@@ -170,7 +170,7 @@ class Resume(unittest.TestCase):
         read = [entry["read_as_asked"] for entry in self.log("run") if "read_as_asked" in entry]
         self.assertEqual(len(read), 2)
         self.assertIn("--classifier", self.start("no", "--classifier", "judge", model="time", code=2))
-        self.assertIn("--classifier", self.start("no", "--classifier", "run", code=3))
+        self.assertIn("expected a classifier", self.start("no", "--classifier", "run", code=3))
 
     def test_a_loss_that_explodes_ends_the_run_and_keeps_the_checkpoint_before(self) -> None:
         flags = ["--max-steps", "400", "--epochs", "100", "--sample-every", "100000", "--save-every", "5"]
