@@ -26,8 +26,8 @@ struct LossPlot {
 
 // Curves over a linear x and a logarithmic y axis: each value as a light line, the centered running
 // mean over about a fortieth of the points as a dark one, with grid, labeled decades and a legend
-// that names the last mean, in a corner without curves if there is one. A plot without any drawable
-// value says "no data".
+// that names the last mean, at a side where it covers no curve if there is such a place. A plot
+// without any drawable value says "no data".
 Image draw_loss_plot(const LossPlot& plot, int width = 1200, int height = 750);
 
 }  // namespace ebb

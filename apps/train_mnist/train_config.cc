@@ -104,6 +104,12 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
     config.lr = 1e-4;
     config.lr_decay = 1;
     config.epochs = 5;
+    if (preset == Preset::kQuick) {
+      config.hidden = 32;
+      config.batch_size = 64;
+      config.lr = 1e-3;
+      config.max_steps = 300;
+    }
     return config;
   }
   if (model == TrainModel::kClassifier) {
@@ -117,17 +123,18 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
     config.max_rotation = 12;
     return config;
   }
-  if (preset == Preset::kQuick) {
-    config.hidden = 24;
-    config.lr = 4e-3;
-    config.epochs = 1;
-    config.ema_decay = 0.98;
-  } else if (preset != Preset::kFa24) {
+  if (preset != Preset::kFa24) {
     config.objective.type = ObjectiveType::kFlow;
     config.time_fusion = TimeFusion::kMultiply;
     config.batch_size = 64;
     config.lr = 1e-2;
     config.epochs = 10;
+  }
+  if (preset == Preset::kQuick) {
+    config.hidden = 16;
+    config.epochs = 1;
+    config.max_steps = 500;
+    config.ema_decay = 0.98;
   }
   return config;
 }

@@ -47,8 +47,8 @@ struct TrainConfig {
 };
 
 // The assignment's settings: fa24 trains DDPM, sp25 and fa25 flow matching. kQuick trains a small
-// network for the few hundred steps after which its samples are digits, within a minute on two
-// cores. The classifier is not part of the assignment; its settings are ebb's own.
+// network, by flow matching, for the few hundred steps after which its samples are digits, within a
+// minute on two cores. The classifier is not part of the assignment; its settings are ebb's own.
 TrainConfig preset_config(TrainModel model, Preset preset);
 
 // The preset that a config started from, as far as it shows.

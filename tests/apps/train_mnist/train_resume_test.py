@@ -192,7 +192,7 @@ class Resume(unittest.TestCase):
 
     def test_what_is_said_at_the_start_and_at_the_end(self) -> None:
         message = self.start("run", "--preset", "quick", "--epochs", "2")
-        for said in ("UNet conditioned on time and class, D = 4, ", "preset quick, DDPM, T = 300, batches of 16",
+        for said in ("UNet conditioned on time and class, D = 4, ", "preset quick, flow matching, batches of 16",
                      "mnist: 96 images, validation on 64 test images", "cpu, 1 thread, f32",
                      "run: a checkpoint every 100 steps, samples after epoch 2", "12 steps, 6 an epoch, 2 epochs",
                      "samples of epoch 2: run/samples-epoch-002.png", "next: "):  # fmt: skip
