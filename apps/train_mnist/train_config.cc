@@ -134,7 +134,7 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
     config.hidden = 16;
     config.epochs = 1;
     config.max_steps = 500;
-    config.ema_decay = 0.98;
+    config.ema_decay = 0.99;
   }
   return config;
 }
