@@ -221,7 +221,7 @@ std::vector<Tick> y_ticks_of(const Frame& frame) {
   return ticks;
 }
 
-// How much of a curve lies in a box of pixels.
+// The length of a curve in a box of pixels, as a count of points on it.
 int points_in(const Frame& frame, const PlotSeries& series, const PlotBox& box) {
   const int parts = series.x.size() > 500 ? 1 : 24;  // of a line between two points
   int inside = 0;

@@ -166,7 +166,7 @@ Provenance draw(const Flags& flags, const Invocation& invocation, const std::str
   return provenance;
 }
 
-// Of a file that may not be there yet.
+// Size and time of a file that may not be there yet.
 using FileState = std::pair<uintmax_t, fs::file_time_type>;
 FileState state_of(const std::string& path) {
   std::error_code error;

@@ -9,8 +9,7 @@
 
 namespace ebb {
 
-// How a run is carried out, as far as that changes no result of a step: what may differ when it
-// goes on.
+// Settings that change no result of a step: these may differ when a run goes on.
 struct RunSettings {
   Preset preset = Preset::kFa24;
   std::string data;  // empty: $EBB_DATA or ./data/mnist

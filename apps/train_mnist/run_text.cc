@@ -52,12 +52,13 @@ std::string objective_text(const Objective& objective) {
 }
 
 // Those that are not what every run has.
-std::string settings_text(const TrainConfig& config, Preset preset) {
+std::string settings_text(const TrainConfig& config, Preset preset, const RunSize& size) {
   const bool has_preset = config.model != TrainModel::kClassifier;
   std::string text = has_preset ? cat("preset ", to_string(preset), ", ") : "";
   text += cat(objective_text(config.objective), ", batches of ", config.batch_size, ", lr ",
               short_number(config.lr, 4));
-  if (config.lr_decay < 1) text += cat(" to ", short_number(config.lr * config.lr_decay, 4));
+  const double last = learning_rate(config, size.steps - 1, size.steps_per_epoch);
+  if (last < config.lr) text += cat(" to ", short_number(last, 3));
   const auto add = [&text](const char* name, double value) {
     if (value > 0) text += cat(", ", name, " ", short_number(value, 6));
   };
@@ -132,7 +133,7 @@ void add_measures(const LogEntry& entry, std::vector<ProgressFact>& facts) {
   }
 }
 
-// What programs get of every step and people where the line is redrawn.
+// Facts for programs, and for people where the line is redrawn.
 void add_optimizer(const LogEntry& entry, std::vector<ProgressFact>& facts) {
   facts.push_back(
       {"grad_norm", entry.grad_norm, "grad " + short_number(entry.grad_norm, 3), false});
@@ -152,7 +153,7 @@ std::string run_header(const TrainOptions& options, const RunSize& size, const C
     out << std::left << std::setw(10) << name << text << '\n';
   };
   line("network", network_text(config, size.parameters));
-  line("settings", settings_text(config, options.settings.preset));
+  line("settings", settings_text(config, options.settings.preset, size));
   line("data", cat(path_label(mnist_directory(options.settings.data)), ": ", grouped(size.images),
                    " images", validation_text(config, size.validation_images)));
   line("device", device_text(context));

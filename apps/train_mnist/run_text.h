@@ -12,7 +12,7 @@
 
 namespace ebb {
 
-// What train_mnist says about a run to people.
+// Text about a run, for people.
 
 struct RunSize {
   int64_t parameters = 0;  // trainable

@@ -154,7 +154,7 @@ void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
   save(path, denoiser_grid(digits, denoise, objective.sigma));
 }
 
-// Of the sampler that needs the fewest steps; 0: its own number, which may be all timesteps.
+// The model's default sampler, or the one that needs the fewest steps.
 PipelineOptions sampling_options(const Objective& objective, SampleQuality quality) {
   if (quality == SampleQuality::kDefault) return {.batch_size = kSamples};
   const bool ddpm = objective.type == ObjectiveType::kDdpm;

@@ -12,8 +12,8 @@
 
 namespace ebb {
 
-// How samples are drawn: as `ebb sample` does by default, or with the fewest steps that show what
-// the network has learned.
+// Sampler and steps: those of `ebb sample` by default, or the fewest that show what the network has
+// learned.
 enum class SampleQuality { kDefault, kFast };
 
 struct ClassSamples {

@@ -22,7 +22,7 @@ Preset choose_preset(const std::optional<std::string>& preset,
   return objective == "flow" ? Preset::kFa25 : Preset::kFa24;
 }
 
-// Of presets that lead to the same settings a checkpoint may not know which one it was.
+// Presets that lead to the same settings are one: a checkpoint may not know which it was.
 bool is_other_preset(Preset preset, const StoredRun& stored) {
   return preset != stored.settings.preset &&
          !(preset_config(stored.config.model, preset) ==

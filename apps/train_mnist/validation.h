@@ -23,7 +23,7 @@ class Validation {
   static constexpr int64_t kImages = 256;  // by default
   static constexpr int64_t kBatch = 64;    // at most, between two looks at the signals
 
-  // Of `images` test images, spread over the set; a part of a batch is left out.
+  // images: how many of the test images, spread over the set; a part of a batch is left out.
   Validation(Context& context, const MnistDataset& test_data, const TrainConfig& config,
              int64_t images);
 
