@@ -118,7 +118,7 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
     config.lr = 2e-3;
     config.lr_decay = 0.01;
     config.epochs = 8;
-    config.ema_decay = 0.99;
+    config.ema_decay = 0.98;
     config.max_shift = 2;
     config.max_rotation = 12;
     return config;
@@ -133,8 +133,8 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
   if (preset == Preset::kQuick) {
     config.hidden = 16;
     config.epochs = 1;
-    config.max_steps = 500;
-    config.ema_decay = 0.99;
+    config.max_steps = 650;
+    config.ema_decay = 0.98;
   }
   return config;
 }
