@@ -75,6 +75,9 @@ void check_image_name(const std::string& flag, const std::string& path, const st
                                   ".webp", ".bmp", ".tif", ".tiff"};
   const bool is_other =
       found != ending && std::find(kImages.begin(), kImages.end(), found) != kImages.end();
+  EBB_CHECK(!found.empty() || is_output_stream(path) || !std::filesystem::path(path).has_filename(),
+            UsageError, flag, " ", path_label(path), ": has no ending that says what it is. Use ",
+            path_label(path + ending), ".");
   EBB_CHECK(!is_other, UsageError, flag, " ", path_label(path), ": would hold a ",
             ending == ".gif" ? "GIF" : "PNG", " file. Use a name that ends in ", ending, ".");
 }

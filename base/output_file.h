@@ -16,8 +16,8 @@ namespace ebb {
 void check_output_file(const std::string& path, Overwrite overwrite);
 
 // The images that ebb writes are PNG, its animations GIF: UsageError when the name of an output
-// ends as those of another kind of image do. `ending`: ".png" or ".gif"; the message names
-// `flag`.
+// ends as those of another kind of image do, or has no ending. `ending`: ".png" or ".gif"; the
+// message names `flag`.
 void check_image_name(const std::string& flag, const std::string& path, const std::string& ending);
 
 // Checks as above, then writes all bytes or leaves `path` as it was. A file that came into being

@@ -67,6 +67,7 @@ std::vector<fs::path> model_directories() {
 }
 
 constexpr const char* kCheckpoint = "checkpoint-";
+constexpr const char* kTrainLog = "log.jsonl";
 
 // The number of "checkpoint-00000300.safetensors"; -1 for other names.
 int64_t step_of(const std::string& name) {
@@ -83,9 +84,9 @@ bool is_directory(const std::string& path) {
   return fs::is_directory(path, error);
 }
 
-std::string model_of_run(const std::string& directory) {
+// The final model of a run, else its newest checkpoint; empty when there is neither.
+std::string find_in_run(const std::string& directory, std::error_code& error) {
   const fs::path final_model = fs::path(directory) / (std::string("model") + kEnding);
-  std::error_code error;
   if (fs::exists(final_model, error)) return final_model.string();
   std::string newest;
   int64_t newest_step = -1;
@@ -93,9 +94,15 @@ std::string model_of_run(const std::string& directory) {
     const int64_t step = step_of(it->path().filename().string());
     if (step > newest_step) std::tie(newest_step, newest) = std::pair(step, it->path().string());
   }
+  return newest;
+}
+
+std::string model_of_run(const std::string& directory) {
+  std::error_code error;
+  std::string newest = find_in_run(directory, error);
   EBB_CHECK(!error, IoError, "--model ", path_label(directory),
             ": cannot be read: ", describe_errno(error.value()));
-  EBB_CHECK(newest_step >= 0, IoError, "--model ", path_label(directory),
+  EBB_CHECK(!newest.empty(), IoError, "--model ", path_label(directory),
             ": is a directory without model.safetensors or a checkpoint of train_mnist. Name a "
             "model file or the directory of a run.");
   return newest;
@@ -158,12 +165,18 @@ std::string find_model(const std::string& name) {
                     " Give the path of a model file, or set EBB_MODELS to its directory."));
 }
 
+<<<<<<< HEAD
 std::string model_places() {
   std::string places;
   for (const fs::path& directory : model_directories()) {
     places += (places.empty() ? "" : ", ") + path_label(directory.string());
   }
   return places;
+=======
+bool is_run_directory(const std::string& path) {
+  std::error_code error;
+  return fs::exists(fs::path(path) / kTrainLog, error) && !find_in_run(path, error).empty();
+>>>>>>> train
 }
 
 std::vector<NamedModel> named_models() {

@@ -17,8 +17,14 @@ namespace ebb {
 // where it looked. Former names of pretrained models still work.
 std::string find_model(const std::string& name);
 
-// Where find_model() looks for bare names, for messages.
+<<<<<<< HEAD
+// The directories in which find_model() looks for bare names, for messages.
 std::string model_places();
+=======
+// Whether a path is the directory of a training run: one with a log.jsonl and a model.safetensors
+// or a checkpoint.
+bool is_run_directory(const std::string& path);
+>>>>>>> train
 
 // A model that its bare name finds.
 struct NamedModel {

@@ -23,8 +23,8 @@ struct NoiseLevel {
   double noise() const { return std::sqrt(one_minus_alpha_bar); }
 };
 
-// What a prediction at a level of kDdpm implies, as factors of x and the prediction: the noise eps,
-// and the clean image.
+// Factors of x and of a prediction at a level of kDdpm, whose sum is the noise eps, or the clean
+// image, that the prediction implies.
 std::array<double, 2> noise_factors(PredictionType prediction, const NoiseLevel& level);
 std::array<double, 2> data_factors(PredictionType prediction, const NoiseLevel& level);
 

@@ -28,7 +28,7 @@ enum class BetaSchedule {
   kTrained,       // listed
 };
 
-// What the network of kDdpm predicts from x_t, with signal = sqrt(ab_t), noise = sqrt(1 - ab_t).
+// The network's prediction from x_t of kDdpm, with signal = sqrt(ab_t), noise = sqrt(1 - ab_t).
 enum class PredictionType {
   kEpsilon,
   kSample,  // x0

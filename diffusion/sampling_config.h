@@ -8,7 +8,7 @@
 
 namespace ebb {
 
-// How a model's own scheduler samples it, where the model brings one.
+// The settings of a model's own scheduler, where the model brings one.
 struct SamplingConfig {
   std::optional<DdpmVariance> variance = {};
   std::optional<Thresholding> thresholding = {};

@@ -40,7 +40,7 @@ NoiseSchedule ddpm_schedule(const Objective& objective);
 // 1 <= steps <= T.
 std::vector<int64_t> strided_timesteps(int64_t timesteps, int64_t steps);
 
-// Where the timesteps of a strided list lie: diffusers' "timestep_spacing" (Lin et al. 2024, table
+// Places of the timesteps of a strided list: diffusers' "timestep_spacing" (Lin et al. 2024, table
 // 2).
 enum class TimestepSpacing {
   kLeading,   // 0, T / steps, ... (rounded down), all moved up by an offset

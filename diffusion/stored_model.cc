@@ -74,11 +74,16 @@ std::map<std::string, std::string> model_metadata(
   EBB_CHECK(sound, FormatError, label,
             ": is a training checkpoint whose config or progress cannot be read. It is damaged; "
             "use another one.");
-  return {{"format", "pt"},
-          {"ebb.format", value("ebb.format")},
-          {"ebb.model", value("ebb.model")},
-          {"ebb.objective", config["objective"].dump()},
-          {"ebb.note", cat("checkpoint of step ", progress["step"].get<int64_t>())}};
+  const auto step = progress["step"].get<int64_t>();
+  std::map<std::string, std::string> model = {{"format", "pt"},
+                                              {"ebb.format", value("ebb.format")},
+                                              {"ebb.model", value("ebb.model")},
+                                              {"ebb.objective", config["objective"].dump()},
+                                              {"ebb.training", Json{{"steps", step}}.dump()},
+                                              {"ebb.note", cat("checkpoint of step ", step)}};
+  // Older checkpoints have none.
+  if (checkpoint.contains("ebb.command")) model["ebb.command"] = checkpoint.at("ebb.command");
+  return model;
 }
 
 std::optional<std::string> parameter_of_checkpoint(std::string_view stored, bool averaged) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "image/canvas.h"
@@ -37,6 +38,8 @@ struct Frame {
   PlotStyle style;
   double left = 0, top = 0, right = 0, bottom = 0;
   Range x, y;
+  double zero = 0;        // the y at which 0 is drawn; 0: nowhere
+  bool is_one_x = false;  // all points are at one x
 
   double pixel_x(double value) const {
     return left + (value - x.low) / (x.high - x.low) * (right - left);
@@ -45,6 +48,23 @@ struct Frame {
     return bottom - std::log(value / y.low) / std::log(y.high / y.low) * (bottom - top);
   }
 };
+
+// Gives zeros the y below all others that is returned; 0 when there are none.
+double place_zeros(LossPlot& plot) {
+  constexpr double kBelow = 2.5;  // so far that its label has room
+  Range others;
+  bool any = false;
+  for (const PlotSeries& series : plot.series) {
+    for (const double y : series.y) {
+      if (is_drawable(y)) others.include(y);
+      any = any || y == 0;
+    }
+  }
+  if (!any) return 0;
+  const double zero = (others.empty() ? 1 : others.low) / kBelow;
+  for (PlotSeries& series : plot.series) std::replace(series.y.begin(), series.y.end(), 0.0, zero);
+  return zero;
+}
 
 void find_ranges(const LossPlot& plot, Frame& frame) {
   for (const PlotSeries& series : plot.series) {
@@ -57,7 +77,8 @@ void find_ranges(const LossPlot& plot, Frame& frame) {
     }
   }
   if (frame.x.empty()) return;
-  if (frame.x.low == frame.x.high) frame.x = {frame.x.low - 1, frame.x.high + 1};
+  frame.is_one_x = frame.x.low == frame.x.high;
+  if (frame.is_one_x) frame.x = {frame.x.low - 1, frame.x.high + 1};
   const double margin = std::max(1.05, std::pow(frame.y.high / frame.y.low, 0.04));
   frame.y = {frame.y.low / margin, frame.y.high * margin};
 }
@@ -171,9 +192,10 @@ void draw_mean(Canvas& canvas, const Frame& frame, const PlotSeries& series,
 }
 
 // The name and the last mean.
-std::string legend_entry(const PlotSeries& series, const std::vector<double>& mean) {
+std::string legend_entry(const PlotSeries& series, const std::vector<double>& mean, double zero) {
   const auto last = std::find_if(mean.rbegin(), mean.rend(), is_drawable);
   if (last == mean.rend()) return series.label;
+  if (*last == zero) return series.label + "  (last 0)";
   std::array<char, 32> value;
   std::snprintf(value.data(), value.size(), "%.3g", *last);
   return cat(series.label, "  (last ", value.data(), ")");
@@ -182,10 +204,60 @@ std::string legend_entry(const PlotSeries& series, const std::vector<double>& me
 // As many labels as fit.
 std::vector<Tick> x_ticks_of(const Canvas& canvas, const LossPlot& plot, const Frame& frame) {
   constexpr double kMaxLabels = 8;
+  if (frame.is_one_x) return linear_ticks((frame.x.low + frame.x.high) / 2, frame.x.low, 1);
   const double label_width = canvas.text_width(tick_label(frame.x.high));
   const double room = (frame.right - frame.left) / (1.6 * label_width);
   return linear_ticks(frame.x.low, frame.x.high,
                       static_cast<int>(std::clamp(room, 2.0, kMaxLabels)), plot.x_step);
+}
+
+std::vector<Tick> y_ticks_of(const Frame& frame) {
+  if (frame.zero == 0) return log_ticks(frame.y.low, frame.y.high);
+  std::vector<Tick> ticks{{frame.zero, "0"}};
+  for (const Tick& tick : log_ticks(frame.y.low, frame.y.high)) {
+    // Below them nothing but 0 is drawn.
+    if (tick.value > 1.5 * frame.zero) ticks.push_back(tick);
+  }
+  return ticks;
+}
+
+// The length of a curve in a box of pixels, as a count of points on it.
+int points_in(const Frame& frame, const PlotSeries& series, const PlotBox& box) {
+  const int parts = series.x.size() > 500 ? 1 : 24;  // of a line between two points
+  int inside = 0;
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    const size_t next = std::min(i + 1, series.x.size() - 1);
+    if (!is_drawable(series.y[i]) || !is_drawable(series.y[next])) continue;
+    const double x0 = frame.pixel_x(series.x[i]), y0 = frame.pixel_y(series.y[i]);
+    const double dx = frame.pixel_x(series.x[next]) - x0, dy = frame.pixel_y(series.y[next]) - y0;
+    for (int part = 0; part < parts; ++part) {
+      inside += box.holds(x0 + dx * part / parts, y0 + dy * part / parts) ? 1 : 0;
+    }
+  }
+  return inside;
+}
+
+// The place at a side of the plotting area where the legend covers least of the curves: the top
+// right corner if it is as good as any, else another corner, else between them.
+PlotBox legend_box(const PlotLegend& legend, const Frame& frame,
+                   const std::vector<PlotSeries>& curves) {
+  const double gap = frame.style.gap;
+  const double left = frame.left + gap, right = frame.right - gap - legend.width();
+  const double top = frame.top + gap, bottom = frame.bottom - gap - legend.height();
+  PlotBox best;
+  int fewest = std::numeric_limits<int>::max();
+  for (const double height : {0.0, 1.0, 0.2, 0.4, 0.6, 0.8}) {
+    const double y = top + height * (bottom - top);
+    for (const double x : {right, left}) {
+      const PlotBox box{x, y, x + legend.width(), y + legend.height()};
+      int covered = 0;
+      for (const PlotSeries& series : curves) covered += points_in(frame, series, box);
+      if (covered >= fewest) continue;
+      fewest = covered;
+      best = box;
+    }
+  }
+  return best;
 }
 
 // Draws everything but the title; the frame's ranges are known.
@@ -195,13 +267,13 @@ void draw_data(Canvas& canvas, const LossPlot& plot, Frame& frame) {
   std::vector<std::string> entries;
   for (const PlotSeries& series : plot.series) {
     means.push_back(running_mean(series.y, smoothing_window(series.y.size())));
-    entries.push_back(legend_entry(series, means.back()));
+    entries.push_back(legend_entry(series, means.back(), frame.zero));
   }
   const double left_edge = gap, bottom_edge = frame.bottom + 2 * gap + 2 * frame.style.font;
   const PlotLegend legend(entries, frame.style, frame.right - left_edge, frame.bottom - frame.top);
   frame.bottom -= legend.height_below();
 
-  const std::vector<Tick> y_ticks = log_ticks(frame.y.low, frame.y.high);
+  const std::vector<Tick> y_ticks = y_ticks_of(frame);
   canvas.set_font(frame.style.font);
   double label_width = 0;
   for (const Tick& tick : y_ticks) {
@@ -216,7 +288,8 @@ void draw_data(Canvas& canvas, const LossPlot& plot, Frame& frame) {
   for (size_t i = 0; i < plot.series.size(); ++i) {
     draw_mean(canvas, frame, plot.series[i], means[i], i);
   }
-  legend.draw(canvas, frame.right, frame.top, left_edge, bottom_edge - legend.height_below());
+  legend.draw(canvas, legend_box(legend, frame, plot.series), left_edge,
+              bottom_edge - legend.height_below());
 }
 
 // Says what light and dark mean; nothing when no curve is smoothed.
@@ -251,9 +324,11 @@ void draw_heading(Canvas& canvas, const LossPlot& plot, const Frame& frame, int 
 
 }  // namespace
 
-Image draw_loss_plot(const LossPlot& plot, int width, int height) {
+Image draw_loss_plot(const LossPlot& given, int width, int height) {
   Canvas canvas(width, height);
   Frame frame;
+  LossPlot plot = given;
+  if (plot.shows_zero) frame.zero = place_zeros(plot);
   frame.style = plot_style(width, height);
   const PlotStyle& style = frame.style;
   const int lines = heading_lines(canvas, plot, style, width - 8 * style.gap);

@@ -124,21 +124,20 @@ void PlotLegend::draw_entry(Canvas& canvas, size_t index, double left, double y)
   canvas.draw_text(entries_[index], left + style_.gap + swatch_, y, Anchor::kLeft);
 }
 
-void PlotLegend::draw(Canvas& canvas, double right, double top, double left, double bottom) const {
+void PlotLegend::draw(Canvas& canvas, const PlotBox& box, double left, double bottom) const {
   canvas.set_font(style_.font);
   const double gap = style_.gap;
   if (inside_) {
-    const double box_left = right - width_ - gap, box_top = top + gap;
     cairo_t* cr = canvas.context();
-    cairo_rectangle(cr, sharp(box_left), sharp(box_top), std::floor(width_), std::floor(height_));
+    cairo_rectangle(cr, sharp(box.left), sharp(box.top), std::floor(width_), std::floor(height_));
     canvas.set_color({1, 1, 1}, 0.9);
     cairo_fill_preserve(cr);
     canvas.set_color(kLine);
     cairo_set_line_width(cr, 1);
     cairo_stroke(cr);
     for (size_t i = 0; i < entries_.size(); ++i) {
-      const double y = box_top + gap / 2 + line_height_ * (static_cast<double>(i) + 0.5);
-      draw_entry(canvas, i, box_left + gap, y);
+      const double y = box.top + gap / 2 + line_height_ * (static_cast<double>(i) + 0.5);
+      draw_entry(canvas, i, box.left + gap, y);
     }
     return;
   }

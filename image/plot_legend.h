@@ -26,8 +26,15 @@ inline constexpr double kRawAlpha = 0.28;  // of single values, behind their mea
 // canvas's font.
 std::string elided(const Canvas& canvas, const std::string& text, double width);
 
-// Names of the curves: in the top right corner of the plotting area when they leave most of it
-// free, else in rows below it.
+struct PlotBox {
+  double left = 0, top = 0, right = 0, bottom = 0;
+  bool holds(double x, double y) const {
+    return x >= left && x <= right && y >= top && y <= bottom;
+  }
+};
+
+// Names of the curves: in a corner of the plotting area when they leave most of it free, else in
+// rows below it.
 class PlotLegend {
  public:
   // entries: one per curve, in order. The plotting area is at most area_width x area_height.
@@ -36,8 +43,10 @@ class PlotLegend {
 
   // Pixels that it takes below the plotting area; 0 for a legend inside.
   double height_below() const { return inside_ ? 0 : height_; }
-  // (right, top): the corner of the plotting area, (left, bottom): where the rows below begin.
-  void draw(Canvas& canvas, double right, double top, double left, double bottom) const;
+  double width() const { return width_; }
+  double height() const { return height_; }
+  // box: where a legend inside stands; (left, bottom): where the rows below begin.
+  void draw(Canvas& canvas, const PlotBox& box, double left, double bottom) const;
 
  private:
   void draw_entry(Canvas& canvas, size_t index, double left, double y) const;

@@ -55,7 +55,9 @@ Json error_object(ExitCode code, const std::string& text) {
 
 int report(ExitCode code, const std::string& text, bool as_json) {
   std::cout.flush();
-  std::cerr << "error: " << safe_message(text) << std::endl;
+  // A stop that was asked for is no error.
+  const bool is_stop = code == ExitCode::kInterrupt || code == ExitCode::kTerminate;
+  std::cerr << (is_stop ? "" : "error: ") << safe_message(text) << std::endl;
   if (as_json) {
     const Json error = error_object(code, text);
     std::cout << Json{{"error", error}}.dump(2, ' ', true, Json::error_handler_t::replace)

@@ -1,5 +1,6 @@
 #include "apps/cli/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -86,7 +87,11 @@ Terminal make_terminal(bool interactive, const char* no_color, const char* term)
 }
 
 Terminal stderr_terminal() {
-  return make_terminal(::isatty(STDERR_FILENO) == 1, std::getenv("NO_COLOR"), std::getenv("TERM"));
+  Terminal terminal =
+      make_terminal(::isatty(STDERR_FILENO) == 1, std::getenv("NO_COLOR"), std::getenv("TERM"));
+  winsize window{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0) terminal.columns = window.ws_col;
+  return terminal;
 }
 
 ProgressMode ProgressFlag::mode() const {
@@ -153,7 +158,7 @@ void Progress::milestone(int64_t done, const Facts& facts) {
   done_ = done;
   switch (mode_) {
     case ProgressMode::kBar:
-      redraw(facts);
+      redraw(facts, /*is_last=*/true);
       return pause();
     case ProgressMode::kJson:
       return print_json(facts);
@@ -191,7 +196,7 @@ std::string Progress::line_text(const Facts& facts, bool redrawn) const {
                                             : cat(unit_.name, " ", done_, "/", total_);
   if (facts) {
     for (const ProgressFact& fact : facts()) {
-      if (redrawn || fact.in_lines) text += " | " + fact.text;
+      if (!fact.text.empty() && (redrawn || fact.in_lines)) text += " | " + fact.text;
     }
   } else if (unit_.name != kPercent && done > 0 && seconds > 0) {
     text += " | " + format_rate(static_cast<double>(done) / seconds);
@@ -208,10 +213,15 @@ std::string Progress::bar_text() const {
   return text;
 }
 
-void Progress::redraw(const Facts& facts) {
+void Progress::redraw(const Facts& facts, bool is_last) {
   shown_ = done_;
   if (!unit_.has_bar && !facts) return;  // the last text stands
-  std::string text = unit_.has_bar ? bar_text() : line_text(facts, /*redrawn=*/true);
+  std::string text = unit_.has_bar ? bar_text() : line_text(facts, /*redrawn=*/!is_last);
+  // A line that wraps cannot be redrawn.
+  if (const size_t most = terminal_.columns; !is_last && !unit_.has_bar && most > 1) {
+    if (text.size() >= most) text = line_text(facts, /*redrawn=*/false);
+    if (text.size() >= most) text.resize(most - 1);
+  }
   size_t length = text.size();
   if (unit_.has_bar) {
     const std::string filling = bar(done_, total_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
@@ -25,6 +26,7 @@ std::string format_rate(double items_per_second);
 struct Terminal {
   bool interactive = false;  // a progress line may be redrawn
   bool color = false;
+  size_t columns = 0;  // of a line; 0: not known
 };
 
 // From the values of the environment variables NO_COLOR and TERM, null where not set. No color
@@ -54,7 +56,7 @@ Flag add_progress_flag(Command command, ProgressFlag& flag);
 struct ProgressFact {
   std::string key;       // in JSON
   Json value;            // likewise
-  std::string text;      // for people
+  std::string text;      // for people; may be empty
   bool in_lines = true;  // false: shown where the line is redrawn only
 };
 
@@ -95,7 +97,8 @@ class Progress {
   void finish(const Facts& facts = nullptr);
 
  private:
-  void redraw(const Facts& facts);
+  // is_last: a line that stays, of any length.
+  void redraw(const Facts& facts, bool is_last = false);
   void print_line(const Facts& facts);
   void print_json(const Facts& facts);
   std::string line_text(const Facts& facts, bool redrawn) const;

@@ -80,7 +80,7 @@ inline constexpr std::array kCommands = {
     CommandInfo{"eval",
                 "Evaluate a model: denoising error, quality of samples, or classifier accuracy",
                 add_eval, false, kEvaluate},
-    CommandInfo{"plot", "Plot the loss curves stored in model files", add_plot, true, kEvaluate},
+    CommandInfo{"plot", "Plot the loss curves of training runs and model files", add_plot, true, kEvaluate},
     CommandInfo{"compare",
                 "Compare a model layer by layer with the outputs of another implementation",
                 add_compare, false, kEvaluate},

@@ -80,8 +80,9 @@ void run(const Flags& flags, const Invocation& invocation) {
     print_json(invocation.out, flags, layers, first_diverging);
   } else {
     print_table(invocation.out, layers, flags.tolerance);
-    invocation.out << (first_diverging.empty() ? cat("all ", layers.size(),
-                                                     " layers agree within NMSE ", flags.tolerance)
+    const std::string all =
+        layers.size() == 1 ? "the only layer agrees" : cat("all ", layers.size(), " layers agree");
+    invocation.out << (first_diverging.empty() ? cat(all, " within NMSE ", flags.tolerance)
                                                : cat("first diverging layer: ", first_diverging))
                    << '\n';
   }

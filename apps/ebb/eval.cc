@@ -174,7 +174,10 @@ void evaluate(Context& context, const Flags& flags, const Model& model,
 void run(const Flags& flags, const Invocation& invocation) {
   const Overwrite overwrite = flags.force ? Overwrite::kReplace : Overwrite::kRefuse;
   Progress progress(invocation.progress.value_or(flags.progress.mode()));
-  if (!flags.plot.empty()) check_output_file(flags.plot, overwrite);
+  if (!flags.plot.empty()) {
+    check_image_name("--plot", flags.plot, ".png");
+    check_output_file(flags.plot, overwrite);
+  }
   const auto context = make_context(flags.device);
   const Model model = Model::load(*context, flags.model);
   for (const std::string& warning : model.warnings)

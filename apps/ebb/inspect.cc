@@ -139,6 +139,9 @@ InspectReport inspect_file(const std::string& given, const Options& options, std
   if (is_input_stream(given)) return inspect_image(given, FileKind::kUnknown);
   const std::string path = resolve(given);
   std::error_code error;
+  if (std::filesystem::is_directory(path, error) && is_run_directory(path)) {
+    return inspect_safetensors(find_model(path + "/"), options.limits);
+  }
   if (std::filesystem::is_directory(path, error)) {
     return inspect_directory(path, options.variant, options.limits);
   }

@@ -11,6 +11,13 @@ std::string text_of(const SampleFlags& flags, const std::vector<int64_t>& turns)
   return flags.label.empty() || flags.label == "all" ? "all classes" : "classes " + flags.label;
 }
 
+// Rows of ten where they are full, whether the model knows ten classes or none.
+int64_t columns_of(int64_t images, int64_t classes) {
+  constexpr int64_t kRow = 10;
+  if (classes > 1) return classes;
+  return images % kRow == 0 ? kRow : square_columns(images);
+}
+
 void run(const SampleFlags& flags, const Invocation& invocation) {
   SampleJob job(flags, invocation);
   const std::vector<int64_t> turns = job.class_turns("all");
@@ -18,7 +25,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
   const int64_t images = flags.count > 0 ? flags.count : several;
   std::vector<int64_t> labels = job.classes(images, "all");
   const std::string all_text = text_of(flags, turns);
-  const OutputFiles files = job.files(images, several > 1 ? several : square_columns(images));
+  const OutputFiles files = job.files(images, columns_of(images, several));
   check_grid(files, images, job.image());
   GenerateRequest request = job.request(images);
   if (const std::optional<int64_t> only = job.only_image()) {

@@ -58,6 +58,7 @@ Json progress_to_json(const TrainProgress& progress, int64_t updates) {
             {"loss_count", progress.loss_count},
             {"epoch_losses", progress.epoch_losses}};
   if (!progress.test_accuracies.empty()) json["test_accuracies"] = progress.test_accuracies;
+  if (!progress.validation_losses.empty()) json["validation_losses"] = progress.validation_losses;
   return json;
 }
 
@@ -77,7 +78,8 @@ TrainProgress parse_progress(const SafetensorsFile& file, int64_t* updates) {
             .loss_sum = json.at("loss_sum").get<double>(),
             .loss_count = json.at("loss_count").get<int64_t>(),
             .epoch_losses = parse_losses(json.at("epoch_losses")),
-            .test_accuracies = parse_losses(json.value("test_accuracies", Json::array()))};
+            .test_accuracies = parse_losses(json.value("test_accuracies", Json::array())),
+            .validation_losses = parse_losses(json.value("validation_losses", Json::array()))};
   } catch (const Json::exception& error) {
     throw FormatError(
         cat(file.label(), ": metadata key \"ebb.progress\" is damaged: ", error.what()));
@@ -112,7 +114,8 @@ void load_tensor(const SafetensorsFile& file, const SavedTensor& saved) {
 }  // namespace
 
 void save_checkpoint(const std::string& path, const Trainer& trainer, const TrainProgress& progress,
-                     const TrainConfig& config, const std::string& dataset_fingerprint) {
+                     const TrainConfig& config, const RunSettings& settings,
+                     const std::string& dataset_fingerprint) {
   const std::vector<SavedTensor> state = state_of(trainer.params());
   std::vector<std::vector<float>> storage;
   std::vector<TensorToSave> tensors;
@@ -128,6 +131,8 @@ void save_checkpoint(const std::string& path, const Trainer& trainer, const Trai
                     {"ebb.format", kFormat},
                     {"ebb.model", trainer.network().config},
                     {"ebb.config", to_json(config)},
+                    {"ebb.command", command_line(config, settings.preset)},
+                    {"ebb.run", to_json(settings, config)},
                     {"ebb.dataset", dataset_fingerprint},
                     {"ebb.progress", progress_to_json(progress, trainer.updates()).dump_sorted()}});
 }
@@ -150,7 +155,7 @@ TrainProgress load_checkpoint(const std::string& path, Trainer& trainer, const T
         describe_difference(to_json(config), metadata_value(file, "ebb.config"));
     EBB_CHECK(difference.empty(), FormatError, file.label(),
               ": belongs to another run: ", difference,
-              ". Repeat its flags, or give --force-resume to continue anyway");
+              ". Leave that flag out, or give --force-resume to continue anyway");
     const std::string data = metadata_value(file, "ebb.dataset");
     EBB_CHECK(data == dataset_fingerprint, FormatError, file.label(),
               ": was trained on another data set (", data, ", --data has ", dataset_fingerprint,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/train_mnist/run_settings.h"
 #include "apps/train_mnist/train_config.h"
 #include "nn/autograd/trainer.h"
 
@@ -14,16 +15,18 @@ struct TrainProgress {
   int64_t step = 0;     // steps done; the data position and all random counters follow from it
   double loss_sum = 0;  // over the updates of the current epoch
   int64_t loss_count = 0;
-  std::vector<double> epoch_losses;     // mean loss of each finished epoch, NaN without an update
-  std::vector<double> test_accuracies;  // of the classifier, after each finished epoch
+  std::vector<double> epoch_losses;       // mean loss of each finished epoch, NaN without an update
+  std::vector<double> test_accuracies;    // of the classifier, after each finished epoch
+  std::vector<double> validation_losses;  // of the other models, NaN where it was not measured
 };
 
 // One safetensors file with everything a run needs to go on bit for bit: weights and running
 // statistics under their PyTorch names and layouts, "ema.", "adam_m." and "adam_v." copies, and in
-// the metadata the config, the data set's fingerprint, the progress and a digest.
+// the metadata the config, how the run is carried out, the data set's fingerprint, the progress and
+// a digest.
 void save_checkpoint(const std::string& path, const autograd::Trainer& trainer,
                      const TrainProgress& progress, const TrainConfig& config,
-                     const std::string& dataset_fingerprint);
+                     const RunSettings& settings, const std::string& dataset_fingerprint);
 
 // FormatError or IoError when the file is not a complete, undamaged checkpoint.
 void check_checkpoint(const std::string& path);

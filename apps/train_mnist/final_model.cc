@@ -26,16 +26,20 @@ Json loss_curve(const std::vector<LogEntry>& log) {
 }  // namespace
 
 void write_final_model(const std::string& path, const autograd::Trainer& trainer,
-                       const TrainConfig& config, const TrainProgress& progress,
-                       const std::vector<LogEntry>& log) {
+                       const TrainConfig& config, Preset preset, const TrainProgress& progress,
+                       int64_t steps_per_epoch, const std::vector<LogEntry>& log) {
   const autograd::ParamStore& params = trainer.params();
   Json training{{"steps", progress.step},
                 {"epoch_losses", progress.epoch_losses},
                 {"loss_curve", loss_curve(log)},
                 {"weights", params.has_ema() ? "moving average" : "last step"}};
   if (!progress.test_accuracies.empty()) training["test_accuracies"] = progress.test_accuracies;
+  if (!progress.validation_losses.empty()) {
+    training["validation_losses"] = progress.validation_losses;
+    training["steps_per_epoch"] = steps_per_epoch;
+  }
   save_model(path, trainer.network(), config.objective, params.final_weights(),
-             {{"ebb.command", command_line(config)},
+             {{"ebb.command", command_line(config, preset)},
               {"ebb.seed", std::to_string(config.seed)},
               {"ebb.training", training.dump_sorted()}},
              DType::kF32);

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "apps/train_mnist/checkpoint.h"
-#include "apps/train_mnist/train_log.h"
+#include "diffusion/train_log.h"
 
 namespace ebb {
 
@@ -12,7 +12,7 @@ namespace ebb {
 // command, the mean loss of each epoch and a thinned loss curve in the metadata. Nothing in it
 // depends on how the run was carried out, so resumed and uninterrupted runs write equal files.
 void write_final_model(const std::string& path, const autograd::Trainer& trainer,
-                       const TrainConfig& config, const TrainProgress& progress,
-                       const std::vector<LogEntry>& log);
+                       const TrainConfig& config, Preset preset, const TrainProgress& progress,
+                       int64_t steps_per_epoch, const std::vector<LogEntry>& log);
 
 }  // namespace ebb

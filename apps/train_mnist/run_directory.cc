@@ -94,15 +94,18 @@ std::string RunDirectory::file(const std::string& name) const {
   return (fs::path(path_) / name).string();
 }
 
-std::vector<CheckpointFile> RunDirectory::checkpoints() const {
+std::vector<CheckpointFile> RunDirectory::checkpoints() const { return checkpoints_in(path_); }
+
+std::vector<CheckpointFile> checkpoints_in(const std::string& directory) {
   std::vector<CheckpointFile> found;
   std::error_code error;
-  for (fs::directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {
+  if (!fs::is_directory(directory, error)) return found;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     if (const auto step = step_of(it->path().filename().string())) {
       found.push_back({it->path().string(), *step});
     }
   }
-  EBB_CHECK(!error, IoError, path_label(path_),
+  EBB_CHECK(!error, IoError, path_label(directory),
             ": cannot be read: ", describe_errno(error.value()));
   std::sort(found.begin(), found.end(),
             [](const CheckpointFile& a, const CheckpointFile& b) { return a.step > b.step; });
@@ -134,7 +137,10 @@ std::string RunDirectory::first_output() const {
   std::error_code error;
   for (fs::directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name.starts_with("samples-epoch-") && name.ends_with(".png")) return it->path().string();
+    if ((name.starts_with("samples-epoch-") || name.starts_with("samples-step-")) &&
+        name.ends_with(".png")) {
+      return it->path().string();
+    }
   }
   return "";
 }

@@ -14,6 +14,10 @@ struct CheckpointFile {
   int64_t step = 0;
 };
 
+// The checkpoints in a directory, the newest first; none where there is no directory. IoError when
+// it cannot be read.
+std::vector<CheckpointFile> checkpoints_in(const std::string& directory);
+
 // The directory of one training run: log.jsonl, checkpoint-<step>.safetensors, images and the final
 // model.safetensors. Held by one trainer at a time. Files of others may lie in it and stay as they
 // are.
@@ -24,7 +28,7 @@ class RunDirectory {
   explicit RunDirectory(const std::string& path);
 
   std::string file(const std::string& name) const;
-  std::vector<CheckpointFile> checkpoints() const;  // newest first; IoError
+  std::vector<CheckpointFile> checkpoints() const;  // as checkpoints_in()
   std::string checkpoint_path(int64_t step) const;
   // Removes the checkpoints older than the newest `keep` for which `is_ours` (a path) is true.
   void remove_old_checkpoints(int64_t keep,

@@ -19,6 +19,7 @@ constexpr int kTestDigits = 8;
 constexpr int kSweepDigits = 3;
 constexpr int kScale = 2;
 constexpr double kGuidanceScale = 5;
+constexpr int64_t kFastSteps = 20;
 constexpr double kSweep[] = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
 
 using Pixels = std::vector<float>;  // [N, 28, 28]
@@ -153,37 +154,61 @@ void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
   save(path, denoiser_grid(digits, denoise, objective.sigma));
 }
 
+// The model's default sampler, or the one that needs the fewest steps.
+PipelineOptions sampling_options(const Objective& objective, SampleQuality quality) {
+  if (quality == SampleQuality::kDefault) return {.batch_size = kSamples};
+  const bool ddpm = objective.type == ObjectiveType::kDdpm;
+  return {.sampler = to_string(ddpm ? SamplerKind::kDpmpp : SamplerKind::kEuler),
+          .steps = ddpm ? std::min(kFastSteps, objective.timesteps) : kFastSteps,
+          .batch_size = kSamples};
+}
+
 void write_drawn_grid(Context& context, const autograd::Trainer& trainer, const TrainConfig& config,
-                      const std::string& path, const std::function<bool()>& stopped) {
+                      const std::string& path, SampleQuality quality,
+                      const std::function<bool()>& stopped) {
+  const std::optional<ClassSamples> samples =
+      draw_class_samples(context, trainer, config, quality, [&] { return !stopped(); });
+  if (!samples) throw Stopped();
+  const Shape image = trainer.network().sample().shape;
+  save(path, make_grid(to_images(samples->values, image, config.objective.data_range), kColumns));
+}
+
+}  // namespace
+
+std::optional<ClassSamples> draw_class_samples(Context& context, const autograd::Trainer& trainer,
+                                               const TrainConfig& config, SampleQuality quality,
+                                               const std::function<bool()>& go_on) {
   const bool classes = config.model == TrainModel::kClass;
-  std::vector<int64_t> labels;
+  ClassSamples samples;
   for (int64_t i = 0; i < kSamples; ++i) {
-    labels.push_back(classes ? i % config.classes : kNoClass);
+    samples.labels.push_back(classes ? i % config.classes : kNoClass);
   }
   const Pipeline pipeline(context,
                           {.network = trainer.network(),
                            .objective = config.objective,
                            .params = trainer.params().final_weights()},
-                          {.batch_size = kSamples});
-  const std::vector<Image> images =
-      pipeline.generate({.labels = labels, .guidance_scale = kGuidanceScale},
-                        [&](const GenerateStep&) { return !stopped(); });
-  if (images.size() < labels.size()) throw Stopped();
-  save(path, make_grid(images, kColumns));
+                          sampling_options(config.objective, quality));
+  samples.values =
+      pipeline.generate_values({.labels = samples.labels, .guidance_scale = kGuidanceScale},
+                               [&](const GenerateStep&) { return go_on(); });
+  const size_t all = samples.labels.size() * MnistDataset::kPixels;
+  if (samples.values.size() < all) return std::nullopt;
+  return samples;
 }
 
-}  // namespace
-
-void write_sample_grid(Context& context, const autograd::Trainer& trainer,
+bool write_sample_grid(Context& context, const autograd::Trainer& trainer,
                        const TrainOptions& options, const MnistDataset& test_data,
-                       const std::string& path, const std::function<bool()>& stopped) {
+                       const std::string& path, SampleQuality quality,
+                       const std::function<bool()>& stopped) {
   try {
     if (options.config.model == TrainModel::kDenoiser) {
       write_denoiser_grids(context, trainer, options, test_data, path, stopped);
     } else {
-      write_drawn_grid(context, trainer, options.config, path, stopped);
+      write_drawn_grid(context, trainer, options.config, path, quality, stopped);
     }
+    return true;
   } catch (const Stopped&) {
+    return false;
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <csignal>
@@ -17,6 +19,7 @@ volatile std::sig_atomic_t save_signal = 0;
 std::atomic<int64_t> steps_done = 0, step_saved = -1;
 volatile std::sig_atomic_t on_terminal = 0;
 static_assert(std::atomic<int64_t>::is_always_lock_free);
+std::array<char, 4096> resume_text = {};  // ends with 0
 
 ExitCode code_of(int signal) {
   return signal == SIGINT ? ExitCode::kInterrupt : ExitCode::kTerminate;
@@ -39,7 +42,7 @@ class HandlerLine {
   void print() const { [[maybe_unused]] const ssize_t put = ::write(2, text_, length_); }
 
  private:
-  char text_[256];
+  char text_[4600];
   size_t length_ = 0;
 };
 
@@ -48,15 +51,14 @@ void end_at_once(int signal) {
   const int64_t done = steps_done, saved = step_saved;
   HandlerLine line;
   if (on_terminal) line << "\n";  // below the progress line
-  line << "error: stopped at once by a second signal after step " << done;
+  line << "stopped at once by a second signal after step " << done;
   if (saved < 0) {
     line << ". Nothing was saved.\n";
   } else if (saved < done) {
     line << ": the steps after " << saved
-         << " are lost. Continue from its checkpoint with --resume "
-         << "auto.\n";
+         << " are lost. Continue from its checkpoint with: " << resume_text.data() << "\n";
   } else {
-    line << ", which is saved. Continue with --resume auto.\n";
+    line << ", which is saved. Continue with: " << resume_text.data() << "\n";
   }
   line.print();
   _exit(static_cast<int>(code_of(signal)));
@@ -100,6 +102,11 @@ bool take_save_request() {
 void note_progress(int64_t step, int64_t saved) {
   steps_done = step;
   step_saved = saved;
+}
+
+void note_resume_command(const std::string& command) {
+  const size_t length = std::min(command.size(), resume_text.size() - 1);
+  std::copy_n(command.begin(), length, resume_text.begin());
 }
 
 ExitCode stop_exit_code() { return code_of(stop_signal); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/error.h"
 
@@ -19,6 +20,9 @@ bool take_save_request();  // true once per SIGUSR1
 // Progress for the message of a second signal: `step` steps are done; the newest checkpoint is of
 // step `saved`, -1: none.
 void note_progress(int64_t step, int64_t saved);
+
+// The command that goes on with the run, for the same message.
+void note_resume_command(const std::string& command);
 
 // kInterrupt or kTerminate, by the signal that requested the stop.
 ExitCode stop_exit_code();

@@ -1,9 +1,13 @@
 #include "apps/train_mnist/train_config.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
+#include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
 namespace ebb {
 namespace {
@@ -37,12 +41,44 @@ Json to_json_object(const TrainConfig& config) {
   return json;
 }
 
-// The preset whose defaults a config started from, as far as the config shows.
+// A number of a stored config, within the range of its flag.
+template <typename T>
+T number(const Json& json, const char* key, T low, T high) {
+  const T value = json.at(key).get<T>();
+  EBB_CHECK(value >= low && value <= high, FormatError, key, " is ", value, ", expected ", low,
+            "..", high);
+  return value;
+}
+
+template <typename T>
+T number(const Json& json, const char* key, T low, T high, T absent) {
+  return json.contains(key) ? number(json, key, low, high) : absent;
+}
+
+}  // namespace
+
+const char* to_string(Preset preset) { return kPresetNames[static_cast<size_t>(preset)]; }
+
+Preset parse_preset(const std::string& name) {
+  const auto* const found = std::find(kPresetNames.begin(), kPresetNames.end(), name);
+  EBB_CHECK(found != kPresetNames.end(), UsageError, "--preset ", terminal_safe(name),
+            ": must be one of fa24, sp25, fa25, quick");
+  return static_cast<Preset>(found - kPresetNames.begin());
+}
+
 Preset preset_of(const TrainConfig& config) {
   return config.objective.type == ObjectiveType::kFlow ? Preset::kFa25 : Preset::kFa24;
 }
 
-}  // namespace
+TrainModel parse_model(const std::string& name) {
+  for (const TrainModel model :
+       {TrainModel::kDenoiser, TrainModel::kTime, TrainModel::kClass, TrainModel::kClassifier}) {
+    if (name == to_string(model)) return model;
+  }
+  EBB_CHECK(name == kFormerClassifier, UsageError, "--model ", terminal_safe(name),
+            ": must be one of denoiser, time, class, classifier");
+  return TrainModel::kClassifier;
+}
 
 const char* to_string(TrainModel model) {
   switch (model) {
@@ -68,6 +104,12 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
     config.lr = 1e-4;
     config.lr_decay = 1;
     config.epochs = 5;
+    if (preset == Preset::kQuick) {
+      config.hidden = 32;
+      config.batch_size = 64;
+      config.lr = 1e-3;
+      config.max_steps = 300;
+    }
     return config;
   }
   if (model == TrainModel::kClassifier) {
@@ -76,7 +118,7 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
     config.lr = 2e-3;
     config.lr_decay = 0.01;
     config.epochs = 8;
-    config.ema_decay = 0.99;
+    config.ema_decay = 0.98;
     config.max_shift = 2;
     config.max_rotation = 12;
     return config;
@@ -88,10 +130,17 @@ TrainConfig preset_config(TrainModel model, Preset preset) {
     config.lr = 1e-2;
     config.epochs = 10;
   }
+  if (preset == Preset::kQuick) {
+    config.hidden = 16;
+    config.epochs = 1;
+    config.max_steps = 650;
+    config.ema_decay = 0.98;
+  }
   return config;
 }
 
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs) {
+  if (preset == Preset::kQuick) return {epochs};
   std::vector<int64_t> sampled{1, 5};
   if (preset == Preset::kSp25) sampled = {5};
   sampled.push_back(epochs);
@@ -126,6 +175,36 @@ Network make_network(const TrainConfig& config) {
 
 std::string to_json(const TrainConfig& config) { return to_json_object(config).dump(); }
 
+TrainConfig parse_config(const std::string& text) {
+  constexpr double kHuge = std::numeric_limits<double>::max();
+  const Json json = Json::parse(text);
+  TrainConfig config;
+  config.model = parse_model(json.at("model").get<std::string>());
+  const Json& objective = json.at("objective");
+  EBB_CHECK(std::none_of(objective.begin(), objective.end(),
+                         [](const Json& value) { return value.is_structured(); }),
+            FormatError, "the objective nests");
+  config.objective = parse_objective(objective.dump(), "objective");
+  const bool adds = json.at("time_fusion").get<std::string>() == "add";
+  config.time_fusion = adds ? TimeFusion::kAdd : TimeFusion::kMultiply;
+  config.hidden = number<int64_t>(json, "hidden", 1, 1024);
+  config.classes = number<int64_t>(json, "classes", 2, 256, kDigits);
+  config.batch_size = number<int64_t>(json, "batch_size", 1, 60'000);
+  config.lr = number<double>(json, "lr", 0, 10);
+  config.lr_decay = number<double>(json, "lr_decay", 1e-6, 1);
+  config.lr_warmup_steps = number<int64_t>(json, "lr_warmup_steps", 0, 1'000'000);
+  config.epochs = number<int64_t>(json, "epochs", 1, 100'000);
+  config.class_dropout = number<double>(json, "class_dropout", 0, 1);
+  config.ema_decay = number<double>(json, "ema_decay", 0, 1);
+  config.clip_norm = number<double>(json, "clip_norm", 0, kHuge);
+  config.overfit_batch = json.at("overfit_batch").get<bool>();
+  config.seed = json.at("seed").get<uint64_t>();
+  config.precision = parse_precision(json.value("precision", std::string("f32")));
+  config.max_shift = number<double>(json, "max_shift", 0, 14, 0);
+  config.max_rotation = number<double>(json, "max_rotation", 0, 90, 0);
+  return config;
+}
+
 std::string describe_difference(const std::string& json, const std::string& stored_json) {
   const Json mine = Json::parse(json);
   const Json stored = Json::parse(stored_json, nullptr, /*allow_exceptions=*/false);
@@ -144,12 +223,14 @@ std::string describe_difference(const std::string& json, const std::string& stor
   return "";
 }
 
-std::string command_line(const TrainConfig& config) {
-  const Preset preset = preset_of(config);
+std::string command_line(const TrainConfig& config, Preset preset) {
   const TrainConfig defaults = preset_config(config.model, preset);
   std::ostringstream out;
   out << "train_mnist --model " << to_string(config.model);
-  if (preset != Preset::kFa24) out << " --preset fa25";
+  if (preset != Preset::kFa24) out << " --preset " << to_string(preset);
+  if (config.objective.type != defaults.objective.type && takes_time(config.objective)) {
+    out << " --objective " << to_string(config.objective.type);
+  }
   if (config.objective.type == ObjectiveType::kPureNoise) out << " --input noise";
   const auto flag = [&](const char* name, const auto& value, const auto& usual) {
     if (value != usual) out << ' ' << name << ' ' << Json(value).dump();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,8 +14,11 @@ namespace ebb {
 
 enum class TrainModel { kDenoiser, kTime, kClass, kClassifier };
 
-// The term of the course whose settings apply.
-enum class Preset { kFa24, kSp25, kFa25 };
+// The settings to start from: those of a term of the course, or the ones that show digits soonest.
+enum class Preset { kFa24, kSp25, kFa25, kQuick };
+inline constexpr std::array kPresetNames = {"fa24", "sp25", "fa25", "quick"};  // in order
+const char* to_string(Preset preset);
+Preset parse_preset(const std::string& name);  // UsageError
 
 // Everything that determines a run's results. Two runs with equal configs on equal data are equal
 // bit for bit, whatever their threads, interruptions and output directories.
@@ -42,9 +46,13 @@ struct TrainConfig {
   friend bool operator==(const TrainConfig&, const TrainConfig&) = default;
 };
 
-// The assignment's settings: fa24 trains DDPM, sp25 and fa25 flow matching. The classifier is not
-// part of the assignment; its settings are ebb's own.
+// The assignment's settings: fa24 trains DDPM, sp25 and fa25 flow matching. kQuick trains a small
+// network, by flow matching, for the few hundred steps after which its samples are digits, within a
+// minute on two cores. The classifier is not part of the assignment; its settings are ebb's own.
 TrainConfig preset_config(TrainModel model, Preset preset);
+
+// The preset that a config started from, as far as it shows.
+Preset preset_of(const TrainConfig& config);
 
 // Epochs after which the assignment requires samples.
 std::vector<int64_t> sample_epochs(Preset preset, int64_t epochs);
@@ -56,12 +64,17 @@ Network make_network(const TrainConfig& config);
 
 // JSON of everything that decides what a step computes (all but max_steps), for checkpoints.
 std::string to_json(const TrainConfig& config);
+// Reads it back; keys that older runs lack have the value that was the only one then. JsonError or
+// FormatError when it is damaged.
+TrainConfig parse_config(const std::string& json);
 // Differences between two stored configs: "lr is 0.001, the run had 0.0001"; empty if they agree.
 std::string describe_difference(const std::string& json, const std::string& stored_json);
 
-// The train_mnist call that makes this run: without paths or machine settings.
-std::string command_line(const TrainConfig& config);
+// The train_mnist call that makes this run, which started from `preset`: without paths or machine
+// settings.
+std::string command_line(const TrainConfig& config, Preset preset);
 
 const char* to_string(TrainModel model);
+TrainModel parse_model(const std::string& name);  // or a former name; UsageError
 
 }  // namespace ebb

@@ -15,10 +15,13 @@ int main(int argc, char** argv) {
   ebb::add_document_flags(program);
   program.example("train_mnist --model class -o runs/class",
                   "the network of the assignment, on data/mnist");
-  program.example("train_mnist --model class -o runs/class --resume auto", "goes on after Ctrl-C");
+  program.example("train_mnist --model class --preset quick -o runs/quick",
+                  "a small one whose samples are digits within a minute");
+  program.example("train_mnist --resume auto -o runs/class", "goes on after Ctrl-C");
   ebb::TrainFlags flags(program);
   program.callback([&] {
-    const ebb::TrainOptions options = flags.finish();
+    ebb::TrainOptions options = flags.finish();
+    options.program = argv[0];
     const auto context = ebb::make_context(options.device);
     if (options.profile) context->enable_profiler();
     ebb::install_signal_handlers();

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "apps/cli/provenance.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "weights/idx.h"
@@ -13,24 +14,19 @@ namespace {
 
 constexpr double kHuge = std::numeric_limits<double>::max();
 
-Preset parse_preset(const std::string& name) {
-  if (name == "fa24") return Preset::kFa24;
-  if (name == "sp25") return Preset::kSp25;
-  return Preset::kFa25;
-}
-
-TrainModel parse_model(const std::string& name) {
-  if (name == "denoiser") return TrainModel::kDenoiser;
-  if (name == "time") return TrainModel::kTime;
-  if (name == "classifier" || name == "judge") return TrainModel::kClassifier;
-  return TrainModel::kClass;
-}
-
 // Flow matching came with spring 2025: --objective flow alone selects the newest preset.
 Preset choose_preset(const std::optional<std::string>& preset,
-                     const std::optional<std::string>& objective) {
+                     const std::optional<std::string>& objective, const StoredRun* stored) {
   if (preset) return parse_preset(*preset);
+  if (stored != nullptr) return stored->settings.preset;
   return objective == "flow" ? Preset::kFa25 : Preset::kFa24;
+}
+
+// Presets that lead to the same settings are one: a checkpoint may not know which it was.
+bool is_other_preset(Preset preset, const StoredRun& stored) {
+  return preset != stored.settings.preset &&
+         !(preset_config(stored.config.model, preset) ==
+           preset_config(stored.config.model, stored.settings.preset));
 }
 
 // Nothing: the number that the data set's name implies. kClassesOfLabels: that of its labels.
@@ -52,21 +48,22 @@ void set(T& field, const std::optional<T>& flag) {
 
 }  // namespace
 
-TrainFlags::TrainFlags(Command command) {
+TrainFlags::TrainFlags(Command command) : command_(command) {
   add_choice(
       command, "--model", model_, {"denoiser", "time", "class", "classifier", "judge"},
-      "Network to train (classifier: scores the samples in ebb eval; judge: its former name)")
-      .required();
+      "Network to train (classifier: scores the samples in ebb eval; judge: its former name). "
+      "Required for a new run");
   add_choice(
-      command, "--preset,--course", preset_, {"fa24", "sp25", "fa25"},
-      "Term of the course whose settings apply (default fa24: DDPM; sp25, fa25: flow matching)");
+      command, "--preset,--course", preset_, {kPresetNames.begin(), kPresetNames.end()},
+      "Settings to start from: those of a term of the course (default fa24: DDPM; sp25, fa25: "
+      "flow matching), or quick: a small network whose samples are digits within a minute");
   add_choice(command, "--objective", objective_, {"ddpm", "flow"},
              "Training objective, for --model time and class");
   add_choice(command, "--input", input_, {"image", "noise"},
              "Input of the denoiser (image: a noisy digit)");
 
   command
-      .add_option("--data", options_.data,
+      .add_option("--data", data_,
                   "Directory of the four MNIST files (default: $EBB_DATA, else data/mnist)")
       .takes(FlagValue::kDirectory);
   command
@@ -80,10 +77,11 @@ TrainFlags::TrainFlags(Command command) {
   command
       .add_option("--resume", options_.resume,
                   "auto: continue from the newest valid checkpoint in --output, if any; or a "
-                  "checkpoint file")
+                  "checkpoint file. Settings are the run's; flags that change none may be given")
       .takes(FlagValue::kWeights);
-  command.add_flag("--force-resume", options_.force_resume,
-                   "Resume even if settings or data differ; the run is then not reproducible");
+  command.add_flag(
+      "--force-resume", options_.force_resume,
+      "Resume even if flags or data differ from the run's; it is then not reproducible");
 
   command.start_group("Network and training");
   add_integer(command, "--hidden", hidden_, 1, 1024, "Width D of the network");
@@ -116,11 +114,18 @@ TrainFlags::TrainFlags(Command command) {
       .type_name("INT");
 
   command.start_group(kOutputGroup);
-  add_integer(command, "--save-every", options_.save_every, 1, 1000000000,
+  add_integer(command, "--save-every", save_every_, 1, 1000000000,
               "Steps between checkpoints (100)");
-  add_integer(command, "--keep-last", options_.keep_last, 1, 1000, "Checkpoints to keep (2)");
-  add_integer(command, "--sample-every", options_.sample_every, 0, 100000,
+  add_integer(command, "--keep-last", keep_last_, 1, 1000, "Checkpoints to keep (2)");
+  add_integer(command, "--sample-every", sample_every_, 0, 100000,
               "Epochs between sample grids (0: after the first, fifth, and last)");
+  add_integer(command, "--validation-images", validation_images_, 0, 10000,
+              "Test images for the validation loss after each epoch (256; 0: none)");
+  command
+      .add_option_function(
+          "--classifier", [this](const std::string& name) { classifier_ = name; },
+          "Classifier that reads 40 samples of the class model after each epoch")
+      .takes(FlagValue::kModel);
   add_device_flags(command, options_.device);
   command.add_flag("--profile", options_.profile, "Print time by kernel and by layer at the end");
   command.add_flag("-q,--quiet", quiet_, "Show no progress, as --progress none");
@@ -129,14 +134,12 @@ TrainFlags::TrainFlags(Command command) {
                    "Print one JSON object at the end instead of the model's name");
 }
 
-TrainOptions TrainFlags::finish() const {
-  TrainOptions options = options_;
-  const TrainModel model = parse_model(model_);
+void TrainFlags::check_flags_of(TrainModel model) const {
   const bool denoiser = model == TrainModel::kDenoiser,
              classifier = model == TrainModel::kClassifier;
   EBB_CHECK(!((denoiser || classifier) && objective_), UsageError, "--objective ",
-            objective_.value_or(""), ": applies to the time and class models, not to the ", model_,
-            ". Use --model time or --model class");
+            objective_.value_or(""), ": applies to the time and class models, not to the ",
+            to_string(model), ". Use --model time or --model class");
   EBB_CHECK(!(classifier && preset_), UsageError, "--preset ", preset_.value_or(""),
             ": the classifier is not part of the assignment. Leave --preset out");
   EBB_CHECK(classifier || !max_shift_, UsageError, "--max-shift: only for --model classifier");
@@ -147,19 +150,23 @@ TrainOptions TrainFlags::finish() const {
   EBB_CHECK(denoiser || !sigma_, UsageError, "--sigma: only for --model denoiser");
   EBB_CHECK(model == TrainModel::kClass || !class_dropout_, UsageError,
             "--class-dropout: only for --model class");
-  options.classes = parse_classes(classes_);
-  EBB_CHECK(classifier || model == TrainModel::kClass || !options.classes, UsageError, "--classes ",
-            terminal_safe(classes_), ": the ", model_, " model knows no classes. Leave it out.");
-  EBB_CHECK(!options.force_resume || !options.resume.empty(), UsageError,
-            "--force-resume: nothing is resumed. Add --resume auto or leave it out.");
-  options.progress = quiet_ ? ProgressMode::kNone : progress_.mode();
-  options.preset = choose_preset(preset_, objective_);
-  TrainConfig& config = options.config;
-  config = preset_config(model, options.preset);
+  EBB_CHECK(model == TrainModel::kClass || !classifier_, UsageError, "--classifier ",
+            terminal_safe(classifier_.value_or("")), ": only for --model class");
+  EBB_CHECK(classifier || model == TrainModel::kClass || classes_.empty(), UsageError, "--classes ",
+            terminal_safe(classes_), ": the ", to_string(model),
+            " model knows no classes. Leave it out.");
+}
+
+TrainConfig TrainFlags::config_of(TrainModel model, Preset preset, const StoredRun* stored) const {
+  const bool starts_anew = stored == nullptr || (preset_ && options_.force_resume);
+  TrainConfig config = starts_anew ? preset_config(model, preset) : stored->config;
+  config.model = model;
   if (objective_) {
     config.objective.type = objective_ == "flow" ? ObjectiveType::kFlow : ObjectiveType::kDdpm;
   }
-  if (input_ == "noise") config.objective.type = ObjectiveType::kPureNoise;
+  if (input_) {
+    config.objective.type = input_ == "noise" ? ObjectiveType::kPureNoise : ObjectiveType::kDenoise;
+  }
   EBB_CHECK(!timesteps_ || config.objective.type == ObjectiveType::kDdpm, UsageError,
             "--timesteps: only for the ddpm objective");
   set(config.objective.timesteps, timesteps_);
@@ -176,12 +183,59 @@ TrainOptions TrainFlags::finish() const {
   set(config.clip_norm, clip_norm_);
   set(config.max_shift, max_shift_);
   set(config.max_rotation, max_rotation_);
-  config.seed = static_cast<uint64_t>(seed_);
-  config.overfit_batch = overfit_batch_;
-  config.precision = options.device.precision();
-  EBB_CHECK(config.precision != Precision::kF16, UsageError,
+  if (seed_) config.seed = static_cast<uint64_t>(*seed_);
+  config.overfit_batch = config.overfit_batch || overfit_batch_;
+  if (starts_anew || command_.option("--precision").given()) {
+    config.precision = options_.device.precision();
+  }
+  return config;
+}
+
+RunSettings TrainFlags::settings_of(Preset preset, const StoredRun* stored) const {
+  RunSettings settings = stored != nullptr ? stored->settings : RunSettings{};
+  settings.preset = preset;
+  if (!data_.empty()) settings.data = data_;
+  set(settings.save_every, save_every_);
+  set(settings.keep_last, keep_last_);
+  set(settings.sample_every, sample_every_);
+  set(settings.validation_images, validation_images_);
+  set(settings.classifier, classifier_);
+  return settings;
+}
+
+TrainOptions TrainFlags::finish() const {
+  TrainOptions options = options_;
+  EBB_CHECK(!options.force_resume || !options.resume.empty(), UsageError,
+            "--force-resume: nothing is resumed. Add --resume auto or leave it out.");
+  options.progress = quiet_ ? ProgressMode::kNone : progress_.mode();
+  if (!model_.empty()) check_flags_of(parse_model(model_));
+  const std::optional<StoredRun> stored = find_stored_run(options.resume, options.output);
+  EBB_CHECK(stored || !model_.empty(), UsageError, "--model is required",
+            options.resume.empty()
+                ? ""
+                : cat(": ", path_label(options.output), " holds no checkpoint to resume"),
+            ". Use one of denoiser, time, class, classifier");
+  const TrainModel model = model_.empty() ? stored->config.model : parse_model(model_);
+  check_flags_of(model);
+  options.classes = parse_classes(classes_);
+  const StoredRun* const before = stored ? &*stored : nullptr;
+  const Preset preset = choose_preset(preset_, objective_, before);
+  EBB_CHECK(!stored || options.force_resume || !is_other_preset(preset, *stored), UsageError,
+            "--preset ", to_string(preset), ": ", path_label(stored->path), " was started as ",
+            to_string(stored->settings.preset), ". Leave --preset out");
+  options.settings = settings_of(preset, before);
+  options.config = config_of(model, preset, before);
+  if (stored && !options.classes && options.config.classes != 10) {
+    options.classes = options.config.classes;
+  }
+  options.device.precision_name = to_string(options.config.precision);
+  EBB_CHECK(options.config.precision != Precision::kF16, UsageError,
             "--precision f16: small gradients vanish in it. Train with --precision bf16");
   return options;
+}
+
+std::string resume_command(const TrainOptions& options) {
+  return shell_command({options.program, "--resume", "auto", "-o", options.output});
 }
 
 }  // namespace ebb

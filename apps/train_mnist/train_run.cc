@@ -3,112 +3,41 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <iomanip>
 #include <iostream>
+#include <limits>
 #include <sstream>
 
-#include "apps/cli/build_id.h"
-#include "apps/train_mnist/final_model.h"
-#include "apps/train_mnist/sample_grids.h"
+#include "apps/train_mnist/run_data.h"
+#include "apps/train_mnist/run_text.h"
 #include "apps/train_mnist/signals.h"
 #include "base/output_file.h"
 #include "base/text.h"
-#include "diffusion/eval/digit_classifier.h"
-#include "image/plot_image.h"
-#include "image/png.h"
+#include "nn/param_collector.h"
 
 namespace ebb {
 namespace {
 
 constexpr int64_t kMaxSkippedInARow = 10;
 constexpr int64_t kAccuracyImages = 512;  // between two looks at the signals
+// When the speed of a run is known, and how long it takes at least to be worth a word.
+constexpr int64_t kEstimateSteps = 10;
+constexpr double kEstimateSeconds = 5, kEstimateLeast = 15;
+
+std::string last_checkpoint_text(int64_t step) {
+  return cat(
+      step < 0 ? ". No checkpoint was written" : cat(". The last checkpoint is of step ", step),
+      ". Start again with a smaller --lr, or with --lr-warmup-steps or --clip-norm");
+}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-bool knows_classes(TrainModel model) {
-  return model == TrainModel::kClass || model == TrainModel::kClassifier;
-}
-
-// Also settles how many classes the run has.
-MnistDataset load_training_data(TrainOptions& options) {
-  const bool labeled = knows_classes(options.config.model);
-  MnistDataset data = load_mnist(options.data, MnistSplit::kTrain,
-                                 labeled ? options.classes : std::optional(kClassesOfLabels));
-  if (labeled) options.config.classes = data.classes;
-  return data;
-}
-
-int64_t total_steps_of(const TrainConfig& config, int64_t steps_per_epoch) {
-  const int64_t steps = config.epochs * steps_per_epoch;
-  return config.max_steps > 0 ? std::min(steps, config.max_steps) : steps;
-}
-
-bool samples_are_due(const TrainOptions& options, int64_t epoch, int64_t last_epoch) {
-  if (options.config.model == TrainModel::kClassifier) return false;  // it draws nothing
-  if (options.sample_every > 0) return epoch % options.sample_every == 0;
-  const auto shown = sample_epochs(options.preset, last_epoch);
-  return std::find(shown.begin(), shown.end(), epoch) != shown.end();
-}
-
-// Before the first step, so that a missing file shows at once.
-MnistDataset load_test_data(const TrainOptions& options, int64_t images) {
-  const TrainConfig& config = options.config;
-  if (config.model == TrainModel::kClassifier) {
-    return load_mnist(options.data, MnistSplit::kTest, config.classes);
-  }
-  if (config.model != TrainModel::kDenoiser) return {};
-  const int64_t steps_per_epoch = (images + config.batch_size - 1) / config.batch_size;
-  const int64_t last_epoch = total_steps_of(config, steps_per_epoch) / steps_per_epoch;
-  for (int64_t epoch = 1; epoch <= last_epoch; ++epoch) {
-    if (samples_are_due(options, epoch, last_epoch)) {
-      return load_mnist(options.data, MnistSplit::kTest, kClassesOfLabels);
-    }
-  }
-  return {};
-}
-
-// Images [first, first + count) of a data set.
-MnistDataset part_of(const MnistDataset& data, int64_t first, int64_t count) {
-  const auto pixels = data.images.begin() + first * MnistDataset::kPixels;
-  const auto labels = data.labels.begin() + first;
-  return {.count = count,
-          .images = {pixels, pixels + count * MnistDataset::kPixels},
-          .labels = {labels, labels + count},
-          .fingerprint = data.fingerprint,
-          .classes = data.classes};
-}
-
-std::string short_number(double value, int digits) {
-  std::ostringstream text;
-  text << std::setprecision(digits) << value;
-  return text.str();
-}
-
-// "epoch 1 | loss 0.0812 | 164 images/s", of a finished epoch with its mean loss.
-std::vector<ProgressFact> facts_of(const LogEntry& entry, std::optional<double> epoch_loss) {
-  std::vector<ProgressFact> facts{{"epoch", entry.epoch, cat("epoch ", entry.epoch)},
-                                  {"loss", entry.loss, "loss " + short_number(entry.loss, 4)}};
-  if (epoch_loss) {
-    facts.push_back({"epoch_loss", *epoch_loss, "mean loss " + short_number(*epoch_loss, 4)});
-  }
-  if (entry.test_accuracy) {
-    facts.push_back({"test_accuracy", *entry.test_accuracy,
-                     cat("accuracy ", short_number(100 * *entry.test_accuracy, 4), " %")});
-  }
-  facts.push_back(
-      {"grad_norm", entry.grad_norm, "grad " + short_number(entry.grad_norm, 3), false});
-  facts.push_back({"lr", entry.lr, "lr " + short_number(entry.lr, 3), false});
-  facts.push_back({"images_per_second", entry.images_per_second,
-                   cat(std::llround(entry.images_per_second), " images/s")});
-  return facts;
-}
-
-void print_accuracy(int64_t epoch, double accuracy) {
-  std::cerr << "epoch " << epoch << ": test accuracy " << std::fixed << std::setprecision(2)
-            << 100 * accuracy << " %\n"
-            << std::defaultfloat << std::setprecision(6);
+// About the loss of a network that has learned nothing: the variance of its target.
+double least_first_loss(const Objective& objective) {
+  const bool is_image =
+      objective.type == ObjectiveType::kDenoise || objective.type == ObjectiveType::kPureNoise;
+  return is_image ? 0.1 : 1;
 }
 
 }  // namespace
@@ -127,36 +56,35 @@ TrainRun::TrainRun(Context& context, const TrainOptions& options)
                 .adam = {},
                 .ema_decay = options.config.ema_decay,
                 .clip_norm = options.config.clip_norm}),
+      guard_(least_first_loss(options.config.objective)),
       shown_(options.progress),
       results_(std::cout, options.json) {
-  total_steps_ = total_steps_of(options_.config, batches_.steps_per_epoch());
+  total_steps_ = total_steps(options_.config, batches_.steps_per_epoch());
+  const int64_t images = options_.settings.validation_images;
+  if (!measures_accuracy() && images > 0 && test_data_.count > 0) {
+    validation_ = std::make_unique<Validation>(context, test_data_, options_.config, images);
+  }
+  const std::string& classifier = options_.settings.classifier;
+  if (classifier.empty()) return;
+  classifier_ = std::make_unique<DigitClassifier>(load_classifier(context, classifier));
+  EBB_CHECK(classifier_->classes() == options_.config.classes, UsageError, "--classifier ",
+            path_label(classifier), ": has ", classifier_->classes(), " classes, the model has ",
+            options_.config.classes, ". Use a classifier trained on the same data set");
 }
 
 void TrainRun::run() {
   directory_.remove_leftovers();
   start_or_resume();
   note_progress(progress_.step, saved_step_);
-  first_step_ = progress_.step;
+  note_resume_command(resume_command(options_));
+  first_step_ = epoch_first_ = progress_.step;
+  show_start();
   shown_.begin(total_steps_, {.name = "step", .first = first_step_, .has_bar = false});
   open_log();
-  // A run that stopped between the end of an epoch and its samples writes them now.
-  const int64_t steps_per_epoch = batches_.steps_per_epoch();
-  if (progress_.step > 0 && progress_.step % steps_per_epoch == 0) show_epoch();
-  stop_if_asked();
-  LogEntry last;
-  while (progress_.step < total_steps_) {
-    last = train_step();
-    if (progress_.step % steps_per_epoch == 0) {
-      if (last.test_accuracy || !measures_accuracy()) close_epoch(last);
-      save();
-      show_epoch();
-    }
-    if (take_save_request() || progress_.step % options_.save_every == 0) save();
-    stop_if_asked();
-  }
+  const LogEntry last = train_steps();
   save();
   if (last.step > 0) {
-    shown_.finish([&] { return facts_of(last, std::nullopt); });
+    shown_.finish([&] { return step_facts(last); });
   } else {
     shown_.finish();  // a run that was complete
   }
@@ -165,17 +93,48 @@ void TrainRun::run() {
   print_results();
 }
 
+LogEntry TrainRun::train_steps() {
+  // A run that stopped between the end of an epoch and its samples writes them now.
+  if (progress_.step > 0 && ends_epoch()) show_epoch();
+  stop_if_asked();
+  start_ = epoch_start_ = std::chrono::steady_clock::now();
+  LogEntry last;
+  while (progress_.step < total_steps_) {
+    last = train_step();
+    if (ends_epoch()) {
+      if (last.validation_loss || last.test_accuracy || !measures()) close_epoch(last);
+      save();
+      show_epoch();
+      epoch_start_ = std::chrono::steady_clock::now();
+      epoch_first_ = progress_.step;
+    }
+    if (take_save_request() || progress_.step % options_.settings.save_every == 0) save();
+    stop_if_asked();
+    show_estimate();
+  }
+  if (last.step > 0 && !ends_epoch()) {
+    shown_.milestone(progress_.step, [&] { return step_facts(last); });
+  }
+  if (samples_are_due_at_end(options_, total_steps_, batches_.steps_per_epoch())) {
+    save();
+    draw_samples(last_samples_file(), cat("step ", progress_.step), SampleQuality::kFast);
+    stop_if_asked();
+  }
+  return last;
+}
+
 void TrainRun::stop_if_asked() {
   if (!stop_requested()) return;
   if (progress_.step > 0) save();
   shown_.pause();
   const std::string where = cat("stopped after step ", progress_.step, " of ", total_steps_);
+  const std::string command = resume_command(options_);
   if (saved_step_ == progress_.step) {
-    throw Error(where + ", which is saved. Continue with --resume auto", stop_exit_code());
+    throw Error(cat(where, ", which is saved. Continue with: ", command), stop_exit_code());
   }
   throw Error(where + (saved_step_ < 0 ? std::string(". Nothing was saved")
                                        : cat(". The last checkpoint is of step ", saved_step_,
-                                             ". Continue from it with --resume auto")),
+                                             ". Continue from it with: ", command)),
               stop_exit_code());
 }
 
@@ -196,24 +155,25 @@ void TrainRun::check_outputs(bool is_new) const {
   }
 }
 
-// A run that was stopped while the accuracy of an epoch was measured closes that epoch first.
+// A run that was stopped while an epoch was measured closes that epoch first.
 void TrainRun::open_log() {
   const std::string path = directory_.file("log.jsonl");
-  const int64_t epochs = progress_.step / batches_.steps_per_epoch();
-  const bool is_open =
-      measures_accuracy() && static_cast<int64_t>(progress_.test_accuracies.size()) < epochs;
-  LogEntry last{.step = progress_.step, .epoch = epochs};
+  LogEntry last{.step = progress_.step, .epoch = finished_epochs()};
   bool is_logged = false;
-  for (const LogEntry& entry : is_open ? read_train_log(path) : std::vector<LogEntry>()) {
+  for (const LogEntry& entry : read_train_log(path)) {
+    if (entry.step > progress_.step) continue;
+    if (entry.updated && std::isfinite(entry.loss)) guard_.add(entry.step, entry.loss);
     if (entry.step != progress_.step) continue;
     last = entry;
     is_logged = true;
   }
-  if (is_open) last.test_accuracy = test_accuracy();
-  const bool again = is_logged && last.test_accuracy.has_value();
+  const bool is_open = progress_.step > 0 && ends_epoch() &&
+                       static_cast<int64_t>(progress_.epoch_losses.size()) < finished_epochs();
+  const bool closes = is_open && (!measures() || measure(last));
+  const bool again = is_logged && closes && measures();
   log_ = std::make_unique<TrainLog>(path, again ? progress_.step - 1 : progress_.step);
   if (again) log_->append(last);
-  if (!last.test_accuracy) return;
+  if (!closes) return;
   close_epoch(last);
   saved_step_ = -1;  // the checkpoint does not know that the epoch is closed
   save();
@@ -274,21 +234,55 @@ LogEntry TrainRun::train_step() {
                  .grad_norm = result.grad_norm,
                  .images_per_second = static_cast<double>(batch.images) / seconds_since(start),
                  .updated = result.updated};
-  const bool ends_epoch = progress_.step % steps_per_epoch == 0;
-  if (ends_epoch && measures_accuracy()) entry.test_accuracy = test_accuracy();
+  const bool is_last = progress_.step == total_steps_;
+  if (ends_epoch() || is_last) measure(entry);
   log_->append(entry);
   if (!result.updated) {
     skip_step(result);
     return entry;
   }
   skipped_in_a_row_ = 0;
+  guard_.add(progress_.step, result.loss);
+  stop_if_diverged();
   progress_.loss_sum += result.loss;
   ++progress_.loss_count;
-  // The line of an epoch's end comes when the epoch is closed.
-  if (!ends_epoch) {
-    shown_.update(progress_.step, [&] { return facts_of(entry, std::nullopt); });
+  // The line of an epoch's end comes when the epoch is closed, that of the run's end last.
+  if (!ends_epoch() && !is_last) {
+    shown_.update(progress_.step, [&] { return step_facts(entry); });
   }
   return entry;
+}
+
+void TrainRun::stop_if_diverged() {
+  if (!guard_.has_diverged(progress_.step == total_steps_)) return;
+  shown_.pause();
+  throw DivergedError(cat("step ", progress_.step, ": the loss is ", guard_.recent(),
+                          " on average of the last steps, in the beginning it was ", guard_.first(),
+                          last_checkpoint_text(saved_step_)));
+}
+
+bool TrainRun::measure(LogEntry& entry) {
+  LogEntry found = entry;
+  const auto goes_on = [&] { return go_on(cat("measuring epoch ", entry.epoch)); };
+  try {
+    if (measures_accuracy()) {
+      found.test_accuracy = test_accuracy();
+      if (!found.test_accuracy) return false;
+    }
+    if (validation_) {
+      found.validation_loss = validation_->loss(trainer_, goes_on);
+      if (!found.validation_loss) return false;
+    }
+    if (classifier_) {
+      found.read_as_asked =
+          read_as_asked(context_, trainer_, options_.config, *classifier_, goes_on);
+      if (!found.read_as_asked) return false;
+    }
+  } catch (const DivergedError&) {
+    found.read_as_asked = std::numeric_limits<double>::quiet_NaN();
+  }
+  entry = found;
+  return true;
 }
 
 // With the weights that the final model would hold, through the inference graph.
@@ -315,59 +309,90 @@ void TrainRun::skip_step(const autograd::StepResult& result) {
     std::cerr << "warning: " << what << ": update skipped\n";
     return;
   }
-  throw DivergedError(cat(what, ": ", kMaxSkippedInARow,
-                          " steps in a row without a finite loss. The last checkpoint",
-                          saved_step_ < 0 ? " is unchanged" : cat(" is of step ", saved_step_),
-                          ". Use a smaller --lr, --lr-warmup-steps or --clip-norm"));
+  throw DivergedError(cat(what, ": ", kMaxSkippedInARow, " steps in a row without a finite loss",
+                          last_checkpoint_text(saved_step_)));
 }
 
-// Keeps the last good checkpoints while updates are being skipped.
+// Keeps the last good checkpoints while updates are being skipped or the loss is exploding.
 void TrainRun::save() {
-  if (saved_step_ == progress_.step || skipped_in_a_row_ > 0) return;
+  if (saved_step_ == progress_.step || skipped_in_a_row_ > 0 || !guard_.is_sound()) return;
   save_checkpoint(directory_.checkpoint_path(progress_.step), trainer_, progress_, options_.config,
-                  data_.fingerprint);
+                  options_.settings, data_.fingerprint);
   saved_step_ = progress_.step;
   note_progress(progress_.step, saved_step_);
-  directory_.remove_old_checkpoints(options_.keep_last, is_checkpoint);
+  directory_.remove_old_checkpoints(options_.settings.keep_last, is_checkpoint);
 }
 
 void TrainRun::close_epoch(const LogEntry& last) {
-  if (last.test_accuracy) {
-    progress_.test_accuracies.push_back(*last.test_accuracy);
-    if (talks()) {
-      shown_.pause();
-      print_accuracy(last.epoch, *last.test_accuracy);
-    }
+  if (last.test_accuracy) progress_.test_accuracies.push_back(*last.test_accuracy);
+  if (last.validation_loss) {
+    // Epochs of an older version, or without test images, have none.
+    progress_.validation_losses.resize(progress_.epoch_losses.size(),
+                                       std::numeric_limits<double>::quiet_NaN());
+    progress_.validation_losses.push_back(*last.validation_loss);
   }
-  const double loss = progress_.loss_sum / static_cast<double>(progress_.loss_count);
-  shown_.milestone(progress_.step, [&] { return facts_of(last, loss); });
-  progress_.epoch_losses.push_back(loss);
+  EpochSummary epoch{.mean_loss = progress_.loss_sum / static_cast<double>(progress_.loss_count)};
+  if (const int64_t steps = progress_.step - epoch_first_; steps > 0) {
+    epoch.seconds = seconds_since(epoch_start_);
+    const int64_t images = std::min(steps * options_.config.batch_size, data_.count);
+    epoch.images_per_second = static_cast<double>(images) / epoch.seconds;
+  }
+  shown_.milestone(progress_.step, [&] { return epoch_facts(last, epoch); });
+  progress_.epoch_losses.push_back(epoch.mean_loss);
   progress_.loss_sum = 0;
   progress_.loss_count = 0;
 }
 
 void TrainRun::show_epoch() {
-  const int64_t epoch = progress_.step / batches_.steps_per_epoch();
-  const int64_t last_epoch = total_steps_ / batches_.steps_per_epoch();
+  const int64_t epoch = finished_epochs();
+  if (!samples_are_due(options_, epoch, total_steps_, batches_.steps_per_epoch())) return;
+  const bool is_quick = options_.settings.preset == Preset::kQuick;
+  draw_samples(samples_file(epoch), cat("epoch ", epoch),
+               is_quick ? SampleQuality::kFast : SampleQuality::kDefault);
+}
+
+void TrainRun::draw_samples(const std::string& path, const std::string& of, SampleQuality quality) {
   std::error_code ignored;
-  if (stop_requested() || !samples_are_due(options_, epoch, last_epoch) ||
-      std::filesystem::exists(samples_file(epoch), ignored)) {
-    return;
-  }
+  if (stop_requested() || std::filesystem::exists(path, ignored)) return;
   shown_.pause();
   write_loss_curve();
   try {
-    write_sample_grid(context_, trainer_, options_, test_data_, samples_file(epoch),
-                      [&] { return !go_on(cat("drawing samples of epoch ", epoch)); });
+    const bool is_written =
+        write_sample_grid(context_, trainer_, options_, test_data_, path, quality,
+                          [&] { return !go_on("drawing samples of " + of); });
+    if (!is_written || !talks()) return;
+    shown_.pause();
+    std::cerr << "samples of " << of << ": " << path_label(path) << std::endl;
   } catch (const DivergedError& error) {
-    std::cerr << "warning: no samples of epoch " << epoch << ": " << error.what() << '\n';
+    std::cerr << "warning: no samples of " << of << ": " << error.what() << '\n';
   }
 }
 
-std::string TrainRun::samples_file(int64_t epoch) const {
-  std::ostringstream name;
-  name << "samples-epoch-" << std::setw(3) << std::setfill('0') << epoch << ".png";
-  return directory_.file(name.str());
+void TrainRun::show_start() {
+  if (!talks()) return;
+  const RunSize size{.parameters = count_trainable(list_params(trainer_.network())),
+                     .images = data_.count,
+                     .validation_images = validation_ ? validation_->images() : 0,
+                     .steps_per_epoch = batches_.steps_per_epoch(),
+                     .steps = total_steps_};
+  std::string text = run_header(options_, size, context_);
+  if (first_step_ >= total_steps_) {
+    text += cat("complete: all ", total_steps_, " steps are done. --max-steps sets another end\n");
+  }
+  std::cerr << text << std::flush;
+}
+
+void TrainRun::show_estimate() {
+  const int64_t done = progress_.step - first_step_;
+  if (is_estimated_ || !talks() || done < kEstimateSteps) return;
+  const double elapsed = seconds_since(start_);
+  if (elapsed < kEstimateSeconds) return;
+  is_estimated_ = true;
+  const double left =
+      elapsed / static_cast<double>(done) * static_cast<double>(total_steps_ - progress_.step);
+  if (left < kEstimateLeast) return;
+  shown_.pause();
+  std::cerr << end_estimate(left) << std::endl;
 }
 
 bool TrainRun::talks() const {
@@ -377,57 +402,6 @@ bool TrainRun::talks() const {
 bool TrainRun::go_on(const std::string& doing) const {
   shown_.update(progress_.step, [&] { return std::vector<ProgressFact>{{"doing", doing, doing}}; });
   return !stop_requested();
-}
-
-void TrainRun::write_loss_curve() const {
-  PlotSeries series{.label = "training loss", .x = {}, .y = {}};
-  for (const LogEntry& entry : read_train_log(directory_.file("log.jsonl"))) {
-    series.x.push_back(static_cast<double>(entry.step));
-    series.y.push_back(entry.loss);
-  }
-  const LossPlot plot{.title = command_line(options_.config), .series = {series}};
-  write_png(directory_.file("loss.png"), draw_loss_plot(plot), {}, Overwrite::kReplace);
-}
-
-void TrainRun::write_model() const {
-  const std::string path = directory_.file("model.safetensors");
-  write_final_model(path, trainer_, options_.config, progress_,
-                    read_train_log(directory_.file("log.jsonl")));
-  results_.text() << path_label(path) << '\n';
-}
-
-// docs/terminal.md describes the object.
-void TrainRun::print_results() {
-  if (!options_.json) return;
-  const std::vector<LogEntry> log = read_train_log(directory_.file("log.jsonl"));
-  results_.set("command", command_line(options_.config));
-  results_.set("version", program_version());
-  results_.set("build", build_commit());
-  results_.set("model", to_string(options_.config.model));
-  results_.set("seed", options_.config.seed);
-  results_.set("device", to_string(context_.device()));
-  results_.set("dtype", to_string(context_.precision()));
-  results_.set("steps", progress_.step);
-  results_.set("first_step", first_step_);
-  results_.set("loss", log.empty() ? Json() : Json(log.back().loss));
-  results_.set("epoch_losses", progress_.epoch_losses);
-  if (measures_accuracy()) results_.set("test_accuracies", progress_.test_accuracies);
-  results_.add_file(directory_.file("model.safetensors"), "model");
-  results_.add_file(directory_.file("log.jsonl"), "log");
-  results_.add_file(directory_.file("loss.png"), "plot");
-  for (const CheckpointFile& checkpoint : directory_.checkpoints()) {
-    results_.add_file(checkpoint.path, "checkpoint", {{"step", checkpoint.step}});
-  }
-  const int64_t epochs = progress_.step / batches_.steps_per_epoch();
-  for (int64_t epoch = 1; epoch <= epochs; ++epoch) {
-    std::error_code ignored;
-    if (!samples_are_due(options_, epoch, epochs) ||
-        !std::filesystem::exists(samples_file(epoch), ignored)) {
-      continue;
-    }
-    results_.add_file(samples_file(epoch), "samples", {{"epoch", epoch}});
-  }
-  results_.print();
 }
 
 }  // namespace ebb

@@ -103,7 +103,8 @@ std::vector<LossPlot> sample_plots(bool classes, const std::vector<Metrics>& row
                   .x_label = "guidance",
                   .y_label = "misread, %",
                   .series = {},
-                  .x_step = 0};
+                  .x_step = 0,
+                  .shows_zero = true};
   LossPlot frechet{.title = "Frechet distance from the training set",
                    .x_label = classes ? "guidance" : "steps",
                    .y_label = "Frechet distance",

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -180,6 +181,36 @@ int count_ink(const Image& image, int left, int top, int right, int bottom) {
     }
   }
   return count;
+}
+
+TEST_CASE("a value of zero is drawn below all others where it is to be shown") {
+  LossPlot plot{"", "", "", {{"misread", {1, 2, 3}, {50, 0, 5}}}};
+  // Around the second point, in the middle of the plot.
+  const auto middle = [&] { return mean_row(draw_loss_plot(plot), 620, 650, is_blue); };
+  CHECK(middle() == -1);
+  plot.shows_zero = true;
+  CHECK(middle() > 600);
+  CHECK(mean_row(draw_loss_plot(plot), 1160, 1175, is_blue) < 600);
+  CHECK_NOTHROW(draw_loss_plot({.title = "",
+                                .x_label = "",
+                                .y_label = "",
+                                .series = {{"all", {1, 2}, {0, 0}}},
+                                .shows_zero = true}));
+}
+
+TEST_CASE("the legend stands in a corner without curves") {
+  // A rising curve ends in the top right corner, a falling one begins in the top left one.
+  PlotSeries rising = falling("loss", 30, 1);
+  std::reverse(rising.y.begin(), rising.y.end());
+  const auto ink = [](const Image& image, int left, int right) {
+    return count_ink(image, left, 70, right, 110);
+  };
+  const Image up = draw_loss_plot({"", "step", "loss", {rising}});
+  CHECK(ink(up, 100, 500) > 100);
+  CHECK(ink(up, 800, 1180) == 0);
+  const Image down = draw_loss_plot({"", "step", "loss", {falling("loss", 30, 1)}});
+  CHECK(ink(down, 100, 500) == 0);
+  CHECK(ink(down, 800, 1180) > 100);
 }
 
 TEST_CASE("a small plot of many curves keeps its legend off the curves") {

@@ -58,7 +58,8 @@ const TrainProgress kProgress{.step = 3,
                               .loss_sum = 0.1 + 0.2,
                               .loss_count = 1,
                               .epoch_losses = {1.0 / 3},
-                              .test_accuracies = {0.25, 0.99}};
+                              .test_accuracies = {0.25, 0.99},
+                              .validation_losses = {0.5, 0.125}};
 
 TEST_CASE("a restored trainer goes on bit for bit") {
   const test::TempDir dir;
@@ -66,7 +67,7 @@ TEST_CASE("a restored trainer goes on bit for bit") {
   Run whole, restored;
   whole.trainer.params().initialize(5);
   whole.steps(0, 3);
-  save_checkpoint(path, whole.trainer, kProgress, whole.config, "data");
+  save_checkpoint(path, whole.trainer, kProgress, whole.config, {}, "data");
 
   const TrainProgress progress =
       load_checkpoint(path, restored.trainer, restored.config, "data", false);
@@ -74,6 +75,8 @@ TEST_CASE("a restored trainer goes on bit for bit") {
   CHECK(progress.loss_sum == kProgress.loss_sum);
   CHECK(progress.loss_count == kProgress.loss_count);
   CHECK(progress.epoch_losses == kProgress.epoch_losses);
+  CHECK(progress.test_accuracies == kProgress.test_accuracies);
+  CHECK(progress.validation_losses == kProgress.validation_losses);
   CHECK(restored.trainer.updates() == 3);
   REQUIRE(same_state(whole.trainer.params(), restored.trainer.params()));
   whole.steps(3, 2);
@@ -88,7 +91,7 @@ TEST_CASE("the mean loss of an epoch without an update stays NaN") {
   run.trainer.params().initialize(5);
   TrainProgress progress = kProgress;
   progress.epoch_losses.push_back(std::numeric_limits<double>::quiet_NaN());
-  save_checkpoint(path, run.trainer, progress, run.config, "data");
+  save_checkpoint(path, run.trainer, progress, run.config, {}, "data");
   const auto losses = load_checkpoint(path, run.trainer, run.config, "data", false).epoch_losses;
   REQUIRE(losses.size() == 2);
   CHECK(losses[0] == 1.0 / 3);
@@ -100,7 +103,7 @@ TEST_CASE("a checkpoint of another run or data set is refused unless forced") {
   const std::string path = dir / "checkpoint.safetensors";
   Run run;
   run.trainer.params().initialize(5);
-  save_checkpoint(path, run.trainer, kProgress, run.config, "data");
+  save_checkpoint(path, run.trainer, kProgress, run.config, {}, "data");
   TrainConfig other = run.config;
   other.lr = 0.25;
   CHECK_THROWS_AS(load_checkpoint(path, run.trainer, other, "data", false), FormatError);
@@ -113,7 +116,7 @@ TEST_CASE("a checkpoint with any byte changed or any length cut is refused") {
   const std::string path = dir / "checkpoint.safetensors", bad = dir / "bad.safetensors";
   Run run;
   run.trainer.params().initialize(5);
-  save_checkpoint(path, run.trainer, kProgress, run.config, "data");
+  save_checkpoint(path, run.trainer, kProgress, run.config, {}, "data");
   CHECK_NOTHROW(check_checkpoint(path));
   std::ifstream file(path, std::ios::binary);
   const std::string good((std::istreambuf_iterator<char>(file)), {});

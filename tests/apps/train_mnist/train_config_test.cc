@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/error.h"
+#include "base/json.h"
 #include "testing/catch.h"
 
 namespace ebb {
@@ -41,10 +43,11 @@ TEST_CASE("the classifier has settings of its own") {
   const TrainConfig classifier = preset_config(TrainModel::kClassifier, Preset::kFa24);
   CHECK(classifier.objective.type == ObjectiveType::kClassify);
   CHECK(output_shape(make_network(classifier)) == Shape{10});
-  CHECK(command_line(classifier) == "train_mnist --model classifier --seed 0");
+  CHECK(command_line(classifier, Preset::kFa24) == "train_mnist --model classifier --seed 0");
   TrainConfig other = classifier;
   other.max_rotation = 3;
-  CHECK(command_line(other) == "train_mnist --model classifier --max-rotation 3.0 --seed 0");
+  CHECK(command_line(other, Preset::kFa24) ==
+        "train_mnist --model classifier --max-rotation 3.0 --seed 0");
   CHECK(describe_difference(to_json(other), to_json(classifier)).starts_with("max_rotation is 3"));
 }
 
@@ -99,15 +102,54 @@ TEST_CASE("how long a run goes on is no difference") {
 TEST_CASE("the command line repeats a run with as few flags as possible") {
   TrainConfig config = preset_config(TrainModel::kClass, Preset::kFa24);
   config.seed = 3;
-  CHECK(command_line(config) == "train_mnist --model class --seed 3");
+  CHECK(command_line(config, Preset::kFa24) == "train_mnist --model class --seed 3");
   config.hidden = 12;
   config.ema_decay = 0.999;
-  CHECK(command_line(config) == "train_mnist --model class --hidden 12 --ema-decay 0.999 --seed 3");
+  CHECK(command_line(config, Preset::kFa24) ==
+        "train_mnist --model class --hidden 12 --ema-decay 0.999 --seed 3");
   config.precision = Precision::kBF16;
-  CHECK(command_line(config) ==
+  CHECK(command_line(config, Preset::kFa24) ==
         "train_mnist --model class --hidden 12 --ema-decay 0.999 --precision bf16 --seed 3");
   const TrainConfig flow = preset_config(TrainModel::kTime, Preset::kFa25);
-  CHECK(command_line(flow) == "train_mnist --model time --preset fa25 --seed 0");
+  CHECK(command_line(flow, Preset::kFa25) == "train_mnist --model time --preset fa25 --seed 0");
+  CHECK(command_line(flow, Preset::kSp25) == "train_mnist --model time --preset sp25 --seed 0");
+  // Flow matching with the settings of a preset that trains DDPM.
+  TrainConfig mixed = preset_config(TrainModel::kTime, Preset::kFa24);
+  mixed.objective.type = ObjectiveType::kFlow;
+  CHECK(command_line(mixed, Preset::kFa24) == "train_mnist --model time --objective flow --seed 0");
+  const TrainConfig quick = preset_config(TrainModel::kClass, Preset::kQuick);
+  CHECK(command_line(quick, Preset::kQuick) == "train_mnist --model class --preset quick --seed 0");
+}
+
+TEST_CASE("a stored config reads back as it was") {
+  for (TrainModel model :
+       {TrainModel::kDenoiser, TrainModel::kTime, TrainModel::kClass, TrainModel::kClassifier}) {
+    for (Preset preset : {Preset::kFa24, Preset::kSp25, Preset::kQuick}) {
+      TrainConfig config = preset_config(model, preset);
+      config.max_steps = 0;  // is no part of it
+      config.seed = (uint64_t{1} << 63) + 1;
+      config.lr = 0.1 + 0.2;
+      config.classes = 26;
+      config.clip_norm = 1;
+      config.precision = Precision::kBF16;
+      CHECK(parse_config(to_json(config)) == config);
+    }
+  }
+}
+
+TEST_CASE("a damaged config is refused") {
+  const std::string good = to_json(preset_config(TrainModel::kClass, Preset::kFa24));
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    REQUIRE(text.find(from) != std::string::npos);
+    return text.replace(text.find(from), from.size(), to);
+  };
+  CHECK_THROWS_AS(parse_config("{"), JsonError);
+  CHECK_THROWS_AS(parse_config("{}"), JsonError);
+  CHECK_THROWS_AS(parse_config(with("\"hidden\":64", "\"hidden\":0")), FormatError);
+  CHECK_THROWS_AS(parse_config(with("\"batch_size\":128", "\"batch_size\":-1")), FormatError);
+  CHECK_THROWS_AS(parse_config(with("\"hidden\":64", "\"hidden\":\"x\"")), JsonError);
+  CHECK_THROWS_AS(parse_config(with("\"class\"", "\"cat\"")), UsageError);
 }
 
 TEST_CASE("a run that was trained under the classifier's former name goes on") {

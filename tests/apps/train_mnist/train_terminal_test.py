@@ -4,13 +4,16 @@
 Usage: train_terminal_test.py TRAIN_MNIST   (the program under test)
 """
 
+import fcntl
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -19,8 +22,11 @@ from pathlib import Path
 from train_mnist_test import PATIENCE, write_dataset
 
 TRAIN = ""
-LINE = re.compile(r"step (\d+)/(\d+) \| epoch (\d+) \| loss [\d.e-]+ \| (mean loss [\d.e-]+ \| )?"
+LINE = re.compile(r"step (\d+)/(\d+) \| epoch (\d+) \| "
+                  r"(?:loss [\d.e-]+|(mean loss [\d.e-]+ \| validation [\d.e-]+ \| [\d.msh]+)) \| "
                   r"\d+ images/s \| ETA \w+(\.\d)?\w*")  # fmt: skip
+HEADER = ["network", "settings", "data", "device", "output", "length"]
+ESTIMATE = re.compile(r"about [\w.]+ left, until (\d{4}-\d\d-\d\d )?\d\d:\d\d")
 
 
 class Terminal(unittest.TestCase):
@@ -42,9 +48,10 @@ class Terminal(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stderr)
         return done
 
-    def on_terminal(self, *flags: str, output: str = "run") -> str:
+    def on_terminal(self, *flags: str, output: str = "run", columns: int = 0) -> str:
         """What a terminal gets on standard error."""
         master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen(self.command(*flags, output=output), stdout=subprocess.DEVNULL, stderr=slave,
                                    env={**os.environ, "TERM": "xterm"})  # fmt: skip
         os.close(slave)
@@ -70,11 +77,12 @@ class Terminal(unittest.TestCase):
         timer = threading.Timer(PATIENCE, stop)
         timer.start()
         self.addCleanup(timer.cancel)
-        times, steps = [], []
+        times, steps, others = [], [], []
         while len(times) < 2:  # lines between epochs
             line = shell.stdout.readline()
             self.assertTrue(line, "it ended")
-            if line.startswith("nohup: "):
+            if line.startswith("nohup: ") or line.split()[0] in HEADER or ESTIMATE.fullmatch(line[:-1]):
+                others.append(line.split()[0])
                 continue
             found = LINE.fullmatch(line.rstrip("\n"))
             self.assertIsNotNone(found, repr(line))
@@ -87,9 +95,13 @@ class Terminal(unittest.TestCase):
         self.assertEqual(steps, sorted(set(steps)), "each step at most once")
         for earlier, later in zip(times, times[1:]):
             self.assertGreater(later - earlier, 5)  # 10 but for how long a step takes
+        self.assertEqual([other for other in others if other not in ("nohup:", "about")], HEADER)
 
     def test_each_epoch_ends_with_exactly_one_line(self) -> None:
-        found = [LINE.fullmatch(line) for line in self.train("--epochs", "4").stderr.splitlines()]
+        lines = self.train("--epochs", "4").stderr.splitlines()
+        self.assertEqual([line.split()[0] for line in lines[:6]], HEADER)
+        self.assertTrue(lines[-1].startswith("next: "), lines)
+        found = [LINE.fullmatch(line) for line in lines[6:-1] if not ESTIMATE.fullmatch(line)]
         self.assertNotIn(None, found)
         steps = [line[1] for line in found]
         self.assertEqual(len(steps), len(set(steps)), "each step at most once")
@@ -99,11 +111,19 @@ class Terminal(unittest.TestCase):
 
     def test_a_terminal_shows_one_line_that_is_redrawn(self) -> None:
         text = self.on_terminal("--epochs", "2")
+        header, text = text.split("\r\n", 6)[:6], text.split("\r\n", 6)[6]
+        self.assertEqual([line.split()[0] for line in header], HEADER)
         self.assertTrue(text.startswith("\rstep 1/6 | epoch 1 | loss "), text)
         self.assertRegex(text, r"\| grad [\d.e-]+ \| lr [\d.e-]+ \|")
-        self.assertEqual(text.count("\n"), 2, text)  # one an epoch
+        self.assertEqual(text.count("\n"), 3, text)  # one an epoch, and the next command
         for flags in (["--progress", "none"], ["-q"]):
             self.assertEqual(self.on_terminal("--epochs", "2", *flags, output=flags[-1]), "")
+
+    def test_a_redrawn_line_is_no_wider_than_the_terminal(self) -> None:
+        text = self.on_terminal("--epochs", "2", columns=60)
+        redrawn = [line for part in text.split("\r\n")[6:] for line in part.split("\r")[:-1]]
+        self.assertTrue(redrawn)
+        self.assertLess(max(map(len, redrawn)), 60)
 
     def test_the_variable_stands_for_the_flag_and_quiet_for_none(self) -> None:
         self.assertEqual(self.train("--epochs", "2", output="a", env={"EBB_PROGRESS": "none"}).stderr, "")

@@ -1,4 +1,4 @@
-#include "apps/train_mnist/train_log.h"
+#include "diffusion/train_log.h"
 
 #include <cerrno>
 #include <cmath>
@@ -30,24 +30,34 @@ std::string to_line(const LogEntry& entry) {
   line["lr"] = number(entry.lr);
   line["grad_norm"] = number(entry.grad_norm);
   line["images_per_second"] = number(entry.images_per_second);
-  if (entry.test_accuracy) line["test_accuracy"] = number(*entry.test_accuracy);
+  const auto add = [&line](const char* key, const std::optional<double>& value) {
+    if (value) line[key] = number(*value);
+  };
+  add("test_accuracy", entry.test_accuracy);
+  add("validation_loss", entry.validation_loss);
+  add("read_as_asked", entry.read_as_asked);
   if (!entry.updated) line["skipped"] = true;
   return line.dump() + "\n";
+}
+
+std::optional<double> optional_number(const Json& json, const char* key) {
+  return json.contains(key) ? std::optional(number_of(json, key)) : std::nullopt;
 }
 
 std::optional<LogEntry> parse_line(const std::string& line) {
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return {};
-  std::optional<double> accuracy;
-  if (json.contains("test_accuracy")) accuracy = number_of(json, "test_accuracy");
+  const bool has_epoch = json.contains("epoch") && json["epoch"].is_number_integer();
   return LogEntry{.step = json["step"].get<int64_t>(),
-                  .epoch = json.value("epoch", int64_t{0}),
+                  .epoch = has_epoch ? json["epoch"].get<int64_t>() : 0,
                   .loss = number_of(json, "loss"),
                   .lr = number_of(json, "lr"),
                   .grad_norm = number_of(json, "grad_norm"),
                   .images_per_second = number_of(json, "images_per_second"),
-                  .test_accuracy = accuracy,
-                  .updated = !json.value("skipped", false)};
+                  .test_accuracy = optional_number(json, "test_accuracy"),
+                  .validation_loss = optional_number(json, "validation_loss"),
+                  .read_as_asked = optional_number(json, "read_as_asked"),
+                  .updated = !json.contains("skipped")};
 }
 
 }  // namespace

@@ -15,11 +15,14 @@ struct LogEntry {
   double lr = 0;
   double grad_norm = 0;
   double images_per_second = 0;
-  std::optional<double> test_accuracy = {};  // of the classifier, with the last step of an epoch
+  // With the last step of an epoch and of the run:
+  std::optional<double> test_accuracy = {};    // of the classifier
+  std::optional<double> validation_loss = {};  // of the other models
+  std::optional<double> read_as_asked = {};    // share of samples that a classifier reads right
   bool updated = true;  // false: the update was skipped because something was not finite
 };
 
-// log.jsonl: one JSON object a step. A value that is not finite is written as null.
+// log.jsonl of train_mnist: one JSON object a step. A value that is not finite is written as null.
 class TrainLog {
  public:
   // Opens for appending; entries after `last_step` (of a run that went on past its last checkpoint)
