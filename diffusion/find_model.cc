@@ -165,18 +165,17 @@ std::string find_model(const std::string& name) {
                     " Give the path of a model file, or set EBB_MODELS to its directory."));
 }
 
-<<<<<<< HEAD
 std::string model_places() {
   std::string places;
   for (const fs::path& directory : model_directories()) {
     places += (places.empty() ? "" : ", ") + path_label(directory.string());
   }
   return places;
-=======
+}
+
 bool is_run_directory(const std::string& path) {
   std::error_code error;
   return fs::exists(fs::path(path) / kTrainLog, error) && !find_in_run(path, error).empty();
->>>>>>> train
 }
 
 std::vector<NamedModel> named_models() {
