@@ -8,7 +8,8 @@ namespace ebb {
 // The file that a --model flag means. A path (with '/' or an ending in .safetensors) is itself, or
 // when it is the directory of a training run, its model.safetensors, else its newest checkpoint; a
 // directory as diffusers saves it stays what it is, and "owner/name[@revision]" is looked up in the
-// local cache of Hugging Face's programs. A bare name is looked for as <name>.safetensors in the directories of $EBB_MODELS (separated by
+// local cache of Hugging Face's programs. A bare name is looked for as <name>.safetensors in the
+// directories of $EBB_MODELS (separated by
 // ':'), in weights/pretrained of the current directory, where `cmake --install` puts models beside
 // the program and beside libebb.so (share/ebb/models of their prefix, wherever that is moved), and
 // in weights/pretrained of the source tree that the program was built in (../../weights/pretrained
