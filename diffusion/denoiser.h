@@ -61,7 +61,12 @@ struct ViewedGuidance {
   View view;
   Guidance guidance;
 };
-Guidance mean_of_views(const std::vector<ViewedGuidance>& parts);
+// kShared is a common mistake, for comparison: every view is guided away from the estimate of the
+// images as they are. In the parts, as guided() makes them, all terms but the last are that
+// estimate.
+enum class Unconditional { kPerView, kShared };
+Guidance mean_of_views(const std::vector<ViewedGuidance>& parts,
+                       Unconditional unconditional = Unconditional::kPerView);
 
 // Hybrids: the sum of one band of each guided prediction; the mean of their variances. Error if a
 // part already has filters, or the filters do not sum to the identity.

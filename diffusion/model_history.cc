@@ -29,6 +29,7 @@ ModelHistory read_model_history(const std::string& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
   ModelHistory history;
   history.path = path;
+  history.config = text_of(file, "ebb.model");
   history.command = text_of(file, "ebb.command");
   history.note = text_of(file, "ebb.note");
   try {
