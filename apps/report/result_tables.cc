@@ -50,7 +50,7 @@ std::string title_of(const std::string& key) {
 std::string text_of(const std::string& key, const Json& value) {
   if (value.is_null()) return "\u2013";
   if (value.is_string()) return value.get<std::string>();
-  if (!value.is_number_float()) return value.dump();
+  if (value.type() != Json::Type::kFloat) return value.dump();
   const auto found = columns().find(key);
   const Column column = found == columns().end() ? Column{"", 3} : found->second;
   std::ostringstream out;
@@ -63,12 +63,12 @@ std::string text_of(const std::string& key, const Json& value) {
 ResultTable table_of(const std::string& title, const Json& rows) {
   ResultTable table{.title = title, .columns = {}, .rows = {}};
   std::vector<std::string> keys;
-  for (const auto& [key, value] : rows.front().items()) keys.push_back(key);
+  for (const auto& [key, value] : rows[0].items()) keys.push_back(key);
   for (const std::string& key : keys) table.columns.push_back(title_of(key));
   for (const Json& row : rows) {
     table.rows.emplace_back();
     for (const std::string& key : keys) {
-      table.rows.back().push_back(text_of(key, row.value(key, Json())));
+      table.rows.back().push_back(text_of(key, row[key]));
     }
   }
   return table;
