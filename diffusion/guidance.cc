@@ -28,9 +28,9 @@ Guidance mean_of_views(const std::vector<ViewedGuidance>& parts, Unconditional u
       GuidanceTerm term = part.guidance[k];
       EBB_CHECK(term.view.is_identity() && term.filter.is_identity(), Error,
                 "mean_of_views: a part has a view or a filter already");
-      const bool is_shared =
-          unconditional == Unconditional::kShared && k + 1 < part.guidance.size();
-      if (!is_shared) term.view = part.view;
+      term.view = part.view;
+      term.sees_no_view = unconditional == Unconditional::kShared && !part.view.is_identity() &&
+                          k + 1 < part.guidance.size();
       term.weight *= share;
       term.variance_weight *= share;
       mean.push_back(std::move(term));

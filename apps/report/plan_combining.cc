@@ -79,9 +79,10 @@ Figure shared_unconditional(const ReportSettings& settings, const Figure& right,
   figure.command.insert(figure.command.end(), {"--unconditional", "shared"});
   figure.layout = two_rows(right.id, figure.id, 8, "mistake");
   figure.caption =
-      "A common mistake: one unconditional estimate, of the image as it is, serves both views. "
-      "The turned view is then guided away from digits that stand on their heads, not from "
-      "digits. Above, the right way with the same noise; the table is about the mistake.";
+      "A common mistake: one unconditional estimate, of the image as it is, serves both views. In "
+      "the turned one its pixels lie in the wrong places, and guidance pushes away from what is "
+      "not "
+      "there. Above, the right way with the same noise; the table is about the mistake.";
   figure.alt = cat("The same anagrams made rightly and with one unconditional estimate");
   figure.inputs = {right.id};
   return figure;

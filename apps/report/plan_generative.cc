@@ -145,7 +145,7 @@ struct SamplingSchedule {
 
 Section samplers(const ReportSettings& settings) {
   constexpr SamplingSchedule kSchedules[] = {
-      {"ddpm", 300, "the assignment\u2019s way, with fresh noise in every step"},
+      {"ddpm", 300, "with fresh noise in every step, as in the assignment"},
       {"ddpm", 20, "the same with long strides"},
       {"ddim", 20, "no fresh noise"},
       {"ddim", 10, "no fresh noise, longer strides"},

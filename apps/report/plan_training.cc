@@ -34,7 +34,7 @@ std::string model_row(const std::string& model) {
   const std::string name = escape_html(short_name(model));
   if (!has_model(model)) {
     return cat("<tr><td>", name, "</td><td colspan=\"5\">not here: <code>",
-               escape_html(training_commands(model)), "</code></td></tr>\n");
+               whole_words(training_commands(model)), "</code></td></tr>\n");
   }
   const ModelHistory record = read_model_history(find_model(model));
   std::string epochs = std::to_string(record.epoch_losses.size());
@@ -42,7 +42,7 @@ std::string model_row(const std::string& model) {
   const std::string loss = record.epoch_losses.empty() ? "" : in_digits(record.epoch_losses.back());
   return cat("<tr><td>", name, "</td><td>", escape_html(record.objective), "</td><td class=\"n\">",
              record.hidden, "</td><td>", escape_html(epochs), "</td><td class=\"n\">", loss,
-             "</td><td><code>", escape_html(record.command), "</code></td></tr>\n");
+             "</td><td><code>", whole_words(record.command), "</code></td></tr>\n");
 }
 
 Section models(const ReportSettings& settings) {
@@ -181,10 +181,9 @@ void add_epochs(const std::string& model, const std::vector<size_t>& wanted, Sec
                              .alt = cat("Images of ", short_name(model), " ", when)});
   }
   if (absent.empty()) return;
-  section.note += cat("<p>This training kept no samples of epoch ", absent, ". <code>",
-                      escape_html(training_commands(model)),
-                      "</code> keeps those of every epoch "
-                      "with <code>--sample-every 1</code>.</p>");
+  section.note = cat("<p class=\"note\">This training kept no samples of epoch ", absent,
+                     "; <code>train_mnist --sample-every 1</code> keeps those of every "
+                     "epoch.</p>");
 }
 
 std::vector<Section> one_step_training_sections(const ReportSettings& settings) {

@@ -49,7 +49,14 @@ std::string title_of(const std::string& key) {
 
 std::string text_of(const std::string& key, const Json& value) {
   if (value.is_null()) return "\u2013";
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) {
+    // "t = 250" stays on one line.
+    std::string text = value.get<std::string>();
+    for (size_t at = 0; key == "level" && (at = text.find(' ', at)) != std::string::npos;) {
+      text.replace(at, 1, "\u00a0");
+    }
+    return text;
+  }
   if (value.type() != Json::Type::kFloat) return value.dump();
   const auto found = columns().find(key);
   const Column column = found == columns().end() ? Column{"", 3} : found->second;
