@@ -106,11 +106,13 @@ Section anagrams(const ReportSettings& settings) {
   return section;
 }
 
+// DPM-Solver++ reads better both ways than the same model's longer ddpm.
 Words hybrid_command(const ReportSettings& settings, const Pair& pair, const char* sigma) {
+  constexpr int kSteps = 20;
   return with_steps(
       {"hybrid", "--model", settings.model, "--far", pair.first, "--near", pair.second, "--sigma",
-       sigma, "--kernel", "27", "-b", std::to_string(kHybrids)},
-      settings, kFigureSteps);
+       sigma, "--kernel", "27", "-b", std::to_string(kHybrids), "--sampler", "dpm++"},
+      settings, kSteps);
 }
 
 Figure hybrid(const ReportSettings& settings, const Pair& pair) {
@@ -145,7 +147,7 @@ Figure averaged(const ReportSettings& settings, const Figure& right, const Pair&
 }
 
 Section hybrids(const ReportSettings& settings) {
-  const std::vector<Pair> pairs = pairs_of(settings, "hybrids", {"8/2", "6/5", "9/4"});
+  const std::vector<Pair> pairs = pairs_of(settings, "hybrids", {"8/3", "9/4", "8/2"});
   Section section{
       .id = "hybrids",
       .number = "1.9",
