@@ -67,6 +67,9 @@ void find_problem(const Figure& figure, const ReportSettings& settings, MadeFigu
              read_model_history(find_model(figure.model)).network != "class") {
     made.problem = cat("This needs a model that knows classes; ", figure.model, " knows none.");
     made.remedy = training_commands("mnist-class");
+  } else if (figure.show == Show::kChart &&
+             read_model_history(find_model(figure.model)).losses.empty()) {
+    made.problem = cat("The file of ", figure.model, " carries no loss curve.");
   } else if (figure.needs_data && !has_model(kClassifier)) {
     made.problem = cat("The model ", kClassifier, " is not here.");
     made.remedy = training_commands(kClassifier);

@@ -15,7 +15,7 @@ struct PageFact {
   std::string value;
 };
 
-// What stands above the figures.
+// The top of the page, above the figures.
 struct PageHead {
   std::string title;         // empty: the assignment's
   std::string introduction;  // HTML; empty: ebb's

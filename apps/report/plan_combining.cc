@@ -32,7 +32,7 @@ std::vector<Pair> pairs_of(const ReportSettings& settings, const char* section, 
   return pairs;
 }
 
-// What may be in a file's name and a link.
+// The text with only what may be in a file's name and a link.
 std::string in_id(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '-');

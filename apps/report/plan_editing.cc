@@ -6,7 +6,7 @@
 namespace ebb {
 namespace {
 
-// The assignment's 3, 5 and 7 are left out: they give the picture of 1 again.
+// The assignment's 3, 5 and 7 are left out: they give the image of 1 again.
 constexpr const char* kLevels = "1,10,15,18,21,25";
 constexpr int kLevelCount = 6;
 constexpr int kSeeds = 2;

@@ -23,7 +23,7 @@ std::vector<Section> sampler_sections(const ReportSettings& settings);
 using Words = std::vector<std::string>;
 Words operator+(Words left, const Words& right);
 
-// What a command starts from: an image that an earlier command wrote, or one of the user.
+// The start of a command: an image that an earlier command wrote, or one of the user.
 struct StartImage {
   std::string id;     // of the figure
   std::string path;   // for -i
@@ -38,15 +38,16 @@ StartImage mask_of(const ReportSettings& settings);
 // The number of steps (0: the model's own), which --fast makes small.
 int figure_steps(const ReportSettings& settings, int steps);
 Words with_steps(Words command, const ReportSettings& settings, int steps);
-// Of 300: a third of the time, no difference the eye would see.
+// Steps of 300: a third of the time, no difference the eye would see.
 inline constexpr int kFigureSteps = 100;
 
 Words digit_names();  // "0" to "9"
 // Own images of a figure, as many as `images`, below the digits that they show in turn.
 CellLayout digit_rows();
 
-// What the training of a model left: its loss curve, and images of it after some epochs. `wanted`:
-// epochs that the assignment shows; those without an image are named in the section's note.
+// The traces that the training of a model left: its loss curve, and images of it after some epochs.
+// `wanted`: epochs that the assignment shows; those without an image are named in the section's
+// note.
 Figure loss_curve(const std::string& model);
 void add_epochs(const std::string& model, const std::vector<size_t>& wanted, Section& section);
 

@@ -26,7 +26,7 @@ std::string in_digits(double value) {
 
 std::string short_name(const std::string& model) {
   const fs::path path = model;
-  if (!path.has_parent_path()) return model;
+  if (!path.has_parent_path() && path.extension() != ".safetensors") return model;
   return (path.stem() == "model" ? path.parent_path().filename() : path.stem()).string();
 }
 
@@ -63,7 +63,8 @@ Section models(const ReportSettings& settings) {
                   rows, "</tbody></table></div>")};
 }
 
-// Of the model's file, or of the assignment's network where that is not here.
+// A drawing of the network in the model's file, or of the assignment's network where that is not
+// here.
 std::string diagram(const std::string& model, const char* conditioning, int64_t hidden) {
   std::string config = cat("{\"name\": \"mnist_unet\", \"conditioning\": \"", conditioning,
                            "\", \"hidden\": ", hidden, "}");

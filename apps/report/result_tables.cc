@@ -11,7 +11,7 @@
 namespace ebb {
 namespace {
 
-// How a figure that `ebb eval` and others name is written on the page.
+// The form in which a figure that `ebb eval` and others name is written on the page.
 struct Column {
   const char* title;
   int decimals = 0;

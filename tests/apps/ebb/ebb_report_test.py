@@ -34,7 +34,8 @@ class ReportTest(EbbTest):
     def test_holds_every_image_and_names_its_command(self) -> None:
         done = self.report("-o", "out", "--sections", "photos,samples", "--kernels", "direct")
         files = sorted((self.dir / "out" / "figures").iterdir())
-        self.assertRegex(done.stdout, rf"\Aout/index.html  {len(files)} figures in ")
+        figures = {re.sub(r"-\d+$", "", file.stem) for file in files}
+        self.assertRegex(done.stdout, rf"\Aout/index.html  {len(figures)} figures in ")
         page = self.page()
         embedded = {base64.b64decode(data) for data in IMAGE.findall(page)}
         self.assertEqual(embedded, {file.read_bytes() for file in files})
@@ -103,7 +104,7 @@ class ReportTest(EbbTest):
             self.assertIn(flags, html.unescape(re.sub(r"<[^>]*>", "", page)))
 
     def test_progress_names_the_section(self) -> None:
-        done = self.report("-o", "out", "--sections", "photos,forward")
+        done = self.report("-o", "out", "--sections", "photos,forward", "--progress", "lines")
         self.assertIn("Photos and sketches", done.stderr)
         self.assertIn("1.1 The forward process", done.stderr)
 

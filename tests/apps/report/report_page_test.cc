@@ -112,7 +112,7 @@ TEST_CASE("a figure whose model is missing becomes a box, and the rest stays a p
 
 TEST_CASE("results become tables without paths, times and digests") {
   const std::vector<ResultTable> tables = result_tables(
-      R"({"model": "/home/me/m.safetensors", "seconds": {"load": 1},
+      R"({"model": "models/m.safetensors", "seconds": {"load": 1},
           "classified": [{"what": "flip", "expected": 5, "right": 9, "images": 10}],
           "samples": [{"images": "ddim", "steps": 20, "accuracy": 0.985, "frechet": null}]})");
   REQUIRE(tables.size() == 2);
