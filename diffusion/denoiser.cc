@@ -63,11 +63,15 @@ NetworkDenoiser::NetworkDenoiser(Context& context, const Network& network, Tenso
 void NetworkDenoiser::plan_queries(const Guidance& guidance) {
   std::vector<std::vector<TensorMap>> conditions;  // by view
   for (const GuidanceTerm& term : guidance) {
-    auto view = std::find_if(views_.begin(), views_.end(),
-                             [&](const ViewPlan& v) { return v.view.is_same_as(term.view); });
+    auto view = std::find_if(views_.begin(), views_.end(), [&](const ViewPlan& v) {
+      return v.view.is_same_as(term.view) && v.sees_no_view == term.sees_no_view;
+    });
     if (view == views_.end()) {
-      views_.push_back(
-          {.view = term.view, .apply_view = {}, .inverse_indices = {}, .inverse_code_indices = {}});
+      views_.push_back({.view = term.view,
+                        .sees_no_view = term.sees_no_view,
+                        .apply_view = {},
+                        .inverse_indices = {},
+                        .inverse_code_indices = {}});
       conditions.emplace_back();
       view = views_.end() - 1;
     }
@@ -121,7 +125,8 @@ void NetworkDenoiser::plan_views() {
   const bool has_variance = out_channels_ > channels;
   for (ViewPlan& seen : views_) {
     const View back = seen.view.is_identity() ? seen.view : inverse(seen.view);
-    if (!seen.view.is_identity()) seen.apply_view = index(seen.view, 0, channels, true);
+    if (!seen.view.is_identity() && !seen.sees_no_view)
+      seen.apply_view = index(seen.view, 0, channels, true);
     if (!seen.view.is_identity() || has_variance)
       seen.inverse_indices = index(back, 0, out_channels_, true);
     if (has_variance) seen.inverse_code_indices = index(back, channels, out_channels_, false);
@@ -140,7 +145,8 @@ void NetworkDenoiser::plan_views() {
 
 size_t NetworkDenoiser::query_of(const GuidanceTerm& term) const {
   for (size_t q = 0; q < queries_.size(); ++q) {
-    if (views_[queries_[q].view].view.is_same_as(term.view) &&
+    const ViewPlan& seen = views_[queries_[q].view];
+    if (seen.view.is_same_as(term.view) && seen.sees_no_view == term.sees_no_view &&
         same_condition(context_, queries_[q].condition, term.condition)) {
       return q;
     }

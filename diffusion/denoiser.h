@@ -43,6 +43,9 @@ struct GuidanceTerm {
   double variance_weight = 1;
   View view;
   Filter filter;
+  // A mistake that is made for comparison: the network sees the images without the view, and the
+  // prediction is transformed back all the same.
+  bool sees_no_view = false;
 };
 
 // A prediction as a sum of terms, which covers every combination of prompts in ebb.
@@ -61,7 +64,12 @@ struct ViewedGuidance {
   View view;
   Guidance guidance;
 };
-Guidance mean_of_views(const std::vector<ViewedGuidance>& parts);
+// kShared is a common mistake, for comparison: the estimate of the images as they are is taken for
+// that of every view, where its pixels do not belong. In the parts, as guided() makes them, all
+// terms but the last are that estimate.
+enum class Unconditional { kPerView, kShared };
+Guidance mean_of_views(const std::vector<ViewedGuidance>& parts,
+                       Unconditional unconditional = Unconditional::kPerView);
 
 // Hybrids: the sum of one band of each guided prediction; the mean of their variances. Error if a
 // part already has filters, or the filters do not sum to the identity.
@@ -97,6 +105,7 @@ class NetworkDenoiser final : public Denoiser {
   // One view of x, and its inverse for predictions.
   struct ViewPlan {
     View view;
+    bool sees_no_view = false;
     Tensor apply_view;       // gather indices [H * W * C]; undefined for the identity
     Tensor inverse_indices;  // the same out of the network's channels; undefined for the identity
     Tensor inverse_code_indices;  // for the variance; undefined if the network has none

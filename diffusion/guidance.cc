@@ -20,14 +20,17 @@ Guidance guided(const TensorMap& cond, const TensorMap& uncond, double scale) {
   return guidance;
 }
 
-Guidance mean_of_views(const std::vector<ViewedGuidance>& parts) {
+Guidance mean_of_views(const std::vector<ViewedGuidance>& parts, Unconditional unconditional) {
   const double share = 1.0 / static_cast<double>(parts.size());
   Guidance mean;
   for (const ViewedGuidance& part : parts) {
-    for (GuidanceTerm term : part.guidance) {
+    for (size_t k = 0; k < part.guidance.size(); ++k) {
+      GuidanceTerm term = part.guidance[k];
       EBB_CHECK(term.view.is_identity() && term.filter.is_identity(), Error,
                 "mean_of_views: a part has a view or a filter already");
       term.view = part.view;
+      term.sees_no_view = unconditional == Unconditional::kShared && !part.view.is_identity() &&
+                          k + 1 < part.guidance.size();
       term.weight *= share;
       term.variance_weight *= share;
       mean.push_back(std::move(term));

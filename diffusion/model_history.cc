@@ -49,6 +49,7 @@ ModelHistory read_model_history(const std::string& path) {
   const Metadata metadata = stored_model(file.metadata(), {}, file.label()).metadata;
   ModelHistory history;
   history.path = path;
+  history.config = text_of(metadata, "ebb.model");
   history.command = text_of(metadata, "ebb.command");
   history.note = text_of(metadata, "ebb.note");
   try {

@@ -10,6 +10,7 @@ namespace ebb {
 // "ebb.training" and so on). Fields that the file lacks are empty.
 struct ModelHistory {
   std::string path;
+  std::string config;   // of the network, for make_network()
   std::string network;  // "time", "class" or "none": what the network is conditioned on
   int64_t hidden = 0;   // D
   std::string objective;

@@ -1,10 +1,33 @@
 #include "image/canvas.h"
 
 #include <cstring>
+#include <span>
+#include <string_view>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "base/utf8.h"
 
 namespace ebb {
+namespace {
+
+constexpr const char* kFont = "DejaVu Sans";
+
+// The character with this index of well-formed UTF-8.
+std::string character_of(const std::string& text, size_t index) {
+  size_t at = 0, bytes = 0;
+  for (size_t i = 0; i <= index && at + bytes < text.size(); ++i) {
+    at += bytes;
+    bytes = decode_utf8(std::string_view(text).substr(at)).bytes;
+  }
+  return text.substr(at, bytes);
+}
+
+struct FreeGlyphs {
+  void operator()(cairo_glyph_t* glyphs) const { cairo_glyph_free(glyphs); }
+};
+
+}  // namespace
 
 Canvas::Canvas(int width, int height)
     : surface_(cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height)),
@@ -29,12 +52,34 @@ void Canvas::set_color(Color color, double alpha) {
 }
 
 void Canvas::set_font(double size, bool bold) {
-  cairo_select_font_face(context_.get(), "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
+  cairo_select_font_face(context_.get(), kFont, CAIRO_FONT_SLANT_NORMAL,
                          bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
   cairo_set_font_size(context_.get(), size);
 }
 
+// cairo asks one font only, which draws glyph 0, a box, for what it lacks.
+void Canvas::check_glyphs(const std::string& text) const {
+  if (text.empty()) return;
+  cairo_glyph_t* found = nullptr;
+  int count = 0;
+  const cairo_status_t status = cairo_scaled_font_text_to_glyphs(
+      cairo_get_scaled_font(context_.get()), 0, 0, text.c_str(), static_cast<int>(text.size()),
+      &found, &count, nullptr, nullptr, nullptr);
+  const std::unique_ptr<cairo_glyph_t, FreeGlyphs> glyphs(found);
+  EBB_CHECK(status == CAIRO_STATUS_SUCCESS, Error, "text ", quoted(terminal_safe(text)),
+            ": cairo: ", cairo_status_to_string(status));
+  const std::span<const cairo_glyph_t> drawn(found, static_cast<size_t>(count));
+  for (size_t i = 0; i < drawn.size(); ++i) {
+    if (drawn[i].index != 0) continue;
+    const std::string character = character_of(text, i);
+    throw IoError(cat("font ", kFont, ": has no glyph for ", quoted(terminal_safe(character)),
+                      " in ", quoted(terminal_safe(text)),
+                      ". Install the font (Debian: fonts-dejavu-core), or use other characters."));
+  }
+}
+
 double Canvas::text_width(const std::string& text) const {
+  check_glyphs(text);
   cairo_text_extents_t extents;
   cairo_text_extents(context_.get(), text.c_str(), &extents);
   return extents.x_advance;

@@ -16,7 +16,8 @@ struct Color {
 enum class Anchor { kLeft, kCenter, kRight };
 
 // A white RGB drawing surface. Positions are pixels from the top left corner; the font is DejaVu
-// Sans, or what fontconfig finds in its place.
+// Sans, or what fontconfig finds in its place. Text with a character that the font lacks is an
+// IoError, also where it is only measured: no box is drawn in its place.
 class Canvas {
  public:
   Canvas(int width, int height);
@@ -44,6 +45,7 @@ class Canvas {
     void operator()(cairo_t* context) const { cairo_destroy(context); }
   };
   double digit_height() const;
+  void check_glyphs(const std::string& text) const;
 
   std::unique_ptr<cairo_surface_t, Deleter> surface_;
   std::unique_ptr<cairo_t, Deleter> context_;

@@ -19,6 +19,7 @@ struct Flags {
   std::vector<std::string> prompts;
   std::vector<std::string> views;  // empty: identity and `view`
   std::string view;
+  std::string unconditional = "own";
 };
 
 // The name of a view that may be written in another way; an unknown one as it is.
@@ -65,7 +66,8 @@ void run(Flags flags, const Invocation& invocation) {
     parts.push_back({views[v], job.guided_to(std::array{labels[v]})});
   }
   GenerateRequest request = job.request(images);
-  request.guidance = mean_of_views(parts);
+  request.guidance = mean_of_views(
+      parts, flags.unconditional == "shared" ? Unconditional::kShared : Unconditional::kPerView);
   const OutputFiles files = job.files(images, std::min<int64_t>(images, 10));
   check_figure(files, job.image(), files.columns,
                (images + files.columns - 1) / files.columns * static_cast<int64_t>(views.size()),
@@ -137,6 +139,10 @@ void add_anagram(Command command, const Invocation& invocation) {
   command.add_option("--views", flags->views, "One view per prompt, instead of --view")
       .type_name("VIEW")
       .excludes(view);
+  add_choice(
+      command, "--unconditional", flags->unconditional, {"own", "shared"},
+      "Unconditional estimate: each view's own (own), or that of the image as it is for all, "
+      "a common mistake, for comparison");
   add_sample_flags(command, flags->job, {.takes_prompt = false},
                    [flags, &invocation] { run(*flags, invocation); });
 }

@@ -18,6 +18,7 @@ struct Flags {
   std::string far, near;
   std::vector<std::string> prompts;
   std::string decomposition = "lowpass";
+  std::string combine = "sum";
   int64_t taps = 0;      // 0: by the images' size
   double sigma = 0;      // 0: by the images' size
   InputFlags reference;  // --inverse
@@ -140,6 +141,9 @@ void run(Flags flags, const Invocation& invocation) {
     guidances.push_back({known->filter, guidances.front().guidance});
   }
   request.guidance = sum_of_parts(guidances);
+  if (flags.combine == "mean") {
+    for (GuidanceTerm& term : request.guidance) term.weight /= static_cast<double>(parts.size());
+  }
   const OutputFiles files = job.files(images, square_columns(images));
   check_grid(files, images, job.image());
   job.release_weights();
@@ -184,6 +188,8 @@ void add_hybrid(Command command, const Invocation& invocation) {
   add_choice(
       command, "--decomposition", flags->decomposition, {"lowpass", "triple", "color", "motion"},
       "Decomposition (lowpass) into far, near; far, middle, near; gray, color; moving, still");
+  add_choice(command, "--combine", flags->combine, {"sum", "mean"},
+             "Combination of the parts (sum); mean: a common mistake, for comparison");
   add_integer(command, "--kernel", flags->taps, 1, 1023,
               "Taps of the blur, odd (33 at 64 pixels; triple: 25; motion: 7)");
   add_number(command, "--sigma", flags->sigma, 0.01, 100,

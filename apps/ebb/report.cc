@@ -5,11 +5,13 @@
 #include <set>
 
 #include "apps/cli/cli.h"
+#include "apps/cli/image_bytes.h"
 #include "apps/cli/progress.h"
 #include "apps/cli/results.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/sample_flags.h"
 #include "apps/report/figure_maker.h"
+#include "apps/report/own_text.h"
 #include "apps/report/page.h"
 #include "apps/report/plan.h"
 #include "base/atomic_file.h"
@@ -19,6 +21,7 @@
 #include "base/file.h"
 #include "base/output_file.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "diffusion/find_model.h"
 #include "diffusion/image_noise.h"
 #include "diffusion/model_history.h"
@@ -31,6 +34,8 @@ namespace fs = std::filesystem;
 struct Flags {
   ReportSettings settings;
   std::string sections;  // "a,b"; empty: all
+  std::string text;      // file of the user's words; empty: none
+  std::vector<std::string> runs, prompts;
   DeviceFlags device;
   bool model_given = false;
   bool force = false;
@@ -141,15 +146,36 @@ RunFigureCommand figure_command(const Invocation& invocation) {
   };
 }
 
-MadeFigures make_all(const std::vector<Figure>& figures, const ReportSettings& settings,
-                     const Invocation& invocation, Progress& progress) {
+// "1.8 Visual anagrams" of every figure, by its id.
+std::map<std::string, std::string> section_titles(const std::vector<Part>& plan) {
+  std::map<std::string, std::string> titles;
+  for (const Part& part : plan) {
+    for (const Section& section : part.sections) {
+      const std::string number = section.number.empty() ? "" : section.number + " ";
+      for (const Figure& figure : section.figures) titles[figure.id] = number + section.title;
+    }
+  }
+  return titles;
+}
+
+// In lines, each section that begins says so.
+MadeFigures make_all(const std::vector<Figure>& figures,
+                     const std::map<std::string, std::string>& titles,
+                     const ReportSettings& settings, const Invocation& invocation,
+                     Progress& progress) {
   MadeFigures made;
   const RunFigureCommand run = figure_command(invocation);
-  progress.begin(static_cast<int64_t>(figures.size()), {.name = "figure"});
+  progress.begin(static_cast<int64_t>(figures.size()), {.name = "figure", .has_bar = false});
+  std::string shown;
   for (const Figure& figure : figures) {
+    const std::string& title = titles.at(figure.id);
+    const auto facts = [&] { return std::vector<ProgressFact>{{"section", title, title}}; };
+    const auto done = static_cast<int64_t>(made.size());
+    title == shown ? progress.update(done, facts) : progress.milestone(done, facts);
+    shown = title;
     made[figure.id] = make_figure(figure, settings, run);
-    progress.update(static_cast<int64_t>(made.size()));
   }
+  progress.update(static_cast<int64_t>(made.size()));
   progress.finish();
   return made;
 }
@@ -170,29 +196,64 @@ std::string what_is_missing(const std::vector<Figure>& figures, const MadeFigure
   return text;
 }
 
+std::string read_text(const std::string& path) {
+  constexpr uint64_t kMaxBytes = 1 << 20;
+  const FileReader file(path);
+  EBB_CHECK(file.size() <= kMaxBytes, UsageError, "--text ", file.label(), ": ", file.size(),
+            " bytes, expected a text of at most ", kMaxBytes, ".");
+  std::string text(file.size(), '\0');
+  file.read_at(0, text.data(), text.size());
+  EBB_CHECK(is_utf8(text), UsageError, "--text ", file.label(),
+            ": is not UTF-8. Save it in that encoding.");
+  return text;
+}
+
+// Images that cannot be read are refused before minutes of work.
+void check_own_images(const ReportSettings& settings) {
+  std::vector<std::string> files = settings.photos;
+  files.insert(files.end(), settings.drawings.begin(), settings.drawings.end());
+  if (!settings.mask.empty()) files.push_back(settings.mask);
+  for (const std::string& file : files) decode_image(ImageBytes(file));
+}
+
+PageHead page_head(const ReportSettings& settings, size_t figures, double seconds) {
+  PageHead head{.title = settings.title, .introduction = "", .facts = {}};
+  head.facts = {{"Figures", std::to_string(figures)},
+                {"Made in", format_duration(seconds)},
+                {"Seed", std::to_string(settings.seed)},
+                {"Model of part A", path_label(settings.model)},
+                {"Program", cat("ebb ", program_version())}};
+  if (settings.fast) head.facts.push_back({"Preview (--fast)", "few steps, rough digits"});
+  head.own_images =
+      !settings.photos.empty() || !settings.drawings.empty() || !settings.mask.empty();
+  return head;
+}
+
 void run(Flags flags, const Invocation& invocation) {
   ReportSettings& settings = flags.settings;
+  for (const std::string& model : flags.runs) use_run(model, settings.models);
+  for (const std::string& prompts : flags.prompts) use_prompts(prompts, settings);
+  check_own_images(settings);
   Results results(invocation.out, flags.json);
   Progress progress(invocation.progress.value_or(flags.progress.mode()));
   while (settings.directory.size() > 1 && settings.directory.ends_with('/'))
     settings.directory.pop_back();
   // A model that was given must exist; only the default may be missing.
   if (flags.model_given) read_model_history(find_model(settings.model));
-  const std::vector<Part> whole = report_plan(settings);
+  std::vector<Part> whole = report_plan(settings);
+  const std::string introduction =
+      flags.text.empty() ? "" : use_own_text(read_text(flags.text), path_label(flags.text), whole);
   const std::vector<Part> plan = keep_sections(whole, parse_sections(flags.sections, whole));
   const std::vector<Figure> figures = in_order(plan, figures_by_id(whole));
   prepare_directory(flags, figures);
 
   const double start = results.seconds();
-  const MadeFigures made = make_all(figures, settings, invocation, progress);
+  const MadeFigures made = make_all(figures, section_titles(whole), settings, invocation, progress);
   const double elapsed = results.seconds() - start;
 
-  const std::string page = render_page(plan, made,
-                                       {{"Figures", std::to_string(figures.size())},
-                                        {"Made in", format_duration(elapsed)},
-                                        {"Seed", std::to_string(settings.seed)},
-                                        {"Model of part A", settings.model},
-                                        {"Program", cat("ebb ", program_version())}});
+  PageHead head = page_head(settings, figures.size(), elapsed);
+  head.introduction = introduction;
+  const std::string page = render_page(plan, made, head);
   const std::string path = settings.directory + "/index.html";
   write_file(path, page);
   results.text() << path_label(path) << "  " << figures.size() << " figures in "
@@ -219,12 +280,42 @@ void add_report(Command command, const Invocation& invocation) {
   command.add_option("--model", flags->settings.model, "Model of part A")
       .show_default()
       .takes(FlagValue::kModel);
-  command.add_option("--sections", flags->sections, "Only these sections, separated by commas")
+  command
+      .add_option("--sections", flags->sections,
+                  "Only these sections, separated by commas (a wrong name lists them)")
       .type_name("NAMES");
   add_integer(command, "-s,--seed", flags->settings.seed, 0, ImageNoise::kMaxSeed,
               "Seed of every figure (180, as in the assignment)");
   command.add_flag("--fast", flags->settings.fast,
                    "Use only a few sampling steps, for a quick preview");
+  command
+      .add_option("--data", flags->settings.data,
+                  "Directory of the four MNIST files ($EBB_DATA, else data/mnist)")
+      .takes(FlagValue::kDirectory);
+  command
+      .add_option("--run", flags->runs,
+                  "Trainings of your own: directories of runs or model files, each for the section "
+                  "that its settings fit")
+      .takes(FlagValue::kModel);
+  command.start_group("Words and images of your own");
+  command.add_option("--title", flags->settings.title, "Title of the page");
+  command
+      .add_option("--text", flags->text,
+                  "Text file with your words: behind a line '# SECTION' those of a section; a line "
+                  "... stands for ebb's own")
+      .takes(FlagValue::kFile);
+  command.add_option("--photo", flags->settings.photos, "Photos to edit, instead of ebb's")
+      .takes(FlagValue::kImage);
+  command.add_option("--drawing", flags->settings.drawings, "Drawings to edit, instead of ebb's")
+      .takes(FlagValue::kImage);
+  command.add_option("--mask", flags->settings.mask, "Mask to inpaint with, instead of ebb's")
+      .takes(FlagValue::kImage);
+  command
+      .add_option("--prompts", flags->prompts,
+                  "Prompts of a section: text-edit=seven,three anagrams=6/9,2/5:flip "
+                  "hybrids=8/2 (far/near)")
+      .type_name("SECTION=LIST");
+  command.start_group(kOptionGroup);
   add_device_flags(command, flags->device);
   command.add_flag("--force", flags->force, "Overwrite an existing report").group(kOutputGroup);
   add_json_flag(command, flags->json);

@@ -5,12 +5,13 @@
 #include <filesystem>
 #include <sstream>
 
+#include "apps/cli/image_bytes.h"
 #include "apps/cli/provenance.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "diffusion/find_model.h"
 #include "diffusion/model_history.h"
 #include "image/png.h"
+#include "image/resize.h"
 #include "weights/mnist_dataset.h"
 
 namespace ebb {
@@ -30,21 +31,11 @@ std::vector<std::string> command_line(const Figure& figure, const ReportSettings
     line.insert(line.end(), {"--seed", std::to_string(settings.seed)});
     line.insert(line.end(), settings.run_flags.begin(), settings.run_flags.end());
   }
+  if (figure.needs_data && !settings.data.empty()) {
+    line.insert(line.end(), {"--data", settings.data});
+  }
   if (figure.images > 0) line.insert(line.end(), {"-o", output_path(figure, settings)});
   return line;
-}
-
-// The output of a command without the lines that the page shows anyway: files and times.
-std::string findings(const std::string& printed, const ReportSettings& settings) {
-  std::istringstream lines(printed);
-  std::string kept;
-  for (std::string line; std::getline(lines, line);) {
-    const bool names_file = line.starts_with(path_label(settings.directory + "/figures/"));
-    const bool is_summary = line.find(" image in ") != std::string::npos ||
-                            line.find(" images in ") != std::string::npos;
-    if (!names_file && !is_summary) kept += line + "\n";
-  }
-  return kept;
 }
 
 std::string describe_seeds(const std::vector<uint64_t>& seeds) {
@@ -53,9 +44,13 @@ std::string describe_seeds(const std::vector<uint64_t>& seeds) {
   return *low == *high ? std::to_string(*low) : cat(*low, " to ", *high);
 }
 
-bool has_data() {
+bool prints_results(const Figure& figure) {
+  return figure.shows_results || figure.show == Show::kPrinted;
+}
+
+bool has_data(const std::string& directory) {
   try {
-    load_mnist("", MnistSplit::kTest);
+    load_mnist(directory, MnistSplit::kTest);
     return true;
   } catch (const IoError&) {
     return false;
@@ -63,7 +58,7 @@ bool has_data() {
 }
 
 // Fills problem and remedy when the figure cannot be made here.
-void find_problem(const Figure& figure, MadeFigure& made) {
+void find_problem(const Figure& figure, const ReportSettings& settings, MadeFigure& made) {
   if (figure.model.empty()) return;
   made.remedy = training_commands(figure.model);
   if (!has_model(figure.model)) {
@@ -72,13 +67,29 @@ void find_problem(const Figure& figure, MadeFigure& made) {
              read_model_history(find_model(figure.model)).network != "class") {
     made.problem = cat("This needs a model that knows classes; ", figure.model, " knows none.");
     made.remedy = training_commands("mnist-class");
+  } else if (figure.show == Show::kChart &&
+             read_model_history(find_model(figure.model)).losses.empty()) {
+    made.problem = cat("The file of ", figure.model, " carries no loss curve.");
   } else if (figure.needs_data && !has_model(kClassifier)) {
     made.problem = cat("The model ", kClassifier, " is not here.");
     made.remedy = training_commands(kClassifier);
-  } else if (figure.needs_data && !has_data()) {
+  } else if (figure.needs_data && !has_data(settings.data)) {
     made.problem = "The digits of MNIST are not here.";
-    made.remedy = "scripts/get_mnist";
+    made.remedy = "scripts/get_mnist && ebb report -o report --data data/mnist";
   }
+}
+
+// The user's image in a size for the page.
+void copy_own_image(const Figure& figure, const ReportSettings& settings, MadeFigure& made) {
+  constexpr int kSide = 512;
+  const Image image = to_rgb(decode_image(ImageBytes(figure.own_image)));
+  const double scale =
+      std::min(1.0, static_cast<double>(kSide) / std::max(image.width, image.height));
+  made.width = std::max(1, static_cast<int>(image.width * scale));
+  made.height = std::max(1, static_cast<int>(image.height * scale));
+  made.files = figure_files(figure, settings);
+  write_png(made.files.front(), resize_bicubic(image, made.width, made.height), {},
+            Overwrite::kReplace);
 }
 
 void describe(const std::string& file, MadeFigure& made, std::vector<uint64_t>& seeds) {
@@ -116,18 +127,27 @@ std::vector<std::string> figure_files(const Figure& figure, const ReportSettings
 MadeFigure make_figure(const Figure& figure, const ReportSettings& settings,
                        const RunFigureCommand& run) {
   MadeFigure made;
-  find_problem(figure, made);
+  find_problem(figure, settings, made);
   if (!made.problem.empty()) return made;
+  if (!figure.own_image.empty()) {
+    copy_own_image(figure, settings, made);
+    return made;
+  }
   const auto start = std::chrono::steady_clock::now();
   try {
     std::ostringstream out;
-    run(command_line(figure, settings), out);
-    made.printed = findings(out.str(), settings);
+    std::vector<std::string> line = command_line(figure, settings);
+    if (prints_results(figure)) line.emplace_back("--json");
+    run(line, out);
+    if (prints_results(figure)) made.tables = result_tables(out.str());
   } catch (const Error& error) {
     throw Error(cat("figure ", figure.id, ": ", error.what()), error.code());
   }
   made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   made.files = figure_files(figure, settings);
+  if (figure.show == Show::kAnimation) {
+    made.animation = cat(settings.directory, "/figures/", figure.id, ".webp");
+  }
   std::vector<uint64_t> seeds;
   for (const std::string& file : made.files) describe(file, made, seeds);
   if (made.files.empty()) made.command = shell_command(command_line(figure, settings));

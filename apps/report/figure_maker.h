@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/report/plan.h"
+#include "apps/report/result_tables.h"
 
 namespace ebb {
 
@@ -20,9 +21,10 @@ struct MadeFigure {
   double seconds = 0;
   int width = 0;  // of the first image, pixels
   int height = 0;
-  std::string printed;  // what the command found, from its standard output
-  std::string problem;  // why nothing was run: no such model, or one without classes
-  std::string remedy;   // the command that helps
+  std::vector<ResultTable> tables;  // what the command found
+  std::string animation;            // of Show::kAnimation
+  std::string problem;              // why nothing was run: no such model, or one without classes
+  std::string remedy;               // the command that helps
 };
 
 // The files that the figure's command will write, in the report's directory.

@@ -30,11 +30,12 @@ std::string one_step() {
 
 std::string iterative() {
   const Math later = sub(bar("α"), "s");
-  return display_math(
-      row(x("s"), "=", frac(row(root(later), "β"), one_minus(alpha_bar("t"))), hat(x("0")), "+",
-          frac(row(root("α"), in_parentheses(one_minus(later))), one_minus(alpha_bar("t"))), x("t"),
-          "+", "σ", "z", ",", space(), "α", "=", frac(alpha_bar("t"), later), ",", "β", "=",
-          one_minus("α")));
+  return display_math(row(
+             x("s"), "=", frac(row(root(later), "β"), one_minus(alpha_bar("t"))), hat(x("0")), "+",
+             frac(row(root("α"), in_parentheses(one_minus(later))), one_minus(alpha_bar("t"))),
+             x("t"), "+", "σ", "z")) +
+         display_math(
+             row("α", "=", frac(alpha_bar("t"), later), ",", space(), "β", "=", one_minus("α")));
 }
 
 std::string guidance() {

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <vector>
 
 #include "base/error.h"
@@ -28,6 +29,15 @@ std::string escape_html(std::string_view text) {
       default:
         result += c;
     }
+  }
+  return result;
+}
+
+std::string whole_words(const std::string& command) {
+  std::istringstream words(command);
+  std::string result;
+  for (std::string word; words >> word;) {
+    result += cat(result.empty() ? "" : " ", "<span>", escape_html(word), "</span>");
   }
   return result;
 }

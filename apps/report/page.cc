@@ -6,121 +6,15 @@
 
 #include "apps/cli/cli.h"
 #include "apps/cli/progress.h"
+#include "apps/report/figure_images.h"
 #include "apps/report/html.h"
 #include "apps/report/page_assets.h"
 #include "base/error.h"
-#include "image/png.h"
 
 namespace ebb {
 namespace {
 
-constexpr int kMaxWidth = 700;   // CSS pixels of an image made of tiles
-constexpr int kMaxScale = 4;     // CSS pixels per pixel of it
-constexpr int kTileWidth = 112;  // of one 28 x 28 image
-constexpr int kSceneWidth = 176;
-
-// Whole CSS pixels per pixel keep the squares equal.
-int display_width(int width) {
-  return width * std::clamp(kMaxWidth / std::max(width, 1), 1, kMaxScale);
-}
-
-std::string png_uri(const std::string& path) { return data_uri(path, "image/png"); }
-
-std::string label_of(const Figure& figure, size_t tile) {
-  return tile < figure.labels.size() ? figure.labels[tile] : "";
-}
-
-std::string image(const std::string& file, const std::string& alt, const char* kind, int width,
-                  int height) {
-  return cat("<img class=\"", kind, "\" src=\"", png_uri(file), "\" alt=\"", escape_html(alt),
-             "\" width=\"", width, "\" height=\"", height, "\">");
-}
-
-std::string grid(const Figure& figure, const MadeFigure& made) {
-  std::ostringstream out;
-  out << "<div class=\"strip\" style=\"--w:" << display_width(made.width)
-      << "px;--cols:" << std::max<size_t>(figure.labels.size(), 1) << "\">";
-  if (!figure.labels.empty()) {
-    out << "<div class=\"labels\">";
-    for (const std::string& label : figure.labels)
-      out << "<span>" << escape_html(label) << "</span>";
-    out << "</div>";
-  }
-  out << image(made.files[0], figure.alt, "pixel", made.width, made.height) << "</div>";
-  return out.str();
-}
-
-std::string tiles(const Figure& figure, const MadeFigure& made, const std::string& classes,
-                  const std::string& attributes = "") {
-  const bool scene = figure.show == Show::kScene;
-  const int width = scene ? kSceneWidth : kTileWidth;
-  std::ostringstream out;
-  out << "<div class=\"tiles " << classes << "\" style=\"--w:" << width << "px\"" << attributes
-      << ">";
-  for (size_t i = 0; i < made.files.size(); ++i) {
-    const std::string label = label_of(figure, i);
-    const std::string alt = made.files.size() == 1
-                                ? figure.alt
-                                : cat(figure.alt, ", ", i + 1, " of ", made.files.size());
-    out << "<div class=\"tile\">"
-        << image(made.files[i], alt, scene ? "photo" : "pixel", made.width, made.height);
-    if (!label.empty()) out << "<span>" << escape_html(label) << "</span>";
-    out << "</div>";
-  }
-  out << "</div>";
-  return out.str();
-}
-
-// labels: what is read upright, what is read turned.
-std::string flip(const Figure& figure, const MadeFigure& made) {
-  const bool rotate = figure.turn == Turn::kRotate180;
-  const std::string turn = cat(" data-turn=\"", rotate ? "rotate_180" : "flip", "\"");
-  Figure bare = figure;
-  bare.labels.clear();
-  Figure turned_copy = bare;
-  turned_copy.alt = cat(figure.alt, ", turned");
-  const std::string upright = escape_html(label_of(figure, 0)),
-                    turned = escape_html(label_of(figure, 1));
-  return cat(tiles(bare, made, "turning", turn),
-             "<p class=\"controls\"><button type=\"button\" "
-             "data-flip aria-pressed=\"false\">",
-             rotate ? "Turn by 180\u00b0" : "Flip upside down", "</button><output data-upright=\"",
-             upright, "\" data-turned=\"", turned, "\">", upright, "</output></p>",
-             tiles(turned_copy, made, "twin", turn));
-}
-
-std::string distance(const Figure& figure, const MadeFigure& made) {
-  Figure distant = figure;
-  distant.labels.clear();
-  distant.alt = cat(figure.alt, ", from afar");
-  return cat(tiles(figure, made, "distance"),
-             "<p class=\"controls\"><label>Step back <input type=\"range\" data-distance min=\"1\" "
-             "max=\"8\" step=\"0.1\" value=\"1\"></label><output>1.0 \u00d7 as far</output></p>",
-             tiles(distant, made, "twin far"));
-}
-
-std::string image(const Figure& figure, const MadeFigure& made) {
-  switch (figure.show) {
-    case Show::kGrid:
-      return grid(figure, made);
-    case Show::kFlip:
-      return flip(figure, made);
-    case Show::kDistance:
-      return distance(figure, made);
-    case Show::kPrinted:
-      return "";
-    case Show::kLabeled:
-      return cat("<div class=\"labeled\" tabindex=\"0\" role=\"group\" style=\"--own:", made.width,
-                 "px\" aria-label=\"", escape_html(figure.alt), "\">",
-                 image(made.files[0], figure.alt, "figure", made.width, made.height), "</div>");
-    case Show::kChart:
-      return image(made.files[0], figure.alt, "chart", made.width, made.height);
-    case Show::kTiles:
-    case Show::kScene:
-      break;
-  }
-  return tiles(figure, made, "");
-}
+using MadeFigures = std::map<std::string, MadeFigure>;
 
 std::string seconds_text(double seconds) {
   if (seconds >= 0.1) return format_duration(seconds);
@@ -132,57 +26,74 @@ std::string seeds_text(const std::string& seeds) {
   return cat(seeds.find(' ') == std::string::npos ? "seed " : "seeds ", seeds);
 }
 
-std::string made_by(const MadeFigure& made) {
+std::string facts_line(const MadeFigure& made) {
   std::ostringstream out;
-  out << "<div class=\"made\"><code>" << escape_html(made.command)
-      << "</code><div class=\"facts-line\">";
   for (const std::string& fact :
-       {seeds_text(made.seeds), seconds_text(made.seconds), made.schedule, made.model}) {
+       {seeds_text(made.seeds), made.schedule, seconds_text(made.seconds), made.model}) {
     if (!fact.empty()) out << "<span>" << escape_html(fact) << "</span>";
   }
-  out << "</div></div>";
   return out.str();
 }
 
-// One box for all figures of a section that lack the same thing.
-std::string missing(const Section& section, const std::map<std::string, MadeFigure>& made) {
+// The command line, folded behind the facts. Words stay whole: a flag is not broken at its hyphens.
+std::string made_by(const std::string& command, const std::string& facts) {
+  return cat("<details class=\"made\"><summary><span class=\"facts-line\">", facts,
+             "</span></summary><div class=\"command\"><code>", whole_words(command),
+             "</code><button type=\"button\" data-copy>Copy</button></div></details>");
+}
+
+// One line for all figures of a section that lack the same thing.
+std::string missing(const Section& section, const MadeFigures& made) {
   std::map<std::string, std::pair<std::string, std::string>> boxes;  // problem -> figures, command
   for (const Figure& figure : section.figures) {
     const std::string& problem = made.at(figure.id).problem;
     if (problem.empty()) continue;
     auto& [figures, command] = boxes[problem];
-    figures += cat("<li>", escape_html(figure.alt), "</li>");
+    figures += cat(figures.empty() ? "" : "; ", escape_html(figure.alt));
     command = made.at(figure.id).remedy;
   }
   std::ostringstream out;
   for (const auto& [problem, box] : boxes) {
-    out << "<div class=\"missing\" role=\"note\"><strong>" << escape_html(problem)
-        << "</strong><p>What would stand here:</p><ul>" << box.first
-        << "</ul><p>This helps:</p><code>" << escape_html(box.second) << "</code></div>\n";
+    out << "<div class=\"missing\" role=\"note\"><p><strong>" << escape_html(problem)
+        << "</strong> Left out: " << box.first << ".</p><p>This helps: <code>"
+        << whole_words(box.second) << "</code></p></div>\n";
   }
   return out.str();
 }
 
-std::string render(const Figure& figure, const MadeFigure& made) {
+std::string tables(const MadeFigure& made) {
+  std::ostringstream out;
+  for (const ResultTable& table : made.tables) {
+    out << "<div class=\"wide\"><table>";
+    if (!table.title.empty()) out << "<caption>" << escape_html(table.title) << "</caption>";
+    out << "<thead><tr>";
+    for (const std::string& column : table.columns) out << "<th>" << escape_html(column) << "</th>";
+    out << "</tr></thead><tbody>";
+    for (const std::vector<std::string>& row : table.rows) {
+      out << "<tr>";
+      for (const std::string& value : row) out << "<td>" << escape_html(value) << "</td>";
+      out << "</tr>";
+    }
+    out << "</tbody></table></div>";
+  }
+  return out.str();
+}
+
+std::string render(const Figure& figure, const MadeFigures& all) {
+  const MadeFigure& made = all.at(figure.id);
   if (!made.problem.empty()) return "";
   std::ostringstream out;
-  out << "<figure id=\"fig-" << figure.id << "\">" << image(figure, made);
-  const bool quotes = figure.shows_output || figure.show == Show::kPrinted;
-  if (quotes && !made.printed.empty()) {
-    const char* kind = figure.show == Show::kPrinted ? "printed tables" : "printed";
-    out << "<pre class=\"" << kind << "\" tabindex=\"0\">" << escape_html(made.printed) << "</pre>";
-  }
-  out << "<figcaption>" << (figure.caption.empty() ? "" : cat("<p>", figure.caption, "</p>"))
-      << made_by(made) << "</figcaption></figure>\n";
+  out << "<figure id=\"fig-" << figure.id << "\">" << figure_images(figure, all) << "<figcaption>"
+      << (figure.caption.empty() ? "" : cat("<p>", figure.caption, "</p>")) << tables(made)
+      << (made.command.empty() ? "<p class=\"own\">the author\u2019s image</p>"
+                               : made_by(made.command, facts_line(made)))
+      << "</figcaption></figure>\n";
   return out.str();
 }
 
 std::string render(const FoundImage& found) {
-  const PngInfo info = read_png_info(found.file);
-  return cat("<figure><div class=\"strip\" style=\"--w:", display_width(info.width), "px\">",
-             image(found.file, found.alt, "pixel", info.width, info.height),
-             "</div><figcaption><p>", found.caption, "</p><div class=\"made\"><code>",
-             escape_html(found.command), "</code></div></figcaption></figure>\n");
+  return cat("<figure>", found_image(found), "<figcaption><p>", found.caption, "</p>",
+             made_by(found.command, "<span>training</span>"), "</figcaption></figure>\n");
 }
 
 std::string contents(const std::vector<Part>& parts) {
@@ -210,7 +121,16 @@ std::string section_title(const Section& section) {
              escape_html(section.title), "</a></h3>\n");
 }
 
-std::string head() {
+constexpr const char* kTitle = "Fun with diffusion models";
+constexpr const char* kIntroduction =
+    "<p class=\"lead\">A diffusion model learns one thing, to remove a little noise from an image. "
+    "This page shows how much follows from it: new digits, edited photos, filled holes, images "
+    "that read differently upside down or from afar. It re-creates the assignment of that name of "
+    "Berkeley\u2019s course CS180, both parts, with the models of ebb. Each figure keeps the "
+    "command, the seed and the time it took; <code>ebb rerun</code> regenerates any of them, byte "
+    "for byte.</p>";
+
+std::string document_head(const std::string& title) {
   return cat(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -218,25 +138,17 @@ std::string head() {
       "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
       "<meta name=\"color-scheme\" content=\"light dark\">\n"
       "<meta name=\"generator\" content=\"ebb ",
-      program_version(),
-      "\">\n"
-      "<link rel=\"icon\" href=\"data:,\">\n"
-      "<title>Fun with diffusion models, made by ebb</title>\n<style>\n",
-      kPageStyle,
+      program_version(), "\">\n<link rel=\"icon\" href=\"data:,\">\n<title>", title,
+      "</title>\n<style>\n", kPageStyle,
       "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the figures</a>\n");
 }
 
-std::string top(const std::vector<PageFact>& facts) {
+std::string top(const PageHead& head, const std::string& title) {
   std::ostringstream out;
-  out << "<header class=\"top\"><h1>Fun with diffusion models</h1>\n<p class=\"lead\">A diffusion "
-         "model learns one thing, to remove a little noise from an image. This page shows how "
-         "much "
-         "follows from it: new digits, edited photos, filled holes, images that read differently "
-         "upside down or from afar. It re-creates the assignment of that name of Berkeley\u2019s "
-         "course CS180, both parts, with the models of ebb. Each figure is shown with the command, "
-         "the seed and the time it took; <code>ebb rerun</code> regenerates any of them, byte for "
-         "byte.</p>\n<dl class=\"facts\">";
-  for (const PageFact& fact : facts) {
+  out << "<header class=\"top\"><h1>" << title << "</h1>\n"
+      << (head.introduction.empty() ? kIntroduction : head.introduction)
+      << "\n<dl class=\"facts\">";
+  for (const PageFact& fact : head.facts) {
     out << "<div><dt>" << escape_html(fact.name) << "</dt><dd>" << escape_html(fact.value)
         << "</dd></div>";
   }
@@ -244,31 +156,41 @@ std::string top(const std::vector<PageFact>& facts) {
   return out.str();
 }
 
+std::string render(const Section& section, const MadeFigures& made) {
+  std::ostringstream out;
+  out << "<section id=\"" << section.id << "\">\n<div class=\"opening\">" << section_title(section)
+      << "<div class=\"text\">" << section.text << "</div></div>\n";
+  if (!section.diagram.empty()) {
+    out << "<div class=\"drawn\">" << section.diagram << "</div>\n";
+  }
+  if (section.gallery) out << "<div class=\"gallery\">\n";
+  for (const Figure& figure : section.figures) out << render(figure, made);
+  if (section.gallery) out << "</div>\n";
+  out << missing(section, made);
+  for (const FoundImage& found : section.found) out << render(found);
+  out << section.note << "</section>\n";
+  return out.str();
+}
+
 }  // namespace
 
-std::string render_page(const std::vector<Part>& parts,
-                        const std::map<std::string, MadeFigure>& made,
-                        const std::vector<PageFact>& facts) {
+std::string render_page(const std::vector<Part>& parts, const MadeFigures& made,
+                        const PageHead& head) {
+  const std::string title = escape_html(head.title.empty() ? kTitle : head.title);
   std::ostringstream out;
-  out << head() << "<div class=\"frame\">\n"
-      << top(facts) << contents(parts) << "<main id=\"main\">\n";
+  out << document_head(title) << "<div class=\"frame\">\n"
+      << top(head, title) << contents(parts) << "<main id=\"main\">\n";
   for (const Part& part : parts) {
-    out << "<h2>" << escape_html(part.title) << "</h2>\n<div class=\"text\">" << part.text
-        << "</div>\n";
-    for (const Section& section : part.sections) {
-      out << "<section id=\"" << section.id << "\">\n"
-          << section_title(section) << "<div class=\"text\">" << section.text << "</div>\n";
-      if (section.gallery) out << "<div class=\"gallery\">\n";
-      for (const Figure& figure : section.figures) out << render(figure, made.at(figure.id));
-      if (section.gallery) out << "</div>\n";
-      out << missing(section, made);
-      for (const FoundImage& found : section.found) out << render(found);
-      out << "</section>\n";
-    }
+    out << "<div class=\"part\"><h2>" << escape_html(part.title) << "</h2>\n<div class=\"text\">"
+        << part.text << "</div></div>\n";
+    for (const Section& section : part.sections) out << render(section, made);
   }
   out << "</main>\n<footer class=\"foot\"><p>Made by ebb " << program_version()
-      << ". The page holds all its images and loads nothing from the network. Photos and sketches "
-         "were generated by ebb; no image is from elsewhere.</p></footer>\n</div>\n<script>\n"
+      << ". The page holds all its images and loads nothing from the network."
+      << (head.own_images ? ""
+                          : " Photos and sketches were generated by ebb; no image is from "
+                            "elsewhere.")
+      << "</p></footer>\n</div>\n<script>\n"
       << kPageScript << "</script>\n</body>\n</html>\n";
   return out.str();
 }

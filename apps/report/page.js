@@ -26,6 +26,21 @@ for (const slider of document.querySelectorAll("[data-distance]")) {
   show();
 }
 
+// Puts the command beside the button on the clipboard; where that is refused, selects it.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const code = button.parentElement.querySelector("code");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "Copied";
+    } catch {
+      window.getSelection().selectAllChildren(code);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+}
+
 // On a narrow screen the contents start closed.
 const contents = document.querySelector(".toc details");
 if (contents && window.matchMedia("(max-width: 68rem)").matches) contents.open = false;

@@ -1,10 +1,12 @@
 #include <filesystem>
+#include <iomanip>
 #include <set>
 #include <sstream>
 
 #include "apps/report/figure_maker.h"
 #include "apps/report/formulas.h"
 #include "apps/report/html.h"
+#include "apps/report/network_diagram.h"
 #include "apps/report/plan_parts.h"
 #include "base/error.h"
 #include "diffusion/find_model.h"
@@ -15,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDenoiser = "mnist-denoiser";
-constexpr const char* kTime = "mnist-time";
-constexpr const char* kClass = "mnist-class";
-constexpr const char* kFlow = "mnist-class-flow";
-
 std::string in_digits(double value) {
   std::ostringstream out;
   out.precision(3);
@@ -27,23 +24,34 @@ std::string in_digits(double value) {
   return out.str();
 }
 
-std::string model_row(const std::string& name) {
-  if (!has_model(name)) {
-    return cat("<tr><td>", name, "</td><td colspan=\"5\">not trained yet: <code>",
-               escape_html(training_commands(name)), "</code></td></tr>\n");
+std::string short_name(const std::string& model) {
+  const fs::path path = model;
+  if (!path.has_parent_path() && path.extension() != ".safetensors") return model;
+  return (path.stem() == "model" ? path.parent_path().filename() : path.stem()).string();
+}
+
+std::string model_row(const std::string& model) {
+  const std::string name = escape_html(short_name(model));
+  if (!has_model(model)) {
+    return cat("<tr><td>", name, "</td><td colspan=\"5\">not here: <code>",
+               whole_words(training_commands(model)), "</code></td></tr>\n");
   }
-  const ModelHistory record = read_model_history(find_model(name));
+  const ModelHistory record = read_model_history(find_model(model));
   std::string epochs = std::to_string(record.epoch_losses.size());
   if (!record.note.empty()) epochs += " (" + record.note + ")";
   const std::string loss = record.epoch_losses.empty() ? "" : in_digits(record.epoch_losses.back());
   return cat("<tr><td>", name, "</td><td>", escape_html(record.objective), "</td><td class=\"n\">",
              record.hidden, "</td><td>", escape_html(epochs), "</td><td class=\"n\">", loss,
-             "</td><td><code>", escape_html(record.command), "</code></td></tr>\n");
+             "</td><td><code>", whole_words(record.command), "</code></td></tr>\n");
 }
 
-Section models() {
+Section models(const ReportSettings& settings) {
   std::string rows;
-  for (const char* name : {kDenoiser, kTime, kClass, kFlow}) rows += model_row(name);
+  const TrainedModels& models = settings.models;
+  for (const std::string& name : {models.denoiser, models.noise, models.time, models.time_flow,
+                                  models.classes, models.class_flow, models.constant_rate}) {
+    rows += model_row(name);
+  }
   return {
       .id = "models",
       .number = "",
@@ -55,45 +63,32 @@ Section models() {
                   rows, "</tbody></table></div>")};
 }
 
-Figure curve(const std::string& model) {
-  return {.id = "loss-" + model,
-          .command = {"plot", model, "--width", "840", "--height", "520"},
-          .show = Show::kChart,
-          .caption =
-              "Training loss on a logarithmic axis: means over a few steps each, as the "
-              "model\u2019s file carries them (light), and their running mean (dark).",
-          .alt = cat("Training loss of ", model, " over steps, logarithmic axis"),
-          .model = model,
-          .samples = false};
+// A drawing of the network in the model's file, or of the assignment's network where that is not
+// here.
+std::string diagram(const std::string& model, const char* conditioning, int64_t hidden) {
+  std::string config = cat("{\"name\": \"mnist_unet\", \"conditioning\": \"", conditioning,
+                           "\", \"hidden\": ", hidden, "}");
+  if (has_model(model)) config = read_model_history(find_model(model)).config;
+  const Network network = make_network(config, model);
+  const std::string label = cat("The network of ", short_name(model));
+  return cat(network_diagram(network, label), "<p>", escape_html(label),
+             ", drawn from its graph in ebb: ", count_trainable(list_params(network)),
+             " parameters. Sizes are height \u00d7 width \u00d7 channels of each result.</p>");
 }
 
-// Sample grids that the training saved after an early epoch and the last: <model>-epoch-<n>.png.
-std::vector<FoundImage> after_epochs(const std::string& model, size_t early) {
-  std::vector<FoundImage> found;
-  if (!has_model(model)) return found;
-  const fs::path file = find_model(model);
-  const ModelHistory history = read_model_history(file.string());
-  for (const size_t epoch : std::set{early, history.epoch_losses.size()}) {
-    const fs::path image = file.parent_path() / cat(model, "-epoch-", epoch, ".png");
-    if (!fs::exists(image)) continue;
-    const std::string when = cat("after epoch ", epoch);
-    found.push_back({.file = image.string(),
-                     .command = history.command,
-                     .caption = cat("Sample grid of the training ", when, "."),
-                     .alt = cat("Images of ", model, " ", when)});
-  }
-  return found;
-}
-
-Section denoiser() {
-  return {.id = "denoiser",
-          .number = "1.2.1",
-          .title = "Training a one-step denoiser",
-          .text = cat("<p>The first network sees a digit <i>x</i> under noise of one strength, "
-                      "<i>\u03c3</i> = 0.5, and learns to give back the clean digit.</p>",
-                      formula::denoiser_loss()),
-          .figures = {curve(kDenoiser)},
-          .found = after_epochs(kDenoiser, 1)};
+Section denoiser(const ReportSettings& settings) {
+  const std::string& model = settings.models.denoiser;
+  Section section{.id = "denoiser",
+                  .number = "1.2.1",
+                  .title = "Training a one-step denoiser",
+                  .text = cat("<p>The first network sees a digit <i>x</i> under noise of one "
+                              "strength, <i>\u03c3</i> = 0.5, and learns to give back the clean "
+                              "digit.</p>",
+                              formula::denoiser_loss()),
+                  .diagram = diagram(model, "none", 128),
+                  .figures = {loss_curve(model)}};
+  add_epochs(model, {1, 5}, section);
+  return section;
 }
 
 Section sigma_sweep(const ReportSettings& settings) {
@@ -104,158 +99,109 @@ Section sigma_sweep(const ReportSettings& settings) {
       .text =
           "<p>The same network at other noise levels. Below 0.5 it has an easy task; above, parts "
           "of the digit are lost and it fills in what digits mostly have there. The digits are "
-          "generated by the class model, so they are not in the training set of the denoiser.</p>",
-      .figures = {}};
+          "generated by the class model, so they are not in the training set of the denoiser.</p>"};
   for (const char* digit : {"digit-3", "digit-7", "digit-8"}) {
     section.figures.push_back(
         {.id = cat("sigmas-", digit),
-         .command = {"denoise", "-i", figure_path(settings, digit), "--model", kDenoiser, "--sigma",
-                     "0,0.2,0.4,0.5,0.6,0.8,1", "--grid"},
+         .command = {"denoise", "-i", made_image(settings, digit, "").path, "--model",
+                     settings.models.denoiser, "--sigma", "0,0.2,0.4,0.5,0.6,0.8,1", "--grid"},
          .show = Show::kLabeled,
          .caption = "A column for each <i>\u03c3</i>; from top to bottom the digit, the digit "
                     "under noise, and what the denoiser makes of it.",
          .alt = "A digit under growing noise, and what the denoiser makes of it",
-         .model = kDenoiser,
+         .model = settings.models.denoiser,
          .inputs = {digit}});
   }
   return section;
 }
 
-Section time_conditioned(const ReportSettings& settings) {
-  return {
-      .id = "time",
-      .number = "2.3",
-      .title = "Conditioned on time",
-      .text = cat(
-          "<p>With the noise level as an input, one network serves all noise levels, and the loop "
-          "of part A generates digits from pure noise. It learns the noise:</p>",
-          formula::noise_loss(), "<p>here without the class <i>c</i>.</p>"),
-      .figures = {curve(kTime),
-                  {.id = "time-samples",
-                   .command = with_steps(
-                       {"sample", "--model", kTime, "-b", "40", "--grid", "--grid-cols", "10"},
-                       settings, 0),
-                   .caption = "Forty samples, without a class.",
-                   .alt = "Forty digits sampled with the time-conditioned model",
-                   .model = kTime}},
-      .found = after_epochs(kTime, 5)};
-}
-
-Section class_conditioned(const ReportSettings& settings) {
-  return {.id = "class",
-          .number = "2.6",
-          .title = "Conditioned on the class as well",
-          .text =
-              "<p>Ten more inputs name the digit. In a tenth of the training they are all zero, so "
-              "the network also learns to generate without a class, which guidance needs "
-              "(<i>\u03b3</i> = 5 here).</p>",
-          .figures = {curve(kClass),
-                      {.id = "class-samples",
-                       .command = with_steps({"sample", "--model", kClass, "--class", "all", "-b",
-                                              "40", "--grid", "--grid-cols", "10"},
-                                             settings, 0),
-                       .labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
-                       .caption = "Four of each digit.",
-                       .alt = "Four of each digit from 0 to 9",
-                       .model = kClass}},
-          .found = after_epochs(kClass, 5)};
-}
-
-Section flow_matching(const ReportSettings& settings) {
-  return {.id = "flow",
-          .number = "",
-          .title = "The other objective: flow matching",
-          .text = cat(
-              "<p>Later editions of the course learn a velocity instead of the noise: along the "
-              "straight line from noise to digit it is the same everywhere.</p>",
-              formula::flow(), "<p>A sample follows the velocity in small steps, here ",
-              figure_steps(settings, 100), ".</p>"),
-          .figures = {curve(kFlow),
-                      {.id = "flow-samples",
-                       .command = with_steps({"sample", "--model", kFlow, "--class", "all", "-b",
-                                              "40", "--grid", "--grid-cols", "10"},
-                                             settings, 100),
-                       .labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
-                       .caption = "Four of each digit.",
-                       .alt = "Four of each digit from 0 to 9, by the flow model",
-                       .model = kFlow}},
-          .found = {}};
-}
-
-struct SamplingSchedule {
-  const char* sampler;
-  int steps;
-  const char* note;
-};
-
-Section samplers(const ReportSettings& settings) {
-  constexpr SamplingSchedule kSchedules[] = {
-      {"ddpm", 300, "the assignment\u2019s way, every step with fresh noise"},
-      {"ddpm", 20, "the same with long strides"},
-      {"ddim", 20, "no fresh noise"},
-      {"ddim", 10, "no fresh noise, longer strides"},
-      {"dpm++", 20, "DPM-Solver++ 2M, a method of second order"},
-      {"dpm++", 10, "the same with half the steps"}};
-  Section section{.id = "samplers",
-                  .number = "",
-                  .title = "Samplers and steps",
-                  .text =
-                      "<p>The model does not prescribe the sampler. The same "
-                      "noise, the same classes and guidance, and six samplers: better methods need "
-                      "a fraction of the time.</p>",
-                  .figures = {}};
-  for (const SamplingSchedule& schedule : kSchedules) {
-    const std::string name = std::string(schedule.sampler) == "dpm++" ? "dpmpp" : schedule.sampler;
-    const int steps = figure_steps(settings, schedule.steps);
-    section.figures.push_back(
-        {.id = cat("schedule-", name, "-", schedule.steps),
-         .command = with_steps({"sample", "--model", kClass, "--class", "all", "-b", "10",
-                                "--sampler", schedule.sampler, "--grid", "--grid-cols", "10"},
-                               settings, schedule.steps),
-         .labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
-         .caption = cat("<b>", schedule.sampler, ", ", steps, " steps</b>: ", schedule.note, "."),
-         .alt = cat("Digits 0 to 9 sampled with ", schedule.sampler, " in ", steps, " steps"),
-         .model = kClass});
-  }
+Section pure_noise(const ReportSettings& settings) {
+  const std::string& model = settings.models.noise;
+  Section section{
+      .id = "pure-noise",
+      .number = "1.2.3",
+      .title = "Denoising pure noise",
+      .text =
+          "<p>The same network, given nothing but noise. The input says nothing about the digit "
+          "that it is compared with, so the best answer to every input is the same: the mean "
+          "of all training digits, a blurred blob. The loss cannot fall below the variance of "
+          "the digits about that mean.</p>",
+      .figures = {loss_curve(model),
+                  {.id = "eval-noise",
+                   .command = {"eval", model},
+                   .show = Show::kPrinted,
+                   .images = 0,
+                   .caption = "How far the outputs are from the mean training image and from the "
+                              "test images.",
+                   .alt = "Distance of the outputs from the mean training image",
+                   .model = model,
+                   .needs_data = true}}};
+  add_epochs(model, {1, 5}, section);
   return section;
-}
-
-// A table for each generative model; nothing without a classifier and the data to measure against.
-Section metrics() {
-  const auto table = [](const std::string& model) {
-    return Figure{.id = "eval-" + model,
-                  .command = {"eval", model, "--cfg-scales", "1,5", "--steps", "20", "--samples",
-                              "100", "--images", "20", "--trials", "5"},
-                  .show = Show::kPrinted,
-                  .images = 0,
-                  .caption = "",
-                  .alt = cat("Metrics of ", model),
-                  .model = model,
-                  .needs_data = true};
-  };
-  return {.id = "metrics",
-          .number = "",
-          .title = "How good are the digits?",
-          .text =
-              "<p>A small classifier reads the generated digits. Its accuracy says "
-              "whether "
-              "they match the prompts; the Fr\u00e9chet distance of its features from those "
-              "of the training digits says whether they are as varied as real ones. The samples "
-              "are few here, to keep the page quick: <code>ebb eval</code> without flags takes "
-              "more.</p>",
-          .figures = {table(kClass), table(kFlow)}};
 }
 
 }  // namespace
 
+Figure loss_curve(const std::string& model) {
+  return {.id = "loss-" + short_name(model),
+          .command = {"plot", model, "--width", "840", "--height", "520"},
+          .show = Show::kChart,
+          .caption =
+              "Training loss on a logarithmic axis: means over a few steps each, as the "
+              "model\u2019s file carries them (light), and their running mean (dark).",
+          .alt = cat("Training loss of ", short_name(model), " over steps, logarithmic axis"),
+          .model = model,
+          .samples = false};
+}
+
+// A training saves samples-epoch-<n>.png beside its model; <model>-epoch-<n>.png ship with ebb.
+void add_epochs(const std::string& model, const std::vector<size_t>& wanted, Section& section) {
+  if (!has_model(model)) return;
+  const fs::path file = find_model(model);
+  const ModelHistory history = read_model_history(file.string());
+  const size_t last = history.epoch_losses.size();
+  std::set<size_t> epochs(wanted.begin(), wanted.end());
+  epochs.insert(last);
+  std::string absent;
+  for (const size_t epoch : epochs) {
+    if (epoch == 0 || epoch > last) continue;
+    std::ostringstream number;
+    number << std::setw(3) << std::setfill('0') << epoch;
+    fs::path image = file.parent_path() / cat("samples-epoch-", number.str(), ".png");
+    if (file.stem() != "model" || !fs::exists(image)) {
+      image = file.parent_path() / cat(file.stem().string(), "-epoch-", epoch, ".png");
+    }
+    if (!fs::exists(image)) {
+      absent += cat(absent.empty() ? "" : ", ", epoch);
+      continue;
+    }
+    const std::string when = cat("after epoch ", epoch);
+    section.found.push_back({.file = image.string(),
+                             .command = history.command,
+                             .caption = cat("Sample grid of the training ", when, "."),
+                             .alt = cat("Images of ", short_name(model), " ", when)});
+  }
+  if (absent.empty()) return;
+  section.note = cat("<p class=\"note\">This training kept no samples of epoch ", absent,
+                     "; <code>train_mnist --sample-every 1</code> keeps those of every "
+                     "epoch.</p>");
+}
+
+std::vector<Section> one_step_training_sections(const ReportSettings& settings) {
+  return {models(settings), denoiser(settings), sigma_sweep(settings), pure_noise(settings)};
+}
+
 Part training_part(const ReportSettings& settings) {
-  return {.title = "Part B: training diffusion models",
-          .text =
-              "<p>The second half of the assignment builds the networks and trains them on the "
-              "digits of MNIST.</p>",
-          .sections = {models(), denoiser(), sigma_sweep(settings), time_conditioned(settings),
-                       class_conditioned(settings), flow_matching(settings), samplers(settings),
-                       metrics()}};
+  Part part{.title = "Part B: training diffusion models",
+            .text =
+                "<p>The second half of the assignment builds the networks and trains them on "
+                "the digits of MNIST.</p>",
+            .sections = one_step_training_sections(settings)};
+  for (Section& section : generative_training_sections(settings)) {
+    part.sections.push_back(std::move(section));
+  }
+  for (Section& section : sampler_sections(settings)) part.sections.push_back(std::move(section));
+  return part;
 }
 
 }  // namespace ebb

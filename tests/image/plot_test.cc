@@ -10,6 +10,7 @@
 #include "image/plot_image.h"
 #include "image/plot_legend.h"
 #include "testing/catch.h"
+#include "testing/errors.h"
 
 namespace ebb {
 namespace {
@@ -232,6 +233,19 @@ TEST_CASE("a legend too small for all curves says how many it leaves out") {
   const PlotLegend legend(names, plot_style(400, 300), 370, 200);
   CHECK(legend.height_below() > 0);
   CHECK(legend.height_below() <= 0.5 * 200);
+}
+
+TEST_CASE("a character that the font lacks is an error that names it, not a box") {
+  Canvas canvas(40, 20);
+  canvas.set_font(12);
+  // From the private use area, where fonts have no glyphs: U+E123 and U+10FFFD.
+  const std::string message =
+      test::message_of<IoError>([&] { canvas.draw_text("ab\ue123", 0, 10, Anchor::kLeft); });
+  CHECK(message.find("font DejaVu Sans: has no glyph for ") == 0);
+  CHECK(message.find("fonts-dejavu-core") != std::string::npos);
+  CHECK_THROWS_AS(canvas.text_width("\U0010fffd"), IoError);
+  CHECK_THROWS_AS(canvas.draw_vertical_text("\ue123", 20, 10), IoError);
+  CHECK_NOTHROW(canvas.draw_text("t = 500, \u03c3 0.5, i\u2026", 0, 10, Anchor::kLeft));
 }
 
 TEST_CASE("text that does not fit loses its middle, never half a character") {

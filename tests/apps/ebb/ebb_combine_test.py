@@ -234,6 +234,23 @@ class Anagram(Combine):
         self.generate("anagram", "--prompts", 8, 3, "--view", "flip", *FAST[:2], "-o", "d.png")
         self.assertNotEqual(pixels(self.dir / "a.png"), pixels(self.dir / "d.png"))
 
+    def test_a_shared_unconditional_estimate_matters_to_guided_views_alone(self) -> None:
+        def drawn(name: str, *flags) -> bytes:
+            self.generate("anagram", "--prompts", 6, 9, *flags, *FAST[:2], "-o", name)
+            return pixels(self.dir / name)
+
+        shared = ("--unconditional", "shared")
+        self.assertNotEqual(drawn("a.png"), drawn("b.png", *shared))
+        unguided = ("--cfg-scale", 1)
+        self.assertEqual(drawn("c.png", *unguided), drawn("d.png", *unguided, *shared))
+        upright = ("--views", "identity", "identity")
+        self.assertEqual(drawn("e.png", *upright), drawn("f.png", *upright, *shared))
+
+    def test_averaged_bands_are_not_the_sum(self) -> None:
+        for name, combine in (("a.png", "sum"), ("b.png", "mean")):
+            self.generate("hybrid", "--far", 8, "--near", 3, "--combine", combine, *FAST[:2], "-o", name)
+        self.assertNotEqual(pixels(self.dir / "a.png"), pixels(self.dir / "b.png"))
+
     def test_a_grid_shows_every_view(self) -> None:
         self.generate("anagram", "--prompts", 6, 9, 1, "--views", "identity", "rotate_180", "rotate_cw",
                   "-b", 2, "--grid", *FAST[:2])  # fmt: skip

@@ -16,7 +16,12 @@ from model_files import DDPM, read_safetensors, write_model, write_safetensors
 
 QUICK = ("--fast", "--threads", "1", "--model", "m.safetensors")
 IMAGE = re.compile(r'src="data:image/png;base64,([^"]+)"')
-COMMAND = re.compile(r'<div class="made"><code>(.*?)</code>', re.DOTALL)
+COMMAND = re.compile(r'<div class="command"><code>(.*?)</code>', re.DOTALL)
+
+
+def commands_of(page: str) -> set:
+    """The command lines of a page, whose words are elements."""
+    return {html.unescape(re.sub(r"<[^>]*>", "", text)) for text in COMMAND.findall(page)}
 
 
 class ReportTest(EbbTest):
@@ -29,11 +34,12 @@ class ReportTest(EbbTest):
     def test_holds_every_image_and_names_its_command(self) -> None:
         done = self.report("-o", "out", "--sections", "photos,samples", "--kernels", "direct")
         files = sorted((self.dir / "out" / "figures").iterdir())
-        self.assertRegex(done.stdout, rf"\Aout/index.html  {len(files)} figures in ")
+        figures = {re.sub(r"-\d+$", "", file.stem) for file in files}
+        self.assertRegex(done.stdout, rf"\Aout/index.html  {len(figures)} figures in ")
         page = self.page()
         embedded = {base64.b64decode(data) for data in IMAGE.findall(page)}
         self.assertEqual(embedded, {file.read_bytes() for file in files})
-        commands = {html.unescape(text) for text in COMMAND.findall(page)}
+        commands = commands_of(page)
         self.assertEqual(commands, {" ".join(provenance(file)["argv"]) for file in files})
         self.assertIn("seeds 180 to 189", page)
         self.assertTrue(any("--seed 180 --kernels direct" in command for command in commands))
@@ -41,7 +47,7 @@ class ReportTest(EbbTest):
     def test_rerun_makes_every_figure_again_byte_for_byte(self) -> None:
         self.report("-o", "out", "--seed", "7")
         last = {}  # of the figures that are several files
-        for file in sorted((self.dir / "out" / "figures").iterdir()):
+        for file in sorted((self.dir / "out" / "figures").glob("*.png")):
             command = tuple(provenance(file)["argv"])
             self.assertEqual(command[0], "ebb")
             if command not in last or provenance(file)["image"] > provenance(last[command])["image"]:
@@ -58,6 +64,59 @@ class ReportTest(EbbTest):
         self.assertIn("digit-3.png", {f.name for f in (self.dir / "out" / "figures").iterdir()})
         self.assertNotIn('id="digits"', self.page())
 
+    def test_words_title_images_and_prompts_can_be_the_users(self) -> None:
+        self.ebb("test-image", "cat", "-o", "mine.png")
+        (self.dir / "words.md").write_text(
+            "My *first* report.\n\n# edit\nI ran `ebb edit` <b>twice</b>.\n\n...\n\nAnd again.\n")
+        self.report("-o", "out", "--sections", "photos,edit,text-edit,anagrams,inpaint", "--title", "Ada & Co",
+                    "--text", "words.md", "--photo", "mine.png", "--mask", "mine.png",
+                    "--prompts", "text-edit=two", "anagrams=6/9,2/5:flip")
+        page = self.page()
+        self.assertIn("<title>Ada &amp; Co</title>", page)
+        self.assertIn("<p>My <em>first</em> report.</p>", page)
+        self.assertRegex(page, r"<p>I ran <code>ebb edit</code> &lt;b&gt;twice&lt;/b&gt;\.</p>\s*<p>Add noise"
+                               r"[\s\S]*<p>And again\.</p>")
+        commands = commands_of(page)
+        self.assertTrue(any("edit" in c and "-i mine.png" in c and "--prompt two" in c for c in commands))
+        self.assertTrue(any("--mask mine.png" in c for c in commands))
+        self.assertTrue(any("--prompts 2 5 --view flip" in c for c in commands))
+        self.assertFalse(any("test-image tower" in c for c in commands))
+        self.assertNotIn(str(self.dir), page)
+
+    def test_wrong_words_images_and_prompts_are_refused_before_any_work(self) -> None:
+        (self.dir / "words.md").write_text("# edits\nwords\n")
+        done = self.report("-o", "out", "--text", "words.md", rc=2)
+        self.assertIn('line 1: no section "edits". Did you mean edit?', done.stderr)
+        self.assertIn("6-9", self.report("-o", "out", "--prompts", "anagrams=6-9", rc=2).stderr)
+        self.assertIn("expected text-edit=", self.report("-o", "out", "--prompts", "blur=1", rc=2).stderr)
+        self.report("-o", "out", "--photo", "gone.jpg", rc=4)
+        self.report("-o", "out", "--photo", "words.md", rc=3)
+        self.assertFalse((self.dir / "out").exists())
+
+    def test_a_run_goes_to_the_section_of_its_settings(self) -> None:
+        write_model(self.dir / "time.safetensors", "mnist_time_multiply", {"type": "flow"})
+        self.report("-o", "out", "--sections", "time-flow", "--run", "time.safetensors")
+        self.assertTrue(any("sample --model time.safetensors" in c for c in commands_of(self.page())))
+        self.report("-o", "none", "--sections", "time-flow,pure-noise")
+        page = self.page("none")
+        self.assertEqual(page.count('class="missing"'), 2)
+        for flags in ("--model time --objective flow", "--input noise"):
+            self.assertIn(flags, html.unescape(re.sub(r"<[^>]*>", "", page)))
+
+    def test_progress_names_the_section(self) -> None:
+        done = self.report("-o", "out", "--sections", "photos,forward", "--progress", "lines")
+        self.assertIn("Photos and sketches", done.stderr)
+        self.assertIn("1.1 The forward process", done.stderr)
+
+    def test_networks_are_drawn_from_their_graphs(self) -> None:
+        self.report("-o", "out", "--sections", "denoiser,time,class")
+        drawings = re.findall(r"<svg.*?</svg>", self.page(), re.DOTALL)
+        self.assertEqual(len(drawings), 3)
+        for text in ("down1", "unflatten", "concat init_conv, up2", "ConvT 4\u00d74 \u21912"):
+            self.assertIn(text, drawings[0])
+        self.assertNotIn("time1", drawings[0])
+        self.assertIn("unflatten \u00d7 class1 + time1", drawings[2])
+
     def test_a_missing_model_leaves_a_box_with_the_way_to_train_it(self) -> None:
         alone = self.dir / "bin" / "ebb"  # finds no pretrained model next to it
         alone.parent.mkdir()
@@ -69,7 +128,7 @@ class ReportTest(EbbTest):
         self.assertRegex(done.stdout, r"left out \d figures: The model mnist-class is not here\.")
         page = self.page()
         self.assertEqual(page.count('class="missing"'), 1)
-        self.assertIn("train_mnist --model class", page)
+        self.assertIn("train_mnist --model class", re.sub(r"<[^>]*>", "", page))
 
     def test_a_model_without_classes_leaves_out_what_needs_them(self) -> None:
         write_model(self.dir / "time.safetensors", "mnist_time_add", DDPM)

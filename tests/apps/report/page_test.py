@@ -48,6 +48,7 @@ LOWEST_CONTRAST = """
 
 WIDER_THAN_THE_SCREEN = """
 [...document.querySelectorAll('body *')].filter(node => {
+  if (node.closest('svg')) return false;
   if (node.closest('.wide, .labeled, pre, math, .skip, .toc details')) return false;
   const box = node.getBoundingClientRect();
   return box.width > 0 && box.right > document.documentElement.clientWidth + 1;
@@ -172,6 +173,19 @@ class PageTest(unittest.TestCase):
         self.assertAlmostEqual(scale, 1 / furthest, places=4)
         browser.screenshot(OUTPUT / "distance.png")
 
+    def test_a_command_is_folded_and_its_flags_stay_whole(self) -> None:
+        browser = self.open(PHONE, mobile=True)
+        self.assertEqual(browser.value("document.querySelectorAll('details.made[open]').length"), 0)
+        browser.value("document.querySelectorAll('details.made').forEach(d => d.open = true)")
+        broken = ("[...document.querySelectorAll('.command code span')].filter(s => s.textContent.startsWith('--') "
+                  "&& s.getClientRects().length > 1).map(s => s.textContent)")
+        self.assertEqual(browser.value(broken), [])
+        self.assertEqual(browser.value(WIDER_THAN_THE_SCREEN), [])
+        button = "document.querySelector('[data-copy]')"
+        browser.value(f"{button}.click()")
+        browser.value("new Promise(done => setTimeout(done, 200))")
+        self.assertIn(browser.value(f"{button}.textContent"), ("Copied", "Selected"))
+
     def test_the_contents_lead_to_every_section(self) -> None:
         browser = self.open(DESK)
         dangling = ("[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => "
@@ -183,7 +197,7 @@ class PageTest(unittest.TestCase):
     def test_every_image_has_an_alternative_text_and_every_figure_its_command(self) -> None:
         browser = self.open(DESK)
         self.assertEqual(browser.value("[...document.images].filter(i => !i.alt.trim()).length"), 0)
-        bare = "[...document.querySelectorAll('figure')].filter(f => !f.querySelector('.made code')).map(f => f.id)"
+        bare = "[...document.querySelectorAll('figure')].filter(f => !f.querySelector('.command code')).map(f => f.id)"
         self.assertEqual(browser.value(bare), [])
 
     def test_the_page_is_small_and_whole(self) -> None:

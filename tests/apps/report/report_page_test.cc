@@ -5,6 +5,7 @@
 #include "apps/report/math.h"
 #include "apps/report/page.h"
 #include "apps/report/plan.h"
+#include "apps/report/result_tables.h"
 #include "base/error.h"
 #include "image/test_images.h"
 #include "testing/catch.h"
@@ -101,10 +102,26 @@ TEST_CASE("a figure whose model is missing becomes a box, and the rest stays a p
   MadeFigure made;
   made.problem = "no model";
   made.remedy = "train_mnist --model time";
-  const std::string page = render_page(plan, {{"f", made}}, {{"Seed", "1"}});
+  const std::string page = render_page(plan, {{"f", made}}, {.facts = {{"Seed", "1"}}});
   CHECK(page.find("class=\"missing\"") != std::string::npos);
   CHECK(page.find("A &lt;image&gt;") != std::string::npos);
-  CHECK(page.find("train_mnist --model time") != std::string::npos);
+  CHECK(page.find("<span>train_mnist</span> <span>--model</span>") != std::string::npos);
   CHECK(page.find("<figure") == std::string::npos);
   CHECK(page.ends_with("</html>\n"));
+}
+
+TEST_CASE("results become tables without paths, times and digests") {
+  const std::vector<ResultTable> tables = result_tables(
+      R"({"model": "models/m.safetensors", "seconds": {"load": 1},
+          "classified": [{"what": "flip", "expected": 5, "right": 9, "images": 10}],
+          "samples": [{"images": "ddim", "steps": 20, "accuracy": 0.985, "frechet": null}]})");
+  REQUIRE(tables.size() == 2);
+  CHECK(tables[0].rows == std::vector<std::vector<std::string>>{{"flip", "5", "9 of 10 (90 %)"}});
+  CHECK(tables[1].columns[2] == "read right, %");
+  CHECK(tables[1].rows[0] == std::vector<std::string>{"ddim", "20", "98.5", "\u2013"});
+}
+
+TEST_CASE("words of a command stay whole") {
+  CHECK(whole_words("ebb sample --grid-cols 5") ==
+        "<span>ebb</span> <span>sample</span> <span>--grid-cols</span> <span>5</span>");
 }
