@@ -19,7 +19,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
   std::vector<int64_t> labels = job.classes(images, "all");
   const std::string all_text = text_of(flags, turns);
   const OutputFiles files = job.files(images, several > 1 ? several : square_columns(images));
-  check_grid(files, images, job.image());
+  check_grid(files, images, job.image(), job.first_seed() + static_cast<uint64_t>(images) - 1);
   GenerateRequest request = job.request(images);
   if (const std::optional<int64_t> only = job.only_image()) {
     labels = {labels[static_cast<size_t>(*only)]};
