@@ -88,6 +88,18 @@ Plane filter(const Plane& plane, int reach, Pick pick) {
   return result;
 }
 
+// With `margin` cells more on each side, of value 0; a negative margin cuts them off.
+Plane pad(const Plane& plane, int margin) {
+  Plane result{plane.width + 2 * margin, plane.height + 2 * margin, {}};
+  for (int y = -margin; y < plane.height + margin; ++y) {
+    for (int x = -margin; x < plane.width + margin; ++x) {
+      const bool inside = x >= 0 && y >= 0 && x < plane.width && y < plane.height;
+      result.values.push_back(inside ? plane.at(x, y) : 0);
+    }
+  }
+  return result;
+}
+
 // Cells to each side that see past a stroke.
 int reach_of(const Plane& cells) { return std::max(2, std::max(cells.width, cells.height) / 10); }
 
@@ -106,7 +118,10 @@ Plane paper_brightness(const Image& image, int channel, int cell) {
     for (const float value : w) sum += value;
     return sum / static_cast<float>(w.size());
   };
-  return filter(filter(filter(light, reach, largest), reach, smallest), 2, mean);
+  // Beyond the border there has to be room for what the first filter moves there, else the paper
+  // would be too bright along a dark border.
+  const Plane closed = filter(filter(pad(light, reach), reach, largest), reach, smallest);
+  return filter(pad(closed, -reach), 2, mean);
 }
 
 // The brightness at a pixel, between those of the cells around it.

@@ -246,7 +246,7 @@ std::optional<Sketch> Sketch::find(const Image& photo) {
                      std::max(sketch.box_.right, x + 1), std::max(sketch.box_.bottom, y + 1)};
     }
   }
-  constexpr double kLeastContrast = 20, kMaxInk = 0.3, kMaxDarkBorder = 0.1;
+  constexpr double kLeastContrast = 14, kMaxInk = 0.3, kMaxDarkBorder = 0.1;
   int64_t ink = 0, border = 0, dark_border = 0;
   for (int64_t i = 0; i < int64_t{width} * height; ++i) {
     ink += dark[i] >= levels.least;
