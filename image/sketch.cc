@@ -48,13 +48,14 @@ double quantile(std::vector<uint8_t> levels, double share) {
 // Levels of darkness.
 struct Levels {
   double paper = 0;  // of most pixels
-  double least = 0;  // of a stroke
+  double grain = 0;  // what the structure of the paper and noise do not exceed
   double peak = 0;   // of the darkest strokes
-  bool any = false;
+  double least = 0;  // of a stroke
 };
 
+// Paper and grain.
 Levels find_levels(const std::vector<uint8_t>& dark) {
-  constexpr double kFaintest = 8;  // levels; below is the structure of paper
+  constexpr double kFaintest = 8;  // levels
   Levels levels;
   levels.paper = quantile(dark, 0.5);
   std::vector<uint8_t> deviations;
@@ -62,14 +63,7 @@ Levels find_levels(const std::vector<uint8_t>& dark) {
     deviations.push_back(static_cast<uint8_t>(std::lround(std::abs(level - levels.paper))));
   }
   const double noise = 1.4826 * quantile(deviations, 0.5);  // as a normal distribution has it
-  const double floor = levels.paper + std::max(4 * noise, kFaintest);
-  std::vector<uint8_t> candidates;
-  for (const uint8_t level : dark) {
-    if (level > floor) candidates.push_back(level);
-  }
-  levels.any = candidates.size() >= 4;
-  levels.peak = quantile(candidates, 0.95);
-  levels.least = std::max(floor, levels.paper + 0.4 * (levels.peak - levels.paper));
+  levels.grain = levels.paper + std::max(4 * noise, kFaintest);
   return levels;
 }
 
@@ -79,6 +73,9 @@ struct Component {
   double mass = 0;  // sum of darkness
   uint8_t darkest = 0;
   bool at_border = false;
+  int left, top, right, bottom;  // inclusive
+
+  int extent() const { return std::max(right - left, bottom - top) + 1; }
 };
 
 std::vector<Component> find_components(const std::vector<uint8_t>& dark, int width, int height,
@@ -87,7 +84,7 @@ std::vector<Component> find_components(const std::vector<uint8_t>& dark, int wid
   std::vector<Component> components;
   for (size_t start = 0; start < dark.size(); ++start) {
     if (seen[start] || dark[start] < least) continue;
-    Component component;
+    Component component{.left = width, .top = height, .right = 0, .bottom = 0};
     component.pixels.push_back(static_cast<int64_t>(start));
     seen[start] = true;
     for (size_t next = 0; next < component.pixels.size(); ++next) {
@@ -95,6 +92,10 @@ std::vector<Component> find_components(const std::vector<uint8_t>& dark, int wid
       const auto x = static_cast<int>(pixel % width), y = static_cast<int>(pixel / width);
       component.mass += dark[pixel];
       component.darkest = std::max(component.darkest, dark[pixel]);
+      component.left = std::min(component.left, x);
+      component.right = std::max(component.right, x);
+      component.top = std::min(component.top, y);
+      component.bottom = std::max(component.bottom, y);
       component.at_border |= x == 0 || y == 0 || x == width - 1 || y == height - 1;
       for (int j = std::max(0, y - 1); j <= std::min(height - 1, y + 1); ++j) {
         for (int i = std::max(0, x - 1); i <= std::min(width - 1, x + 1); ++i) {
@@ -110,18 +111,56 @@ std::vector<Component> find_components(const std::vector<uint8_t>& dark, int wid
   return components;
 }
 
-// Drops faint ones, then those at the border and small ones, unless nothing else is left.
+// Drops what comes in from the edge, unless nothing of some size is elsewhere.
+void drop_border(std::vector<Component>& components, int least_extent) {
+  const bool has_inner = std::any_of(components.begin(), components.end(), [&](const auto& c) {
+    return !c.at_border && c.extent() >= least_extent;
+  });
+  if (has_inner) std::erase_if(components, [](const Component& c) { return c.at_border; });
+}
+
+// Fills in the levels of strokes from what is darker than grain.
+void find_stroke_levels(const std::vector<uint8_t>& dark, const std::vector<Component>& components,
+                        Levels& levels) {
+  std::vector<uint8_t> candidates;
+  for (const Component& component : components) {
+    for (const int64_t pixel : component.pixels) candidates.push_back(dark[pixel]);
+  }
+  levels.peak = quantile(candidates, 0.95);
+  levels.least = std::max(levels.grain, levels.paper + 0.4 * (levels.peak - levels.paper));
+}
+
+// Drops faint and small ones.
 void keep_strokes(std::vector<Component>& components, const Levels& levels) {
-  constexpr double kDarkEnough = 0.65;  // of the darkest
-  constexpr double kLeastMass = 0.02;   // of the largest
+  constexpr double kDarkEnough = 0.65;                      // of the darkest
+  constexpr double kLeastMass = 0.02, kLeastExtent = 0.05;  // of the largest
   const double dark = levels.paper + kDarkEnough * (levels.peak - levels.paper);
   std::erase_if(components, [&](const Component& c) { return c.darkest < dark; });
-  const bool has_inner = std::any_of(components.begin(), components.end(),
-                                     [](const Component& c) { return !c.at_border; });
-  if (has_inner) std::erase_if(components, [](const Component& c) { return c.at_border; });
-  double largest = 0;
-  for (const Component& c : components) largest = std::max(largest, c.mass);
-  std::erase_if(components, [&](const Component& c) { return c.mass < kLeastMass * largest; });
+  double mass = 0, extent = 0;
+  for (const Component& c : components) {
+    mass = std::max(mass, c.mass);
+    extent = std::max(extent, static_cast<double>(c.extent()));
+  }
+  std::erase_if(components, [&](const Component& c) {
+    return c.mass < kLeastMass * mass || c.extent() < kLeastExtent * extent;
+  });
+}
+
+// The strokes of a drawing; nothing when none of them is longer than specks of grain.
+std::vector<Component> find_strokes(const std::vector<uint8_t>& dark, int width, int height,
+                                    Levels& levels) {
+  constexpr double kLeastPart = 0.04;  // of the shorter side
+  const auto least_extent = static_cast<int>(std::ceil(kLeastPart * std::min(width, height)));
+  std::vector<Component> components = find_components(dark, width, height, levels.grain);
+  drop_border(components, least_extent);
+  if (components.empty()) return {};
+  find_stroke_levels(dark, components, levels);
+  components = find_components(dark, width, height, levels.least);
+  drop_border(components, least_extent);
+  keep_strokes(components, levels);
+  const bool any = std::any_of(components.begin(), components.end(),
+                               [&](const Component& c) { return c.extent() >= least_extent; });
+  return any ? components : std::vector<Component>();
 }
 
 // Of a black and white image, 255 where there is ink; pixels.
@@ -229,10 +268,8 @@ std::optional<Sketch> Sketch::find(const Image& photo) {
   sketch.flat_ = flatten_paper(photo);
   const int width = sketch.flat_.width, height = sketch.flat_.height;
   const std::vector<uint8_t> dark = darkness(sketch.flat_);
-  const Levels levels = find_levels(dark);
-  if (!levels.any) return std::nullopt;
-  std::vector<Component> components = find_components(dark, width, height, levels.least);
-  keep_strokes(components, levels);
+  Levels levels = find_levels(dark);
+  const std::vector<Component> components = find_strokes(dark, width, height, levels);
   if (components.empty()) return std::nullopt;
 
   sketch.ink_.assign(dark.size(), 0);
