@@ -161,8 +161,7 @@ std::vector<uint8_t> encode_gif(std::span<const Image> frames, const AnimationTi
     EBB_CHECK(frames[i].width == first.width && frames[i].height == first.height, ShapeError,
               "GIF: frame ", i, " is ", frames[i].width, " x ", frames[i].height, ", frame 0 is ",
               first.width, " x ", first.height);
-    put_frame(gif.get(), frames[i],
-              i + 1 == frames.size() ? timing.last_frame_ms : timing.frame_ms);
+    put_frame(gif.get(), frames[i], timing.display_ms(i, frames.size()));
   }
   check_gif(EGifCloseFile(gif.release(), &error) == GIF_OK, "finish");
   return bytes;

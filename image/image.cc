@@ -115,6 +115,24 @@ Image upscale_nearest(const Image& image, int factor) {
   return result;
 }
 
+std::optional<Image> undo_upscale(const Image& image, int width, int height) {
+  const int factor = image.width / width;
+  if (factor < 2 || image.width != width * factor || image.height != height * factor) {
+    return std::nullopt;
+  }
+  Image small = make_image(width, height, image.channels);
+  uint8_t* target = small.pixels.data();
+  for (int y = 0; y < height; ++y) {
+    const uint8_t* source = image.pixels.data() + row_offset(image, y * factor);
+    for (int x = 0; x < width; ++x, target += image.channels) {
+      std::copy_n(source + static_cast<size_t>(x) * factor * image.channels, image.channels,
+                  target);
+    }
+  }
+  if (upscale_nearest(small, factor) != image) return std::nullopt;
+  return small;
+}
+
 Image to_rgb(const Image& image) {
   if (image.channels == 3) return image;
   if (image.channels == 4) return composite(image, 255);

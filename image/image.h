@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,6 +63,10 @@ PixelSize grid_size(uint64_t width, uint64_t height, uint64_t count, uint64_t co
 
 // Every pixel becomes a factor x factor block.
 Image upscale_nearest(const Image& image, int factor);
+
+// The width x height image that upscale_nearest() made this one from by a factor of 2 or more;
+// nothing when the size or a block of pixels shows that it did not.
+std::optional<Image> undo_upscale(const Image& image, int width, int height);
 
 // Gray to RGB, RGBA to RGB over white; RGB unchanged.
 Image to_rgb(const Image& image);

@@ -11,8 +11,10 @@ namespace ebb {
 // Text around a grid; every part may be empty. Texts are UTF-8.
 struct GridLabels {
   std::string title;
-  std::vector<std::string> columns;  // above the columns
-  std::vector<std::string> rows;     // left of the rows
+  std::vector<std::string> columns;     // above the columns
+  std::vector<std::string> rows;        // left of the rows
+  std::vector<std::string> cells = {};  // below the images, smaller
+  int group = 0;  // columns that belong together, set off from the next; 0: all
 };
 
 // Images of equal size in rows of `columns`, each enlarged `scale` times, dark text on white.
@@ -22,7 +24,7 @@ Image make_labeled_grid(std::span<const Image> images, int columns, const GridLa
                         int scale = 1);
 
 // The size of that figure for images of `image`, known before they are: of the labels only the
-// widest of the rows and of the columns matter.
+// widest of the rows, of the columns and of the cells matter.
 PixelSize labeled_grid_size(PixelSize image, uint64_t columns, uint64_t rows,
                             const GridLabels& labels, int scale);
 

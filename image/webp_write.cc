@@ -67,7 +67,7 @@ void add_frames(WebPAnimEncoder* encoder, std::span<const Image> frames,
               first.width, " x ", first.height);
     EncoderFrame frame(frames[i]);
     check_webp(WebPAnimEncoderAdd(encoder, frame.get(), start_ms, &config) != 0, "add a frame");
-    start_ms += i + 1 == frames.size() ? timing.last_frame_ms : timing.frame_ms;
+    start_ms += timing.display_ms(i, frames.size());
   }
   check_webp(WebPAnimEncoderAdd(encoder, nullptr, start_ms, nullptr) != 0, "end the animation");
 }

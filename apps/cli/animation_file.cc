@@ -27,12 +27,12 @@ void check_animation(const std::string& flag, const std::string& path, PixelSize
       frame.width <= side && frame.height <= side && is_readable_size(frame.width, frame.height),
       UsageError, flag, " ", path_label(path), ": frames of ", frame.width, " x ", frame.height,
       " pixels, expected sides of at most ", side, " and at most ", kMaxImagePixels,
-      " pixels. Draw fewer images or change --grid-cols.");
+      " pixels. Draw fewer images, change --grid-cols or lower --scale.");
 }
 
 void write_animation(const std::string& path, std::span<const Image> frames,
-                     const Provenance* provenance, Overwrite overwrite) {
-  const AnimationTiming timing;
+                     const Provenance* provenance, Overwrite overwrite,
+                     const AnimationTiming& timing) {
   const bool webp = is_webp_name(path);
   std::string text;
   if (provenance != nullptr) text = webp ? webp_packet(*provenance) : gif_comment(*provenance);

@@ -5,6 +5,7 @@
 
 #include "apps/cli/provenance.h"
 #include "base/output_file.h"
+#include "image/animation.h"
 #include "image/image.h"
 
 namespace ebb {
@@ -19,6 +20,7 @@ void check_animation(const std::string& flag, const std::string& path, PixelSize
 
 // Writes the frames with what made them, unless that is null; IoError as for write_png().
 void write_animation(const std::string& path, std::span<const Image> frames,
-                     const Provenance* provenance, Overwrite overwrite);
+                     const Provenance* provenance, Overwrite overwrite,
+                     const AnimationTiming& timing = {});
 
 }  // namespace ebb

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <span>
 
 #include "apps/cli/image_bytes.h"
@@ -13,6 +14,7 @@
 #include "base/text.h"
 #include "image/convert.h"
 #include "image/resize.h"
+#include "image/sketch.h"
 #include "weights/digest.h"
 #include "weights/file_kind.h"
 #include "weights/idx.h"
@@ -163,6 +165,76 @@ bool is_dark_on_light(const Image& gray) {
   return dark_strokes > light_strokes;
 }
 
+// Whether no pixel of an RGB image has a color.
+bool is_gray(const Image& image) {
+  for (size_t i = 0; i < image.pixels.size(); i += 3) {
+    if (image.pixels[i] != image.pixels[i + 1] || image.pixels[i] != image.pixels[i + 2]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Collects InputImage::changes.
+class Changes {
+ public:
+  explicit Changes(const Image& stored) : text_(cat(stored.width, " x ", stored.height)) {}
+
+  void mark(const std::string& fact) { text_ += cat(", ", fact); }
+  void add(const std::string& step) {
+    if (step.empty()) return;
+    steps_ += cat(steps_.empty() ? ": " : ", ", step);
+  }
+  std::string text() const { return steps_.empty() ? "" : text_ + steps_; }
+
+ private:
+  std::string text_, steps_;
+};
+
+// "stretched to 28 x 28"; empty when the size is right.
+std::string describe_resize(const Image& image, const ImageFormat& format, Fit fit) {
+  if (image.width == format.width && image.height == format.height) return "";
+  const std::string size = cat(format.width, " x ", format.height);
+  if (int64_t{image.width} * format.height == int64_t{image.height} * format.width) {
+    return cat("resized to ", size);
+  }
+  return fit == Fit::kCrop ? cat("cropped to the center and resized to ", size)
+                           : cat("stretched to ", size);
+}
+
+// The drawing in the image, when it is to be read as one.
+std::optional<Sketch> find_sketch(const Image& opaque, const ImageFormat& format,
+                                  const InputOptions& options) {
+  if (options.sketch == SketchMode::kOff) return std::nullopt;
+  if (options.sketch == SketchMode::kAuto) {
+    const bool is_larger = opaque.width > format.width && opaque.height > format.height;
+    if (!is_larger || !format.light_on_dark || options.invert != Invert::kAuto) return std::nullopt;
+  }
+  std::optional<Sketch> sketch = Sketch::find(opaque);
+  const bool is_right = options.sketch == SketchMode::kOn || (sketch && sketch->is_line_drawing());
+  return is_right ? std::move(sketch) : std::nullopt;
+}
+
+InputImage from_sketch(const Sketch& sketch, const InputFile& file, const ImageFormat& format,
+                       Changes changes) {
+  const std::string size = cat(format.width, " x ", format.height);
+  changes.mark("dark on light");
+  changes.add("paper flattened");
+  if (!format.light_on_dark) {
+    changes.add(cat("cropped to the ink, ", size));
+    const Image drawing = sketch.drawing(format.width, format.height);
+    return {.image = to_channels(drawing, format.channels),
+            .inverted = false,
+            .file = file,
+            .changes = changes.text()};
+  }
+  changes.add(cat("inverted, cropped to the ink, thickened and centered in ", size));
+  return {.image = to_channels(sketch.strokes(format.width, format.height), format.channels),
+          .inverted = true,
+          .file = file,
+          .changes = changes.text()};
+}
+
 // [from, to) of an axis.
 struct Range {
   int from, to;
@@ -186,10 +258,6 @@ Mask named_mask(const std::string& name, int width, int height) {
     }
   }
   return mask;
-}
-
-bool is_mask_name(const std::string& name) {
-  return name == "left" || name == "right" || name == "top" || name == "bottom" || name == "center";
 }
 
 }  // namespace
@@ -218,16 +286,40 @@ ImageFormat image_format(const Network& network) {
 InputImage read_input_image(const std::string& flag, const std::string& name,
                             const ImageFormat& format, const InputOptions& options) {
   StoredImage stored = read_stored(flag, name);
+  Changes changes(stored.image);
+  if (!options.early) {
+    if (auto raw = undo_upscale(stored.image, format.width, format.height)) {
+      stored.image = std::move(*raw);
+      changes.add(cat("taken back to ", format.width, " x ", format.height));
+    }
+  }
   const Image opaque =
       composite(stored.image, background_for(stored.image, format, options.invert));
+  if (opaque.channels == 3 && format.channels == 1 && !is_gray(opaque)) changes.add("made gray");
+  const std::optional<Sketch> sketch = find_sketch(opaque, format, options);
+  EBB_CHECK(sketch || options.sketch != SketchMode::kOn, UsageError, flag, " ", path_label(name),
+            ": --sketch on: no strokes darker than the paper around them. Use --sketch off.");
+  if (sketch) return from_sketch(*sketch, stored.file, format, changes);
   Image image = to_channels(opaque, format.channels);
   const auto resize = options.fit == Fit::kCrop ? resize_and_crop : resize_bicubic;
   bool inverted = options.invert == Invert::kYes;
   if (options.invert == Invert::kAuto && format.light_on_dark) {
     inverted = is_dark_on_light(to_gray(resize(image, format.width, format.height)));
+    if (inverted) changes.mark("dark on light");
   }
-  if (inverted) image = invert(image);
-  return {resize(image, format.width, format.height), inverted, std::move(stored.file)};
+  if (inverted) {
+    image = invert(image);
+    changes.add("inverted");
+  }
+  changes.add(describe_resize(image, format, options.fit));
+  return {.image = resize(image, format.width, format.height),
+          .inverted = inverted,
+          .file = std::move(stored.file),
+          .changes = changes.text()};
+}
+
+bool is_mask_name(const std::string& name) {
+  return name == "left" || name == "right" || name == "top" || name == "bottom" || name == "center";
 }
 
 Mask read_mask(const std::string& flag, const std::string& name, int width, int height) {

@@ -61,6 +61,8 @@ void for_each_field(P& provenance, Visit visit) {
   visit("denoising_strength", provenance.denoising_strength);
   visit("width", provenance.width);
   visit("height", provenance.height);
+  visit("scale", provenance.scale);
+  visit("animation", provenance.animation);
   visit("device", provenance.device);
   visit("dtype", provenance.dtype);
   visit("rng", provenance.rng);
@@ -183,6 +185,14 @@ std::string shell_argument(const std::string& argument) {
   return result + "'";
 }
 
+// Fields that are written only when they say something, so that a file of an early version is
+// written again as it was.
+bool is_written(const std::string& name, const Provenance& provenance) {
+  if (name == "scale") return provenance.scale > 0;
+  if (name == "animation") return !provenance.animation.empty();
+  return true;
+}
+
 Provenance with_valid_text(const Provenance& provenance) {
   Provenance clean = provenance;
   for_each_field(clean, [](const char*, auto& member) { make_utf8(member); });
@@ -194,8 +204,9 @@ Provenance with_valid_text(const Provenance& provenance) {
 std::string provenance_json(const Provenance& provenance) {
   const Provenance clean = with_valid_text(provenance);
   Json fields;
-  for_each_field(clean,
-                 [&](const char* name, const auto& member) { fields[name] = to_json(member); });
+  for_each_field(clean, [&](const char* name, const auto& member) {
+    if (is_written(name, clean)) fields[name] = to_json(member);
+  });
   return fields.dump_sorted(/*ensure_ascii=*/true);
 }
 

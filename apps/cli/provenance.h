@@ -35,8 +35,13 @@ struct Provenance {
   // Noise level at which an edit of another image starts, as a fraction of all timesteps. 0: not
   // made from an image.
   double denoising_strength = 0;
-  int width = 0;  // of one image, pixels
+  int width = 0;  // of one image as the model made it, pixels
   int height = 0;
+  // Pixels of the file per pixel of the model. 0: a file of a version that drew images at their own
+  // size, or one that no model made; not written.
+  int scale = 0;
+  // What moves: "turn", "step_back"; empty, and not written: the sampling, or nothing.
+  std::string animation;
   std::string device;  // "cpu", "cuda:0"
   std::string dtype;
   std::string rng;

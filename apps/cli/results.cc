@@ -42,6 +42,7 @@ void Results::add_image(const std::string& path, const std::string& kind, int wi
                         const Provenance& made) {
   Json facts{{"width", width}, {"height", height}, {"seeds", made.seeds}};
   if (!made.prompt.empty()) facts["prompt"] = made.prompt;
+  if (made.scale > 0) facts["scale"] = made.scale;
   add_file(path, kind, facts);
 }
 

@@ -25,7 +25,7 @@ class Results {
   // A file that is written. kind: "image", "grid", "animation", "plot".
   void add_file(const std::string& path, const std::string& kind,
                 const Json& facts = Json::object());
-  // The same with the size, seeds and prompt of an image.
+  // The same with the size, seeds, prompt and scale of an image.
   void add_image(const std::string& path, const std::string& kind, int width, int height,
                  const Provenance& made);
 

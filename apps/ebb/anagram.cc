@@ -1,9 +1,11 @@
 #include <array>
 #include <memory>
 
-#include "apps/ebb/class_predictions.h"
+#include "apps/ebb/best_images.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/motion.h"
 #include "apps/ebb/sample_job.h"
+#include "apps/ebb/side_by_side.h"
 #include "base/closest_name.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
@@ -20,6 +22,12 @@ struct Flags {
   std::vector<std::string> views;  // empty: identity and `view`
   std::string view;
   std::string unconditional = "own";
+};
+
+// What is meant: the views, and the class that each shows.
+struct Anagram {
+  std::vector<View> views;
+  std::vector<int64_t> labels;
 };
 
 // The name of a view that may be written in another way; an unknown one as it is.
@@ -53,73 +61,108 @@ std::vector<View> make_views(const SampleJob& job, const std::vector<std::string
   return views;
 }
 
-void run(Flags flags, const Invocation& invocation) {
-  const std::vector<std::string> names = names_of_views(flags);
-  SampleJob job(flags.job, invocation);
-  const std::vector<View> views =
-      make_views(job, names, flags.views.empty() ? "--view" : "--views");
-  const int64_t images = std::max<int64_t>(flags.job.count, 1);
-  std::vector<int64_t> labels;  // by view
-  std::vector<ViewedGuidance> parts;
-  for (size_t v = 0; v < views.size(); ++v) {
-    labels.push_back(job.pipeline().label_of(flags.prompts[v]));
-    parts.push_back({views[v], job.guided_to(std::array{labels[v]})});
-  }
-  GenerateRequest request = job.request(images);
-  request.guidance = mean_of_views(
-      parts, flags.unconditional == "shared" ? Unconditional::kShared : Unconditional::kPerView);
-  const OutputFiles files = job.files(images, std::min<int64_t>(images, 10));
-  check_figure(files, job.image(), files.columns,
-               (images + files.columns - 1) / files.columns * static_cast<int64_t>(views.size()),
-               {"", {}, names});
-  job.release_weights();
-
-  const std::vector<float> values = job.generate(request, files);
-  const int64_t channels = job.image()[2];
+std::string prompt_of(const Anagram& anagram) {
   std::string prompt;
-  for (size_t v = 0; v < views.size(); ++v) {
-    prompt += cat(v > 0 ? ", " : "", class_text(labels[v]), " by ", names[v]);
+  for (size_t v = 0; v < anagram.views.size(); ++v) {
+    prompt += cat(v > 0 ? ", " : "", class_text(anagram.labels[v]), " by ", anagram.views[v].name);
   }
-  Provenance provenance = job.provenance(&request, prompt);
-  std::vector<std::vector<Image>> viewed;  // by view
-  for (const View& view : views) {
-    viewed.push_back(to_images(apply_view(view, values, channels), job.image(), job.range()));
+  return prompt;
+}
+
+// "upright: 6", "rotate_180: 9"
+std::vector<std::string> titles_of(const Anagram& anagram) {
+  std::vector<std::string> titles;
+  for (size_t v = 0; v < anagram.views.size(); ++v) {
+    const std::string& name = anagram.views[v].name;
+    titles.push_back(cat(name == "identity" ? "upright" : name, ": ", anagram.labels[v]));
   }
-  if (files.grid) {
-    // Each row of images becomes one row per view.
-    GridLabels grid{.title = "", .columns = {}, .rows = {}};
-    std::vector<Image> cells;
-    const Image blank = make_image(static_cast<int>(job.image()[1]),
-                                   static_cast<int>(job.image()[0]), viewed[0][0].channels, 255);
-    for (int64_t first = 0; first < images; first += files.columns) {
-      for (size_t v = 0; v < views.size(); ++v) {
-        grid.rows.push_back(cat(names[v], " ", labels[v]));
-        for (int64_t k = first; k < first + files.columns; ++k) {
-          cells.push_back(k < images ? viewed[v][k] : blank);
-        }
+  return titles;
+}
+
+// The figure of early versions: each row of images becomes one row per view.
+void write_early_figure(const SampleJob& job, const OutputFiles& files, const Anagram& anagram,
+                        const std::vector<Aspect>& aspects, Provenance provenance) {
+  const auto images = static_cast<int64_t>(provenance.seeds.size());
+  GridLabels grid{.title = "", .columns = {}, .rows = {}};
+  std::vector<Image> cells;
+  const Image& first_image = aspects[0].images[0];
+  const Image blank = make_image(first_image.width, first_image.height, first_image.channels, 255);
+  for (int64_t first = 0; first < images; first += files.columns) {
+    for (size_t v = 0; v < aspects.size(); ++v) {
+      grid.rows.push_back(cat(anagram.views[v].name, " ", anagram.labels[v]));
+      for (int64_t k = first; k < first + files.columns; ++k) {
+        cells.push_back(k < images ? aspects[v].images[k] : blank);
       }
     }
-    for (int64_t k = 0; k < images; ++k) {
-      provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
-    }
-    write_figure(job.results(), files, make_labeled_grid(cells, files.columns, grid, kFigureScale),
+  }
+  write_figure(job.results(), files, cells, files.columns, grid, provenance);
+}
+
+void write(const SampleJob& job, const OutputFiles& files, const Anagram& anagram,
+           const std::vector<float>& values, const std::vector<uint64_t>& seeds,
+           Provenance provenance) {
+  const std::vector<std::string> titles = titles_of(anagram);
+  std::vector<Aspect> aspects;
+  for (size_t v = 0; v < anagram.views.size(); ++v) {
+    aspects.push_back({titles[v], to_images(apply_view(anagram.views[v], values, job.image()[2]),
+                                            job.image(), job.range())});
+  }
+  const std::vector<Image> images = to_images(values, job.image(), job.range());
+  if (files.motion) {
+    const int scale = files.animation_scale(static_cast<int64_t>(seeds.size()));
+    write_motion(job.results(), files, turn_images(images, anagram.views, scale), seeds,
                  provenance);
-  } else {
-    const std::vector<Image> images_generated = to_images(values, job.image(), job.range());
-    std::vector<GeneratedImage> generated;
-    for (int64_t k = 0; k < images; ++k) {
-      generated.push_back({.image = images_generated[k],
-                           .seed = request.seed + static_cast<uint64_t>(k),
-                           .prompt = prompt,
-                           .note = ""});
-    }
-    write_images(job.results(), files, generated, provenance);
   }
+  if (files.grid && files.early()) {
+    provenance.seeds = seeds;
+    return write_early_figure(job, files, anagram, aspects, provenance);
+  }
+  if (files.grid) return write_side_by_side(job.results(), files, aspects, seeds, provenance);
+  std::vector<GeneratedImage> generated;
+  for (size_t k = 0; k < seeds.size(); ++k) {
+    generated.push_back(
+        {.image = images[k], .seed = seeds[k], .prompt = provenance.prompt, .note = ""});
+  }
+  write_images(job.results(), files, generated, provenance);
+}
+
+void run(Flags flags, const Invocation& invocation) {
+  const std::vector<std::string> names = names_of_views(flags);
+  const ImageCount count = count_images(flags.job);
+  SampleJob job(flags.job, invocation);
+  Anagram anagram{make_views(job, names, flags.views.empty() ? "--view" : "--views"), {}};
+  std::vector<ViewedGuidance> parts;
+  for (size_t v = 0; v < names.size(); ++v) {
+    anagram.labels.push_back(job.pipeline().label_of(flags.prompts[v]));
+    parts.push_back({anagram.views[v], job.guided_to(std::array{anagram.labels[v]})});
+  }
+  GenerateRequest request = job.request(count.drawn);
+  request.guidance = mean_of_views(
+      parts, flags.unconditional == "shared" ? Unconditional::kShared : Unconditional::kPerView);
+  constexpr int64_t kEarlyColumns = 10;
+  const OutputFiles files = job.files(count.kept,
+                                      job.early() ? std::min(count.kept, kEarlyColumns)
+                                                  : side_by_side_columns(count.kept, names.size()),
+                                      kTurn);
+  check_side_by_side(files, job.image(), count.kept, titles_of(anagram));
   PredictionPrinter classifier(job);
-  for (size_t v = 0; v < views.size(); ++v) {
-    classifier.print(names[v], apply_view(views[v], values, channels), labels[v]);
-  }
-  job.print_summary(images, request);
+  if (flags.job.best > 0) classifier.check_usable("--best");
+  job.release_weights();
+
+  std::vector<float> values = job.generate(request, files);
+  const auto readings = [&] {
+    std::vector<Reading> result;
+    for (size_t v = 0; v < names.size(); ++v) {
+      result.push_back(
+          {names[v], apply_view(anagram.views[v], values, job.image()[2]), anagram.labels[v]});
+    }
+    return result;
+  };
+  const std::vector<uint64_t> seeds =
+      keep_best(count, request.seed, classifier, readings(), "in every view", values);
+  write(job, files, anagram, values, seeds, job.provenance(&request, prompt_of(anagram)));
+  for (const Reading& reading : readings()) classifier.print(reading);
+  job.print_summary(count.drawn, request);
 }
 
 }  // namespace
@@ -143,7 +186,12 @@ void add_anagram(Command command, const Invocation& invocation) {
       command, "--unconditional", flags->unconditional, {"own", "shared"},
       "Unconditional estimate: each view's own (own), or that of the image as it is for all, "
       "a common mistake, for comparison");
-  add_sample_flags(command, flags->job, {.takes_prompt = false},
+  add_sample_flags(command, flags->job,
+                   {.takes_prompt = false,
+                    .best = best_help("in every view"),
+                    .motion_flag = "--turn",
+                    .motion = "Also write an animation that turns the images from view to view, "
+                              "GIF or lossless WebP by its ending"},
                    [flags, &invocation] { run(*flags, invocation); });
 }
 

@@ -65,10 +65,11 @@ void run(const Flags& flags, const Invocation& invocation) {
   const int64_t rows = images * count_levels(flags.timesteps);
   const OutputFiles files = job.files(rows, 1);
   check_figure(files, job.image(), 3, rows,
-               {"", {"original"}, {"t = 999, " + blur_text({255, 0.25, 0})}});
+               {"", {"original"}, {"seed 999999, t = 999, " + blur_text({255, 0.25, 0})}});
   const auto levels = noise_image(job, start, flags.timesteps, images);
   Provenance provenance = provenance_of(job, start);
 
+  const bool is_raw = files.early() || flags.job.scale == 1;
   std::vector<GeneratedImage> generated;  // each noisy and blurred side by side
   std::vector<Image> cells;               // rows: seeds and levels
   GridLabels labels{.title = "", .columns = {"original", "noisy", "blurred"}, .rows = {}};
@@ -83,12 +84,17 @@ void run(const Flags& flags, const Invocation& invocation) {
     const std::vector<Image> blurred = images_of(job, blur.run(level.x).to_host());
     for (int64_t k = 0; k < images; ++k) {
       const uint64_t seed = job.first_seed() + static_cast<uint64_t>(k);
-      generated.push_back({.image = make_grid(std::array{noisy[k], blurred[k]}, 2),
-                           .seed = seed,
-                           .prompt = "",
-                           .note = cat(level.title, "  ", blur_text(best))});
+      const std::array pair = {noisy[k], blurred[k]};
+      generated.push_back(
+          {.image = is_raw ? make_grid(pair, 2)
+                           : draw_figure(files, pair, 2, {"", {"noisy", "blurred"}, {}}),
+           .seed = seed,
+           .prompt = "",
+           .note = cat(level.title, "  ", blur_text(best)),
+           .is_figure = !is_raw});
       cells.insert(cells.end(), {start.image.image, noisy[k], blurred[k]});
-      labels.rows.push_back(cat(level.title, ", ", blur_text(best)));
+      const std::string of_seed = images > 1 && !files.early() ? cat("seed ", seed, ", ") : "";
+      labels.rows.push_back(cat(of_seed, level.title, ", ", blur_text(best)));
     }
   }
   if (!files.grid) {
@@ -98,7 +104,7 @@ void run(const Flags& flags, const Invocation& invocation) {
   for (int64_t k = 0; k < images; ++k) {
     provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
   }
-  write_figure(job.results(), files, make_labeled_grid(cells, 3, labels, kFigureScale), provenance);
+  write_figure(job.results(), files, cells, 3, labels, provenance);
   job.print_results();
 }
 

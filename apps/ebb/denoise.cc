@@ -35,16 +35,14 @@ struct Column {
 };
 
 void write_columns(Results& results, const OutputFiles& files, const std::vector<Column>& columns,
-                   const std::vector<std::string>& rows, const Provenance& provenance) {
-  GridLabels labels{.title = "", .columns = {}, .rows = rows};
+                   const GridLabels& texts, const Provenance& provenance) {
+  GridLabels labels = texts;
   std::vector<Image> cells;
   for (const Column& column : columns) labels.columns.push_back(column.title);
   for (size_t row = 0; row < columns.front().images.size(); ++row) {
     for (const Column& column : columns) cells.push_back(column.images[row]);
   }
-  write_figure(results, files,
-               make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
-               provenance);
+  write_figure(results, files, cells, static_cast<int64_t>(columns.size()), labels, provenance);
 }
 
 // The start image with the noise of every seed: [images, H, W, C].
@@ -76,9 +74,12 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
   const auto images = static_cast<int64_t>(labels.size());
   if (files.grid) {
     std::vector<Column> columns;
-    std::vector<std::string> rows;
+    GridLabels texts;
+    if (!files.early()) texts.title = shared_class(labels);
     for (int64_t k = 0; k < images; ++k) {
-      rows.insert(rows.end(), {"original", "noisy", "denoised"});
+      const std::string label =
+          images > 1 && !files.early() ? image_label(labels, k, job.first_seed()) + ", " : "";
+      texts.rows.insert(texts.rows.end(), {"original", label + "noisy", label + "denoised"});
       provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
     }
     for (const OneStep& step : steps) {
@@ -88,7 +89,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
                                      {start.image.image, step.noisy[k], step.clean[k]});
       }
     }
-    write_columns(job.results(), files, columns, rows, provenance);
+    write_columns(job.results(), files, columns, texts, provenance);
     return;
   }
   std::vector<GeneratedImage> generated;
@@ -189,9 +190,10 @@ void run_iterative(const Flags& flags, SampleJob& job) {
   if (flags.show_every > 0) {
     // The states, the result, one step, blur and the original.
     const int64_t count = step_count(request.schedule) / flags.show_every + 5;
-    check_figure(files, job.image(), count, images, {"", {"one step", "original"}, {}});
+    check_figure(files, job.image(), count, images,
+                 {"", {"one step", "original"}, {cat("seed ", request.seed)}});
   } else {
-    check_grid(files, images, job.image());
+    check_grid(files, images, job.image(), request.seed + static_cast<uint64_t>(images) - 1);
   }
 
   std::vector<Column> columns;
@@ -222,10 +224,13 @@ void run_iterative(const Flags& flags, SampleJob& job) {
     columns.push_back(best_blur(job, start, noisy_x));
     columns.push_back(
         {"original", std::vector<Image>(static_cast<size_t>(images), start.image.image)});
+    GridLabels texts;
+    if (!files.early()) texts.title = shared_class(labels);
     for (int64_t k = 0; k < images; ++k) {
       provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
+      if (!files.early()) texts.rows.push_back(image_label(labels, k, request.seed));
     }
-    write_columns(job.results(), files, columns, {}, provenance);
+    write_columns(job.results(), files, columns, texts, provenance);
   } else {
     std::vector<GeneratedImage> generated;
     for (int64_t k = 0; k < images; ++k) {

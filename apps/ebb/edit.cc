@@ -30,10 +30,16 @@ void run(const Flags& flags, const Invocation& invocation) {
     requests.back().start = start.tensor;
   }
   const OutputFiles files = job.files(each * levels, levels + 1);
-  check_figure(files, job.image(), levels + 1, each, {"", {"original"}, {}});
+  GridLabels grid{.title = "", .columns = {}, .rows = {}};
+  if (!files.early()) {
+    grid.title = shared_class(labels);
+    for (int64_t k = 0; k < each; ++k) {
+      grid.rows.push_back(image_label(labels, k, job.first_seed()));
+    }
+  }
+  check_figure(files, job.image(), levels + 1, each, {"", {"original"}, grid.rows});
 
   std::vector<GeneratedImage> generated;
-  GridLabels grid{.title = "", .columns = {}, .rows = {}};
   for (size_t l = 0; l < starts.size(); ++l) {
     const std::vector<Image> images = images_of(job, job.generate(requests[l], files));
     const std::string t = scale_text(job.objective(), requests[l].schedule.front());
@@ -61,9 +67,7 @@ void run(const Flags& flags, const Invocation& invocation) {
       cells.push_back(start.image.image);
       provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
     }
-    write_figure(job.results(), files,
-                 make_labeled_grid(cells, static_cast<int>(levels) + 1, grid, kFigureScale),
-                 provenance);
+    write_figure(job.results(), files, cells, levels + 1, grid, provenance);
   }
   job.print_summary(each * levels, requests.front());
 }

@@ -14,7 +14,8 @@ void run(const NoisyImageFlags& flags, const Invocation& invocation) {
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const int64_t levels = count_levels(flags.timesteps);
   const OutputFiles files = job.files(images * levels, 1);
-  check_figure(files, job.image(), levels + 1, images, {"", {"original", "t = 999"}, {}});
+  check_figure(files, job.image(), levels + 1, images,
+               {"", {"original", "t = 999"}, {cat("seed ", job.first_seed())}});
   const auto noisy = noise_image(job, start, flags.timesteps, images);
   Provenance provenance = provenance_of(job, start);
 
@@ -40,9 +41,9 @@ void run(const NoisyImageFlags& flags, const Invocation& invocation) {
   for (int64_t k = 0; k < images; ++k) {
     for (const std::vector<Image>& column : columns) cells.push_back(column[k]);
     provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
+    if (!files.early()) labels.rows.push_back(cat("seed ", provenance.seeds.back()));
   }
-  write_figure(job.results(), files,
-               make_labeled_grid(cells, static_cast<int>(columns.size()), labels, kFigureScale),
+  write_figure(job.results(), files, cells, static_cast<int64_t>(columns.size()), labels,
                provenance);
   job.print_results();
 }

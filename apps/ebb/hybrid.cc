@@ -1,11 +1,14 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <optional>
 
-#include "apps/ebb/class_predictions.h"
+#include "apps/ebb/best_images.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/image_start.h"
+#include "apps/ebb/motion.h"
 #include "apps/ebb/sample_job.h"
+#include "apps/ebb/side_by_side.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "image/labeled_grid.h"
@@ -13,11 +16,14 @@
 namespace ebb {
 namespace {
 
+constexpr const char* kLowPass = "lowpass";
+constexpr const char* kTriple = "triple";
+
 struct Flags {
   SampleFlags job;
   std::string far, near;
   std::vector<std::string> prompts;
-  std::string decomposition = "lowpass";
+  std::string decomposition = kLowPass;
   std::string combine = "sum";
   int64_t taps = 0;      // 0: by the images' size
   double sigma = 0;      // 0: by the images' size
@@ -31,8 +37,9 @@ struct Part {
   std::string prompt;
 };
 
-// The papers' filters are for 64 pixels.
-constexpr double kPaperSide = 64;
+// The papers' filters are for 64 pixels. For two bands of small images a wider one works better
+// (docs/anagrams.md has the sweep).
+constexpr double kPaperSide = 64, kSmallSide = 28, kSmallSigma = 1.2;
 
 struct Scaled {
   int64_t taps;
@@ -41,7 +48,9 @@ struct Scaled {
 Scaled scaled(const Flags& flags, const SampleJob& job, int64_t paper_taps, double paper_sigma) {
   const auto side = static_cast<double>(std::min(job.image()[0], job.image()[1]));
   const double factor = side / kPaperSide;
-  Scaled result{.taps = flags.taps, .sigma = flags.sigma > 0 ? flags.sigma : paper_sigma * factor};
+  const bool is_small = side < kPaperSide && flags.decomposition == kLowPass && !job.early();
+  const double sigma = is_small ? kSmallSigma * side / kSmallSide : paper_sigma * factor;
+  Scaled result{.taps = flags.taps, .sigma = flags.sigma > 0 ? flags.sigma : sigma};
   if (result.taps == 0) {
     result.taps = 2 * std::llround((static_cast<double>(paper_taps) * factor - 1) / 2) + 1;
   }
@@ -49,6 +58,14 @@ Scaled scaled(const Flags& flags, const SampleJob& job, int64_t paper_taps, doub
   EBB_CHECK(result.taps % 2 == 1 && result.taps <= most, UsageError, "--kernel ", result.taps,
             ": must be odd and at most ", most, " for images of ", side, " pixels");
   return result;
+}
+Scaled far_filter(const Flags& flags, const SampleJob& job) {
+  return scaled(flags, job, flags.decomposition == kLowPass ? 33 : 25, 2);
+}
+
+// Whether the parts are what is seen up close and from afar.
+bool has_distances(const Flags& flags) {
+  return flags.decomposition == kLowPass || flags.decomposition == kTriple;
 }
 
 // The parts of the decomposition, coarsest first, without prompts.
@@ -65,12 +82,12 @@ std::vector<Part> parts_of(const Flags& flags, const SampleJob& job) {
               "--kernel ", taps, ": must be odd and fit the images");
     return {{"moving", motion_blur(taps), ""}, {"still", motion_residual(taps), ""}};
   }
-  if (flags.decomposition == "triple") {
-    const Scaled far = scaled(flags, job, 25, 2);
+  if (flags.decomposition == kTriple) {
+    const Scaled far = far_filter(flags, job);
     const std::vector<Filter> bands = three_bands(far.taps, far.sigma / 2, far.sigma);
     return {{"far", bands[0], ""}, {"middle", bands[1], ""}, {"near", bands[2], ""}};
   }
-  const Scaled far = scaled(flags, job, 33, 2);
+  const Scaled far = far_filter(flags, job);
   return {{"far", low_pass(far.taps, far.sigma), ""}, {"near", high_pass(far.taps, far.sigma), ""}};
 }
 
@@ -80,7 +97,7 @@ void distribute_prompts(Flags& flags, std::vector<Part>& parts) {
   const size_t needed = parts.size() - (is_inverse ? 1 : 0);
   split_lone_list(flags.prompts, needed);
   if (flags.prompts.empty()) {
-    EBB_CHECK(flags.decomposition == "lowpass", UsageError, "--decomposition ", flags.decomposition,
+    EBB_CHECK(flags.decomposition == kLowPass, UsageError, "--decomposition ", flags.decomposition,
               ": takes its prompts as --prompts, one for each of its ", parts.size(), " parts.");
     parts.front().prompt = flags.far;
     parts.back().prompt = flags.near;
@@ -111,65 +128,121 @@ std::vector<float> from_afar(const SampleJob& job, const Part& part,
   return FilterRunner(job.context(), part.filter).run(x).to_host();
 }
 
-void run(Flags flags, const Invocation& invocation) {
-  SampleJob job(flags.job, invocation);
-  std::vector<Part> parts = parts_of(flags, job);
-  distribute_prompts(flags, parts);
-  const int64_t images = std::max<int64_t>(flags.job.count, 1);
-  GenerateRequest request = job.request(images);
+// What a hybrid is made of.
+struct Hybrid {
+  std::vector<Part> parts;
+  std::vector<int64_t> labels;  // of each part; kNoClass for that of a reference
+  std::optional<StartImage> reference;
+  std::string prompt;  // "class 9 far, class 4 near"
+};
 
-  std::string prompt;
+// Reads prompts and reference and puts them into the request.
+Hybrid plan_hybrid(const Flags& flags, SampleJob& job, std::vector<Part> parts,
+                   GenerateRequest& request) {
+  Hybrid hybrid{.parts = std::move(parts), .labels = {}, .reference = {}, .prompt = ""};
   std::vector<FilteredGuidance> guidances;
-  std::vector<int64_t> labels(parts.size(), kNoClass);
   const Part* known = nullptr;
-  for (size_t k = 0; k < parts.size(); ++k) {
-    if (parts[k].prompt.empty()) {
-      known = &parts[k];
+  for (const Part& part : hybrid.parts) {
+    hybrid.labels.push_back(kNoClass);
+    if (part.prompt.empty()) {
+      known = &part;
       continue;
     }
-    labels[k] = job.pipeline().label_of(parts[k].prompt,
-                                        flags.prompts.empty() ? parts[k].name.c_str() : "prompts");
-    guidances.push_back({parts[k].filter, job.guided_to(std::array{labels[k]})});
-    prompt += cat(prompt.empty() ? "" : ", ", class_text(labels[k]), " ", parts[k].name);
+    int64_t& label = hybrid.labels.back();
+    label =
+        job.pipeline().label_of(part.prompt, flags.prompts.empty() ? part.name.c_str() : "prompts");
+    guidances.push_back({part.filter, job.guided_to(std::array{label})});
+    hybrid.prompt += cat(hybrid.prompt.empty() ? "" : ", ", class_text(label), " ", part.name);
   }
-  StartImage reference;
   if (known != nullptr) {
     // The reference replaces one part after every step, so that part needs no prediction.
-    reference = read_start(job, flags.reference);
+    hybrid.reference = read_start(job, flags.reference);
     request.constraint =
-        std::make_shared<BandConstraint>(job.context(), known->filter, reference.tensor);
+        std::make_shared<BandConstraint>(job.context(), known->filter, hybrid.reference->tensor);
     guidances.push_back({known->filter, guidances.front().guidance});
   }
   request.guidance = sum_of_parts(guidances);
   if (flags.combine == "mean") {
-    for (GuidanceTerm& term : request.guidance) term.weight /= static_cast<double>(parts.size());
+    for (GuidanceTerm& term : request.guidance) {
+      term.weight /= static_cast<double>(hybrid.parts.size());
+    }
   }
-  const OutputFiles files = job.files(images, square_columns(images));
-  check_grid(files, images, job.image());
-  job.release_weights();
+  return hybrid;
+}
 
-  const std::vector<float> values = job.generate(request, files);
-  const std::vector<Image> results = to_images(values, job.image(), job.range());
-  Provenance provenance = job.provenance(&request, prompt);
-  if (known != nullptr) provenance.inputs = {reference.image.file};
+// The readings that the classifier can judge: the coarse part alone, and the whole.
+std::vector<Reading> readings_of(const SampleJob& job, const Hybrid& hybrid,
+                                 const std::vector<float>& values) {
+  std::vector<Reading> readings;
+  if (hybrid.labels.front() != kNoClass) {
+    readings.push_back(
+        {"from afar", from_afar(job, hybrid.parts.front(), values), hybrid.labels.front()});
+  }
+  if (hybrid.labels.back() != kNoClass) {
+    readings.push_back({"up close", values, hybrid.labels.back()});
+  }
+  return readings;
+}
+
+void write(const Flags& flags, const SampleJob& job, const OutputFiles& files, const Hybrid& hybrid,
+           const std::vector<float>& values, const std::vector<uint64_t>& seeds,
+           const Provenance& provenance) {
+  const std::vector<Image> images = images_of(job, values);
+  if (files.motion) {
+    const int scale = files.animation_scale(static_cast<int64_t>(seeds.size()));
+    write_motion(job.results(), files, step_back_from(images, far_filter(flags, job).sigma, scale),
+                 seeds, provenance);
+  }
+  if (files.grid && has_distances(flags) && !files.early()) {
+    const std::vector<Aspect> aspects = {
+        {"up close", images},
+        {"from afar", images_of(job, from_afar(job, hybrid.parts.front(), values))}};
+    return write_side_by_side(job.results(), files, aspects, seeds, provenance);
+  }
   std::vector<GeneratedImage> generated;
-  for (int64_t k = 0; k < images; ++k) {
-    generated.push_back({.image = results[k],
-                         .seed = request.seed + static_cast<uint64_t>(k),
-                         .prompt = prompt,
-                         .note = ""});
+  for (size_t k = 0; k < seeds.size(); ++k) {
+    generated.push_back(
+        {.image = images[k], .seed = seeds[k], .prompt = hybrid.prompt, .note = ""});
   }
   write_images(job.results(), files, generated, provenance);
+}
 
-  const bool has_distances = flags.decomposition == "lowpass" || flags.decomposition == "triple";
+void run(Flags flags, const Invocation& invocation) {
+  const ImageCount count = count_images(flags.job);
+  const std::string other = cat("with --decomposition ", flags.decomposition);
+  refuse_flag("--best", !has_distances(flags) && flags.job.best > 0, other);
+  refuse_flag("--step-back", !has_distances(flags) && !flags.job.motion_file.empty(), other);
+  SampleJob job(flags.job, invocation);
+  std::vector<Part> parts = parts_of(flags, job);
+  distribute_prompts(flags, parts);
+  GenerateRequest request = job.request(count.drawn);
+  const Hybrid hybrid = plan_hybrid(flags, job, std::move(parts), request);
+  const bool in_pairs = has_distances(flags) && !job.early();
+  const OutputFiles files = job.files(
+      count.kept,
+      in_pairs && flags.job.grid ? side_by_side_columns(count.kept, 2) : square_columns(count.kept),
+      kStepBack);
+  if (in_pairs) {
+    check_side_by_side(files, job.image(), count.kept, {"up close", "from afar"});
+  } else {
+    check_grid(files, count.kept, job.image(),
+               request.seed + static_cast<uint64_t>(count.drawn) - 1);
+  }
   PredictionPrinter classifier(job);
-  if (has_distances && labels.front() != kNoClass) {
-    classifier.print("from afar", from_afar(job, parts.front(), values), labels.front());
-  }
-  if (has_distances && labels.back() != kNoClass) {
-    classifier.print("up close", values, labels.back());
-  }
-  job.print_summary(images, request);
+  if (flags.job.best > 0) classifier.check_usable("--best");
+  job.release_weights();
+
+  std::vector<float> values = job.generate(request, files);
+  const auto readings = [&] {
+    return has_distances(flags) ? readings_of(job, hybrid, values) : std::vector<Reading>();
+  };
+  const std::vector<uint64_t> seeds =
+      keep_best(count, request.seed, classifier, readings(), "both ways", values);
+  Provenance provenance = job.provenance(&request, hybrid.prompt);
+  if (hybrid.reference) provenance.inputs = {hybrid.reference->image.file};
+  write(flags, job, files, hybrid, values, seeds, provenance);
+  for (const Reading& reading : readings()) classifier.print(reading);
+  job.print_summary(count.drawn, request);
 }
 
 }  // namespace
@@ -186,21 +259,27 @@ void add_hybrid(Command command, const Invocation& invocation) {
                   "One prompt per part of the decomposition, coarsest first")
       .type_name("PROMPT");
   add_choice(
-      command, "--decomposition", flags->decomposition, {"lowpass", "triple", "color", "motion"},
+      command, "--decomposition", flags->decomposition, {kLowPass, kTriple, "color", "motion"},
       "Decomposition (lowpass) into far, near; far, middle, near; gray, color; moving, still");
   add_choice(command, "--combine", flags->combine, {"sum", "mean"},
              "Combination of the parts (sum); mean: a common mistake, for comparison");
   add_integer(command, "--kernel", flags->taps, 1, 1023,
               "Taps of the blur, odd (33 at 64 pixels; triple: 25; motion: 7)");
-  add_number(command, "--sigma", flags->sigma, 0.01, 100,
-             "Standard deviation of the blur in pixels (2 at 64 pixels; triple: half of it for the "
-             "finer)");
+  add_number(
+      command, "--sigma", flags->sigma, 0.01, 100,
+      "Standard deviation of the blur in pixels (1.2 at 28 pixels, 2 at 64; triple: 2 at 64, "
+      "half of it for the finer)");
   add_input_flags(command, flags->reference, /*required=*/false);
   command
       .add_option("--inverse", flags->reference.image,
                   "Image (as -i) whose coarse part is kept, or with --far its fine part")
       .takes(FlagValue::kImage);
-  add_sample_flags(command, flags->job, {.takes_prompt = false},
+  add_sample_flags(command, flags->job,
+                   {.takes_prompt = false,
+                    .best = best_help("both ways"),
+                    .motion_flag = "--step-back",
+                    .motion = "Also write an animation that steps back from the images and comes "
+                              "closer again, GIF or lossless WebP by its ending"},
                    [flags, &invocation] { run(*flags, invocation); });
 }
 

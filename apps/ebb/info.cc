@@ -36,6 +36,10 @@ void print_provenance(std::ostream& out, const Provenance& p) {
   for (const InputFile& input : p.inputs) print_field(out, "input", path_label(input.path));
   print_field(out, "sha256", terminal_safe(p.model_sha256));
   print_field(out, "device", terminal_safe(p.device));
+  if (p.scale > 1) {
+    print_field(out, "scale",
+                cat(p.scale, " pixels a side for each of ", p.width, " x ", p.height));
+  }
 }
 
 void print_origin(std::ostream& out, const std::optional<Provenance>& provenance) {

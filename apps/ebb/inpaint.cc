@@ -63,7 +63,10 @@ void check_known(Results& results, const std::vector<Image>& images, const Image
 
 void run(const Flags& flags, const Invocation& invocation) {
   SampleJob job(flags.job, invocation);
-  const StartImage start = read_start(job, flags.input);
+  InputFlags input = flags.input;
+  // A mask in a file is for the image as it is.
+  if (!is_mask_name(flags.mask) && input.sketch == "auto") input.sketch = "off";
+  const StartImage start = read_start(job, input);
   const Shape image = job.image();
   const Mask mask =
       read_mask("--mask", flags.mask, static_cast<int>(image[1]), static_cast<int>(image[0]));
@@ -104,13 +107,16 @@ void run(const Flags& flags, const Invocation& invocation) {
                                 with_hole(start.image.image, mask.inpaint)};
     for (int64_t k = 0; k < images; ++k) {
       cells.push_back(results[k]);
-      grid.columns.push_back(cat("seed ", generated[k].seed));
+      grid.columns.push_back(files.early() ? cat("seed ", generated[k].seed)
+                                           : image_label(labels, k, request.seed));
       provenance.seeds.push_back(generated[k].seed);
     }
-    if (flags.job.columns > 0) grid.columns.clear();  // rows mix what they would name
-    write_figure(job.results(), files,
-                 make_labeled_grid(cells, static_cast<int>(columns), grid, kFigureScale),
-                 provenance);
+    if (!files.early()) grid.title = shared_class(labels);
+    if (flags.job.columns > 0) {  // rows mix what columns would name
+      if (!files.early()) grid.cells = grid.columns;
+      grid.columns.clear();
+    }
+    write_figure(job.results(), files, cells, columns, grid, provenance);
   } else {
     write_images(job.results(), files, generated, provenance);
   }

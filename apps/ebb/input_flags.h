@@ -7,16 +7,17 @@
 
 namespace ebb {
 
-// -i, --invert and --fit, the same for every command that starts from an image.
+// -i, --sketch, --invert and --fit, the same for every command that starts from an image.
 struct InputFlags {
   std::string image;
   std::string invert = "auto";
-  std::string fit = "stretch";
+  std::string fit;  // empty: not given
+  std::string sketch = "auto";
 };
 // `required`: whether the command needs an image. Returns the option of -i.
 Flag add_input_flags(Command command, InputFlags& flags, bool required = true);
 
-// The image that the flags name, in a model's format.
-InputImage read_input(const InputFlags& flags, const ImageFormat& format);
+// The image that the flags name, in a model's format. `early`: see InputOptions.
+InputImage read_input(const InputFlags& flags, const ImageFormat& format, bool early);
 
 }  // namespace ebb

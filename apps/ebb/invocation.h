@@ -16,7 +16,11 @@ struct RerunTarget {
   std::string output;       // empty: an ordinary run
   int64_t image = 0;        // index among the images in files of their own
   bool animation = false;   // regenerate the animation instead
+  std::string moves = {};   // Provenance::animation of that
   bool legacy_key = false;  // see Provenance::legacy_key
+  // A file from before images were enlarged and sketches prepared: its command means what it meant
+  // then, plain grids at their own size, inputs as they are, other defaults.
+  bool early = false;
 
   bool active() const { return !output.empty(); }
 };

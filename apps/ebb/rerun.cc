@@ -134,7 +134,9 @@ void run(const Flags& flags, const Invocation& invocation) {
                .rerun = {.output = flags.output,
                          .image = file.provenance->image,
                          .animation = file.animation,
-                         .legacy_key = file.provenance->legacy_key}});
+                         .moves = file.provenance->animation,
+                         .legacy_key = file.provenance->legacy_key,
+                         .early = file.provenance->scale == 0}});
   const ImageBytes after(flags.output);
   const Comparison comparison = compare_files(bytes, after, file.animation);
   print(results.text(), flags, comparison, after.bytes().size());

@@ -93,14 +93,22 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
   const GivenFlags given = add_step_flags(command, flags, texts);
   command.start_group(kOutputGroup);
   add_integer(command, "-b,--batch-count", flags.count, 1, 100'000, texts.count);
+  if (!texts.best.empty()) add_integer(command, "--best", flags.best, 1, 10'000, texts.best);
   add_integer(command, "-s,--seed", flags.seed, -kMaxSeed, kMaxSeed,
               "Seed of the first image; the next image uses seed + 1; negative: random (42)")
       .last_counts();
   command.add_option("-o,--output", flags.output, texts.output).takes(FlagValue::kFile);
-  Flag grid = command.add_flag("--grid", flags.grid, "Write all images to one file (out.png)");
+  Flag grid =
+      command.add_flag("--grid", flags.grid, "Write all images to one labeled file (out.png)");
   add_integer(command, "--grid-cols", flags.columns, 1, 1000,
               "Columns of the grid (default depends on the command, or square)")
       .needs(grid);
+  add_integer(command, "--scale", flags.scale, 1, 64,
+              "Pixels a side for each pixel of the model (8 at 28 x 28, in grids 4); 1: the "
+              "images as the model makes them");
+  if (!texts.motion_flag.empty()) {
+    command.add_option(texts.motion_flag, flags.motion_file, texts.motion).takes(FlagValue::kFile);
+  }
   add_device_flags(command, flags.device);
   add_integer(command, "--batch-size", flags.batch_size, 1, 4096, "Images computed at once (64)")
       .group(kMachineGroup);

@@ -23,11 +23,14 @@ struct SampleFlags {
   double cfg_scale = 5;  // of the assignment
   bool cfg_given = false;
   int64_t seed = 42;
+  int64_t best = 0;  // --best; 0: keep all
   std::string output;
   bool grid = false;
   int64_t columns = 0;  // 0: the command's own
+  int64_t scale = 0;    // 0: by the size of the model's images
   bool gif = false;
   std::string gif_file;
+  std::string motion_file;  // --turn, --step-back; empty: none
   DeviceFlags device;
   int64_t batch_size = 64;
   bool profile = false;
@@ -44,6 +47,9 @@ struct SampleTexts {
   std::string count = "Images to generate (1)";
   std::string steps = "";  // empty: each sampler's own number by default
   std::string output = "PNG file, with %03d for the image number (out_%03d.png)";
+  std::string best = "";         // of --best; empty: the command has none
+  std::string motion_flag = "";  // of an animation of the finished images; empty: there is none
+  std::string motion = "";
 };
 
 // Adds them to `command`, whose callback becomes `run`, called when the flags are complete.

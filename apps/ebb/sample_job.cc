@@ -58,9 +58,29 @@ std::unique_ptr<Context> open_context(const SampleFlags& flags) {
   return context;
 }
 
+std::vector<uint64_t> seeds_of(const GenerateRequest& request) {
+  std::vector<uint64_t> seeds;
+  for (int64_t i = 0; i < request.images; ++i) {
+    seeds.push_back(request.seed + static_cast<uint64_t>(i));
+  }
+  return seeds;
+}
+
 }  // namespace
 
 std::string class_text(int64_t label) { return label == kNoClass ? "" : cat("class ", label); }
+
+std::string shared_class(std::span<const int64_t> labels) {
+  const bool differ =
+      std::adjacent_find(labels.begin(), labels.end(), std::not_equal_to<>()) != labels.end();
+  return differ ? "" : class_text(labels.front());
+}
+
+std::string image_label(std::span<const int64_t> labels, int64_t k, uint64_t first_seed) {
+  const std::string seed = cat("seed ", first_seed + static_cast<uint64_t>(k));
+  const bool differ = shared_class(labels).empty() && labels[k] != kNoClass;
+  return differ ? cat(class_text(labels[k]), ", ", seed) : seed;
+}
 
 int64_t square_columns(int64_t images) {
   return static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(images))));
@@ -161,35 +181,47 @@ GenerateRequest SampleJob::request(int64_t images, const SamplingSchedule& sched
           .schedule = schedule.empty() ? pipeline().schedule() : schedule};
 }
 
-OutputFiles SampleJob::files(int64_t images, int64_t columns) const {
+OutputFiles SampleJob::files(int64_t images, int64_t columns, const std::string& motion) const {
   const int64_t wanted = flags_.columns > 0 ? flags_.columns : columns;
+  const RerunTarget& rerun = invocation_.rerun;
   OutputFiles files{.output = flags_.output,
                     .grid = flags_.grid,
                     .columns = static_cast<int>(std::clamp<int64_t>(wanted, 1, images)),
                     .gif = std::nullopt,
+                    .motion = std::nullopt,
+                    .motion_kind = motion,
                     .overwrite = flags_.force ? Overwrite::kReplace : Overwrite::kRefuse,
-                    .rerun = {},
+                    .rerun = rerun,
                     .metadata = !flags_.no_metadata};
-  if (invocation_.rerun.active()) {
-    files.rerun = invocation_.rerun;
+  set_scales(files, image(), flags_.scale);
+  if (rerun.active()) {
     files.overwrite = Overwrite::kReplace;
-    if (invocation_.rerun.animation) files.gif = invocation_.rerun.output;
+    if (rerun.animation) (rerun.moves.empty() ? files.gif : files.motion) = rerun.output;
     check_files(files, images, image());
+    out() << input_note_;
     return files;
   }
   if (files.output.empty()) files.output = flags_.grid ? "out.png" : "out_%03d.png";
-  if (flags_.gif) {
-    const std::string first = OutputPattern(files.output, flags_.grid ? 1 : images).path(0);
-    EBB_CHECK(!flags_.gif_file.empty() || !is_output_stream(first), UsageError,
-              "--gif: no name to derive from -o ", path_label(first), ". Give it a file name.");
-    files.gif = flags_.gif_file.empty()
-                    ? std::filesystem::path(first).replace_extension(".gif").string()
-                    : flags_.gif_file;
-    results_.check_output("--gif", *files.gif);
+  if (flags_.gif) files.gif = gif_path(files.output, images);
+  if (!flags_.motion_file.empty()) {
+    files.motion = flags_.motion_file;
+    results_.check_output(files.motion_flag(), *files.motion);
   }
   results_.check_output("-o", files.output);
   check_files(files, images, image());
+  out() << input_note_;
   return files;
+}
+
+std::string SampleJob::gif_path(const std::string& output, int64_t images) const {
+  const std::string first = OutputPattern(output, flags_.grid ? 1 : images).path(0);
+  EBB_CHECK(!flags_.gif_file.empty() || !is_output_stream(first), UsageError,
+            "--gif: no name to derive from -o ", path_label(first), ". Give it a file name.");
+  const std::string path = flags_.gif_file.empty()
+                               ? std::filesystem::path(first).replace_extension(".gif").string()
+                               : flags_.gif_file;
+  results_.check_output("--gif", path);
+  return path;
 }
 
 TensorMap SampleJob::params() {
@@ -205,7 +237,7 @@ std::vector<float> SampleJob::generate(const GenerateRequest& request, const Out
   const int64_t batches = (request.images + flags_.batch_size - 1) / flags_.batch_size;
   progress_.begin(batches * steps, {.name = "step"});
   std::optional<FrameRecorder> recorder;
-  if (files.gif) recorder.emplace(request.images, steps, image(), range());
+  if (files.gif) recorder.emplace(seeds_of(request), steps, image(), range());
   const auto after_step = [&](const GenerateStep& step) {
     if (recorder) recorder->record(step.first_image, step.step, step.x);
     if (on_step) on_step(step);
@@ -226,9 +258,7 @@ Provenance SampleJob::animation_provenance(const GenerateRequest& request) const
   const bool by_class = !flags_.label.empty() && flags_.label != kNone;
   const std::string prompt = by_class ? "class " + flags_.label : flags_.prompt;
   Provenance result = provenance(&request, prompt);
-  for (int64_t i = 0; i < request.images; ++i) {
-    result.seeds.push_back(request.seed + static_cast<uint64_t>(i));
-  }
+  result.seeds = seeds_of(request);
   return result;
 }
 

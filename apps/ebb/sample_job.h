@@ -49,7 +49,14 @@ class SampleJob {
   GenerateRequest request(int64_t images, const SamplingSchedule& schedule = {});
 
   // -o, --grid, --gif; `columns` when --grid-cols is not given. Checked before the work begins.
-  OutputFiles files(int64_t images, int64_t columns) const;
+  // `motion`: what the command's other animation shows, kTurn or kStepBack.
+  OutputFiles files(int64_t images, int64_t columns, const std::string& motion = "") const;
+
+  // A line about an input, shown once the files are known: one of them may take standard output.
+  void note_input(const std::string& line) const { input_note_ = line; }
+
+  // Whether the command is to mean what it meant in early versions, see RerunTarget.
+  bool early() const { return invocation_.rerun.early; }
 
   // Index of the single image that `ebb rerun` regenerates; nullopt: generate all.
   std::optional<int64_t> only_image() const;
@@ -76,6 +83,8 @@ class SampleJob {
   void print_results();
 
  private:
+  // The value of --gif for the value of -o.
+  std::string gif_path(const std::string& output, int64_t images) const;
   double cfg_scale() const;  // 1 for a model without classes
   Provenance animation_provenance(const GenerateRequest& request) const;
 
@@ -83,6 +92,7 @@ class SampleJob {
   const Invocation& invocation_;
   mutable Results results_;
   std::vector<std::string> arguments_;
+  mutable std::string input_note_;
   Progress progress_;
   std::unique_ptr<Context> context_;
   Model model_;
@@ -94,6 +104,10 @@ class SampleJob {
 
 // "class 3", "" for kNoClass.
 std::string class_text(int64_t label);
+// For figures: the class of all images, "" when they differ; and the label of image k, its seed
+// and, where they differ, its class.
+std::string shared_class(std::span<const int64_t> labels);
+std::string image_label(std::span<const int64_t> labels, int64_t k, uint64_t first_seed);
 // As square as it gets.
 int64_t square_columns(int64_t images);
 

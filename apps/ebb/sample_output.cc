@@ -7,12 +7,16 @@
 #include "apps/cli/output_pattern.h"
 #include "base/text.h"
 #include "diffusion/pipeline.h"
+#include "image/convert.h"
 #include "image/png.h"
 
 namespace ebb {
 namespace {
 
-constexpr int kGifScale = 2;  // 28 pixels are small on today's screens
+constexpr int kEarlyScale = 2;  // of figures and animations, see RerunTarget::early
+
+// About how many pixels a side an image gets when --scale is not given, on its own and in a figure.
+constexpr int64_t kImageSide = 224, kFigureSide = 112;
 
 // "out.png  seed 42  class 3"
 void print_file(std::ostream& out, const std::string& path, const std::vector<std::string>& facts) {
@@ -41,6 +45,40 @@ void write_one(Results& results, const OutputFiles& files, const char* kind,
   results.add_image(path, kind, image.width, image.height, provenance);
 }
 
+void write_figure_file(Results& results, const OutputFiles& files, const Image& figure,
+                       Provenance provenance) {
+  if (files.rerun.animation) return;
+  provenance.scale = files.early() ? 0 : files.figure_scale;
+  const std::string& path = files.rerun.active() ? files.rerun.output : files.output;
+  write_one(results, files, "grid", path, figure, provenance, "");
+}
+
+// The prompt of each column when all images below one another have the same; else nothing.
+std::vector<std::string> column_prompts(const std::vector<GeneratedImage>& images, size_t columns) {
+  std::vector<std::string> prompts;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const std::string& prompt = images[i].prompt;
+    if (prompts.size() < columns) prompts.push_back(prompt);
+    if (prompt.empty() || prompts[i % columns] != prompt) return {};
+  }
+  return prompts;
+}
+
+// Title: what all images show. Above the columns or below the images: what each of them shows, and
+// its seed.
+GridLabels labels_of(const std::vector<GeneratedImage>& images, int columns,
+                     const std::string& common_prompt) {
+  GridLabels labels{.title = common_prompt, .columns = {}, .rows = {}};
+  bool differ = false;
+  for (const GeneratedImage& image : images) differ |= image.prompt != common_prompt;
+  if (differ) labels.columns = column_prompts(images, static_cast<size_t>(columns));
+  for (const GeneratedImage& image : images) {
+    const bool named = differ && labels.columns.empty() && !image.prompt.empty();
+    labels.cells.push_back(cat(named ? image.prompt + ", " : "", "seed ", image.seed));
+  }
+  return labels;
+}
+
 void write_grid(Results& results, const OutputFiles& files,
                 const std::vector<GeneratedImage>& images, Provenance provenance) {
   std::vector<Image> cells;
@@ -48,20 +86,60 @@ void write_grid(Results& results, const OutputFiles& files,
     cells.push_back(image.image);
     provenance.seeds.push_back(image.seed);
   }
-  write_figure(results, files, make_grid(cells, files.columns), provenance);
+  if (files.early()) {
+    return write_figure_file(results, files, make_grid(cells, files.columns), provenance);
+  }
+  write_figure(results, files, cells, files.columns,
+               labels_of(images, files.columns, provenance.prompt), provenance);
 }
 
-PixelSize size_of_grid(const OutputFiles& files, int64_t images, const Shape& image) {
-  return grid_size(static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0]),
-                   static_cast<uint64_t>(images), static_cast<uint64_t>(files.columns));
+PixelSize pixels_of(const Shape& image) {
+  return {static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0])};
+}
+
+uint64_t rows_of(const OutputFiles& files, int64_t images) {
+  const auto columns = static_cast<uint64_t>(files.columns);
+  return (static_cast<uint64_t>(images) + columns - 1) / columns;
+}
+
+std::string seed_label(uint64_t seed) { return cat("seed ", seed); }
+
+// The frames of an animation of `images`.
+PixelSize frame_size(const OutputFiles& files, int64_t images, const Shape& image) {
+  const PixelSize one = pixels_of(image);
+  if (images == 1) {
+    const auto scale = static_cast<uint64_t>(files.early() ? kEarlyScale : files.image_scale);
+    return {one.width * scale, one.height * scale};
+  }
+  if (files.early()) {
+    const PixelSize grid = grid_size(one.width, one.height, static_cast<uint64_t>(images),
+                                     static_cast<uint64_t>(files.columns));
+    return {grid.width * kEarlyScale, grid.height * kEarlyScale};
+  }
+  return labeled_grid_size(one, static_cast<uint64_t>(files.columns), rows_of(files, images),
+                           {"", {}, {}, {seed_label(0)}}, files.figure_scale);
+}
+
+// A frame: one image, or a figure of several with their seeds.
+Image draw_frame(const OutputFiles& files, const std::vector<Image>& images,
+                 const std::vector<uint64_t>& seeds) {
+  if (files.early()) return upscale_nearest(make_grid(images, files.columns), kEarlyScale);
+  if (images.size() == 1) return upscale_nearest(images.front(), files.image_scale);
+  GridLabels labels;
+  for (const uint64_t seed : seeds) labels.cells.push_back(seed_label(seed));
+  const Image figure = draw_figure(files, images, files.columns, labels);
+  // Letters and frames are gray: a fourth of the work for the encoders.
+  return images.front().channels == 1 ? to_gray(figure) : figure;
 }
 
 }  // namespace
 
 void check_files(const OutputFiles& files, int64_t images, const Shape& image) {
+  if (files.motion) {
+    check_animation(files.motion_flag(), *files.motion, frame_size(files, images, image));
+  }
   if (files.gif) {
-    const PixelSize grid = size_of_grid(files, images, image);
-    check_animation("--gif", *files.gif, {grid.width * kGifScale, grid.height * kGifScale});
+    check_animation("--gif", *files.gif, frame_size(files, images, image));
   }
   if (files.rerun.active()) {
     EBB_CHECK(files.grid || files.rerun.animation || files.rerun.image < images, UsageError,
@@ -71,29 +149,50 @@ void check_files(const OutputFiles& files, int64_t images, const Shape& image) {
   check_image_name("-o", files.output, ".png");
   const OutputPattern pattern(files.output, files.grid ? 1 : images);
   pattern.check(files.overwrite);
-  if (!files.gif) return;
-  EBB_CHECK(*files.gif != pattern.path(0), UsageError, "--gif ", path_label(*files.gif),
-            ": is also the image's file. Choose another name.");
-  check_output_file(*files.gif, files.overwrite);
+  const auto check_other = [&](const std::string& flag, const std::string& path) {
+    EBB_CHECK(path != pattern.path(0), UsageError, flag, " ", path_label(path),
+              ": is also the image's file. Choose another name.");
+    check_output_file(path, files.overwrite);
+  };
+  if (files.gif) check_other("--gif", *files.gif);
+  if (files.motion) check_other(files.motion_flag(), *files.motion);
+  EBB_CHECK(!files.gif || files.gif != files.motion, UsageError, files.motion_flag(), " ",
+            path_label(*files.motion), ": is also the file of --gif. Choose another name.");
 }
 
-void check_grid(const OutputFiles& files, int64_t images, const Shape& image) {
-  if (files.grid) check_figure_size("--grid", size_of_grid(files, images, image));
+std::string OutputFiles::motion_flag() const {
+  return motion_kind == kStepBack ? "--step-back" : "--turn";
+}
+
+void set_scales(OutputFiles& files, const Shape& image, int64_t wanted) {
+  const int64_t side = std::max(image[0], image[1]);
+  const auto scale = [&](int64_t goal) {
+    return static_cast<int>(wanted > 0 ? wanted : std::max<int64_t>(1, goal / side));
+  };
+  files.image_scale = files.early() ? 1 : scale(kImageSide);
+  files.figure_scale = files.early() ? kEarlyScale : scale(kFigureSide);
+}
+
+void check_grid(const OutputFiles& files, int64_t images, const Shape& image, uint64_t last_seed) {
+  if (files.early()) return;
+  check_figure(files, image, files.columns, static_cast<int64_t>(rows_of(files, images)),
+               {"", {}, {}, {seed_label(last_seed)}});
 }
 
 void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
                   const GridLabels& labels) {
   if (!files.grid) return;
-  const PixelSize cell = {static_cast<uint64_t>(image[1]), static_cast<uint64_t>(image[0])};
-  check_figure_size("--grid", labeled_grid_size(cell, static_cast<uint64_t>(columns),
-                                                static_cast<uint64_t>(rows), labels, kFigureScale));
+  check_figure_size("--grid",
+                    labeled_grid_size(pixels_of(image), static_cast<uint64_t>(columns),
+                                      static_cast<uint64_t>(rows), labels, files.figure_scale));
 }
 
-FrameRecorder::FrameRecorder(int64_t images, int64_t steps, const Shape& image, DataRange range)
-    : steps_(steps), image_(image), range_(range) {
+FrameRecorder::FrameRecorder(std::vector<uint64_t> seeds, int64_t steps, const Shape& image,
+                             DataRange range)
+    : seeds_(std::move(seeds)), steps_(steps), image_(image), range_(range) {
   const int64_t frames = std::min(kFrames, steps + 1);
   for (int64_t f = 0; f < frames; ++f) recorded_.push_back(f * steps / (frames - 1));
-  frames_.assign(recorded_.size(), std::vector<Image>(static_cast<size_t>(images)));
+  frames_.assign(recorded_.size(), std::vector<Image>(seeds_.size()));
 }
 
 void FrameRecorder::record(int64_t first, int64_t steps_done, const Tensor& x) {
@@ -107,19 +206,23 @@ void FrameRecorder::write(Results& results, const OutputFiles& files,
                           const Provenance& provenance) const {
   std::vector<Image> frames;
   for (const std::vector<Image>& images : frames_) {
-    frames.push_back(upscale_nearest(make_grid(images, files.columns), kGifScale));
+    frames.push_back(draw_frame(files, images, seeds_));
   }
-  write_animation(*files.gif, frames, files.metadata ? &provenance : nullptr, files.overwrite);
+  Provenance scaled = provenance;
+  if (!files.early()) scaled.scale = files.animation_scale(static_cast<int64_t>(seeds_.size()));
+  write_animation(*files.gif, frames, files.metadata ? &scaled : nullptr, files.overwrite);
   print_file(results.text(), *files.gif, {cat(frames.size(), " frames of ", steps_, " steps")});
-  results.add_image(*files.gif, "animation", frames.front().width, frames.front().height,
-                    provenance);
+  results.add_image(*files.gif, "animation", frames.front().width, frames.front().height, scaled);
 }
 
-void write_figure(Results& results, const OutputFiles& files, const Image& figure,
-                  const Provenance& common) {
-  if (files.rerun.animation) return;
-  const std::string& path = files.rerun.active() ? files.rerun.output : files.output;
-  write_one(results, files, "grid", path, figure, common, "");
+Image draw_figure(const OutputFiles& files, std::span<const Image> cells, int64_t columns,
+                  const GridLabels& labels) {
+  return make_labeled_grid(cells, static_cast<int>(columns), labels, files.figure_scale);
+}
+
+void write_figure(Results& results, const OutputFiles& files, std::span<const Image> cells,
+                  int64_t columns, const GridLabels& labels, const Provenance& common) {
+  write_figure_file(results, files, draw_figure(files, cells, columns, labels), common);
 }
 
 void write_images(Results& results, const OutputFiles& files,
@@ -136,7 +239,11 @@ void write_images(Results& results, const OutputFiles& files,
     provenance.prompt = image.prompt;
     if (image.steps > 0) provenance.steps = image.steps;
     if (image.denoising_strength > 0) provenance.denoising_strength = image.denoising_strength;
-    write_one(results, files, "image", path, image.image, provenance, image.note);
+    const int scale = image.is_figure ? files.figure_scale : files.image_scale;
+    provenance.scale = files.early() ? 0 : scale;
+    write_one(results, files, "image", path,
+              image.is_figure ? image.image : upscale_nearest(image.image, scale), provenance,
+              image.note);
   };
   if (files.rerun.active()) {
     const int64_t number = files.rerun.image;

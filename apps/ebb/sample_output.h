@@ -16,26 +16,45 @@
 
 namespace ebb {
 
+// Values of Provenance::animation.
+inline constexpr const char* kTurn = "turn";
+inline constexpr const char* kStepBack = "step_back";
+
 // Output files of a sampling command.
 struct OutputFiles {
   std::string output;              // pattern, or one file when `grid`
   bool grid = false;               // all images in one
   int columns = 1;                 // of grid and animation
   std::optional<std::string> gif;  // animation of the denoising, GIF or WebP
+  // Animation of the finished images, and Provenance::animation of it.
+  std::optional<std::string> motion;
+  std::string motion_kind;
+  std::string motion_flag() const;
   Overwrite overwrite = Overwrite::kRefuse;
   RerunTarget rerun;  // when active: the only file to write
   bool metadata = true;
+  // Pixels a side for each pixel of the model: in files of one image, and in figures.
+  int image_scale = 1;
+  int figure_scale = 1;
+
+  // Whether to draw as RerunTarget::early says.
+  bool early() const { return rerun.early; }
+  // Of an animation of so many images.
+  int animation_scale(int64_t images) const { return images == 1 ? image_scale : figure_scale; }
 };
+
+// Sets both scales for images of `image` [H, W, C]: to `wanted`, or when that is 0 so that the
+// result is large enough to look at.
+void set_scales(OutputFiles& files, const Shape& image, int64_t wanted);
 
 // IoError or UsageError when one of the files could not be written. `image`: [H, W, C].
 void check_files(const OutputFiles& files, int64_t images, const Shape& image);
 
-// For a command whose grid is a plain one of `images`: UsageError when that would be too large,
+// For a command whose grid is that of write_images(): UsageError when that would be too large,
 // before anything is generated.
-void check_grid(const OutputFiles& files, int64_t images, const Shape& image);
+void check_grid(const OutputFiles& files, int64_t images, const Shape& image, uint64_t last_seed);
 
-// For a command whose grid is a figure with labels: UsageError when that would be too large, before
-// anything is generated. The widest label counts.
+// The same for one that calls write_figure(). The widest label counts.
 void check_figure(const OutputFiles& files, const Shape& image, int64_t columns, int64_t rows,
                   const GridLabels& labels);
 
@@ -45,12 +64,14 @@ class FrameRecorder {
  public:
   static constexpr int64_t kFrames = 50;
 
-  FrameRecorder(int64_t images, int64_t steps, const Shape& image, DataRange range);
+  // `seeds`: of each image.
+  FrameRecorder(std::vector<uint64_t> seeds, int64_t steps, const Shape& image, DataRange range);
   // The state of images [first, first + N) after `steps_done` steps.
   void record(int64_t first, int64_t steps_done, const Tensor& x);
   void write(Results& results, const OutputFiles& files, const Provenance& provenance) const;
 
  private:
+  std::vector<uint64_t> seeds_;
   int64_t steps_;
   Shape image_;  // [H, W, C]
   DataRange range_;
@@ -67,18 +88,20 @@ struct GeneratedImage {
   // Set where the images of a command differ in them; else 0.
   int steps = 0;
   double denoising_strength = 0;
+  bool is_figure = false;  // a finished one, as draw_figure() makes it
 };
 
-// Writes the images, or a grid of them, with `common` and what is their own in their metadata,
+// Writes the images, or a figure of them, with `common` and what is their own in their metadata,
 // and tells of each file. For a rerun of one image, `images` may hold it alone.
 void write_images(Results& results, const OutputFiles& files,
                   const std::vector<GeneratedImage>& images, const Provenance& common);
 
-// Pixels of a labeled figure per pixel of a small image.
-inline constexpr int kFigureScale = 2;
+// Images of equal size in rows of `columns`, the one look of all figures.
+Image draw_figure(const OutputFiles& files, std::span<const Image> cells, int64_t columns,
+                  const GridLabels& labels);
 
-// One image of many, such as a labeled grid, with the seeds in `common`.
-void write_figure(Results& results, const OutputFiles& files, const Image& figure,
-                  const Provenance& common);
+// A figure in a file of its own, with the seeds in `common`.
+void write_figure(Results& results, const OutputFiles& files, std::span<const Image> cells,
+                  int64_t columns, const GridLabels& labels, const Provenance& common);
 
 }  // namespace ebb

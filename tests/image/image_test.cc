@@ -146,6 +146,39 @@ TEST_CASE("a labeled grid shows every image and draws text beside, not over, the
   CHECK(count(plain, 255) == plain.width * plain.height - 6 * 58 * 58);
 }
 
+TEST_CASE("an enlarged image is taken back, and nothing else") {
+  Image image = make_image(3, 2, 3);
+  for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(7 * i);
+  for (const int factor : {2, 8}) {
+    Image large = upscale_nearest(image, factor);
+    CHECK(undo_upscale(large, 3, 2) == image);
+    CHECK_FALSE(undo_upscale(large, 2, 3));
+    CHECK_FALSE(undo_upscale(large, 6, 4) == image);
+    ++large.pixels.back();
+    CHECK_FALSE(undo_upscale(large, 3, 2));
+  }
+  CHECK_FALSE(undo_upscale(image, 3, 2));
+  CHECK_FALSE(undo_upscale(make_image(7, 4, 1), 3, 2));
+  CHECK_FALSE(undo_upscale(make_image(6, 6, 1), 3, 2));
+}
+
+TEST_CASE("labels below the images make a figure taller, groups set its columns apart") {
+  const std::vector<Image> tiles = gray_tiles(4, 28, 28);
+  const Image plain = make_labeled_grid(tiles, 4, {}, 4);
+  const GridLabels seeds{"", {}, {}, {"seed 1", "", "seed 2"}};
+  const Image labeled = make_labeled_grid(tiles, 4, seeds, 4);
+  CHECK(labeled.width == plain.width);
+  CHECK(labeled.height == plain.height + 18);
+  const PixelSize size = labeled_grid_size({28, 28}, 4, 1, seeds, 4);
+  CHECK(size.width == static_cast<uint64_t>(labeled.width));
+  CHECK(size.height == static_cast<uint64_t>(labeled.height));
+  GridLabels grouped;
+  grouped.group = 2;
+  CHECK(make_labeled_grid(tiles, 4, grouped, 4).width == plain.width + 12);
+  const GridLabels wide{"", {}, {}, {"a label much wider than the image above it"}};
+  CHECK(make_labeled_grid(tiles, 4, wide, 4).width > plain.width + 4 * 100);
+}
+
 TEST_CASE("a labeled grid draws a line around a white image") {
   const Image white = make_image(8, 8, 1, 255);
   const Image grid = make_labeled_grid(std::vector<Image>{white}, 1, {}, 1);

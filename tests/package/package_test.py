@@ -174,11 +174,11 @@ class PackageTest(unittest.TestCase):
         output = self.outside(build / "sample", "library.png")
         self.assertEqual(output.count("step "), 21)
         sampler = ("--sampler", "ddim", "--steps", "20", "--seed", "1")
-        self.outside(ebb, "sample", "--class", "7", *sampler, "-o", "program.png")
+        self.outside(ebb, "sample", "--class", "7", *sampler, "--scale", "1", "-o", "program.png")
         self.assertEqual(pixels(self.work / "library.png"), pixels(self.work / "program.png"))
 
         self.outside(build / "anagram", "six.png", "nine.png")
-        self.outside(ebb, "anagram", "--prompts", "6", "9", *sampler, "-o", "anagram.png")
+        self.outside(ebb, "anagram", "--prompts", "6", "9", *sampler, "--scale", "1", "-o", "anagram.png")
         self.assertEqual(pixels(self.work / "six.png"), pixels(self.work / "anagram.png"))
         self.assertNotEqual(pixels(self.work / "nine.png"), pixels(self.work / "six.png"))
 

@@ -62,7 +62,10 @@ class Combine(EbbTest):
         write_png(self.dir / "in.png", self.rows)
 
     def generate(self, command: str, *arguments, rc: int = 0):
-        return self.ebb(command, "--model", "m.safetensors", "--threads", 1, *arguments, rc=rc)
+        """Runs a command for images as the model makes them, and figures as users have them."""
+        is_figure = "--grid" in arguments or "--show-every" in arguments
+        scale = [] if is_figure else ["--scale", 1]
+        return self.ebb(command, "--model", "m.safetensors", "--threads", 1, *scale, *arguments, rc=rc)
 
     def created(self) -> set:
         return self.names() - {"in.png"}
@@ -93,7 +96,7 @@ class Edit(Combine):
         self.assertIn("out_002.png  seed 42  class 3  i_start 30, t = 90\n", done.stdout)
         self.assertEqual(provenance(self.dir / "out_003.png")["seeds"], [43])
         self.generate("edit", "-i", "in.png", "--i-start", "30,31", "--grid", "-o", "grid.png")
-        self.assertGreater(size(self.dir / "grid.png")[0], 3 * 2 * SIDE)
+        self.assertGreater(size(self.dir / "grid.png")[0], 3 * 4 * SIDE)
 
     def test_little_noise_changes_little_and_much_noise_much(self) -> None:
         for start in (0, 31):
@@ -144,10 +147,10 @@ class Denoise(Combine):
     def test_the_way_back_shows_states_result_one_step_blur_and_original(self) -> None:
         self.generate("denoise", "-i", "in.png", "--i-start", 20, "--show-every", 5, "-o", "f.png")
         self.assertEqual(self.created(), {"f.png"})
-        # 13 steps: the states after 0, 5 and 10, and four more, of 56 pixels each.
+        # 13 steps: the states after 0, 5 and 10, and four more, of 112 pixels each.
         width = size(self.dir / "f.png")[0]
-        self.assertGreaterEqual(width, 7 * 2 * SIDE)
-        self.assertLess(width, 11 * 2 * SIDE)
+        self.assertGreaterEqual(width, 7 * 4 * SIDE)
+        self.assertLess(width, 11 * 4 * SIDE)
         self.generate("denoise", "-i", "in.png", "--i-start", 20, "-o", "result.png")
         self.assertEqual(size(self.dir / "result.png"), (SIDE, SIDE))
 
@@ -255,7 +258,9 @@ class Anagram(Combine):
         self.generate("anagram", "--prompts", 6, 9, 1, "--views", "identity", "rotate_180", "rotate_cw",
                   "-b", 2, "--grid", *FAST[:2])  # fmt: skip
         self.assertEqual(provenance(self.dir / "out.png")["seeds"], [42, 43])
-        self.assertGreaterEqual(size(self.dir / "out.png")[1], 3 * 2 * SIDE)
+        width, height = size(self.dir / "out.png")
+        self.assertGreaterEqual(width, 2 * 3 * 4 * SIDE)  # both images, three views each, in a row
+        self.assertLess(height, 2 * 4 * SIDE)
 
     def test_errors(self) -> None:
         for flags, named in (

@@ -14,6 +14,8 @@ from image_files import Image, inverted, read_png, write_png
 TENSORS, METADATA = read_safetensors(GOLDEN / "toolbox_commands.safetensors")
 COMMANDS = json.loads(METADATA["ebb.commands"])
 SIDE = 28
+# The goldens have the defaults of the papers' 64 pixels, scaled.
+FLAGS = {name: ["--sigma", "0.875"] for name in ("hybrid", "hybrid_inverse")}
 # ebb computes in f32: a value on the border of two levels may fall to the other side.
 MOST_OFF, SHARE_OFF = 1, 0.02
 
@@ -33,7 +35,7 @@ class Images(EbbTest):
         write_png(self.dir / "in.png", self.input)
 
     def generate(self, words: list, prefix: str) -> list[Image]:
-        self.ebb(*words, "-o", f"{prefix}_%d.png", env={"EBB_MODELS": str(self.dir)})
+        self.ebb(*words, "--scale", 1, "-o", f"{prefix}_%d.png", env={"EBB_MODELS": str(self.dir)})
         count = len(list(self.dir.glob(f"{prefix}_*.png")))
         return [read_png(self.dir / f"{prefix}_{i}.png") for i in range(count)]
 
@@ -45,7 +47,7 @@ class Images(EbbTest):
             self.assertLessEqual(sum(map(bool, errors)), SHARE_OFF * len(errors))
 
     def check_command(self, name: str) -> None:
-        self.check(self.generate(COMMANDS[name], name), expected_images(name))
+        self.check(self.generate(COMMANDS[name] + FLAGS.get(name, []), name), expected_images(name))
 
     def test_every_command_line_of_the_golden_file_is_tested(self) -> None:
         tested = {name[len("test_golden_"):] for name in dir(self) if name.startswith("test_golden")}

@@ -81,19 +81,20 @@ class SampleJob(EbbTest):
                 self.assertNotEqual(frames[0].pixels, frames[-1].pixels)
 
     def check_frame(self, frame, name: str) -> None:
-        """A frame is a framed row or column of the images, every pixel four times as large."""
-        cell, scale = SIDE + 2, 2
+        """A frame is a figure of the images, 4 pixels a side for each of theirs, above their seeds."""
+        scale, image_scale, margin, gap, label = 4, 8, 12, 4, 18
         rows = 1 if frame.width > frame.height else IMAGES
         columns = IMAGES // rows
-        size = (scale * (columns * cell + 2), scale * (rows * cell + 2))
+        across, down = scale * SIDE + gap, scale * SIDE + label + gap
+        size = (2 * margin + columns * across - gap, 2 * margin + rows * down - gap)
         self.assertEqual((frame.width, frame.height), size)
         for k in range(IMAGES):
             image = read_png(self.dir / f"{name}_{k}.png")
-            top, left = 2 + k // columns * cell, 2 + k % columns * cell
+            top, left = margin + k // columns * down, margin + k % columns * across
             for y in range(SIDE):
                 for x in range(SIDE):
-                    at = scale * (top + y) * frame.width + scale * (left + x)
-                    level = image.pixels[y * SIDE + x]
+                    at = (top + scale * y) * frame.width + left + scale * x
+                    level = image.pixels[image_scale * (y * image.width + x)]
                     self.assertEqual(frame.pixels[at], (level, level, level), (name, k, y, x))
 
     def test_batches_and_threads_change_nothing(self) -> None:

@@ -67,8 +67,8 @@ class Streams(EbbTest):
             self.pipe(*forward, "-i", name, "-o", f"b{k}.png", data=data)
             self.assertEqual(pixels(self.dir / "a.png"), pixels(self.dir / f"b{k}.png"))
         self.assertIn(b"cannot be read again", self.pipe("rerun", "b0.png", "-o", "c.png", rc=3).stderr)
-        self.assertIn(b"PNG image, 28 x 28", self.pipe("info", "-", data=data).stdout)
-        self.assertIn(b"PNG image, 28 x 28", self.pipe("inspect", "-", data=data).stdout)
+        self.assertIn(b"PNG image, 224 x 224", self.pipe("info", "-", data=data).stdout)
+        self.assertIn(b"PNG image, 224 x 224", self.pipe("inspect", "-", data=data).stdout)
         self.pipe(*forward, "-i", "-", "-o", "d.png", rc=3)  # nothing comes
         whole = self.pipe(*forward, "-i", "-", "-o", "-", data=data).stdout
         self.assertTrue(whole.startswith(PNG_START))
@@ -109,7 +109,7 @@ class Animations(EbbTest):
         data = (self.dir / "a.webp").read_bytes()
         self.assertEqual((data[:4], data[8:16]), (b"RIFF", b"WEBPVP8X"))
         told = self.ebb("info", "a.webp").stdout
-        self.assertIn("WebP image, 56 x 56 pixels, 4 frames", told)
+        self.assertIn("WebP image, 224 x 224 pixels, 4 frames", told)
         self.assertIn("made by   ebb", told)
         again = self.ebb("rerun", "a.webp", "-o", "b.webp").stdout
         self.assertIn(f"the same {len(data)} bytes", again)

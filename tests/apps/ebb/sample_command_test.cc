@@ -48,10 +48,10 @@ TEST_CASE("the pipeline gives the pixels of ebb sample") {
   for (const auto& [sampler, scale] : {Setting{"ddpm", 5}, {"ddim", 2.5}, {"dpm++", 1}}) {
     INFO(sampler);
     const std::string output = bench.directory / "s_%d.png";
-    const std::string printed =
-        bench.run({"sample",      "--model",   bench.model, "--sampler", sampler, "--steps", "6",
-                   "--cfg-scale", cat(scale),  "-p",        "7",         "-b",    "3",       "-s",
-                   "11",          "--threads", "1",         "-o",        output,  "--force"});
+    const std::string printed = bench.run(
+        {"sample",   "--model", bench.model, "--sampler", sampler, "--steps", "6",  "--cfg-scale",
+         cat(scale), "-p",      "7",         "-b",        "3",     "-s",      "11", "--threads",
+         "1",        "--scale", "1",         "-o",        output,  "--force"});
     CHECK_THAT(printed, Contains("s_0.png") && Contains("3 images in "));
     const Pipeline pipeline(*bench.context, Model::load(*bench.context, bench.model),
                             {.sampler = sampler, .steps = 6});
