@@ -25,8 +25,8 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
   const int64_t images = flags.count > 0 ? flags.count : several;
   std::vector<int64_t> labels = job.classes(images, "all");
   const std::string all_text = text_of(flags, turns);
-  const int64_t columns = job.early() ? (several > 1 ? several : square_columns(images))
-                                      : columns_of(images, several);
+  const int64_t columns =
+      job.early() ? (several > 1 ? several : square_columns(images)) : columns_of(images, several);
   const OutputFiles files = job.files(images, columns);
   check_grid(files, images, job.image(), job.first_seed() + static_cast<uint64_t>(images) - 1);
   GenerateRequest request = job.request(images);

@@ -33,9 +33,9 @@ Figure own_scene(const StartImage& image, const std::string& kind) {
 
 Figure digit(const ReportSettings& settings, int value) {
   return {.id = cat("digit-", value),
-          .command = with_steps(
-              {"sample", "--model", settings.model, "--class", std::to_string(value), "-b", "1"},
-              settings, 0),
+          .command = with_steps({"sample", "--model", settings.model, "--class",
+                                 std::to_string(value), "-b", "1", "--scale", "1"},
+                                settings, 0),
           .layout = {.columns = 1, .column_labels = {std::to_string(value)}},
           .caption = "",
           .alt = cat("A ", value, " that the model generated"),
