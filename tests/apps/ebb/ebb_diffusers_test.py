@@ -26,7 +26,7 @@ class Directory(EbbTest):
 
     def test_samples_in_color_and_again(self) -> None:
         side = json.loads((DDPM / "unet/config.json").read_text())["sample_size"]
-        self.ebb("sample", "--model", "ddpm", *FAST, "-b", "2", "-o", "a%d.png")
+        self.ebb("sample", "--model", "ddpm", *FAST, "-b", "2", "--scale", "1", "-o", "a%d.png")
         self.assertEqual(self.size("a0.png"), (side, side, 2))
         self.assertNotEqual(pixels(self.dir / "a0.png"), pixels(self.dir / "a1.png"))
         self.ebb("rerun", "a1.png", "-o", "again.png")
