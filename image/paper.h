@@ -12,7 +12,7 @@ namespace ebb {
 inline constexpr int kPaperSide = 1000;
 Image flatten_paper(const Image& photo);
 
-// Of what stands out from the levels around it, the part that is darker: near 1 for pencil on
+// The part that is darker, of all that stands out from the levels around it: near 1 for pencil on
 // paper, near 0 for chalk on a board, whatever the light. 0.5 when nothing does.
 double dark_share(const Image& photo);
 

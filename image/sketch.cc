@@ -16,7 +16,7 @@ constexpr double kInkShare = 20.0 / 28;
 // Width of a thin stroke of MNIST as a part of those 20 pixels.
 constexpr double kStrokeShare = 2.2 / 20;
 
-// How dark each pixel is, 0 for paper.
+// Darkness of each pixel, 0 for paper.
 std::vector<uint8_t> darkness(const Image& flat) {
   constexpr int kSmoothedSide = 256;  // grain of smaller images is as wide as their strokes
   const Image gray = to_gray(flat);
@@ -163,7 +163,7 @@ std::vector<Component> find_strokes(const std::vector<uint8_t>& dark, int width,
   return any ? components : std::vector<Component>();
 }
 
-// Of a black and white image, 255 where there is ink; pixels.
+// Mean width of the strokes of a black and white image, 255 where there is ink; pixels.
 double mean_stroke_width(const Image& mask) {
   int64_t area = 0, edges = 0;
   const auto is_ink = [&](int x, int y) {
@@ -241,7 +241,8 @@ Image thicken(const Image& mask, double radius) {
   return result;
 }
 
-// Where `size` pixels begin so that their center of mass is in the middle of `full`, inside of it.
+// First of `full` pixels for a part of `size` so that their center of mass is in the middle of
+// `full`, inside of it.
 int centered(double mass, int size, int full) {
   return std::clamp(static_cast<int>(std::lround(full / 2.0 - mass)), 0, std::max(0, full - size));
 }
@@ -292,9 +293,9 @@ std::optional<Sketch> Sketch::find(const Image& photo) {
     ++border;
     dark_border += dark[i] >= levels.least;
   }
-  constexpr double kMostlyDark = 0.6;
+  constexpr double kLeastDarkShare = 0.6;
   sketch.is_line_drawing_ =
-      dark_share(photo) >= kMostlyDark && levels.peak - levels.paper >= kLeastContrast &&
+      dark_share(photo) >= kLeastDarkShare && levels.peak - levels.paper >= kLeastContrast &&
       static_cast<double>(ink) <= kMaxInk * width * height &&
       static_cast<double>(dark_border) <= kMaxDarkBorder * static_cast<double>(border);
   return sketch;

@@ -15,8 +15,8 @@ class Sketch {
   // when there are no strokes.
   static std::optional<Sketch> find(const Image& photo);
 
-  // Whether this is a line drawing with paper around it, and no picture that happens to have a
-  // light border.
+  // Whether this is a line drawing with paper around it, and no photo that happens to have a light
+  // border.
   bool is_line_drawing() const { return is_line_drawing_; }
 
   // Light strokes on black as MNIST has its digits (LeCun et al. 1998, section III.A): the ink at

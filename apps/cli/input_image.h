@@ -37,8 +37,8 @@ struct InputImage {
   Image image;
   bool inverted = false;
   InputFile file;
-  // What was done to it, for people: "640 x 480 color: made gray, stretched to 28 x 28". Empty:
-  // nothing.
+  // The steps that changed it, for people: "640 x 480 color: made gray, stretched to 28 x 28".
+  // Empty: nothing.
   std::string changes = {};
 
   // [height][width][channels] in the model's range.

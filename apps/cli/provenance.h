@@ -40,7 +40,7 @@ struct Provenance {
   // Pixels of the file per pixel of the model. 0: a file of a version that drew images at their own
   // size, or one that no model made; not written.
   int scale = 0;
-  // What moves: "turn", "step_back"; empty, and not written: the sampling, or nothing.
+  // Motion of an animation: "turn", "step_back"; empty, and not written: the sampling, or none.
   std::string animation;
   std::string device;  // "cpu", "cuda:0"
   std::string dtype;

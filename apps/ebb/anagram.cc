@@ -24,7 +24,7 @@ struct Flags {
   std::string unconditional = "own";
 };
 
-// What is meant: the views, and the class that each shows.
+// Views, and the class that each is to show.
 struct Anagram {
   std::vector<View> views;
   std::vector<int64_t> labels;

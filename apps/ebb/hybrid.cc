@@ -128,7 +128,7 @@ std::vector<float> from_afar(const SampleJob& job, const Part& part,
   return FilterRunner(job.context(), part.filter).run(x).to_host();
 }
 
-// What a hybrid is made of.
+// Parts of a hybrid and their classes.
 struct Hybrid {
   std::vector<Part> parts;
   std::vector<int64_t> labels;  // of each part; kNoClass for that of a reference

@@ -101,7 +101,7 @@ Image moved(const Image& image, const View& from, const View& to, double share, 
   const auto contrast = [&](int64_t p) {
     return std::abs(image.pixels[p * image.channels] - background[0]);
   };
-  // What stands out from the background passes in front of it.
+  // Pixels that stand out from the background pass in front of it.
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return contrast(a) < contrast(b); });
   Image result = filled(image.width * scale, image.height * scale, background);

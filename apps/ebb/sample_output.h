@@ -39,7 +39,7 @@ struct OutputFiles {
 
   // Whether to draw as RerunTarget::early says.
   bool early() const { return rerun.early; }
-  // Of an animation of so many images.
+  // Scale of an animation of so many images.
   int animation_scale(int64_t images) const { return images == 1 ? image_scale : figure_scale; }
 };
 

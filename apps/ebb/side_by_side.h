@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// What all images of a command look like in one way: upright, turned, up close, from afar.
+// All images of a command, looked at in one way: upright, turned, up close, from afar.
 struct Aspect {
   std::string title;  // "rotate_180: 9"
   std::vector<Image> images;

@@ -140,7 +140,7 @@ TEST_CASE("lines one pixel wide in a small image are found") {
   CHECK(place.bottom - place.top >= 18);
 }
 
-TEST_CASE("blank paper, chalk and a picture are no drawings on paper") {
+TEST_CASE("blank paper, chalk and a pattern are no drawings on paper") {
   PaperPhoto photo = small_photo();
   photo.darkness = 0;
   const auto blank = Sketch::find(photograph_digit(3, photo));
@@ -149,12 +149,12 @@ TEST_CASE("blank paper, chalk and a picture are no drawings on paper") {
   photo.grain = 0;
   const auto chalk = Sketch::find(invert(photograph_digit(8, photo)));
   CHECK_FALSE((chalk && chalk->is_line_drawing()));
-  Image picture = make_image(200, 200, 1);
+  Image pattern = make_image(200, 200, 1);
   for (int i = 0; i < 200 * 200; ++i) {
-    picture.pixels[i] =
+    pattern.pixels[i] =
         static_cast<uint8_t>(127 + 100 * std::sin(i % 200 / 9.0) * std::cos(i / 1800.0));
   }
-  const auto scene = Sketch::find(picture);
+  const auto scene = Sketch::find(pattern);
   CHECK_FALSE((scene && scene->is_line_drawing()));
 }
 
