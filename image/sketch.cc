@@ -69,7 +69,7 @@ Levels find_levels(const std::vector<uint8_t>& dark) {
 
 // Connected pixels.
 struct Component {
-  std::vector<int64_t> pixels;
+  std::vector<int64_t> pixels = {};
   double mass = 0;  // sum of darkness
   uint8_t darkest = 0;
   bool at_border = false;
