@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kGap = 4;      // pixels between images
 constexpr int kMargin = 12;  // around everything, and between text and images
+constexpr int kHalfMargin = kMargin / 2;
 constexpr double kFontSize = 15;
 constexpr double kTitleSize = 18;
 constexpr double kCaptionSize = 12;  // below an image
@@ -111,7 +112,7 @@ void draw_labels(Canvas& canvas, const Layout& layout, const GridLabels& labels,
   for (int i = 0; i < std::min<int>(count, labels.cells.size()); ++i) {
     const double bottom = cell_y(layout, i / columns) + static_cast<double>(layout.image_height);
     canvas.draw_text(labels.cells[i], middle_of(i % columns),
-                     bottom + kMargin / 2 + kCaptionSize / 2 - 1, Anchor::kCenter);
+                     bottom + kHalfMargin + kCaptionSize / 2 - 1, Anchor::kCenter);
   }
 }
 

@@ -81,7 +81,7 @@ std::vector<std::string> titles_of(const Anagram& anagram) {
 
 // The figure of early versions: each row of images becomes one row per view.
 void write_early_figure(const SampleJob& job, const OutputFiles& files, const Anagram& anagram,
-                        const std::vector<Aspect>& aspects, Provenance provenance) {
+                        const std::vector<Aspect>& aspects, const Provenance& provenance) {
   const auto images = static_cast<int64_t>(provenance.seeds.size());
   GridLabels grid{.title = "", .columns = {}, .rows = {}};
   std::vector<Image> cells;

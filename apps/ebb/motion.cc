@@ -63,8 +63,9 @@ Image turned(const Image& image, double angle, const std::vector<uint8_t>& backg
     for (int x = 0; x < image.width; ++x) {
       std::vector<int> sums(static_cast<size_t>(image.channels), 0);
       for (int sample = 0; sample < 4; ++sample) {
-        const double right = x + 0.25 + 0.5 * (sample % 2) - middle_x;
-        const double down = y + 0.25 + 0.5 * (sample / 2) - middle_y;
+        const int column = sample % 2, row = sample / 2;
+        const double right = x + 0.25 + 0.5 * column - middle_x;
+        const double down = y + 0.25 + 0.5 * row - middle_y;
         const auto from_x = std::floor(cosine * right + sine * down + middle_x);
         const auto from_y = std::floor(cosine * down - sine * right + middle_y);
         const bool inside =

@@ -23,7 +23,8 @@ Pair parse_pair(const std::string& text) {
           .view = colon == std::string::npos ? "rotate_180" : text.substr(colon + 1)};
 }
 
-std::vector<Pair> pairs_of(const ReportSettings& settings, const char* section, Words usual) {
+std::vector<Pair> pairs_of(const ReportSettings& settings, const char* section,
+                           const Words& usual) {
   const auto own = settings.prompts.find(section);
   std::vector<Pair> pairs;
   for (const std::string& text : own == settings.prompts.end() ? usual : own->second) {
