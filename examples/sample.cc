@@ -1,6 +1,5 @@
 // sample OUTPUT.png   a seven, pixel for pixel that of
-//                     ebb sample --class 7 --sampler ddim --steps 20 --seed 1 --scale 1 -o
-//                     OUTPUT.png
+//   ebb sample --class 7 --sampler ddim --steps 20 --seed 1 --scale 1 -o OUTPUT.png
 #include <ebb/ebb.h>
 
 #include <iostream>
