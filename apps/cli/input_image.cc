@@ -286,6 +286,8 @@ ImageFormat image_format(const Network& network) {
 InputImage read_input_image(const std::string& flag, const std::string& name,
                             const ImageFormat& format, const InputOptions& options) {
   StoredImage stored = read_stored(flag, name);
+  const bool model_sized =
+      stored.image.width == format.width && stored.image.height == format.height;
   Changes changes(stored.image);
   if (!options.early) {
     if (auto raw = undo_upscale(stored.image, format.width, format.height)) {
@@ -315,7 +317,8 @@ InputImage read_input_image(const std::string& flag, const std::string& name,
   return {.image = resize(image, format.width, format.height),
           .inverted = inverted,
           .file = std::move(stored.file),
-          .changes = changes.text()};
+          .changes = changes.text(),
+          .model_sized = model_sized};
 }
 
 bool is_mask_name(const std::string& name) {

@@ -40,6 +40,7 @@ struct InputImage {
   // The steps that changed it, for people: "640 x 480 color: made gray, stretched to 28 x 28".
   // Empty: nothing.
   std::string changes = {};
+  bool model_sized = false;  // the file has as many pixels as the model's images
 
   // [height][width][channels] in the model's range.
   std::vector<float> values(const ImageFormat& format) const {

@@ -82,7 +82,9 @@ void run(const Flags& flags, const Invocation& invocation) {
   request.constraint = std::make_shared<InpaintConstraint>(
       job.context(), mask_tensor(job, mask.inpaint), start.tensor);
   constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid
-  const OutputFiles files = job.files(images, kBefore + images);
+  OutputFiles files = job.files(images, kBefore + images);
+  // Known pixels stay byte-equal, so an image of the model's size stays of that size.
+  if (start.image.model_sized && flags.job.scale == 0) files.image_scale = 1;
   const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
   const uint64_t last_seed = request.seed + static_cast<uint64_t>(images) - 1;
   check_figure(files, image, columns, (kBefore + images + columns - 1) / columns,

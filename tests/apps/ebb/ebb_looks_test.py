@@ -95,6 +95,13 @@ class Scale(Trained):
         done = self.run_on_model("forward", "-i", "other.png", "-t", 0, "-o", "of_other.png")
         self.assertIn("other.png: 224 x 224: resized to 28 x 28\n", done.stdout)
 
+    def test_an_inpainted_image_of_the_models_size_keeps_it(self) -> None:
+        self.sample("--class", 3, "--scale", 1, "-o", "raw.png")
+        self.sample("--class", 3, "-o", "large.png")
+        for flags, name, side in (([], "raw.png", 28), ([], "large.png", 224), (["--scale", 2], "raw.png", 56)):
+            self.run_on_model("inpaint", "-i", name, "--mask", "left", *flags, "-o", "filled.png", "--force")
+            self.assertEqual(size(self.dir / "filled.png"), (side, side))
+
     def test_a_figure_says_what_it_shows(self) -> None:
         self.sample("-b", 2, "--class", 7, "--grid", "-o", "class.png")
         self.sample("-b", 2, "--class", 7, "--grid", "-s", 1234567, "-o", "seeds.png")
