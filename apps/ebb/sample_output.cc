@@ -170,6 +170,7 @@ void set_scales(OutputFiles& files, const Shape& image, int64_t wanted) {
     return static_cast<int>(wanted > 0 ? wanted : std::max<int64_t>(1, goal / side));
   };
   files.image_scale = files.early() ? 1 : scale(kImageSide);
+  files.animated_scale = files.image_scale;
   files.figure_scale = files.early() ? kEarlyScale : scale(kFigureSide);
 }
 

@@ -36,11 +36,12 @@ struct OutputFiles {
   // Pixels a side for each pixel of the model: in files of one image, and in figures.
   int image_scale = 1;
   int figure_scale = 1;
+  int animated_scale = 1;  // of the animation of one image
 
   // Whether to draw as RerunTarget::early says.
   bool early() const { return rerun.early; }
   // Scale of an animation of so many images.
-  int animation_scale(int64_t images) const { return images == 1 ? image_scale : figure_scale; }
+  int animation_scale(int64_t images) const { return images == 1 ? animated_scale : figure_scale; }
 };
 
 // Sets both scales for images of `image` [H, W, C]: to `wanted`, or when that is 0 so that the

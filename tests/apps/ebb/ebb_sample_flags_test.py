@@ -82,7 +82,7 @@ class SampleJob(EbbTest):
 
     def check_frame(self, frame, name: str) -> None:
         """A frame is a figure of the images, 4 pixels a side for each of theirs, above their seeds."""
-        scale, image_scale, margin, gap, label = 4, 8, 12, 4, 18
+        scale, margin, gap, label = 4, 12, 4, 18
         rows = 1 if frame.width > frame.height else IMAGES
         columns = IMAGES // rows
         across, down = scale * SIDE + gap, scale * SIDE + label + gap
@@ -90,6 +90,7 @@ class SampleJob(EbbTest):
         self.assertEqual((frame.width, frame.height), size)
         for k in range(IMAGES):
             image = read_png(self.dir / f"{name}_{k}.png")
+            image_scale = image.width // SIDE  # an inpainted image keeps its input's size
             top, left = margin + k // columns * down, margin + k % columns * across
             for y in range(SIDE):
                 for x in range(SIDE):
