@@ -1,12 +1,10 @@
 #include "diffusion/diffusers_model.h"
 
-#include "base/file.h"
 #include "base/text.h"
 #include "diffusion/bind_params.h"
 #include "diffusion/scheduler_config.h"
 #include "nn/unet_diffusers.h"
 #include "weights/diffusers_directory.h"
-#include "weights/digest.h"
 #include "weights/json_file.h"
 #include "weights/weight_files.h"
 
@@ -33,15 +31,11 @@ SchedulerConfig read_scheduler(const DiffusersDirectory& directory) {
   return if_scheduler_config();
 }
 
-std::unique_ptr<WeightSource> open_unet(const DiffusersDirectory& directory) {
-  return open_weights(find_weight_files(directory.require("unet").directory).path);
-}
-
 }  // namespace
 
-std::string model_sha256(const std::string& path) {
-  if (is_diffusers_directory(path)) return open_unet(read_diffusers_directory(path))->finish();
-  return sha256_hex(FileReader(path));
+std::string diffusers_model_sha256(const std::string& path) {
+  const DiffusersDirectory directory = read_diffusers_directory(path);
+  return open_weights(find_weight_files(directory.require("unet").directory).path)->finish();
 }
 
 Model load_diffusers_model(Context& context, const std::string& path) {

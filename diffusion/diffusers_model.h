@@ -10,8 +10,7 @@ namespace ebb {
 // their conditions given. FormatError names the file and what is wrong with it.
 Model load_diffusers_model(Context& context, const std::string& directory);
 
-// The SHA-256 that Model::load() gives a model of this path: a file's own, or that of a directory's
-// weights.
-std::string model_sha256(const std::string& path);
+// The SHA-256 of such a model: that of its weights, without loading them.
+std::string diffusers_model_sha256(const std::string& directory);
 
 }  // namespace ebb

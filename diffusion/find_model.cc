@@ -18,6 +18,7 @@
 #include "base/errno_advice.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "diffusion/train_log.h"
 #include "weights/diffusers_directory.h"
 #include "weights/hub_cache.h"
 
@@ -67,7 +68,6 @@ std::vector<fs::path> model_directories() {
 }
 
 constexpr const char* kCheckpoint = "checkpoint-";
-constexpr const char* kTrainLog = "log.jsonl";
 
 // The number of "checkpoint-00000300.safetensors"; -1 for other names.
 int64_t step_of(const std::string& name) {
@@ -175,7 +175,7 @@ std::string model_places() {
 
 bool is_run_directory(const std::string& path) {
   std::error_code error;
-  return fs::exists(fs::path(path) / kTrainLog, error) && !find_in_run(path, error).empty();
+  return fs::exists(fs::path(path) / kTrainLogName, error) && !find_in_run(path, error).empty();
 }
 
 std::vector<NamedModel> named_models() {

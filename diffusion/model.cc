@@ -1,5 +1,6 @@
 #include "diffusion/model.h"
 
+#include "base/file.h"
 #include "base/text.h"
 #include "diffusion/bind_params.h"
 #include "diffusion/diffusers_model.h"
@@ -7,6 +8,7 @@
 #include "diffusion/model_file.h"
 #include "diffusion/stored_model.h"
 #include "weights/diffusers_directory.h"
+#include "weights/digest.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
@@ -85,6 +87,10 @@ Model Model::load(Context& context, const std::string& name_or_path) {
   const std::string path = find_model(name_or_path);
   if (is_diffusers_directory(path)) return load_diffusers_model(context, path);
   return load(context, *open_weights(path));
+}
+
+std::string model_sha256(const std::string& path) {
+  return is_diffusers_directory(path) ? diffusers_model_sha256(path) : sha256_hex(FileReader(path));
 }
 
 }  // namespace ebb

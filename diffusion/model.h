@@ -33,4 +33,7 @@ struct Model {
   static Model load(Context& context, WeightSource& source);
 };
 
+// Model::sha256 of the model at this path, which find_model() returned, without loading it.
+std::string model_sha256(const std::string& path);
+
 }  // namespace ebb

@@ -25,8 +25,6 @@ constexpr std::array kTimeInputs = {std::pair{"(k+1)/T", TimeInput::kFraction},
                                     std::pair{"k", TimeInput::kIndex}};
 constexpr std::array kDataRanges = {std::pair{"0..1", DataRange::kZeroToOne},
                                     std::pair{"-1..1", DataRange::kMinusOneToOne}};
-constexpr int64_t kMaxTimesteps = 100'000;
-constexpr double kMaxBeta = 0.999;
 
 // Reads the settings of one objective, naming file, key and value of what does not fit.
 class Reader {

@@ -28,6 +28,9 @@ enum class BetaSchedule {
   kTrained,       // listed
 };
 
+inline constexpr int64_t kMaxTimesteps = 100'000;
+inline constexpr double kMaxBeta = 0.999;
+
 // The network's prediction from x_t of kDdpm, with signal = sqrt(ab_t), noise = sqrt(1 - ab_t).
 enum class PredictionType {
   kEpsilon,

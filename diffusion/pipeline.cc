@@ -115,7 +115,8 @@ void Pipeline::check_network() const {
               ": enlarges images, it makes none from noise alone. Use a model of a first stage.");
     EBB_CHECK(input.role != InputRole::kTime || input.dtype == DType::kF32, UsageError,
               field("model"), " ", model_name(),
-              ": has a learned embedding of timesteps, which ebb doesn't sample.");
+              ": has a learned embedding of timesteps, with which ebb cannot sample. Use another "
+              "model.");
   }
 }
 

@@ -49,7 +49,7 @@ NoiseSchedule sigmoid_schedule(int64_t timesteps, double beta_start, double beta
 }
 
 NoiseSchedule squared_cosine_schedule(int64_t timesteps) {
-  constexpr double kOffset = 0.008, kMaxBeta = 0.999;
+  constexpr double kOffset = 0.008;
   const auto signal = [&](int64_t k) {
     const double time = static_cast<double>(k) / static_cast<double>(timesteps);
     const double cosine = std::cos((time + kOffset) / (1 + kOffset) * std::numbers::pi / 2);

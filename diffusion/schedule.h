@@ -47,7 +47,8 @@ enum class TimestepSpacing {
   kTrailing,  // T, T - T / steps, ..., each less 1
   kLinspace,  // from T - 1 to 0, both included
 };
-// Descending, as strided_timesteps(), which are kTrailing. offset: of kLeading.
+// Descending. offset: of kLeading. kTrailing differs from strided_timesteps() where those round a
+// half: NumPy rounds it to the even number.
 std::vector<int64_t> spaced_timesteps(int64_t timesteps, int64_t steps, TimestepSpacing spacing,
                                       int64_t offset);
 

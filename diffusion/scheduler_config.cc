@@ -5,16 +5,19 @@
 namespace ebb {
 namespace {
 
-constexpr int64_t kMaxTimesteps = 100'000;
+// Choices of a scheduler whose file does not name them.
+struct Defaults {
+  bool clips;
+  const char* spacing;
+};
 
-void check_class(const ConfigReader& reader) {
-  reader.choice<bool>("_class_name", "DDPMScheduler",
-                      {{"DDPMScheduler", true},
-                       {"DDIMScheduler", true},
-                       {"DPMSolverMultistepScheduler", true},
-                       {"PNDMScheduler", true},
-                       {"EulerDiscreteScheduler", true}});
-  reader.check(!reader.boolean("rescale_betas_zero_snr", false), "rescale_betas_zero_snr", "false");
+Defaults defaults_of(const ConfigReader& reader) {
+  return reader.choice<Defaults>("_class_name", "DDPMScheduler",
+                                 {{"DDPMScheduler", {true, "leading"}},
+                                  {"DDIMScheduler", {true, "leading"}},
+                                  {"PNDMScheduler", {false, "leading"}},
+                                  {"DPMSolverMultistepScheduler", {false, "linspace"}},
+                                  {"EulerDiscreteScheduler", {false, "linspace"}}});
 }
 
 void read_betas(const ConfigReader& reader, Objective& objective) {
@@ -27,16 +30,16 @@ void read_betas(const ConfigReader& reader, Objective& objective) {
                                    {"scaled_linear", BetaSchedule::kScaledLinear},
                                    {"squaredcos_cap_v2", BetaSchedule::kSquaredCosine},
                                    {"sigmoid", BetaSchedule::kSigmoid}});
-  reader.check(objective.beta_end <= 0.999, "beta_end", "at most 0.999");
+  reader.check(objective.beta_end <= kMaxBeta, "beta_end", "at most ", kMaxBeta);
   reader.check(objective.beta_start <= objective.beta_end, "beta_start", "at most beta_end");
   if (reader.is_null("trained_betas")) return;
   objective.schedule = BetaSchedule::kTrained;
-  objective.betas = reader.numbers("trained_betas", 1e-12, 0.999);
+  objective.betas = reader.numbers("trained_betas", 1e-12, kMaxBeta);
   reader.check(!objective.betas.empty(), "trained_betas", "at least one number");
   objective.timesteps = static_cast<int64_t>(objective.betas.size());
 }
 
-std::optional<Thresholding> read_thresholding(const ConfigReader& reader) {
+std::optional<Thresholding> read_thresholding(const ConfigReader& reader, bool clips) {
   if (reader.boolean("thresholding", false)) {
     const double ratio = reader.number("dynamic_thresholding_ratio", 0.995);
     const double limit = reader.number("sample_max_value", 1);
@@ -44,19 +47,20 @@ std::optional<Thresholding> read_thresholding(const ConfigReader& reader) {
     reader.check(limit >= 1, "sample_max_value", "at least 1");
     return Thresholding{.dynamic = true, .limit = limit, .ratio = ratio};
   }
-  if (!reader.boolean("clip_sample", true)) return std::nullopt;
+  if (!reader.boolean("clip_sample", clips)) return std::nullopt;
   return Thresholding{.dynamic = false, .limit = reader.positive("clip_sample_range", 1)};
 }
 
-SamplingConfig read_sampling(const ConfigReader& reader) {
+SamplingConfig read_sampling(const ConfigReader& reader, const Defaults& defaults) {
   SamplingConfig sampling;
-  sampling.thresholding = read_thresholding(reader);
+  sampling.thresholding = read_thresholding(reader, defaults.clips);
   sampling.variance = reader.choice<DdpmVariance>("variance_type", "fixed_small",
                                                   {{"fixed_small", DdpmVariance::kFixedSmall},
                                                    {"fixed_small_log", DdpmVariance::kFixedSmall},
                                                    {"fixed_large", DdpmVariance::kFixedLarge},
-                                                   {"learned_range", DdpmVariance::kLearnedRange}});
-  sampling.spacing = reader.choice<TimestepSpacing>("timestep_spacing", "leading",
+                                                   {"learned_range", DdpmVariance::kLearnedRange},
+                                                   {"null", DdpmVariance::kFixedSmall}});
+  sampling.spacing = reader.choice<TimestepSpacing>("timestep_spacing", defaults.spacing,
                                                     {{"leading", TimestepSpacing::kLeading},
                                                      {"trailing", TimestepSpacing::kTrailing},
                                                      {"linspace", TimestepSpacing::kLinspace}});
@@ -68,7 +72,8 @@ SamplingConfig read_sampling(const ConfigReader& reader) {
 
 SchedulerConfig parse_scheduler_config(const Json& json, const std::string& label) {
   const ConfigReader reader(json, label);
-  check_class(reader);
+  const Defaults defaults = defaults_of(reader);
+  reader.check(!reader.boolean("rescale_betas_zero_snr", false), "rescale_betas_zero_snr", "false");
   SchedulerConfig config;
   read_betas(reader, config.objective);
   config.objective.prediction =
@@ -78,7 +83,7 @@ SchedulerConfig parse_scheduler_config(const Json& json, const std::string& labe
                                      {"v_prediction", PredictionType::kV}});
   config.objective.time_input = TimeInput::kIndex;
   config.objective.data_range = DataRange::kMinusOneToOne;
-  config.sampling = read_sampling(reader);
+  config.sampling = read_sampling(reader, defaults);
   return config;
 }
 

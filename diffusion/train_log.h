@@ -8,6 +8,8 @@
 
 namespace ebb {
 
+inline constexpr const char* kTrainLogName = "log.jsonl";  // in the directory of a run
+
 struct LogEntry {
   int64_t step = 0;   // from 1
   int64_t epoch = 0;  // from 1
@@ -22,7 +24,7 @@ struct LogEntry {
   bool updated = true;  // false: the update was skipped because something was not finite
 };
 
-// log.jsonl of train_mnist: one JSON object a step. A value that is not finite is written as null.
+// The log of train_mnist: one JSON object a step. A value that is not finite is written as null.
 class TrainLog {
  public:
   // Opens for appending; entries after `last_step` (of a run that went on past its last checkpoint)

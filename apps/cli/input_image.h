@@ -28,8 +28,8 @@ struct InputOptions {
   Invert invert = Invert::kAuto;
   Fit fit = Fit::kStretch;
   SketchMode sketch = SketchMode::kOff;
-  bool early =
-      false;  // read as versions did that neither took scaled images back nor knew sketches
+  // Whether to read as versions did that neither took scaled images back nor knew sketches.
+  bool early = false;
 };
 
 // An image of the user's in a model's format.

@@ -52,7 +52,7 @@ struct Source {
   std::string name;                                         // path that names the curve
 };
 
-std::string log_in(const fs::path& directory) { return (directory / "log.jsonl").string(); }
+std::string log_in(const fs::path& directory) { return (directory / kTrainLogName).string(); }
 
 bool exists(const std::string& path) {
   std::error_code error;

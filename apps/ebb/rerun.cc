@@ -15,8 +15,8 @@
 #include "base/output_file.h"
 #include "base/stream.h"
 #include "base/text.h"
-#include "diffusion/diffusers_model.h"
 #include "diffusion/find_model.h"
+#include "diffusion/model.h"
 #include "weights/digest.h"
 
 namespace ebb {

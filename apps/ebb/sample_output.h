@@ -44,7 +44,7 @@ struct OutputFiles {
   int animation_scale(int64_t images) const { return images == 1 ? animated_scale : figure_scale; }
 };
 
-// Sets both scales for images of `image` [H, W, C]: to `wanted`, or when that is 0 so that the
+// Sets the scales for images of `image` [H, W, C]: to `wanted`, or when that is 0 so that the
 // result is large enough to look at.
 void set_scales(OutputFiles& files, const Shape& image, int64_t wanted);
 

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/temporary_file.h"
 #include "base/text.h"
+#include "diffusion/train_log.h"
 
 namespace ebb {
 namespace {
@@ -130,7 +131,7 @@ void RunDirectory::remove_old_checkpoints(
 void RunDirectory::remove_leftovers() const { remove_stale_temporary_files(path_); }
 
 std::string RunDirectory::first_output() const {
-  for (const char* name : {"model.safetensors", "log.jsonl", "loss.png"}) {
+  for (const char* name : {"model.safetensors", kTrainLogName, "loss.png"}) {
     std::error_code error;
     if (fs::exists(fs::symlink_status(file(name), error))) return file(name);
   }

@@ -1,9 +1,11 @@
 #include "apps/train_mnist/run_settings.h"
 
 #include <filesystem>
+#include <limits>
 #include <vector>
 
 #include "apps/train_mnist/run_directory.h"
+#include "apps/train_mnist/stored_number.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -27,16 +29,15 @@ RunSettings parse_settings(const std::string& text, TrainConfig& config) {
   const Json json = Json::parse(text);
   settings.preset = parse_preset(json.value("preset", std::string(to_string(settings.preset))));
   settings.data = json.value("data", settings.data);
-  settings.save_every = json.value("save_every", settings.save_every);
-  settings.keep_last = json.value("keep_last", settings.keep_last);
-  settings.sample_every = json.value("sample_every", settings.sample_every);
-  settings.validation_images = json.value("validation_images", settings.validation_images);
+  const auto number = [&json](const char* key, int64_t low, int64_t absent) {
+    return stored_number(json, key, low, std::numeric_limits<int64_t>::max(), absent);
+  };
+  settings.save_every = number("save_every", 1, settings.save_every);
+  settings.keep_last = number("keep_last", 1, settings.keep_last);
+  settings.sample_every = number("sample_every", 0, settings.sample_every);
+  settings.validation_images = number("validation_images", 0, settings.validation_images);
   settings.classifier = json.value("classifier", settings.classifier);
-  config.max_steps = json.value("max_steps", config.max_steps);
-  const bool sound = settings.save_every >= 1 && settings.keep_last >= 1 &&
-                     settings.sample_every >= 0 && settings.validation_images >= 0 &&
-                     config.max_steps >= 0;
-  EBB_CHECK(sound, FormatError, "a number is out of its range");
+  config.max_steps = number("max_steps", 0, config.max_steps);
   // A run that was moved to another machine finds its data where that has them.
   // "emnist-letters" at its end may be the name of a part.
   const std::filesystem::path data = settings.data;

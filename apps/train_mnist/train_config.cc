@@ -5,6 +5,7 @@
 #include <limits>
 #include <sstream>
 
+#include "apps/train_mnist/stored_number.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -39,20 +40,6 @@ Json to_json_object(const TrainConfig& config) {
     json["max_rotation"] = config.max_rotation;
   }
   return json;
-}
-
-// A number of a stored config, within the range of its flag.
-template <typename T>
-T number(const Json& json, const char* key, T low, T high) {
-  const T value = json.at(key).get<T>();
-  EBB_CHECK(value >= low && value <= high, FormatError, key, " is ", value, ", expected ", low,
-            "..", high);
-  return value;
-}
-
-template <typename T>
-T number(const Json& json, const char* key, T low, T high, T absent) {
-  return json.contains(key) ? number(json, key, low, high) : absent;
 }
 
 }  // namespace
@@ -187,21 +174,21 @@ TrainConfig parse_config(const std::string& text) {
   config.objective = parse_objective(objective.dump(), "objective");
   const bool adds = json.at("time_fusion").get<std::string>() == "add";
   config.time_fusion = adds ? TimeFusion::kAdd : TimeFusion::kMultiply;
-  config.hidden = number<int64_t>(json, "hidden", 1, 1024);
-  config.classes = number<int64_t>(json, "classes", 2, 256, kDigits);
-  config.batch_size = number<int64_t>(json, "batch_size", 1, 60'000);
-  config.lr = number<double>(json, "lr", 0, 10);
-  config.lr_decay = number<double>(json, "lr_decay", 1e-6, 1);
-  config.lr_warmup_steps = number<int64_t>(json, "lr_warmup_steps", 0, 1'000'000);
-  config.epochs = number<int64_t>(json, "epochs", 1, 100'000);
-  config.class_dropout = number<double>(json, "class_dropout", 0, 1);
-  config.ema_decay = number<double>(json, "ema_decay", 0, 1);
-  config.clip_norm = number<double>(json, "clip_norm", 0, kHuge);
+  config.hidden = stored_number<int64_t>(json, "hidden", 1, 1024);
+  config.classes = stored_number<int64_t>(json, "classes", 2, 256, kDigits);
+  config.batch_size = stored_number<int64_t>(json, "batch_size", 1, 60'000);
+  config.lr = stored_number<double>(json, "lr", 0, 10);
+  config.lr_decay = stored_number<double>(json, "lr_decay", 1e-6, 1);
+  config.lr_warmup_steps = stored_number<int64_t>(json, "lr_warmup_steps", 0, 1'000'000);
+  config.epochs = stored_number<int64_t>(json, "epochs", 1, 100'000);
+  config.class_dropout = stored_number<double>(json, "class_dropout", 0, 1);
+  config.ema_decay = stored_number<double>(json, "ema_decay", 0, 1);
+  config.clip_norm = stored_number<double>(json, "clip_norm", 0, kHuge);
   config.overfit_batch = json.at("overfit_batch").get<bool>();
   config.seed = json.at("seed").get<uint64_t>();
   config.precision = parse_precision(json.value("precision", std::string("f32")));
-  config.max_shift = number<double>(json, "max_shift", 0, 14, 0);
-  config.max_rotation = number<double>(json, "max_rotation", 0, 90, 0);
+  config.max_shift = stored_number<double>(json, "max_shift", 0, 14, 0);
+  config.max_rotation = stored_number<double>(json, "max_rotation", 0, 90, 0);
   return config;
 }
 

@@ -12,6 +12,7 @@
 #include "apps/train_mnist/train_run.h"
 #include "base/output_file.h"
 #include "base/text.h"
+#include "diffusion/train_log.h"
 #include "image/plot_image.h"
 #include "image/png.h"
 
@@ -31,14 +32,14 @@ std::string TrainRun::last_samples_file() const {
 
 void TrainRun::write_loss_curve() const {
   const LossPlot plot{.title = command_line(options_.config, options_.settings.preset),
-                      .series = loss_series(read_train_log(directory_.file("log.jsonl")), "")};
+                      .series = loss_series(read_train_log(directory_.file(kTrainLogName)), "")};
   write_png(directory_.file("loss.png"), draw_loss_plot(plot), {}, Overwrite::kReplace);
 }
 
 void TrainRun::write_model() {
   const std::string path = directory_.file("model.safetensors");
   write_final_model(path, trainer_, options_.config, options_.settings.preset, progress_,
-                    batches_.steps_per_epoch(), read_train_log(directory_.file("log.jsonl")));
+                    batches_.steps_per_epoch(), read_train_log(directory_.file(kTrainLogName)));
   results_.text() << path_label(path) << std::endl;
   if (talks()) std::cerr << "next: " << next_command(options_) << std::endl;
 }
@@ -46,7 +47,7 @@ void TrainRun::write_model() {
 // docs/terminal.md describes the object.
 void TrainRun::print_results() {
   if (!options_.json) return;
-  const std::vector<LogEntry> log = read_train_log(directory_.file("log.jsonl"));
+  const std::vector<LogEntry> log = read_train_log(directory_.file(kTrainLogName));
   results_.set("command", command_line(options_.config, options_.settings.preset));
   results_.set("version", program_version());
   results_.set("build", build_commit());
@@ -61,7 +62,7 @@ void TrainRun::print_results() {
   if (measures_accuracy()) results_.set("test_accuracies", progress_.test_accuracies);
   if (validation_) results_.set("validation_losses", progress_.validation_losses);
   results_.add_file(directory_.file("model.safetensors"), "model");
-  results_.add_file(directory_.file("log.jsonl"), "log");
+  results_.add_file(directory_.file(kTrainLogName), "log");
   results_.add_file(directory_.file("loss.png"), "plot");
   for (const CheckpointFile& checkpoint : directory_.checkpoints()) {
     results_.add_file(checkpoint.path, "checkpoint", {{"step", checkpoint.step}});

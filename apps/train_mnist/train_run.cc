@@ -12,6 +12,7 @@
 #include "apps/train_mnist/signals.h"
 #include "base/output_file.h"
 #include "base/text.h"
+#include "diffusion/train_log.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -144,20 +145,20 @@ void TrainRun::check_outputs(bool is_new) const {
   if (is_new) {
     const std::string found = directory_.first_output();
     const std::string model = directory_.file("model.safetensors"),
-                      log = directory_.file("log.jsonl");
+                      log = directory_.file(kTrainLogName);
     // A run that ended before its first checkpoint left a log and nothing else.
     EBB_CHECK(found.empty() || (found == log && is_train_log(log)), UsageError, "--output ",
               path_label(options_.output), ": holds ", path_label(found),
               ", which a new run would replace. Choose another --output");
   }
-  for (const char* name : {"model.safetensors", "log.jsonl", "loss.png"}) {
+  for (const char* name : {"model.safetensors", kTrainLogName, "loss.png"}) {
     check_output_file(directory_.file(name), Overwrite::kReplace);
   }
 }
 
 // A run that was stopped while an epoch was measured closes that epoch first.
 void TrainRun::open_log() {
-  const std::string path = directory_.file("log.jsonl");
+  const std::string path = directory_.file(kTrainLogName);
   LogEntry last{.step = progress_.step, .epoch = finished_epochs()};
   bool is_logged = false;
   for (const LogEntry& entry : read_train_log(path)) {

@@ -50,7 +50,7 @@ void probe_device(CudaProbe& probe) {
   if (error == cudaSuccess) return;
   probe.use_error = static_cast<int>(error);
   probe.error_text = error_text(error);
-  note_cuda_error(error);
+  clear_cuda_error(error);
 }
 
 CudaProbe probe_cuda(int wanted) {
@@ -68,7 +68,7 @@ CudaProbe probe_cuda(int wanted) {
   probe.module_version = kernel_module_version();
   if (error != cudaSuccess) {
     probe.error_text = error_text(error);
-    note_cuda_error(error);
+    clear_cuda_error(error);
   } else if (wanted < count) {
     probe_device(probe);
   }
@@ -96,7 +96,7 @@ std::vector<std::string> list_cuda_devices() {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
-    note_cuda_error(error);
+    clear_cuda_error(error);
     return {cat("cuda    not available: ", why_no_cuda_device(0).reason)};
   }
   std::vector<std::string> lines;

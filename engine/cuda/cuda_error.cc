@@ -15,14 +15,14 @@ std::string function_of(const char* call) { return std::string(call, std::strcsp
 
 bool cuda_is_lost() { return is_sticky_cuda_error(static_cast<int>(cudaPeekAtLastError())); }
 
-void note_cuda_error(cudaError_t error) noexcept {
-  // Or the next launch would report it; a sticky error stays.
-  if (error != cudaSuccess) cudaGetLastError();
+void clear_cuda_error(cudaError_t error) noexcept {
+  // A sticky error stays where cuda_is_lost() looks for it.
+  if (error != cudaSuccess && !is_sticky_cuda_error(static_cast<int>(error))) cudaGetLastError();
 }
 
 void check_cuda(cudaError_t error, const char* call, const char* file, int line) {
   if (error == cudaSuccess) return;
-  note_cuda_error(error);
+  clear_cuda_error(error);
   const bool lost = is_sticky_cuda_error(static_cast<int>(error));
   throw DeviceError(cat("--device cuda: ", function_of(call), " (", file, ":", line,
                         ") failed with ", cudaGetErrorName(error), ", ", cudaGetErrorString(error),

@@ -12,11 +12,12 @@ void check_cuda(cudaError_t error, const char* call, const char* file, int line)
 bool cuda_is_lost();
 
 // For destructors: makes the call unless the GPU is lost. An error is no one's to handle.
-#define EBB_CUDA_QUIETLY(call)                                \
-  do {                                                        \
-    if (!::ebb::cuda_is_lost()) ::ebb::note_cuda_error(call); \
+#define EBB_CUDA_QUIETLY(call)                                 \
+  do {                                                         \
+    if (!::ebb::cuda_is_lost()) ::ebb::clear_cuda_error(call); \
   } while (false)
-void note_cuda_error(cudaError_t error) noexcept;
+// Forgets an error that is dealt with, or the next launch would report it. A sticky one stays.
+void clear_cuda_error(cudaError_t error) noexcept;
 
 }  // namespace ebb
 

@@ -11,7 +11,7 @@ namespace {
 // Null when there is no memory left; other failures throw.
 void* checked(cudaError_t error, void* data, const char* call) {
   if (error == cudaErrorMemoryAllocation) {
-    note_cuda_error(error);
+    clear_cuda_error(error);
     return nullptr;
   }
   check_cuda(error, call, __FILE__, __LINE__);

@@ -147,7 +147,7 @@ class CudaStream final : public Stream {
     } catch (...) {
       capture_ = false;
       cudaGraph_t broken = nullptr;
-      note_cuda_error(cudaStreamEndCapture(stream_, &broken));
+      clear_cuda_error(cudaStreamEndCapture(stream_, &broken));
       const GraphHandle cleanup(broken);
       throw;
     }

@@ -23,6 +23,18 @@ TEST_CASE("scheduler_config: what is left out is as diffusers has it") {
                                           .spacing = TimestepSpacing::kLeading});
 }
 
+TEST_CASE("scheduler_config: solvers have defaults of their own") {
+  const SamplingConfig solver =
+      parse({{"_class_name", "DPMSolverMultistepScheduler"}, {"variance_type", nullptr}}).sampling;
+  CHECK_FALSE(solver.thresholding);
+  CHECK(solver.spacing == TimestepSpacing::kLinspace);
+  CHECK(solver.variance == DdpmVariance::kFixedSmall);
+  CHECK_FALSE(parse({{"_class_name", "PNDMScheduler"}}).sampling.thresholding);
+  CHECK(parse({{"_class_name", "DDIMScheduler"}}).sampling.thresholding ==
+        Thresholding{.limit = 1});
+  CHECK(parse({{"_class_name", "PNDMScheduler"}, {"clip_sample", true}}).sampling.thresholding);
+}
+
 TEST_CASE("scheduler_config: what ebb does not sample is refused by key and value") {
   const auto refused = [](const char* key, const Json& value, const std::string& text) {
     Json json{{"_class_name", "DDPMScheduler"}};
