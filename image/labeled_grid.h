@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,12 @@ struct GridLabels {
   std::vector<std::string> cells = {};  // below the images, smaller
   int group = 0;  // columns that belong together, set off from the next; 0: all
 };
+
+// Scale at which an image with so many pixels on its longer side can be looked at in a figure.
+constexpr int figure_scale(int64_t side) {
+  constexpr int64_t kGoal = 112;  // pixels
+  return static_cast<int>(side < kGoal ? kGoal / side : 1);
+}
 
 // Images of equal size in rows of `columns`, each enlarged `scale` times, dark text on white.
 // For figures that explain themselves: clean / noisy / denoised rows, a sweep over sigma.

@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kEarlyScale = 2;  // of figures and animations, see RerunTarget::early
 
-// About how many pixels a side an image gets when --scale is not given, on its own and in a figure.
-constexpr int64_t kImageSide = 224, kFigureSide = 112;
+// About how many pixels a side an image of its own gets when --scale is not given.
+constexpr int64_t kImageSide = 224;
 
 // "out.png  seed 42  class 3"
 void print_file(std::ostream& out, const std::string& path, const std::vector<std::string>& facts) {
@@ -166,12 +166,11 @@ std::string OutputFiles::motion_flag() const {
 
 void set_scales(OutputFiles& files, const Shape& image, int64_t wanted) {
   const int64_t side = std::max(image[0], image[1]);
-  const auto scale = [&](int64_t goal) {
-    return static_cast<int>(wanted > 0 ? wanted : std::max<int64_t>(1, goal / side));
-  };
-  files.image_scale = files.early() ? 1 : scale(kImageSide);
+  const auto given = static_cast<int>(wanted);
+  const int large = static_cast<int>(std::max<int64_t>(1, kImageSide / side));
+  files.image_scale = files.early() ? 1 : (given > 0 ? given : large);
   files.animated_scale = files.image_scale;
-  files.figure_scale = files.early() ? kEarlyScale : scale(kFigureSide);
+  files.figure_scale = files.early() ? kEarlyScale : (given > 0 ? given : figure_scale(side));
 }
 
 void check_grid(const OutputFiles& files, int64_t images, const Shape& image, uint64_t last_seed) {

@@ -3,6 +3,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/pipeline.h"
 #include "engine/executor.h"
@@ -17,7 +18,7 @@ constexpr int kColumns = 10;
 constexpr int kSamples = 40;
 constexpr int kTestDigits = 8;
 constexpr int kSweepDigits = 3;
-constexpr int kScale = 2;
+constexpr int kScale = figure_scale(28);
 constexpr double kGuidanceScale = 5;
 constexpr int64_t kFastSteps = 20;
 constexpr double kSweep[] = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
@@ -97,22 +98,24 @@ void append(std::vector<Image>& images, const Pixels& pixels) {
   for (Image& image : to_images(pixels)) images.push_back(std::move(image));
 }
 
-Image denoiser_grid(const TestDigits& digits, OneStepDenoiser& denoise, double sigma) {
+Image denoiser_grid(const TestDigits& digits, OneStepDenoiser& denoise, double sigma,
+                    const std::string& of) {
   const Pixels noisy = digits.noisy(sigma);
   std::vector<Image> images;
   for (const Pixels& row : {digits.clean, noisy, denoise(noisy)}) append(images, row);
   return make_labeled_grid(images, static_cast<int>(digits.count),
-                           {.title = "test digits, " + with_digits(sigma),
+                           {.title = "Test digits, " + with_digits(sigma) + ", " + of,
                             .columns = {},
                             .rows = {"clean", "noisy", "denoised"}},
                            kScale);
 }
 
 // Two rows a digit (noisy, denoised), a column for each sigma.
-Image sweep_grid(const TestDigits& digits, OneStepDenoiser& denoise, double trained_sigma) {
+Image sweep_grid(const TestDigits& digits, OneStepDenoiser& denoise, double trained_sigma,
+                 const std::string& of) {
   std::vector<std::vector<Image>> noisy, denoised;
   GridLabels labels{
-      .title = "trained at " + with_digits(trained_sigma) + ", tested at other noise levels",
+      .title = "Trained at " + with_digits(trained_sigma) + ", tested at other noise levels, " + of,
       .columns = {},
       .rows = {}};
   for (double sigma : kSweep) {
@@ -137,12 +140,15 @@ void save(const std::string& path, const Image& image) {
 
 void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
                           const TrainOptions& options, const MnistDataset& test_data,
-                          const std::string& path, const std::function<bool()>& stopped) {
+                          const std::string& path, const std::string& of,
+                          const std::function<bool()>& stopped) {
   const Objective& objective = options.config.objective;
   if (objective.type == ObjectiveType::kPureNoise) {
     const TestDigits digits = first_test_digits(context, options, test_data, kColumns);
     OneStepDenoiser denoise(context, trainer, digits.count, stopped);
-    save(path, make_grid(to_images(denoise(digits.noise)), kColumns));
+    save(path, make_labeled_grid(to_images(denoise(digits.noise)), kColumns,
+                                 {.title = "Made of pure noise, " + of, .columns = {}, .rows = {}},
+                                 kScale));
     return;
   }
   const TestDigits digits = first_test_digits(context, options, test_data, kTestDigits);
@@ -150,8 +156,8 @@ void write_denoiser_grids(Context& context, const autograd::Trainer& trainer,
   const TestDigits few = first_test_digits(context, options, test_data, kSweepDigits);
   OneStepDenoiser denoise_few(context, trainer, few.count, stopped);
   save(path.substr(0, path.rfind('.')) + "-sigma.png",
-       sweep_grid(few, denoise_few, objective.sigma));
-  save(path, denoiser_grid(digits, denoise, objective.sigma));
+       sweep_grid(few, denoise_few, objective.sigma, of));
+  save(path, denoiser_grid(digits, denoise, objective.sigma, of));
 }
 
 // The model's default sampler, or the one that needs the fewest steps.
@@ -163,14 +169,28 @@ PipelineOptions sampling_options(const Objective& objective, SampleQuality quali
           .batch_size = kSamples};
 }
 
+// The classes above the columns where each column is of one, else below the images.
+GridLabels class_labels(const std::vector<int64_t>& classes, const std::string& of) {
+  GridLabels labels{.title = "Samples, " + of, .columns = {}, .rows = {}};
+  if (classes.front() == kNoClass) return labels;
+  bool aligned = true;
+  for (size_t i = kColumns; i < classes.size(); ++i) aligned &= classes[i] == classes[i - kColumns];
+  const size_t texts = aligned ? kColumns : classes.size();
+  for (size_t i = 0; i < texts; ++i) {
+    (aligned ? labels.columns : labels.cells).push_back(cat("class ", classes[i]));
+  }
+  return labels;
+}
+
 void write_drawn_grid(Context& context, const autograd::Trainer& trainer, const TrainConfig& config,
-                      const std::string& path, SampleQuality quality,
+                      const std::string& path, const std::string& of, SampleQuality quality,
                       const std::function<bool()>& stopped) {
   const std::optional<ClassSamples> samples =
       draw_class_samples(context, trainer, config, quality, [&] { return !stopped(); });
   if (!samples) throw Stopped();
   const Shape image = trainer.network().sample().shape;
-  save(path, make_grid(to_images(samples->values, image, config.objective.data_range), kColumns));
+  save(path, make_labeled_grid(to_images(samples->values, image, config.objective.data_range),
+                               kColumns, class_labels(samples->labels, of), kScale));
 }
 
 }  // namespace
@@ -198,13 +218,13 @@ std::optional<ClassSamples> draw_class_samples(Context& context, const autograd:
 
 bool write_sample_grid(Context& context, const autograd::Trainer& trainer,
                        const TrainOptions& options, const MnistDataset& test_data,
-                       const std::string& path, SampleQuality quality,
+                       const std::string& path, const std::string& of, SampleQuality quality,
                        const std::function<bool()>& stopped) {
   try {
     if (options.config.model == TrainModel::kDenoiser) {
-      write_denoiser_grids(context, trainer, options, test_data, path, stopped);
+      write_denoiser_grids(context, trainer, options, test_data, path, of, stopped);
     } else {
-      write_drawn_grid(context, trainer, options.config, path, quality, stopped);
+      write_drawn_grid(context, trainer, options.config, path, of, quality, stopped);
     }
     return true;
   } catch (const Stopped&) {

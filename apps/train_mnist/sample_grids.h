@@ -27,7 +27,7 @@ std::optional<ClassSamples> draw_class_samples(Context& context, const autograd:
                                                const TrainConfig& config, SampleQuality quality,
                                                const std::function<bool()>& go_on);
 
-// The assignment's image at this point of a run:
+// The assignment's image at this point of a run, a labeled figure; `of`: "epoch 3", for its title:
 //   class     4 samples of each digit, guided, 10 columns
 //   time      40 samples
 //   denoiser  rows of clean, noisy and denoised test digits; beside it, "<path>-sigma.png" with one
@@ -38,7 +38,7 @@ std::optional<ClassSamples> draw_class_samples(Context& context, const autograd:
 // `stopped` says so; it is asked between network calls.
 bool write_sample_grid(Context& context, const autograd::Trainer& trainer,
                        const TrainOptions& options, const MnistDataset& test_data,
-                       const std::string& path, SampleQuality quality,
+                       const std::string& path, const std::string& of, SampleQuality quality,
                        const std::function<bool()>& stopped);
 
 }  // namespace ebb

@@ -359,7 +359,7 @@ void TrainRun::draw_samples(const std::string& path, const std::string& of, Samp
   write_loss_curve();
   try {
     const bool is_written =
-        write_sample_grid(context_, trainer_, options_, test_data_, path, quality,
+        write_sample_grid(context_, trainer_, options_, test_data_, path, of, quality,
                           [&] { return !go_on("drawing samples of " + of); });
     if (!is_written || !talks()) return;
     shown_.pause();
