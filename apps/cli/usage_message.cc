@@ -42,8 +42,28 @@ bool knows_flag(const CLI::App& app, const std::string& flag) {
   return app.get_option_no_throw(flag.substr(0, flag.find('='))) != nullptr;
 }
 
-// A flag or word that nothing takes, behind `command`.
-std::string surplus_message(const Command& command, const std::string& word) {
+bool takes_list(const Command& command, const std::string& word) {
+  if (!is_flag(word)) return false;
+  const CLI::Option* option = command.app().get_option_no_throw(word);
+  return option != nullptr && command.notes_of(*option).is_list;
+}
+
+// " Did you mean --prompts 6 9?" for words without a flag, all of them where the flag takes a list.
+std::string bare_word_suggestion(const Command& command, const std::vector<std::string>& words) {
+  const std::string& flag = notes_of(command.app()).bare_word;
+  if (flag.empty()) return "";
+  const CLI::Option* option = command.app().get_option_no_throw(flag);
+  const bool takes_all = takes_list(command, flag) || option->get_expected_max() > 1;
+  std::string shown = terminal_safe(words.front());
+  for (size_t i = 1; i < words.size() && takes_all; ++i) {
+    shown += " " + terminal_safe(words[i]);
+  }
+  return cat(" Did you mean ", flag, " ", shown, "?");
+}
+
+// Words that nothing takes, behind `command`: what is wrong with `word`, one of them.
+std::string surplus_message(const Command& command, const std::vector<std::string>& words,
+                            const std::string& word) {
   const CLI::App& app = command.app();
   const std::string name = full_name(app), shown = terminal_safe(word);
   const std::string help = cat(" See ", name, " --help.");
@@ -60,17 +80,16 @@ std::string surplus_message(const Command& command, const std::string& word) {
     if (!suggestion.empty()) return cat(shown, ": unknown command.", suggestion, help);
     return cat(shown, ": unknown command, expected one of ", joined(commands), ".", help);
   }
-  const std::string& bare = notes_of(app).bare_word;
-  const std::string suggestion = bare.empty() ? "" : cat(" Did you mean ", bare, " ", shown, "?");
-  return cat(shown, ": unexpected argument of ", name, ".", suggestion, help);
+  return cat(shown, ": unexpected argument of ", name, ".", bare_word_suggestion(command, words),
+             help);
 }
 
 // Words before the command: "ebb --threads 1 sample".
 std::string misplaced_message(const Command& program, const Command& command,
                               const std::vector<std::string>& words) {
   const auto flag = std::find_if(words.begin(), words.end(), is_flag);
-  if (flag == words.end()) return surplus_message(program, words.front());
-  if (!knows_flag(command.app(), *flag)) return surplus_message(program, *flag);
+  if (flag == words.end()) return surplus_message(program, words, words.front());
+  if (!knows_flag(command.app(), *flag)) return surplus_message(program, words, *flag);
   const std::string name = full_name(command.app());
   return cat(terminal_safe(*flag), ": belongs behind the command. Write ", name, " ",
              terminal_safe(*flag), ".");
@@ -88,7 +107,8 @@ std::string rejected_message(const Command& program, const Command& command) {
   if (words.empty()) return "";
   const auto flag = std::find_if(words.begin(), words.end(), is_flag);
   const bool takes_commands = !command.subcommand_names().empty();
-  return surplus_message(command, flag == words.end() || takes_commands ? words.front() : *flag);
+  return surplus_message(command, words,
+                         flag == words.end() || takes_commands ? words.front() : *flag);
 }
 
 // Numbers with or without commas: "250", ".2,.4", "250,".
@@ -96,12 +116,6 @@ bool is_number(const std::string& text) {
   constexpr const char* kDigits = "0123456789";
   return text.find_first_not_of("0123456789.,eE+-") == std::string::npos &&
          text.find_first_of(kDigits) != std::string::npos && text.find_first_of("0123456789.") == 0;
-}
-
-bool takes_list(const Command& command, const std::string& word) {
-  if (!is_flag(word)) return false;
-  const CLI::Option* option = command.app().get_option_no_throw(word);
-  return option != nullptr && command.notes_of(*option).is_list;
 }
 
 }  // namespace

@@ -45,6 +45,12 @@ struct Flags {
 
 using MadeFigures = std::map<std::string, MadeFigure>;
 
+// For the help, which is printed without reading any model; what report_plan() makes of them.
+constexpr const char* kSections =
+    "photos, digits, forward, blur, one-step, iterative, samples, guidance, edit, sketches, "
+    "inpaint, text-edit, anagrams, hybrids, decompositions, models, denoiser, sigmas, pure-noise, "
+    "time, class, flow, time-flow, constant-rate, film, samplers, metrics";
+
 std::set<std::string> parse_sections(const std::string& text, const std::vector<Part>& plan) {
   std::set<std::string> known, wanted;
   std::string names;
@@ -282,7 +288,7 @@ void add_report(Command command, const Invocation& invocation) {
       .takes(FlagValue::kModel);
   command
       .add_option("--sections", flags->sections,
-                  "Only these sections, separated by commas (a wrong name lists them)")
+                  cat("Only these sections, separated by commas, of ", kSections))
       .type_name("NAMES");
   add_integer(command, "-s,--seed", flags->settings.seed, 0, ImageNoise::kMaxSeed,
               "Seed of every figure (180, as in the assignment)");

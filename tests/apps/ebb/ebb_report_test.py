@@ -44,6 +44,11 @@ class ReportTest(EbbTest):
         self.assertIn("seeds 180 to 189", page)
         self.assertTrue(any("--seed 180 --kernels direct" in command for command in commands))
 
+    def test_the_help_names_the_sections(self) -> None:
+        error = self.report("-o", "out", "--sections", "nosuch", rc=2).stderr
+        names = error[error.index("Choose from ") + len("Choose from "):].strip().rstrip(".")
+        self.assertIn(names, " ".join(self.ebb("report", "--help").stdout.split()))
+
     def test_rerun_makes_every_figure_again_byte_for_byte(self) -> None:
         self.report("-o", "out", "--seed", "7")
         last = {}  # of the figures that are several files
