@@ -31,7 +31,6 @@ class Suggestions(EbbTest):
         (["sample", "7"], "7: unexpected argument of ebb sample. Did you mean --class 7?"),
         (["edit", "photo.png"], "Did you mean -i photo.png?"),
         (["anagram", "6", "9"], "6: unexpected argument of ebb anagram. Did you mean --prompts 6 9?"),
-        (["anagram", "6", "9"], "Did you mean --prompts 6?"),
         (["--threads", "1", "sample", "--class", "3"], "--threads: belongs behind the command. "
                                                        "Write ebb sample --threads."),  # fmt: skip
         (["--foo", "sample"], "--foo: unknown flag of ebb."),
