@@ -139,6 +139,8 @@ void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
   check_output_file(directory + "/index.html", Overwrite::kReplace);
   for (const Figure& figure : figures) {
     for (const std::string& file : figure_files(figure, flags.settings)) fs::remove(file, error);
+    const std::string animation = animation_file(figure, flags.settings);
+    if (!animation.empty()) fs::remove(animation, error);
   }
 }
 

@@ -124,6 +124,11 @@ std::vector<std::string> figure_files(const Figure& figure, const ReportSettings
   return files;
 }
 
+std::string animation_file(const Figure& figure, const ReportSettings& settings) {
+  if (figure.show != Show::kAnimation) return "";
+  return cat(settings.directory, "/figures/", figure.id, ".webp");
+}
+
 MadeFigure make_figure(const Figure& figure, const ReportSettings& settings,
                        const RunFigureCommand& run) {
   MadeFigure made;
@@ -145,9 +150,7 @@ MadeFigure make_figure(const Figure& figure, const ReportSettings& settings,
   }
   made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   made.files = figure_files(figure, settings);
-  if (figure.show == Show::kAnimation) {
-    made.animation = cat(settings.directory, "/figures/", figure.id, ".webp");
-  }
+  made.animation = animation_file(figure, settings);
   std::vector<uint64_t> seeds;
   for (const std::string& file : made.files) describe(file, made, seeds);
   if (made.files.empty()) made.command = shell_command(command_line(figure, settings));

@@ -27,8 +27,10 @@ struct MadeFigure {
   std::string remedy;               // the command that helps
 };
 
-// The files that the figure's command will write, in the report's directory.
+// The images that the figure's command will write, in the report's directory.
 std::vector<std::string> figure_files(const Figure& figure, const ReportSettings& settings);
+// The animation that it will write beside them, of Show::kAnimation; else nothing.
+std::string animation_file(const Figure& figure, const ReportSettings& settings);
 
 // Runs a command line, "ebb" first, and prints to `out`; throws on errors.
 using RunFigureCommand =

@@ -147,8 +147,9 @@ class ReportTest(EbbTest):
         done = self.report("-o", "out", "--sections", "photos", rc=4)
         self.assertIn("--force", done.stderr)
         self.assertEqual([f.name for f in (self.dir / "out").iterdir()], ["mine.txt"])
-        self.report("-o", "out", "--sections", "photos", "--force")
-        self.report("-o", "out", "--sections", "photos", "--force")
+        # Among the sections one whose figure is an animation.
+        self.report("-o", "out", "--sections", "photos,film", "--force")
+        self.report("-o", "out", "--sections", "photos,film", "--force")
         self.assertEqual((self.dir / "out" / "mine.txt").read_text(), "mine")
         (self.dir / "site").mkdir()
         (self.dir / "site" / "index.html").write_text("<html>mine</html>")
