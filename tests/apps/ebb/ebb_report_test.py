@@ -150,6 +150,7 @@ class ReportTest(EbbTest):
         # Among the sections one whose figure is an animation.
         self.report("-o", "out", "--sections", "photos,film", "--force")
         self.report("-o", "out", "--sections", "photos,film", "--force")
+        self.assertTrue((self.dir / "out" / "figures" / "film.webp").exists())
         self.assertEqual((self.dir / "out" / "mine.txt").read_text(), "mine")
         (self.dir / "site").mkdir()
         (self.dir / "site" / "index.html").write_text("<html>mine</html>")
