@@ -51,8 +51,8 @@ std::string cells(const Figure& figure, const MadeFigures& made, const std::stri
   std::ostringstream out;
   out << "<div class=\"cells" << (layout.row_labels.empty() ? "" : " rowed")
       << (layout.column_labels.empty() && layout.columns > 5 ? " reflow" : "") << " " << classes
-      << "\" style=\"--cols:" << layout.columns << ";--narrow:" << (layout.columns + 1) / 2 << "\""
-      << attributes << ">";
+      << "\" style=\"--cols:" << layout.columns << ";--narrow:" << (layout.columns + 1) / 2
+      << ";--wide:" << layout.wide << "\"" << attributes << ">";
   if (!layout.row_labels.empty() && !layout.column_labels.empty()) {
     out << "<span class=\"corner\"></span>";
   }

@@ -29,6 +29,7 @@ struct Cell {
 
 struct CellLayout {
   int columns = 10;
+  int wide = 1;  // images side by side in the file of a cell
   std::vector<std::string> column_labels = {}, row_labels = {};  // plain text; may be empty
   std::vector<Cell> cells = {};  // row by row; empty: the figure's own images in their order
 };

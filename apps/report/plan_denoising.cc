@@ -54,7 +54,7 @@ Section blur(const ReportSettings& settings) {
           {.id = "blur",
            .command = on_digit(settings, "blur", {"-t", kTimes}),
            .images = 3,
-           .layout = {.columns = 3, .column_labels = {"t = 250", "t = 500", "t = 750"}},
+           .layout = {.columns = 3, .wide = 2, .column_labels = {"t = 250", "t = 500", "t = 750"}},
            .caption = "The noisy digit, and beside it the blur that is closest to the clean one.",
            .alt = "The digit 3 with the noise of three timesteps, and blurred: the noise "
                   "goes, so do the edges",
