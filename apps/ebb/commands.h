@@ -32,6 +32,7 @@ void add_report(Command command, const Invocation& invocation);
 void add_rerun(Command command, const Invocation& invocation);
 void add_sample(Command command, const Invocation& invocation);
 void add_test_image(Command command, const Invocation& invocation);
+void add_tokenize(Command command, const Invocation& invocation);
 
 struct CommandInfo {
   const char* name;
@@ -75,6 +76,8 @@ inline constexpr std::array kCommands = {
     CommandInfo{"models", "List the models that --model finds by name", add_models, false, kLook},
     CommandInfo{"inspect", "Validate files and list their contents: tensors, metadata, digests",
                 add_inspect, false, kLook},
+    CommandInfo{"tokenize", "Print the ids that a model's tokenizer makes of texts", add_tokenize,
+                false, kLook},
     CommandInfo{"devices", "List the devices that --device accepts on this machine", add_devices,
                 false, kLook},
     CommandInfo{"eval",

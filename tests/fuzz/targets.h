@@ -14,6 +14,9 @@ void fuzz_shard_index(std::span<const uint8_t> bytes);
 void fuzz_torch(std::span<const uint8_t> bytes);   // a file of torch.save()
 void fuzz_pickle(std::span<const uint8_t> bytes);  // its inner part, without the archive's checks
 
+// In text_targets.cc: a model of SentencePiece, and texts through it.
+void fuzz_sentencepiece(std::span<const uint8_t> bytes);
+
 // In config_targets.cc.
 void fuzz_unet_config(std::span<const uint8_t> bytes);
 

@@ -3,7 +3,7 @@
 
   make_goldens.py [--venv DIR] [PART...]     all parts when none is named
 
-Needs torch, torchvision, diffusers, Pillow, scipy, scikit-image, numpy and safetensors. Where they
+Needs torch, torchvision, diffusers, Pillow, scipy, scikit-image, sentencepiece, numpy and safetensors. Where they
 are missing it makes a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so,
 and runs itself there.
 """
@@ -25,6 +25,7 @@ baseline_env.require_packages(
         "PIL": "Pillow",
         "scipy": "scipy",
         "skimage": "scikit-image",
+        "sentencepiece": "sentencepiece",
     },
 )
 
@@ -46,13 +47,14 @@ from sampler_goldens import write_sampler_goldens  # noqa: E402
 from scheduler_goldens import write_scheduler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
 from applications_goldens import write_toolbox_goldens  # noqa: E402
+from tokenizer_goldens import write_tokenizer_goldens  # noqa: E402
 from applications_networks import write_trained_networks  # noqa: E402
 from unet_goldens import write_unet_goldens  # noqa: E402
 
 
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
-    "pictures", "metrics", "checkpoints",
+    "pictures", "metrics", "checkpoints", "tokenizers",
 )
 
 
@@ -93,6 +95,7 @@ def main() -> None:
             torch_versions | torchvision_version | pillow_version
         ),
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
+        "tokenizers": write_tokenizer_goldens,
         "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
     }
     for part in parts or PARTS:

@@ -23,7 +23,7 @@ ARGS = None  # the command line
 # What libebb.so may need: the C and C++ run time, and libraries without a command line, fonts or codecs
 # beside PNG.
 MAY_NEED = re.compile(
-    r"^(libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|librt|ld-linux[\w-]*|libz|libspng|libnettle|libhwy)\.so"
+    r"^(libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|librt|ld-linux[\w-]*|libz|libspng|libnettle|libunistring|libhwy)\.so"
 )
 OWN_SYMBOL = re.compile(r"^(typeinfo (name )?for |vtable for )?ebb::")
 PUBLIC_HEADERS = sorted(path.name for path in (ROOT / "include/ebb").iterdir())
