@@ -25,6 +25,9 @@ std::string find_tokenizer(const std::string& path) {
   std::error_code error;
   if (fs::is_regular_file(path, error)) return path;
   if (const fs::path file = fs::path(path) / kFile; is_there(file)) return file.string();
+  EBB_CHECK(!fs::is_directory(path, error) || is_diffusers_directory(path), FormatError,
+            path_label(path), ": has no ", kFile,
+            " and is no model that diffusers saved. Give the directory of a model or a tokenizer");
   const std::string model = find_model(path);
   EBB_CHECK(fs::is_directory(model, error), FormatError, path_label(model),
             ": is no model with a tokenizer. Give a directory with tokenizer/", kFile,

@@ -12,8 +12,8 @@ namespace ebb {
 // compiles into a double-array trie (Yata's darts-clone) and a pool of replacements.
 class CharacterMap {
  public:
-  // What the beginning of a text becomes, and how many of its bytes that are. The replacement may
-  // be empty and lives as long as the map and the text.
+  // The replacement for the beginning of a text, and how many of its bytes that is. It may be
+  // empty and lives as long as the map and the text.
   struct Match {
     std::string_view replacement;
     size_t bytes = 0;
@@ -23,8 +23,8 @@ class CharacterMap {
   // NormalizerSpec.precompiled_charsmap. FormatError, with `label`, when its sizes do not fit.
   CharacterMap(std::string_view charsmap, const std::string& label);
 
-  // Of the longest rule that fits; else the first character as it is, or U+FFFD for a byte that
-  // begins no UTF-8. `text` is not empty. FormatError when the trie leads out of itself.
+  // The match of the longest rule that fits; else the first character as it is, or U+FFFD for a
+  // byte that begins no UTF-8. `text` is not empty. FormatError when the trie leads out of itself.
   Match at(std::string_view text) const;
 
  private:

@@ -26,7 +26,8 @@ class PieceIndex {
     int32_t id;
   };
   using Iterator = std::vector<Entry>::const_iterator;
-  // Of [begin, end), whose pieces agree in their first `depth` bytes: those with this byte next.
+  // Part of [begin, end), whose pieces agree in their first `depth` bytes: the pieces with this
+  // byte next.
   static std::pair<Iterator, Iterator> narrow(Iterator begin, Iterator end, size_t depth,
                                               char byte);
 

@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// Of https://protobuf.dev/programming-guides/encoding; groups (3, 4) are of protobuf 1.
+// Encodings of https://protobuf.dev/programming-guides/encoding; groups (3, 4) are of protobuf 1.
 enum class WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 // A field of a message. What it means depends on the message; each conversion throws FormatError

@@ -40,7 +40,7 @@ class Tokenizer {
   float unknown_score_ = 0;
 };
 
-// What a text encoder takes: ids [length] that end in </s> and are padded, and the mask, 1 for ids
+// Input of a text encoder: ids [length] that end in </s> and are padded, and the mask, 1 for ids
 // and </s>, 0 for padding.
 struct PromptTokens {
   std::vector<int32_t> ids;

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sentencepiece
 
-FOLDER = Path(__file__).resolve().parent / "tokenizer"
+DIRECTORY = Path(__file__).resolve().parent / "tokenizer"
 SEED = 20
 
 CORPUS = (
@@ -49,15 +49,15 @@ def text(rng: random.Random) -> str:
 
 def write_tokenizer_goldens() -> None:
     """<model>.model and <model>.json: a list of [text, ids]."""
-    FOLDER.mkdir(exist_ok=True)
+    DIRECTORY.mkdir(exist_ok=True)
     for name, options in MODELS.items():
         file = io.BytesIO()
         settings = {"vocab_size": 160, "hard_vocab_limit": False, "minloglevel": 2} | options
         sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS), model_writer=file,
                                                  model_type="unigram", **settings)  # fmt: skip
-        (FOLDER / f"{name}.model").write_bytes(file.getvalue())
+        (DIRECTORY / f"{name}.model").write_bytes(file.getvalue())
         model = sentencepiece.SentencePieceProcessor(model_proto=file.getvalue())
         rng = random.Random(SEED)
         texts = ["", " ", "▁", *CORPUS[:4], *(text(rng) for _ in range(100))]
         pairs = [[text, model.encode(text)] for text in texts]
-        (FOLDER / f"{name}.json").write_text(json.dumps(pairs, separators=(",", ":")) + "\n")
+        (DIRECTORY / f"{name}.json").write_text(json.dumps(pairs, separators=(",", ":")) + "\n")
