@@ -1,5 +1,6 @@
 #include "kernels/attention/attention.h"
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -292,25 +293,33 @@ TEST_CASE("attention: parts of wider rows in 16 bits, whole packs or not", "[ker
   if (!backend.emulated()) return;
   const Problem p = rounded_problem(dense(2, 1, 8, 5, 5, 0), DType::kBF16);
   const std::vector<double> expected = to_double(forward_in(DType::kBF16, p).o);
-  const int64_t gap = GENERATE(0, 8, 1);  // numbers between the parts; 1: packs are not aligned
-  std::vector<float> rows;                // [B, T, 3 (D + gap)]
+  // Numbers before, between and behind the parts: packs of 8 begin at multiples of 8 or not.
+  const auto [before, between, behind] =
+      GENERATE(std::array{0, 0, 0}, std::array{0, 8, 0}, std::array{0, 1, 0}, std::array{1, 0, 7});
+  std::vector<float> rows;  // [B, T, pitch]
+  const auto fill = [&](int64_t count) {
+    rows.insert(rows.end(), static_cast<size_t>(count), NAN);
+  };
   for (int64_t t = 0; t < 10; ++t) {
+    fill(before);
     for (const auto* part : {&p.q, &p.k, &p.v}) {
       rows.insert(rows.end(), part->begin() + t * 8, part->begin() + (t + 1) * 8);
-      rows.insert(rows.end(), static_cast<size_t>(gap), NAN);
+      fill(between);
     }
+    fill(behind);
   }
+  const int64_t step = 8 + between;
   AttentionSize wide = p.size;
-  wide.q_pitch = wide.kv_pitch = 3 * (8 + gap);
+  wide.q_pitch = wide.kv_pitch = before + 3 * step + behind;
   const std::vector<uint16_t> stored = to_storage(rows, DType::kBF16);
   std::vector<uint16_t> o(p.q.size());
   KernelCall call;
-  const uint16_t* packed = call.in(stored);
+  const uint16_t* first = call.in(stored) + before;
   call.run(&KernelTable::attention_forward,
-           {wide, DType::kBF16, p.scale, packed, packed + 8 + gap, packed + 2 * (8 + gap), nullptr,
-            nullptr, nullptr, call.out(o), nullptr});
+           {wide, DType::kBF16, p.scale, first, first + step, first + 2 * step, nullptr, nullptr,
+            nullptr, call.out(o), nullptr});
   // Without packs the weights are not rounded.
-  const double weights = gap % 8 == 0 ? 0 : 8 * roundoff(DType::kBF16);
+  const double weights = before % 8 + between % 8 == 0 ? 0 : 8 * roundoff(DType::kBF16);
   CHECK(compare(from_storage(o, DType::kBF16), expected, {weights, 0}) == "");
 }
 
