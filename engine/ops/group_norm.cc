@@ -22,7 +22,7 @@ void check_vectors(const Shape& x, const char* name, const Shape& s) {
             " for input ", x, ", expected [N, ", x.back(), "]");
 }
 
-// Of the result: x and the vectors per image have it, or a part of it.
+// The batch of the result; those of x and of the vectors per image divide it.
 int64_t batch_of(std::span<const Shape> inputs) {
   std::vector<Shape> images{inputs[0]};
   images.insert(images.end(), inputs.begin() + 3, inputs.end());
