@@ -5,27 +5,31 @@
 
 // Flash attention on tensor cores (Dao 2023): a block takes kRows queries of one image and head, a
 // warp 16 of them. Keys and values pass tile by tile through two stages in shared memory: the
-// copies of the next tile are under way while one is multiplied. Scores are in base 2.
+// copies of the next tile are under way while one is multiplied. Scores are in base 2. Wide heads
+// have tiles of fewer keys and fetch the queries for every tile, so that sums fit the registers.
 namespace ebb::EBB_GPU_NAMESPACE {
 namespace {
 
-constexpr int kWarps = 4, kRows = 16 * kWarps, kColumns = 64, kThreadsOfBlock = 32 * kWarps;
+constexpr int kWarps = 4, kRows = 16 * kWarps, kThreadsOfBlock = 32 * kWarps;
+// Keys of a tile.
+template <int kD>
+constexpr int kColumns = kD <= 128 ? 64 : 32;
 constexpr float kLog2E = 1.44269504f, kLn2 = 0.693147181f;
 
-// kColumns tokens of kD numbers. Rows are longer by 16 bytes, an odd number of chunks, so that
+// kCount tokens of kD numbers. Rows are longer by 16 bytes, an odd number of chunks, so that
 // ldmatrix reads eight of them without a bank conflict.
-template <class T, int kD>
+template <class T, int kD, int kCount>
 struct Tokens {
-  T v[kColumns][kD + kChunkElements<T>];
-  static_assert(kD % 16 == 0 && kRows == kColumns);
+  T v[kCount][kD + kChunkElements<T>];
 
   // Copies the rows from `first` on by cp.async, zeros beyond `count` tokens and beyond d numbers.
   template <class Rows>
   SIMT_DEVICE void load(const Rows& rows, int64_t first, int64_t count, int64_t d,
                         const T* anywhere) {
     constexpr int kChunks = kD / kChunkElements<T>;
+    static_assert(kCount * kChunks % kThreadsOfBlock == 0);
 #pragma unroll 2  // more would spill registers in wide heads
-    for (int i = 0; i < kColumns * kChunks / kThreadsOfBlock; ++i) {
+    for (int i = 0; i < kCount * kChunks / kThreadsOfBlock; ++i) {
       const int at = i * kThreadsOfBlock + static_cast<int>(threadIdx.x);
       const int row = at / kChunks, e = at % kChunks * kChunkElements<T>;
       const bool inside = first + row < count && e < d;
@@ -35,8 +39,17 @@ struct Tokens {
 };
 
 template <class T, int kD>
-struct Stage {
-  Tokens<T, kD> k, v;
+using KeyTile = Tokens<T, kD, kColumns<kD>>;
+template <class T, int kD>
+using QueryTile = Tokens<T, kD, kRows>;
+
+template <class T, int kD>
+struct Shared {
+  struct Stage {
+    KeyTile<T, kD> k, v;
+  };
+  Stage stages[2];
+  QueryTile<T, kD> q;
 };
 
 SIMT_DEVICE uint32_t pack_pair(float low, float high, __nv_bfloat16) {
@@ -56,19 +69,20 @@ SIMT_DEVICE uint32_t pack_pair(float low, float high, __half) {
 // and 3 to the row 8 below.
 template <class T, int kD>
 class WarpQueries {
-  static constexpr int kBlocks = kColumns / 8;  // of 8 keys
+  static constexpr int kBlocks = kColumns<kD> / 8;  // of 8 keys
+  static constexpr bool kKeepsQueries = kD <= 128;
 
  public:
-  SIMT_DEVICE void load(const Tokens<T, kD>& queries) {
-    const int row = warp_row() + lane() % 16;
+  // The queries have come; they are read again from there unless they are kept.
+  SIMT_DEVICE explicit WarpQueries(const QueryTile<T, kD>& queries) : queries_(queries) {
+    if constexpr (kKeepsQueries) {
 #pragma unroll
-    for (int s = 0; s < kD / 16; ++s) {
-      simt::ldmatrix_x4(q_[s], &queries.v[row][s * 16 + lane() / 16 * 8]);
+      for (int s = 0; s < kD / 16; ++s) fetch(s, kept_[s]);
     }
   }
 
   // The scores of a tile of keys.
-  SIMT_DEVICE void multiply(const Tokens<T, kD>& keys) {
+  SIMT_DEVICE void multiply(const KeyTile<T, kD>& keys) {
 #pragma unroll
     for (int j = 0; j < kBlocks; ++j) {
 #pragma unroll
@@ -76,12 +90,15 @@ class WarpQueries {
     }
 #pragma unroll
     for (int s = 0; s < kD / 16; ++s) {
+      uint32_t fetched[4];
+      if constexpr (!kKeepsQueries) fetch(s, fetched);
+      const uint32_t(&q)[4] = kKeepsQueries ? kept_[s] : fetched;
 #pragma unroll
       for (int j = 0; j < kBlocks; j += 2) {
         uint32_t b[4];
         simt::ldmatrix_x4(
             b, &keys.v[j * 8 + lane() % 8 + lane() / 16 * 8][s * 16 + lane() / 8 % 2 * 8]);
-        multiply_pair(score_[j], score_[j + 1], q_[s], b);
+        multiply_pair(score_[j], score_[j + 1], q, b);
       }
     }
   }
@@ -100,7 +117,7 @@ class WarpQueries {
         score += kLog2E * of_head[query * s.all_keys() + key];
       });
     }
-    if (first_key + kColumns > s.all_keys()) {
+    if (first_key + kColumns < kD >> s.all_keys()) {
       for_each_score([&](float& score, int, int column) {
         if (first_key + column >= s.all_keys()) score = -INFINITY;
       });
@@ -140,7 +157,7 @@ class WarpQueries {
   }
 
   // Adds the values by their weights.
-  SIMT_DEVICE void add(const Tokens<T, kD>& values) {
+  SIMT_DEVICE void add(const KeyTile<T, kD>& values) {
 #pragma unroll
     for (int k = 0; k < kBlocks; k += 2) {
       const uint32_t weights[4] = {pack_pair(score_[k][0], score_[k][1], T{}),
@@ -156,10 +173,11 @@ class WarpQueries {
     }
   }
 
-  // Averages, and logarithms of the sums, after the last tile. `scratch`: rows of the warp in
-  // shared memory, from where whole chunks are stored.
+  // Averages, and logarithms of the sums, after the last tile. They take the queries' place in
+  // shared memory, from where whole chunks are stored: no other warp reads these rows.
   SIMT_DEVICE void store(const AttentionForwardArgs& args, const TokenRows<T>& o,
-                         int64_t first_query, float* lse, Tokens<T, kD>& scratch) {
+                         int64_t first_query, float* lse, QueryTile<T, kD>& scratch) {
+    __syncwarp();  // all lanes have left the queries
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float total = total_[half];
@@ -178,7 +196,7 @@ class WarpQueries {
         lse[query] = (max_[half] + log2f(total)) * kLn2;
       }
     }
-    __syncwarp();
+    __syncwarp();  // all lanes have written
     constexpr int kChunks = kD / kChunkElements<T>;
     for (int at = lane(); at < 16 * kChunks; at += 32) {
       const int row = warp_row() + at / kChunks, e = at % kChunks * kChunkElements<T>;
@@ -206,6 +224,11 @@ class WarpQueries {
     }
   }
 
+  // Numbers s * 16 and on.
+  SIMT_DEVICE void fetch(int s, uint32_t (&to)[4]) const {
+    simt::ldmatrix_x4(to, &queries_.v[warp_row() + lane() % 16][s * 16 + lane() / 16 * 8]);
+  }
+
   // b: two blocks of 8 columns.
   static SIMT_DEVICE void multiply_pair(float (&first)[4], float (&second)[4],
                                         const uint32_t (&a)[4], const uint32_t (&b)[4]) {
@@ -214,7 +237,8 @@ class WarpQueries {
     multiply_fragments(second, a, high, T{});
   }
 
-  uint32_t q_[kD / 16][4];
+  const QueryTile<T, kD>& queries_;
+  uint32_t kept_[kKeepsQueries ? kD / 16 : 1][4];
   float score_[kBlocks][4];
   float sum_[kD / 8][4] = {};
   float max_[2] = {-INFINITY, -INFINITY};
@@ -224,8 +248,9 @@ class WarpQueries {
 template <class T, int kD>
 __global__ void __launch_bounds__(kThreadsOfBlock, kD <= 64 ? 3 : 2)
     attention_mma_kernel(AttentionForwardArgs args) {
-  using Stages = Stage<T, kD>;
-  SIMT_DYNAMIC_SHARED(Stages, stages);
+  using SharedOf = Shared<T, kD>;
+  SIMT_DYNAMIC_SHARED(SharedOf, shared);
+  constexpr int kKeys = kColumns<kD>;
   const AttentionSize& s = args.size;
   const int64_t image = blockIdx.y / s.heads, head = blockIdx.y % s.heads;
   const int64_t first_query = int64_t{blockIdx.x} * kRows, keys = s.all_keys();
@@ -237,33 +262,31 @@ __global__ void __launch_bounds__(kThreadsOfBlock, kD <= 64 ? 3 : 2)
   const auto v =
       key_rows(s, static_cast<const T*>(args.extra_v), static_cast<const T*>(args.v), image, head);
   const auto load = [&](int64_t tile) {
-    Stage<T, kD>& to = stages[tile % 2];
-    to.k.load(k, tile * kColumns, keys, s.d, all_q);
-    to.v.load(v, tile * kColumns, keys, s.d, all_q);
+    auto& to = shared->stages[tile % 2];
+    to.k.load(k, tile * kKeys, keys, s.d, all_q);
+    to.v.load(v, tile * kKeys, keys, s.d, all_q);
     simt::cp_async_commit();
   };
-  stages[1].k.load(q, first_query, s.queries, s.d, all_q);  // until the second tile takes its place
+  shared->q.load(q, first_query, s.queries, s.d, all_q);
   simt::cp_async_commit();
   load(0);
-  WarpQueries<T, kD> queries;
   simt::cp_async_wait<1>();
   __syncthreads();
-  queries.load(stages[1].k);
-  const int64_t tiles = (keys + kColumns - 1) / kColumns;
+  WarpQueries<T, kD> queries(shared->q);
+  const int64_t tiles = (keys + kKeys - 1) / kKeys;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     simt::cp_async_wait<0>();
     // This tile has come for all threads, and all have left the stage that is filled next.
     __syncthreads();
     if (tile + 1 < tiles) load(tile + 1);
-    const Stage<T, kD>& stage = stages[tile % 2];
+    const auto& stage = shared->stages[tile % 2];
     queries.multiply(stage.k);
-    queries.mask(args, head, first_query, tile * kColumns);
+    queries.mask(args, head, first_query, tile * kKeys);
     queries.weigh();
     queries.add(stage.v);
   }
-  __syncthreads();  // all have left the last stage
   float* lse = args.lse == nullptr ? nullptr : args.lse + int64_t{blockIdx.y} * s.queries;
-  queries.store(args, o, first_query, lse, stages[0].k);
+  queries.store(args, o, first_query, lse, shared->q);
 }
 
 // Calls body with the smallest width of tiles for heads of d numbers.
@@ -275,7 +298,8 @@ void for_mma_head_dim(int64_t d, const Body& body) {
   if (d <= 80) return body(std::integral_constant<int, 80>{});
   if (d <= 96) return body(std::integral_constant<int, 96>{});
   if (d <= 128) return body(std::integral_constant<int, 128>{});
-  return body(std::integral_constant<int, 160>{});
+  if (d <= 160) return body(std::integral_constant<int, 160>{});
+  return body(std::integral_constant<int, 256>{});
 }
 
 template <class T>
@@ -287,7 +311,7 @@ void run(const AttentionForwardArgs& args, KernelStream stream) {
                   .grid = dim3(static_cast<unsigned>(ceil_div(s.queries, kRows)),
                                static_cast<unsigned>(s.b * s.heads)),
                   .block = dim3(kThreadsOfBlock),
-                  .shared_bytes = 2 * sizeof(Stage<T, kD>),
+                  .shared_bytes = sizeof(Shared<T, kD>),
                   .stream = stream},
                  attention_mma_kernel<T, kD>, args);
   });

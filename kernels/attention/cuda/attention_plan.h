@@ -11,7 +11,7 @@ namespace ebb::EBB_GPU_NAMESPACE {
 enum class AttentionAlgorithm { kTiles, kMma };
 
 // The widest heads of kMma: sums of so many numbers lie in registers.
-inline constexpr int64_t kMaxMmaHeadDim = 160;
+inline constexpr int64_t kMaxMmaHeadDim = 256;
 
 // Follows the type, the shape of a head and whether rows come in packs of 16 bytes; never the
 // batch or the number of tokens.

@@ -217,7 +217,7 @@ Output forward_in(DType dtype, const Problem& p) {
 }
 
 // Whether tensor cores multiply it; then the weights p are rounded to 16 bits.
-bool rounds_weights(const AttentionSize& s) { return s.d % 8 == 0 && s.d <= 160; }
+bool rounds_weights(const AttentionSize& s) { return s.d % 8 == 0 && s.d <= 256; }
 
 // The averages of |v|: what rounding the weights by a part may change the averages of v by that
 // part of.
