@@ -13,7 +13,7 @@ def header(kernel: str, file: str, name: str, tests: str = "") -> Place:
 
 MAP, ACTIVATE = header("map", "map", "activation"), header("map", "activate", "activation")
 ATTENTION, DELTA = op("attention_forward", "attention"), op("attention_delta", "attention")
-ATTENTION_MMA = Place("attention_mma_kernel", "attention_mma.cu", "attention:*")
+ATTENTION_MMA = Place("attention_mma_kernel", "attention_mma.cu", "attention in 16 bits:*")
 QUERIES, KEYS = op("attention_query_gradient", "attention"), op("attention_key_gradient", "attention")
 TILES = header("attention_forward", "attention_tiles", "attention")
 POOL, UNPOOL = op("avg_pool_forward", "avg_pool"), op("avg_pool_backward", "avg_pool")

@@ -228,7 +228,7 @@ std::vector<double> averages_of_sizes(reference::AttentionProblem p) {
   return reference::attention(p);
 }
 
-TEST_CASE("attention: in 16 bits inputs, outputs and on tensor cores weights are rounded",
+TEST_CASE("attention in 16 bits: inputs, outputs and on tensor cores weights are rounded",
           "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   if (!backend.emulated()) return;  // CPU kernels store f32 only
@@ -257,7 +257,7 @@ TEST_CASE("attention: in 16 bits inputs, outputs and on tensor cores weights are
   }
 }
 
-TEST_CASE("attention: masks, large scores and batches in 16 bits", "[kernels]") {
+TEST_CASE("attention in 16 bits: masks, large scores and batches", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   if (!backend.emulated()) return;
   const DType dtype = GENERATE(DType::kBF16, DType::kF16);
@@ -288,7 +288,7 @@ TEST_CASE("attention: masks, large scores and batches in 16 bits", "[kernels]") 
   CHECK(compare_bits(forward_in(dtype, two).o, of_second) == "");
 }
 
-TEST_CASE("attention: parts of wider rows in 16 bits, whole packs or not", "[kernels]") {
+TEST_CASE("attention in 16 bits: parts of wider rows, whole packs or not", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   if (!backend.emulated()) return;
   const Problem p = rounded_problem(dense(2, 1, 8, 5, 5, 0), DType::kBF16);
