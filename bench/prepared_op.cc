@@ -33,6 +33,8 @@ std::function<void()> prepare(Context& context, const GroupNormCase& c, CasePass
   auto on = std::make_shared<Operands>(context);
   const GroupNormSize s = c.size;
   const int64_t count = s.n * s.pixels * s.c, groups = s.n * s.groups;
+  const int64_t forward_scratch =
+      context.kernel(&KernelTable::group_norm_forward_workspace_bytes)(s);
   const GroupNormForwardArgs forward{.size = s,
                                      .dtype = dtype,
                                      .activation = Activation::kSilu,
@@ -44,7 +46,8 @@ std::function<void()> prepare(Context& context, const GroupNormCase& c, CasePass
                                      .shift = nullptr,
                                      .y = on->space(count, dtype),
                                      .mean = on->floats(groups),
-                                     .rstd = on->floats(groups)};
+                                     .rstd = on->floats(groups),
+                                     .workspace = on->bytes(forward_scratch)};
   auto run_forward = launches(context, on, &KernelTable::group_norm_forward, forward);
   if (pass == CasePass::kForward) return run_forward;
   const int64_t scratch = context.kernel(&KernelTable::group_norm_workspace_bytes)(s);

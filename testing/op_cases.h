@@ -130,7 +130,9 @@ struct GroupNormCase {
   GroupNormSize size;
 };
 // Edges: odd groups, one group, one channel per group, one pixel (LayerNorm), more elements than
-// threads.
+// threads; with more blocks than one per group, groups that begin in the middle of a pack or a
+// tile, groups of several tiles, chunks of several pieces and one that ends early. Public: P-G
+// of DeepFloyd IF-I-XL and IF-I-M.
 inline constexpr GroupNormCase kGroupNormCases[] = {
     {CaseSet::kEdge, "4 groups of 2", {2, 9, 8, 4}},
     {CaseSet::kEdge, "one number", {1, 1, 1, 1}},
@@ -139,11 +141,24 @@ inline constexpr GroupNormCase kGroupNormCases[] = {
     {CaseSet::kEdge, "groups of one channel", {2, 49, 6, 6}},
     {CaseSet::kEdge, "one group of 784x13", {1, 784, 13, 1}},
     {CaseSet::kEdge, "2 groups of 22", {2, 25, 44, 2}},
+    {CaseSet::kEdge, "4 groups of 100x6", {2, 100, 24, 4}},
+    {CaseSet::kEdge, "3 groups of 64x24", {2, 64, 72, 3}},
+    {CaseSet::kEdge, "one group of 130x264", {1, 130, 264, 1}},
+    {CaseSet::kEdge, "2 groups of 8200x4", {1, 8200, 8, 2}},
     {CaseSet::kPublic, "P-G1 N2 64x64 C704", {2, 4096, 704, 32}},
     {CaseSet::kPublic, "P-G2 N2 64x64 C1408", {2, 4096, 1408, 32}},
     {CaseSet::kPublic, "P-G3 N2 16x16 C4224", {2, 256, 4224, 32}},
     {CaseSet::kPublic, "P-G4 N2 8x8 C5632", {2, 64, 5632, 32}},
     {CaseSet::kPublic, "P-G5 N2 64x64 C192", {2, 4096, 192, 32}},
+    {CaseSet::kPublic, "ddpm-cifar10-32 N16 32x32 C128", {16, 1024, 128, 32}},
+    {CaseSet::kPublic, "ddpm-256 N1 256x256 C128", {1, 65536, 128, 32}},
+    {CaseSet::kPublic, "IF-I-M N2 32x32 C384", {2, 1024, 384, 32}},
+    {CaseSet::kPublic, "IF-I-M N2 16x16 C1344", {2, 256, 1344, 32}},
+    {CaseSet::kPublic, "IF-I-L N2 64x64 C320", {2, 4096, 320, 32}},
+    {CaseSet::kPublic, "IF-II-M N2 256x256 C96", {2, 65536, 96, 32}},
+    {CaseSet::kPublic, "IF-II-L N2 256x256 C320", {2, 65536, 320, 32}},
+    {CaseSet::kPublic, "IF-II-L N2 128x128 C320", {2, 16384, 320, 32}},
+    {CaseSet::kPublic, "IF-II-L N2 32x32 C1280", {2, 1024, 1280, 32}},
 };
 
 struct BatchNormCase {
@@ -202,7 +217,9 @@ struct AttentionCase {
     return {b, heads, d, queries, keys, extra, pitch, pitch, pitch, pitch};
   }
 };
-// Edges: head widths 8 to 512 and odd ones, tiles that end in the middle, text keys first, one key.
+// Edges: head widths 8 to 512 and odd ones, tiles that end in the middle, text keys first, one key,
+// more tiles of keys than a pipeline has stages. Public: P-A1 to P-A3 of
+// DeepFloyd IF-I-XL, P-A4 of IF-I-M.
 inline constexpr AttentionCase kAttentionCases[] = {
     {CaseSet::kEdge, "d8, 5 on 7", 2, 2, 8, 5, 7, 0},
     {CaseSet::kEdge, "d16, 16 on 32", 1, 3, 16, 16, 32, 0},
@@ -213,10 +230,20 @@ inline constexpr AttentionCase kAttentionCases[] = {
     {CaseSet::kEdge, "d512, 3 on 34", 1, 1, 512, 3, 34, 0},
     {CaseSet::kEdge, "d13, 1 on 1", 2, 1, 13, 1, 1, 0},
     {CaseSet::kEdge, "d40, 3 on text alone", 1, 1, 40, 3, 0, 65},
+    {CaseSet::kEdge, "d64, 65 on 77 + 130", 1, 2, 64, 65, 130, 77},
+    {CaseSet::kEdge, "d80, 16 on 64 + 64", 1, 1, 80, 16, 64, 64},
+    {CaseSet::kEdge, "d96, 9 on 3 + 62", 2, 1, 96, 9, 62, 3},
+    {CaseSet::kEdge, "d160, 70 on 129", 1, 1, 160, 70, 129, 0},
+    {CaseSet::kEdge, "d256, 65 on 97", 1, 1, 256, 65, 97, 0},
     {CaseSet::kPublic, "P-A1 B2 h22 1024 on 1101 d64", 2, 22, 64, 1024, 1024, 77},
     {CaseSet::kPublic, "P-A2 B2 h33 256 on 333 d64", 2, 33, 64, 256, 256, 77},
     {CaseSet::kPublic, "P-A3 B2 h44 64 on 141 d64", 2, 44, 64, 64, 64, 77},
     {CaseSet::kPublic, "P-A4 B2 h6 1024 on 1101 d64", 2, 6, 64, 1024, 1024, 77},
+    {CaseSet::kPublic, "ddpm-cifar10-32 B16 h1 256 on 256 d256", 16, 1, 256, 256, 256, 0},
+    {CaseSet::kPublic, "IF-I-M B2 h9 256 on 333 d64", 2, 9, 64, 256, 256, 77},
+    {CaseSet::kPublic, "IF-I-M B2 h12 64 on 141 d64", 2, 12, 64, 64, 64, 77},
+    {CaseSet::kPublic, "IF-II-L B2 h20 256 on 333 d64", 2, 20, 64, 256, 256, 77},
+    {CaseSet::kPublic, "IF-II-L B2 h15 1024 on 1101 d64", 2, 15, 64, 1024, 1024, 77},
 };
 
 struct UpsampleCase {

@@ -9,9 +9,9 @@ namespace ebb {
 // Attention over the concatenation [extra keys, own keys] (DeepFloyd IF puts the text first; with
 // extra = 0 it is plain attention). Per image b and head h, with k_j and v_j the j-th of all keys:
 //   s_ij = scale * <q_i, k_j> + bias[h, i, j],  o_i = sum_j softmax_j(s_ij) v_j
-// Sums run in f32 with a running maximum, key tile after key tile (Dao et al. 2022): no matrix of
-// scores is stored, and results do not depend on the batch. bias may hold -infinity (a mask), but
-// every query must see a key.
+// Sums run in f32 with a running maximum, key tile after key tile (Dao et al. 2022): no scores are
+// stored, no result depends on the batch. Tensor cores round softmax_j to the type of v. bias may
+// hold -infinity (a mask), but every query must see a key.
 struct AttentionSize {
   static constexpr int64_t kMaxHeadDim = 512;
   int64_t b, heads, d;           // images, heads, numbers per head

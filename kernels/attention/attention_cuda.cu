@@ -1,4 +1,5 @@
 #include "kernels/attention/attention.h"
+#include "kernels/attention/cuda/attention_plan.h"
 #include "kernels/attention/cuda/attention_tiles.h"
 #include "kernels/cuda/grid.h"
 
@@ -253,6 +254,9 @@ simt::LaunchConfig config(const char* name, const AttentionSize& s, int64_t rows
 void attention_forward(const AttentionForwardArgs& args, KernelStream stream) {
   const AttentionSize& s = args.size;
   require_sizes(s);
+  if (attention_algorithm(args) == AttentionAlgorithm::kMma) {
+    return attention_mma_forward(args, stream);
+  }
   for_dtype("attention", args.dtype, [&](auto type) {
     for_head_dim(s.d, [&](auto tiles) {
       constexpr int kD = decltype(tiles)::kD;

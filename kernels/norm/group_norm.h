@@ -34,6 +34,7 @@ struct GroupNormForwardArgs {
   void* y;             // [N, pixels, C]
   float* mean;         // [N, groups] for the backward pass, or null
   float* rstd;         // [N, groups] for the backward pass, or null
+  void* workspace;     // group_norm_forward_workspace_bytes(size), null where that is 0
 };
 
 // With du = dy * act'(u), u the argument of the activation, and per image and channel
@@ -62,7 +63,8 @@ struct GroupNormBackwardArgs {
   void* workspace;     // group_norm_workspace_bytes(size)
 };
 
-// Scratch of the backward pass.
+// Scratch of a pass: group_norm_forward_workspace_bytes() and group_norm_workspace_bytes(), which
+// is the backward pass's.
 using GroupNormWorkspaceBytesFn = int64_t(const GroupNormSize& size);
 
 }  // namespace ebb

@@ -3,6 +3,8 @@
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/reduce.h"
+#include "kernels/norm/cuda/affine.h"
+#include "kernels/norm/cuda/group_norm_split.h"
 #include "kernels/norm/group_norm.h"
 #include "kernels/pointwise/cuda/activate.h"
 
@@ -27,16 +29,8 @@ struct Group {
   SIMT_DEVICE int64_t offset(int i) const { return first_offset + i / width * c + i % width; }
 };
 
-// The argument of the activation: u = xh * slope + offset.
-struct Affine {
-  float grad, offset;
-};
-SIMT_DEVICE Affine affine_of(const float* gamma, const float* beta, const float* scale,
-                             const float* shift, int64_t c, int64_t nc) {
-  const float factor = scale == nullptr ? 1.0f : 1.0f + scale[nc];
-  return {gamma[c] * factor, beta[c] * factor + (shift == nullptr ? 0.0f : shift[nc])};
-}
-
+// For groups that one block reads from a cache, and for channels that are not whole packs:
+// group_norm_split.cu has the others.
 template <class T, Activation kActivation>
 __global__ void __launch_bounds__(kThreads) group_norm_forward_kernel(GroupNormForwardArgs args) {
   const T* x = static_cast<const T*>(args.x);
@@ -224,8 +218,17 @@ int64_t group_norm_workspace_bytes(const GroupNormSize& s) {
   return sums + 2 * s.n * s.c * static_cast<int64_t>(sizeof(float));
 }
 
+int64_t group_norm_forward_workspace_bytes(const GroupNormSize& s) {
+  require_groups(s);
+  return GroupNormPlan(s).workspace_bytes();
+}
+
 void group_norm_forward(const GroupNormForwardArgs& args, KernelStream stream) {
   require_groups(args.size);
+  const GroupNormPlan plan(args.size);
+  if (plan.splits() && group_norm_has_packs(args)) {
+    return group_norm_split_forward(plan, args, stream);
+  }
   for_dtype("group_norm", args.dtype, [&](auto type) {
     for_activation(args.activation, [&](auto tag) {
       simt::launch({.name = "group_norm_forward",

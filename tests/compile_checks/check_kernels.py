@@ -46,6 +46,7 @@ DEVICE_CHECKS, CHECKS = "-DEBB_DEVICE_CHECKS", ("%globaltimer", "vprintf", "trap
 
 # What the PTX of a kernel must have; where | stands, one of them.
 EXPECTED = {
+    "attention_mma_kernel": ("mma.sync", "ldmatrix", "ldmatrix.sync.aligned.m8n8.x4.trans", "cp.async", "ex2.approx"),
     "conv_mma_kernel": ("mma.sync", "ldmatrix", "cp.async"),
     "conv_wgrad_mma_kernel": ("mma.sync", "ldmatrix.sync.aligned.m8n8.x4.trans|tf32.tf32", "cp.async"),
     "conv_simt_kernel": ("fma.rn.f32",),

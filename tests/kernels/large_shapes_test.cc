@@ -259,7 +259,20 @@ TEST_CASE("grids of the other CUDA kernels fit where images and rows are many") 
         {BroadcastOp::kMultiply, kImages, 4096, 64, DType::kF32, p, p, p, p, p}, {});
     table.batch_norm_infer.fn({.rows = kMany, .c = 64, .dtype = DType::kF32}, {});
     table.batch_norm_train.fn({.rows = kMany, .c = 64, .dtype = DType::kF32, .workspace = p}, {});
-    table.group_norm_forward.fn({.size = {kImages, 4096, 64, 32}, .dtype = DType::kF32}, {});
+    for (const GroupNormSize& size :
+         {GroupNormSize{kImages, 4096, 64, 32}, GroupNormSize{2, 65536, 640, 32},
+          GroupNormSize{1, 64, 65535 * 64, 64}, GroupNormSize{1, 64, 65536 * 64, 64}}) {
+      table.group_norm_forward.fn({.size = size, .dtype = DType::kF32, .workspace = p}, {});
+    }
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      table.attention_forward.fn({.size = {65535, 1, 64, kImages, 64, 0, 64, 64, 64, 64},
+                                  .dtype = dtype,
+                                  .q = p,
+                                  .k = p,
+                                  .v = p,
+                                  .o = p},
+                                 {});
+    }
     table.group_norm_backward.fn(
         {.size = {kImages, 4096, 64, 32}, .dtype = DType::kF32, .workspace = p}, {});
     table.layer_norm_forward.fn({.rows = kMany, .c = 64, .dtype = DType::kF32}, {});
@@ -326,6 +339,26 @@ TEST_CASE("CUDA kernels stay in bounds where tensors have more than 2^31 element
                                              .beta = f + kC,
                                              .y = py},
                                             {}));
+  CHECK_NOTHROW(table.group_norm_forward.fn({.size = {1, kRows, kC, 32},
+                                             .dtype = DType::kF32,
+                                             .eps = 1,
+                                             .x = px,
+                                             .gamma = f,
+                                             .beta = f + kC,
+                                             .y = py,
+                                             .workspace = workspace.get()},
+                                            {}));
+  // Rows of 2^16 elements: the last query and the last key lie 2^31 elements away.
+  CHECK_NOTHROW(table.attention_forward.fn({.size = {1, 1, 64, kRows, kRows - 1, 1, kC, kC, kC, kC},
+                                            .dtype = DType::kBF16,
+                                            .scale = 1,
+                                            .q = px,
+                                            .k = px,
+                                            .v = px,
+                                            .extra_k = px,
+                                            .extra_v = px,
+                                            .o = py},
+                                           {}));
   constexpr int64_t kSide = 4096, kChannels = 128;
   CHECK_NOTHROW(
       table.avg_pool_forward.fn({1, kSide, kSide, kChannels, 2, 2, DType::kF32, px, py}, {}));

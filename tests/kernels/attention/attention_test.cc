@@ -1,5 +1,6 @@
 #include "kernels/attention/attention.h"
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -193,22 +194,133 @@ TEST_CASE("attention: operands may be parts of wider rows", "[kernels]") {
   CHECK(compare_bits(o, forward(p).o) == "");
 }
 
-TEST_CASE("attention: 16-bit storage rounds inputs and outputs and nothing between", "[kernels]") {
+// A problem whose operands are numbers of 16 bits.
+Problem rounded_problem(const AttentionSize& size, DType dtype, bool with_bias = false) {
+  Problem p(size, with_bias);
+  for (auto* values : {&p.q, &p.k, &p.v, &p.extra_k, &p.extra_v}) *values = rounded(*values, dtype);
+  return p;
+}
+
+Output forward_in(DType dtype, const Problem& p) {
+  const AttentionSize& s = p.size;
+  const auto store = [&](const std::vector<float>& values) { return to_storage(values, dtype); };
+  const auto q = store(p.q), k = store(p.k), v = store(p.v), extra_k = store(p.extra_k),
+             extra_v = store(p.extra_v);
+  std::vector<uint16_t> o(q.size());
+  Output result = {{}, std::vector<float>(static_cast<size_t>(s.b * s.heads * s.queries), NAN)};
+  KernelCall call;
+  call.run(&KernelTable::attention_forward,
+           {s, dtype, p.scale, call.in(q), call.in(k), call.in(v), optional(call, extra_k),
+            optional(call, extra_v), optional(call, p.bias), call.out(o), call.out(result.lse)});
+  result.o = from_storage(o, dtype);
+  return result;
+}
+
+// Whether tensor cores multiply it; then the weights p are rounded to 16 bits.
+bool rounds_weights(const AttentionSize& s) { return s.d % 8 == 0 && s.d <= 256; }
+
+// The averages of |v|: what rounding the weights by a part may change the averages of v by that
+// part of.
+std::vector<double> averages_of_sizes(reference::AttentionProblem p) {
+  for (auto* values : {&p.v, &p.extra_v}) {
+    for (double& value : *values) value = std::fabs(value);
+  }
+  return reference::attention(p);
+}
+
+TEST_CASE("attention in 16 bits: inputs, outputs and on tensor cores weights are rounded",
+          "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   if (!backend.emulated()) return;  // CPU kernels store f32 only
   const DType dtype = GENERATE(DType::kBF16, DType::kF16);
-  Problem p(dense(1, 2, 16, 17, 33, 3));
-  for (auto* values : {&p.q, &p.k, &p.v, &p.extra_k, &p.extra_v}) *values = rounded(*values, dtype);
-  const auto store = [&](const std::vector<float>& values) { return to_storage(values, dtype); };
-  const auto q = store(p.q), k = store(p.k), v = store(p.v), ek = store(p.extra_k),
-             ev = store(p.extra_v);
-  std::vector<uint16_t> o(q.size());
+  const bool with_bias = GENERATE(false, true);
+  CAPTURE(to_string(dtype), with_bias);
+  const double unit = roundoff(dtype);
+  for (const AttentionCase& c : cases_of(CaseSet::kEdge, kAttentionCases)) {
+    CAPTURE(c.name);
+    const Problem p = rounded_problem(c.size(), dtype, with_bias);
+    const std::vector<double> expected = reference::attention(p.reference());
+    const std::vector<double> sizes = averages_of_sizes(p.reference());
+    const double weights = rounds_weights(p.size) ? unit : 0;
+    // Weights below 2^-14 have less precision in f16: 2^-25 at most for each key.
+    const double tiny =
+        rounds_weights(p.size) ? 0x1p-25 * 4 * static_cast<double>(p.size.all_keys()) : 0;
+    const Output out = forward_in(dtype, p);
+    CHECK(compare_with<float>(out.o, expected, [&](size_t i) {
+            return 128 * kEps32 + tiny +
+                   1.01 * (unit * std::fabs(expected[i]) + weights * sizes[i]);
+          }) == "");
+    CHECK(nmse(out.o, expected) < 2 * unit * unit);
+    // The sum of the weights is not rounded: the backward pass gets it as f32 would have it.
+    const std::vector<double> sums = to_double(forward(p).lse);
+    CHECK(compare(out.lse, sums, {256 * kEps32, 32 * kEps32}) == "");
+  }
+}
+
+TEST_CASE("attention in 16 bits: masks, large scores and batches", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  if (!backend.emulated()) return;
+  const DType dtype = GENERATE(DType::kBF16, DType::kF16);
+  CAPTURE(to_string(dtype));
+  Problem masked = rounded_problem(dense(1, 1, 16, 3, 150, 0), dtype);
+  masked.bias.assign(3 * 150, 0.0f);
+  for (size_t j = 0; j < masked.bias.size(); ++j) {  // the whole first tile and the last key
+    if (j % 150 < 80 || j % 150 == 149) masked.bias[j] = -std::numeric_limits<float>::infinity();
+  }
+  const Output expected = forward_in(dtype, masked);
+  CHECK(std::isfinite(expected.o[0]));
+  for (const int64_t j : {0, 79, 149}) {
+    for (int64_t e = 0; e < 16; ++e) masked.k[j * 16 + e] = masked.v[j * 16 + e] = 50;
+  }
+  CHECK(compare_bits(forward_in(dtype, masked).o, expected.o) == "");
+
+  Problem two = rounded_problem(dense(2, 2, 8, 70, 40, 30), dtype);
+  for (float& value : two.q) value *= 2048;
+  const Output both = forward_in(dtype, two);
+  for (const float value : both.o) REQUIRE(std::isfinite(value));
+  const auto second = [](std::vector<float>& values) {
+    values.erase(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2));
+  };
+  two.size.b = 1;
+  for (auto* values : {&two.q, &two.k, &two.v, &two.extra_k, &two.extra_v}) second(*values);
+  std::vector<float> of_second = both.o;
+  second(of_second);
+  CHECK(compare_bits(forward_in(dtype, two).o, of_second) == "");
+}
+
+TEST_CASE("attention in 16 bits: parts of wider rows, whole packs or not", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  if (!backend.emulated()) return;
+  const Problem p = rounded_problem(dense(2, 1, 8, 5, 5, 0), DType::kBF16);
+  const std::vector<double> expected = to_double(forward_in(DType::kBF16, p).o);
+  // Numbers before, between and behind the parts: packs of 8 begin at multiples of 8 or not.
+  const auto [before, between, behind] =
+      GENERATE(std::array{0, 0, 0}, std::array{0, 8, 0}, std::array{0, 1, 0}, std::array{1, 0, 7});
+  std::vector<float> rows;  // [B, T, pitch]
+  const auto fill = [&](int64_t count) {
+    rows.insert(rows.end(), static_cast<size_t>(count), NAN);
+  };
+  for (int64_t t = 0; t < 10; ++t) {
+    fill(before);
+    for (const auto* part : {&p.q, &p.k, &p.v}) {
+      rows.insert(rows.end(), part->begin() + t * 8, part->begin() + (t + 1) * 8);
+      fill(between);
+    }
+    fill(behind);
+  }
+  const int64_t step = 8 + between;
+  AttentionSize wide = p.size;
+  wide.q_pitch = wide.kv_pitch = before + 3 * step + behind;
+  const std::vector<uint16_t> stored = to_storage(rows, DType::kBF16);
+  std::vector<uint16_t> o(p.q.size());
   KernelCall call;
+  const uint16_t* first = call.in(stored) + before;
   call.run(&KernelTable::attention_forward,
-           {p.size, dtype, p.scale, call.in(q), call.in(k), call.in(v), call.in(ek), call.in(ev),
+           {wide, DType::kBF16, p.scale, first, first + step, first + 2 * step, nullptr, nullptr,
             nullptr, call.out(o), nullptr});
-  CHECK(compare(from_storage(o, dtype), reference::attention(p.reference()),
-                {128 * kEps32, 1.01 * roundoff(dtype)}) == "");
+  // Without packs the weights are not rounded.
+  const double weights = before % 8 + between % 8 == 0 ? 0 : 8 * roundoff(DType::kBF16);
+  CHECK(compare(from_storage(o, DType::kBF16), expected, {weights, 0}) == "");
 }
 
 TEST_CASE("attention: heads beyond 512 numbers and no keys are refused", "[kernels]") {

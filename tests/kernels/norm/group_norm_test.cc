@@ -74,7 +74,8 @@ Output forward(const Problem& p, DType dtype = DType::kF32, int threads = 1,
   call.run(&KernelTable::group_norm_forward,
            {p.size, dtype, p.activation, kNormEps, x, call.in(p.gamma), call.in(p.beta),
             optional(call, p.scale), optional(call, p.shift), y, call.out(result.mean),
-            call.out(result.rstd)},
+            call.out(result.rstd),
+            call.scratch(current_kernels().group_norm_forward_workspace_bytes.fn(p.size))},
            threads);
   if (dtype != DType::kF32) result.y = from_storage(bits_out, dtype);
   return result;
@@ -133,9 +134,12 @@ TEST_CASE("group_norm: 16-bit storage rounds inputs and outputs and nothing betw
 
 TEST_CASE("group_norm: a large common offset costs no accuracy", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
-  const Problem p({1, 100, 12, 3}, Activation::kNone, false, 1e4);
-  const std::vector<double> y = reference::group_norm(p.reference());
-  CHECK(nmse(forward(p).y, y) < 1e-12);
+  for (const GroupNormSize& size :
+       {GroupNormSize{1, 100, 12, 3}, GroupNormSize{1, 50, 12, 3}, GroupNormSize{1, 300, 80, 2}}) {
+    const Problem p(size, Activation::kNone, false, 1e4);
+    const std::vector<double> y = reference::group_norm(p.reference());
+    CHECK(nmse(forward(p).y, y) < 1e-12);
+  }
 }
 
 TEST_CASE("group_norm: gradients are the derivatives of the definition", "[kernels]") {
@@ -168,12 +172,45 @@ TEST_CASE("group_norm: gradients are the derivatives of the definition", "[kerne
 
 TEST_CASE("group_norm: y may be x; threads change no bit; bad groups are refused", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
-  const Problem p({3, 25, 12, 3}, Activation::kSilu, true);
+  const GroupNormSize size = GENERATE(GroupNormSize{3, 25, 12, 3}, GroupNormSize{3, 130, 72, 3});
+  const Problem p(size, Activation::kSilu, true);
   const Output out = forward(p);
   CHECK(compare_bits(forward(p, DType::kF32, 3).y, out.y) == "");
   CHECK(compare_bits(forward(p, DType::kF32, 1, true).y, out.y) == "");
   CHECK(compare_bits(backward(p, out, 3).dx, backward(p, out).dx) == "");
   CHECK_THROWS_AS(current_kernels().group_norm_workspace_bytes.fn({1, 1, 10, 3}), ShapeError);
+}
+
+TEST_CASE("group_norm: mean and rstd are the groups'; an image does not depend on its batch",
+          "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  const GroupNormSize size = GENERATE(GroupNormSize{3, 25, 12, 3}, GroupNormSize{3, 300, 136, 2});
+  const Problem p(size, Activation::kNone, false);
+  const Output out = forward(p);
+  const int64_t image = size.pixels * size.c, width = size.group_channels();
+  const double count = static_cast<double>(size.pixels * width);
+  std::vector<double> means, rstds;
+  for (int64_t task = 0; task < size.n * size.groups; ++task) {
+    double mean = 0, squares = 0;
+    const auto for_each = [&](const auto& visit) {
+      for (int64_t i = 0; i < size.pixels * width; ++i) {
+        const int64_t c = task % size.groups * width + i % width;
+        visit(double{p.x[task / size.groups * image + i / width * size.c + c]});
+      }
+    };
+    for_each([&](double value) { mean += value / count; });
+    for_each([&](double value) { squares += (value - mean) * (value - mean) / count; });
+    means.push_back(mean);
+    rstds.push_back(1 / std::sqrt(squares + kNormEps));
+  }
+  CHECK(compare(out.mean, means, {kEps32, 2 * kEps32}) == "");
+  CHECK(compare(out.rstd, rstds, {0, 8 * kEps32}) == "");
+
+  Problem last = p;
+  last.size.n = 1;
+  last.x.erase(last.x.begin(), last.x.begin() + 2 * image);
+  const std::vector<float> of_last(out.y.begin() + 2 * image, out.y.end());
+  CHECK(compare_bits(forward(last).y, of_last) == "");
 }
 
 }  // namespace
