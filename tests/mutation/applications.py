@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PRESET, BUILD = "test", "build-test"
 # The tests in the order in which they are tried, the quick ones first: a program, those of the
 # command line, another program.
-FIRST_PROGRAM, LAST_PROGRAM = "test_diffusion", "test_kernels"
+FIRST_PROGRAM, LAST_PROGRAMS = ("test_image", "test_diffusion"), "test_kernels"
 CLI_TESTS = ("golden", "sample_flags", "combine", "rerun", "sample")
 SHOWN = 2  # names of tests in a row of the table
 
@@ -85,8 +85,9 @@ class Scratch:
         self.build("ebb")
         for part in CLI_TESTS:
             yield self.failing_methods(f"ebb_{part}_test")
-        self.build(LAST_PROGRAM)
-        yield self.failing_cases(LAST_PROGRAM)
+        for program in LAST_PROGRAMS:
+            self.build(program)
+            yield self.failing_cases(program)
 
     def failing_cases(self, program: str) -> list[str]:
         """Of a Catch2 program, from its JUnit report."""
