@@ -16,7 +16,9 @@ struct AttentionProblem {
   std::vector<double> q, k, v, extra_k, extra_v, bias;  // bias may be empty
 };
 
-inline std::vector<double> attention(const AttentionProblem& p) {
+// lse: where the logarithms of the sums go, [B, heads, queries], or null.
+inline std::vector<double> attention(const AttentionProblem& p,
+                                     std::vector<double>* lse = nullptr) {
   const AttentionSize& s = p.size;
   const int64_t count = s.extra + s.keys;
   std::vector<double> o(static_cast<size_t>(s.b * s.queries * s.heads * s.d));
@@ -41,6 +43,7 @@ inline std::vector<double> attention(const AttentionProblem& p) {
         const double most = *std::max_element(weight.begin(), weight.end());
         double sum = 0;
         for (double& w : weight) sum += w = std::exp(w - most);
+        if (lse != nullptr) lse->push_back(most + std::log(sum));
         for (int64_t j = 0; j < count; ++j) {
           for (int64_t e = 0; e < s.d; ++e) {
             o[row + e] += weight[j] / sum * key(p.extra_v, p.v, b, h, j, e);
