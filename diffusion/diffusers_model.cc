@@ -63,6 +63,12 @@ std::string diffusers_model_sha256(const std::string& path) {
   return open_weights(find_weight_files(directory.require("unet").directory).path)->finish();
 }
 
+bool is_diffusers_model(const std::string& path) { return is_diffusers_directory(path); }
+
+Network diffusers_network(const std::string& path) {
+  return read_network(read_diffusers_directory(path).require("unet"));
+}
+
 Model load_diffusers_model(Context& context, const std::string& path) {
   const DiffusersDirectory directory = read_diffusers_directory(path);
   const DiffusersComponent& unet = directory.require("unet");

@@ -139,9 +139,8 @@ void SampleJob::make_conditioner() {
   }
   for (const NetworkInput& input : model_.network.inputs) {
     const bool is_other = input.role == InputRole::kCondition && input.shape.rank() != 2;
-    EBB_CHECK(!is_other || (enlarges_ && is_noise_level(input)), UsageError,
-              "--model ", label, ": takes ", input.name,
-              " besides a text, which ebb cannot give. Use another model.");
+    EBB_CHECK(!is_other || (enlarges_ && is_noise_level(input)), UsageError, "--model ", label,
+              ": takes ", input.name, " besides a text, which ebb cannot give. Use another model.");
   }
   EBB_CHECK(
       !flags_.embeddings.empty(), UsageError, "--model ", label,
