@@ -42,6 +42,7 @@ from diffusers_goldens import write_diffusers_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from image_goldens import write_picture_goldens  # noqa: E402
+from pipeline_goldens import write_pipeline_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
 from scheduler_goldens import write_scheduler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
@@ -52,7 +53,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
-    "pictures", "metrics", "checkpoints",
+    "pictures", "metrics", "checkpoints", "pipelines",
 )
 
 
@@ -94,6 +95,7 @@ def main() -> None:
         ),
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
         "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
+        "pipelines": lambda: write_pipeline_goldens(torch_versions | diffusers_version),
     }
     for part in parts or PARTS:
         writers[part]()
