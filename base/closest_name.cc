@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
+#include <tuple>
 
 namespace ebb {
 namespace {
@@ -41,6 +43,22 @@ bool begin_alike(const std::string& text, const std::string& name) {
   return name.size() >= kShort && text.starts_with(name);
 }
 
+// Its words in lower case.
+std::set<std::string> words_of(const std::string& text) {
+  std::set<std::string> words;
+  std::string word;
+  for (const char c : text + ' ') {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || byte >= 0x80) {
+      word += static_cast<char>(std::tolower(byte));
+    } else if (!word.empty()) {
+      words.insert(std::move(word));
+      word.clear();
+    }
+  }
+  return words;
+}
+
 }  // namespace
 
 const std::string* same_name(const std::string& text, const std::vector<std::string>& names) {
@@ -71,6 +89,27 @@ std::string closest_name(const std::string& text, const std::vector<std::string>
     if (begin_alike(wanted, candidate) && is_shorter) alike = name;
   }
   return best.empty() ? alike : best;
+}
+
+std::vector<std::string> nearest_texts(const std::string& text,
+                                       const std::vector<std::string>& texts, size_t count) {
+  constexpr size_t kCompared = 200;  // letters
+  const std::set<std::string> words = words_of(text);
+  const std::string wanted = plain(text).substr(0, kCompared);
+  std::vector<std::tuple<size_t, size_t, std::string>> ranked;  // other words, edits, text
+  for (const std::string& other : texts) {
+    if (other.empty()) continue;
+    size_t shared = 0;
+    for (const std::string& word : words_of(other)) shared += words.count(word);
+    ranked.emplace_back(words.size() - shared, distance(wanted, plain(other).substr(0, kCompared)),
+                        other);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<std::string> nearest;
+  for (size_t i = 0; i < std::min(count, ranked.size()); ++i) {
+    nearest.push_back(std::get<2>(ranked[i]));
+  }
+  return nearest;
 }
 
 std::string did_you_mean(const std::string& text, const std::vector<std::string>& names) {

@@ -18,4 +18,9 @@ std::string closest_name(const std::string& text, const std::vector<std::string>
 // The same as the end of a message, " Did you mean sample?", or nothing.
 std::string did_you_mean(const std::string& text, const std::vector<std::string>& names);
 
+// The `count` of `texts` that are nearest to a text of several words: those that share the most
+// words with it, of these the ones with the fewest edits. Empty texts never are.
+std::vector<std::string> nearest_texts(const std::string& text,
+                                       const std::vector<std::string>& texts, size_t count);
+
 }  // namespace ebb

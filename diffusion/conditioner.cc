@@ -27,15 +27,19 @@ int64_t number_of(const std::string& word) {
 
 }  // namespace
 
+TensorMap Conditioner::encode(std::span<const std::string> prompts) {
+  std::vector<int64_t> conditions;
+  for (const std::string& prompt : prompts) conditions.push_back(find(prompt, "prompt"));
+  return encode(conditions);
+}
+
 int64_t class_count(const Network& network) {
   const auto is_condition = [](const NetworkInput& input) {
     return input.role == InputRole::kCondition || input.role == InputRole::kLowRes;
   };
   const auto conditions = std::count_if(network.inputs.begin(), network.inputs.end(), is_condition);
   const NetworkInput* input = network.input(InputRole::kCondition);
-  const bool is_class = conditions == 1 && input != nullptr && input->shape.rank() == 1 &&
-                        input->dtype == DType::kF32;
-  return is_class ? input->shape[0] : 0;
+  return conditions == 1 && input != nullptr ? input->classes : 0;
 }
 
 Tensor one_hot(Context& context, std::span<const int64_t> labels, int64_t classes) {
@@ -78,31 +82,22 @@ std::unique_ptr<Conditioner> make_conditioner(Context& context, const Network& n
                                               const std::string& model) {
   const NetworkInput* input = network.input(InputRole::kCondition);
   if (input == nullptr) return nullptr;
-  EBB_CHECK(class_count(network) > 0, UsageError, model, ": is conditioned on ", input->shape,
-            ", expected a class. This version turns prompts into classes only.");
-  return std::make_unique<DigitConditioner>(context, network, model);
+  EBB_CHECK(class_count(network) > 0, UsageError, model, ": is conditioned on ", input->name, " ",
+            input->shape, ", expected a class.");
+  return std::make_unique<ClassConditioner>(context, network, model);
 }
 
-DigitConditioner::DigitConditioner(Context& context, const Network& network,
+ClassConditioner::ClassConditioner(Context& context, const Network& network,
                                    const std::string& model)
     : context_(context), model_(model), classes_(class_count(network)) {
-  EBB_CHECK(classes_ > 0, Error, "DigitConditioner: ", model, " takes no class");
-  input_ = network.input(InputRole::kCondition)->name;
+  EBB_CHECK(classes_ > 0, Error, "ClassConditioner: ", model, " takes no class");
+  const NetworkInput& input = *network.input(InputRole::kCondition);
+  input_ = input.name;
+  takes_ids_ = input.dtype == DType::kI32;
 }
 
-TensorMap DigitConditioner::encode(std::span<const std::string> prompts) const {
-  std::vector<int64_t> labels;
-  for (const std::string& prompt : prompts) {
-    labels.push_back(prompt.empty() ? kNoClass : class_of(prompt, "prompt"));
-  }
-  return encode(labels);
-}
-
-TensorMap DigitConditioner::encode(std::span<const int64_t> labels) const {
-  return {{input_, one_hot(context_, labels, classes_)}};
-}
-
-int64_t DigitConditioner::class_of(const std::string& prompt, const std::string& flag) const {
+int64_t ClassConditioner::find(const std::string& prompt, const std::string& flag) {
+  if (prompt.empty()) return kNoClass;
   const std::optional<int64_t> found = class_of_prompt(prompt);
   EBB_CHECK(found && *found < classes_, UsageError, flag, " ", terminal_safe(prompt),
             ": must name one of the classes 0..", classes_ - 1, " of ", model_,
@@ -110,15 +105,39 @@ int64_t DigitConditioner::class_of(const std::string& prompt, const std::string&
   return *found;
 }
 
+std::string ClassConditioner::text(int64_t condition) const {
+  return condition == kNoClass ? "" : cat("class ", condition);
+}
+
+TensorMap ClassConditioner::encode(std::span<const int64_t> conditions) {
+  if (!takes_ids_) return {{input_, one_hot(context_, conditions, classes_)}};
+  std::vector<int32_t> ids;
+  for (const int64_t condition : conditions) {
+    EBB_CHECK(condition != kNoClass, UsageError, model_, ": makes images of one of its classes 0..",
+              classes_ - 1, ", never without. Choose one.");
+    ids.push_back(static_cast<int32_t>(condition));
+  }
+  return {{input_, Tensor::from_host(context_, {static_cast<int64_t>(ids.size())},
+                                     std::span<const int32_t>(ids))}};
+}
+
+Guidance guidance_by(Conditioner& conditioner, std::span<const int64_t> conditions, double scale,
+                     int64_t negative) {
+  const auto is_same = [&](int64_t condition) { return condition == conditions.front(); };
+  const bool all_same = std::all_of(conditions.begin(), conditions.end(), is_same);
+  // One for all is stored once.
+  const std::span<const int64_t> different = all_same ? conditions.first(1) : conditions;
+  const TensorMap wanted = conditioner.encode(different);
+  const bool leads_nowhere = all_same && conditions.front() == negative;
+  if (scale == 1 || leads_nowhere) return conditioned(wanted);
+  return guided(wanted, conditioner.encode(std::array{negative}), scale);
+}
+
 Guidance class_guidance(Context& context, const Network& network, std::span<const int64_t> labels,
                         double cfg_scale) {
   if (class_count(network) == 0) return {GuidanceTerm{}};
-  const DigitConditioner conditioner(context, network, "the network");
-  const std::array none = {kNoClass};
-  const bool any =
-      std::any_of(labels.begin(), labels.end(), [](int64_t l) { return l != kNoClass; });
-  if (!any) return conditioned(conditioner.encode(none));  // nothing to guide to
-  return guided(conditioner.encode(labels), conditioner.encode(none), cfg_scale);
+  ClassConditioner conditioner(context, network, "the network");
+  return guidance_by(conditioner, labels, conditioner.has_none() ? cfg_scale : 1);
 }
 
 }  // namespace ebb

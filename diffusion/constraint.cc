@@ -19,17 +19,23 @@ Tensor noisy(Context& context, const NoiseLevel& level, int64_t step, const Imag
 
 }  // namespace
 
-InpaintConstraint::InpaintConstraint(Context& context, const Tensor& mask, const Tensor& original)
-    : context_(context), all_masks_(mask), all_originals_(original) {}
+InpaintConstraint::InpaintConstraint(Context& context, const Tensor& mask, const Tensor& original,
+                                     Known known)
+    : context_(context), all_masks_(mask), all_originals_(original), known_(known) {}
 
 void InpaintConstraint::begin(int64_t first, int64_t count) {
   mask_ = select_images(context_, all_masks_, first, count);
   original_ = select_images(context_, all_originals_, first, count);
 }
 
+void InpaintConstraint::at_start(const Tensor& x) {
+  if (known_ == Known::kClean) keep(original_, x);
+}
+
 void InpaintConstraint::after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                                    const Tensor& x) {
-  keep(noisy(context_, level, step, noise, original_), x);
+  const bool is_clean = known_ == Known::kClean;
+  keep(is_clean ? original_ : noisy(context_, level, step, noise, original_), x);
 }
 
 void InpaintConstraint::at_end(const Tensor& x) { keep(original_, x); }

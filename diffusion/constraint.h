@@ -12,20 +12,28 @@ class Constraint {
   virtual ~Constraint() = default;
   // Applies the next calls to images [first, first + count).
   virtual void begin(int64_t first, int64_t count) = 0;
-  // x [N, H, W, C] is at `level`; `step` selects the noise.
+  // x [N, H, W, C] is as the sampler starts.
+  virtual void at_start(const Tensor&) {}
+  // x is at `level`; `step` selects the noise.
   virtual void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                           const Tensor& x) = 0;
   // The images are done.
   virtual void at_end(const Tensor& x) = 0;
 };
 
-// Inpainting: x <- mask * x + (1 - mask) * original with noise of the level; at the end the known
-// pixels equal the original's bit for bit. mask 1: inpaint, 0: known.
+// Inpainting: x <- mask * x + (1 - mask) * original; at the end the known pixels equal the
+// original's bit for bit. mask 1: inpaint, 0: known.
 class InpaintConstraint final : public Constraint {
  public:
+  // The original on the way: with noise of each level (RePaint), or, from the start on, as it is
+  // (diffusers' IFInpaintingPipeline).
+  enum class Known { kNoisy, kClean };
+
   // mask, original: [images, H, W, C], or [1, H, W, C] for the same in all images.
-  InpaintConstraint(Context& context, const Tensor& mask, const Tensor& original);
+  InpaintConstraint(Context& context, const Tensor& mask, const Tensor& original,
+                    Known known = Known::kNoisy);
   void begin(int64_t first, int64_t count) override;
+  void at_start(const Tensor& x) override;
   void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
                   const Tensor& x) override;
   void at_end(const Tensor& x) override;
@@ -35,6 +43,7 @@ class InpaintConstraint final : public Constraint {
 
   Context& context_;
   Tensor all_masks_, all_originals_;
+  Known known_;
   Tensor mask_, original_;  // of the batch
 };
 

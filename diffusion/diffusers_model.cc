@@ -11,11 +11,27 @@
 namespace ebb {
 namespace {
 
+// Half the channels in of a network that enlarges images, which no key says: it makes images of the
+// other half, with or without a code of the variance, which only one that is told how noisy the
+// smaller image is has as many of. 0 for other networks.
+int64_t low_res_channels(const Json& config) {
+  const auto number = [&](const char* key) {
+    const bool is_there = config.contains(key) && config[key].is_number_integer();
+    return is_there ? config[key].get<int64_t>() : 0;
+  };
+  const int64_t in = number("in_channels"), out = number("out_channels");
+  const bool is_timed = config.value("class_embed_type", Json()) == "timestep";
+  const bool enlarges = in > 0 && in % 2 == 0 && (out == in / 2 || (out == in && is_timed));
+  return enlarges ? in / 2 : 0;
+}
+
 Network read_network(const DiffusersComponent& unet) {
   EBB_CHECK(!unet.config_path.empty(), FormatError, path_label(unet.directory),
             ": has no config.json, which says what network its weights are of. Download it, too.");
   Json config = read_json_file(unet.config_path);
   if (!config.contains("_class_name")) config["_class_name"] = unet.class_name;
+  const int64_t low_res = low_res_channels(config);
+  if (low_res > 0) config["low_res_channels"] = low_res;
   return unet_diffusers_network(config, path_label(unet.config_path));
 }
 
@@ -31,11 +47,26 @@ SchedulerConfig read_scheduler(const DiffusersDirectory& directory) {
   return if_scheduler_config();
 }
 
+// Of a model that enlarges images; DeepFloyd IF's where the directory does not say.
+Objective read_low_res_noise(const DiffusersDirectory& directory) {
+  const DiffusersComponent* noising = directory.find("image_noising_scheduler");
+  if (noising == nullptr || noising->config_path.empty()) return if_scheduler_config().objective;
+  return parse_scheduler_config(read_json_file(noising->config_path),
+                                path_label(noising->config_path))
+      .objective;
+}
+
 }  // namespace
 
 std::string diffusers_model_sha256(const std::string& path) {
   const DiffusersDirectory directory = read_diffusers_directory(path);
   return open_weights(find_weight_files(directory.require("unet").directory).path)->finish();
+}
+
+bool is_diffusers_model(const std::string& path) { return is_diffusers_directory(path); }
+
+Network diffusers_network(const std::string& path) {
+  return read_network(read_diffusers_directory(path).require("unet"));
 }
 
 Model load_diffusers_model(Context& context, const std::string& path) {
@@ -47,6 +78,9 @@ Model load_diffusers_model(Context& context, const std::string& path) {
   const SchedulerConfig scheduler = read_scheduler(directory);
   model.objective = scheduler.objective;
   model.sampling = scheduler.sampling;
+  if (model.network.input(InputRole::kLowRes) != nullptr) {
+    model.low_res_noise = read_low_res_noise(directory);
+  }
   const WeightFiles files = find_weight_files(unet.directory);
   const std::unique_ptr<WeightSource> source = open_weights(files.path);
   BoundParams bound = bind_params(context, list_params(model.network), *source,

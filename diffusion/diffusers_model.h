@@ -10,6 +10,10 @@ namespace ebb {
 // their conditions given. FormatError names the file and what is wrong with it.
 Model load_diffusers_model(Context& context, const std::string& directory);
 
+// Whether what find_model() returned is such a directory; and its network, without the weights.
+bool is_diffusers_model(const std::string& path);
+Network diffusers_network(const std::string& directory);
+
 // The SHA-256 of such a model: that of its weights, without loading them.
 std::string diffusers_model_sha256(const std::string& directory);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct Model {
   Network network = {};
   Objective objective = {};
   SamplingConfig sampling = {};
+  // Of a model that enlarges images: the noise that the smaller ones get.
+  std::optional<Objective> low_res_noise = {};
   TensorMap params = {};  // the engine's layout, in the type in which they are stored
   std::map<std::string, std::string> metadata = {};
   std::vector<std::string> warnings = {};  // about the files and values that are not finite

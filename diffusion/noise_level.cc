@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "diffusion/combine.h"
+#include "diffusion/consistency.h"
 #include "diffusion/schedule.h"
 
 namespace ebb {
@@ -36,20 +37,13 @@ bool is_flow(const Objective& objective) {
   return objective.type == ObjectiveType::kFlow;
 }
 
-// From each of these timesteps to the next, and to the clean image.
-SamplingSchedule schedule_of(const Objective& objective, const std::vector<int64_t>& timesteps) {
-  const NoiseSchedule noise = ddpm_schedule(objective);
-  SamplingSchedule schedule;
-  for (const int64_t k : timesteps) {
-    schedule.push_back(ddpm_level(objective, noise, k));
-  }
-  schedule.push_back(ddpm_level(objective, noise, -1));
-  return schedule;
-}
-
 SamplingSchedule strided_ddpm_schedule(const Objective& objective, int64_t timesteps,
                                        int64_t steps) {
-  return schedule_of(objective, strided_timesteps(timesteps, steps));
+  return timesteps_schedule(objective, strided_timesteps(timesteps, steps));
+}
+
+bool is_consistency(const Objective& objective) {
+  return objective.type == ObjectiveType::kConsistency;
 }
 
 SamplingSchedule uniform_flow_schedule(double start, int64_t steps) {
@@ -63,13 +57,24 @@ SamplingSchedule uniform_flow_schedule(double start, int64_t steps) {
 
 }  // namespace
 
+SamplingSchedule timesteps_schedule(const Objective& objective,
+                                    std::span<const int64_t> timesteps) {
+  const NoiseSchedule noise = ddpm_schedule(objective);
+  SamplingSchedule schedule;
+  for (const int64_t k : timesteps) schedule.push_back(ddpm_level(objective, noise, k));
+  schedule.push_back(ddpm_level(objective, noise, -1));
+  return schedule;
+}
+
 NoiseLevel timestep_level(const Objective& objective, int64_t k) {
   return ddpm_level(objective, ddpm_schedule(objective), k);
 }
 
 NoiseLevel scale_level(const Objective& objective, int64_t t) {
   EBB_CHECK(t >= 0 && t < kScale, Error, "scale_level: ", t);
-  if (is_flow(objective)) return flow_level(1 - static_cast<double>(t) / kScale);
+  const double left = 1 - static_cast<double>(t) / kScale;
+  if (is_flow(objective)) return flow_level(left);
+  if (is_consistency(objective)) return consistency_level(objective.consistency, left);
   return timestep_level(objective, t * objective.timesteps / kScale);
 }
 
@@ -89,16 +94,19 @@ SamplingSchedule assignment_schedule(const Objective& objective) {
 }
 
 SamplingSchedule full_schedule(const Objective& objective, int64_t steps) {
+  if (is_consistency(objective)) return consistency_schedule(objective, steps);
   return is_flow(objective) ? uniform_flow_schedule(0, steps)
                             : strided_ddpm_schedule(objective, objective.timesteps, steps);
 }
 
 SamplingSchedule spaced_schedule(const Objective& objective, int64_t steps, TimestepSpacing spacing,
                                  int64_t offset) {
-  return schedule_of(objective, spaced_timesteps(objective.timesteps, steps, spacing, offset));
+  return timesteps_schedule(objective,
+                            spaced_timesteps(objective.timesteps, steps, spacing, offset));
 }
 
 SamplingSchedule schedule_from(const Objective& objective, const NoiseLevel& start, int64_t steps) {
+  if (is_consistency(objective)) return consistency_schedule_from(objective, start, steps);
   return is_flow(objective) ? uniform_flow_schedule(start.time, steps)
                             : strided_ddpm_schedule(objective, start.timestep + 1, steps);
 }
@@ -133,6 +141,9 @@ std::array<double, 2> data_factors(PredictionType prediction, const NoiseLevel& 
 }
 
 int64_t scale_time(const Objective& objective, const NoiseLevel& level) {
+  if (is_consistency(objective)) {
+    return std::llround((1 - place_of(objective.consistency, level)) * kScale);
+  }
   const double t = is_flow(objective) ? (1 - level.time) * kScale
                                       : static_cast<double>(std::max<int64_t>(level.timestep, 0)) *
                                             kScale / static_cast<double>(objective.timesteps);
@@ -153,6 +164,7 @@ Tensor add_noise(Context& context, const NoiseLevel& level, const Tensor& image,
 
 Tensor clean_estimate(Context& context, const Objective& objective, const NoiseLevel& level,
                       const Tensor& x, const Tensor& prediction) {
+  EBB_CHECK(!is_consistency(objective), Error, "clean_estimate: use predict_clean()");
   const Tensor image = Tensor::empty(context, x.shape());
   if (!takes_time(objective)) {
     image.copy_from(prediction);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,10 @@ namespace ebb {
 
 // A place on the way from noise to data: x = signal * image + noise * eps, eps ~ N(0, 1).
 struct NoiseLevel {
-  double alpha_bar = 1;            // signal^2; alpha_bar of kDdpm, t^2 of kFlow
+  double alpha_bar = 1;            // signal^2; alpha_bar of kDdpm, t^2 of kFlow, 1 of kConsistency
   double one_minus_alpha_bar = 0;  // noise^2
   double time = 0;                 // time input of the network
-  int64_t timestep = -1;           // k of kDdpm, -1 for the clean image and for kFlow
+  int64_t timestep = -1;           // k of kDdpm, -1 for the clean image and the others
 
   double signal() const { return std::sqrt(alpha_bar); }
   double noise() const { return std::sqrt(one_minus_alpha_bar); }
@@ -39,7 +40,8 @@ inline int64_t step_count(const SamplingSchedule& schedule) {
 NoiseLevel timestep_level(const Objective& objective, int64_t k);
 
 // The assignment counts noise in timesteps of T = 1000. Level `t` of that scale, 0..999, on the
-// objective's own: kDdpm k = t T / 1000, rounded down; kFlow time 1 - t / 1000.
+// objective's own: kDdpm k = t T / 1000, rounded down; kFlow time 1 - t / 1000; kConsistency place
+// 1 - t / 1000 of its ramp.
 inline constexpr int64_t kScale = 1000;
 NoiseLevel scale_level(const Objective& objective, int64_t t);
 
@@ -56,6 +58,9 @@ SamplingSchedule full_schedule(const Objective& objective, int64_t steps);
 // kDdpm on the timesteps of spaced_timesteps(), then the clean image. 1 <= steps <= T.
 SamplingSchedule spaced_schedule(const Objective& objective, int64_t steps, TimestepSpacing spacing,
                                  int64_t offset);
+
+// kDdpm on these timesteps, descending, then the clean image.
+SamplingSchedule timesteps_schedule(const Objective& objective, std::span<const int64_t> timesteps);
 
 // The same as full_schedule() from `start` on. 1 <= steps, and <= k + 1 of kDdpm.
 SamplingSchedule schedule_from(const Objective& objective, const NoiseLevel& start, int64_t steps);

@@ -11,8 +11,10 @@
 namespace ebb {
 namespace {
 
-constexpr std::array kTypes = {ObjectiveType::kDdpm, ObjectiveType::kFlow, ObjectiveType::kDenoise,
-                               ObjectiveType::kPureNoise, ObjectiveType::kClassify};
+constexpr std::array kTypes = {ObjectiveType::kDdpm,     ObjectiveType::kFlow,
+                               ObjectiveType::kDenoise,  ObjectiveType::kPureNoise,
+                               ObjectiveType::kClassify, ObjectiveType::kConsistency};
+constexpr double kMaxSigma = 1e6, kMaxRho = 100;
 constexpr std::array kSchedules = {std::pair{"linear", BetaSchedule::kLinear},
                                    std::pair{"squared_cosine", BetaSchedule::kSquaredCosine},
                                    std::pair{"scaled_linear", BetaSchedule::kScaledLinear},
@@ -137,6 +139,8 @@ const char* to_string(ObjectiveType type) {
       return "pure_noise";
     case ObjectiveType::kClassify:
       return "classify";
+    case ObjectiveType::kConsistency:
+      return "consistency";
   }
   return "unknown";
 }
@@ -161,6 +165,14 @@ std::string to_json(const Objective& objective) {
       json["prediction"] = kPredictions[static_cast<size_t>(objective.prediction)].first;
     }
     json["t_input"] = kTimeInputs[static_cast<size_t>(objective.time_input)].first;
+  }
+  if (objective.type == ObjectiveType::kConsistency) {
+    const Consistency& consistency = objective.consistency;
+    json["timesteps"] = objective.timesteps;
+    json["sigma_min"] = consistency.sigma_min;
+    json["sigma_max"] = consistency.sigma_max;
+    json["sigma_data"] = consistency.sigma_data;
+    json["rho"] = consistency.rho;
   }
   if (objective.type == ObjectiveType::kDenoise) json["sigma"] = objective.sigma;
   if (objective.data_range != DataRange::kZeroToOne) {
@@ -188,6 +200,14 @@ Objective parse_objective(const std::string& text, const std::string& where) {
     objective.prediction = reader.choice("prediction", kPredictions);
     objective.time_input = reader.choice("t_input", kTimeInputs);
   }
+  if (objective.type == ObjectiveType::kConsistency) {
+    objective.timesteps = reader.integer("timesteps", 1, kMaxTimesteps);
+    objective.consistency.sigma_max = reader.number("sigma_max", 0, kMaxSigma);
+    objective.consistency.sigma_min =
+        reader.number("sigma_min", 0, objective.consistency.sigma_max);
+    objective.consistency.sigma_data = reader.number("sigma_data", 0, kMaxSigma);
+    objective.consistency.rho = reader.number("rho", 0, kMaxRho);
+  }
   objective.data_range = reader.choice("data_range", kDataRanges);
   if (objective.type == ObjectiveType::kDenoise) objective.sigma = reader.number("sigma", 0, 1000);
   reader.refuse_other_keys();
@@ -200,7 +220,8 @@ bool has_ends(BetaSchedule schedule) {
 }
 
 bool takes_time(const Objective& objective) {
-  return objective.type == ObjectiveType::kDdpm || objective.type == ObjectiveType::kFlow;
+  return objective.type == ObjectiveType::kDdpm || objective.type == ObjectiveType::kFlow ||
+         objective.type == ObjectiveType::kConsistency;
 }
 
 }  // namespace ebb

@@ -10,14 +10,16 @@ namespace ebb {
 
 // The prediction target of a network's training.
 enum class ObjectiveType {
-  kDdpm,       // the noise in x_t = sqrt(ab_t) x0 + sqrt(1 - ab_t) eps (Ho et al. 2020)
-  kFlow,       // the velocity x1 - x0 at x_t = (1 - t) x0 + t x1, noise x0, data x1
-  kDenoise,    // the image in x0 + sigma eps
-  kPureNoise,  // the image given nothing but eps
-  kClassify,   // the class of the image
+  kDdpm,         // the noise in x_t = sqrt(ab_t) x0 + sqrt(1 - ab_t) eps (Ho et al. 2020)
+  kFlow,         // the velocity x1 - x0 at x_t = (1 - t) x0 + t x1, noise x0, data x1
+  kDenoise,      // the image in x0 + sigma eps
+  kPureNoise,    // the image given nothing but eps
+  kClassify,     // the class of the image
+  kConsistency,  // the image in x0 + sigma eps, in one step (diffusion/consistency.h)
 };
 
-const char* to_string(ObjectiveType type);  // "ddpm", "flow", "denoise", "pure_noise", "classify"
+// "ddpm", "flow", "denoise", "pure_noise", "classify", "consistency"
+const char* to_string(ObjectiveType type);
 
 // Growth of beta with the timestep k = 0..T-1 of kDdpm (diffusion/schedule.h).
 enum class BetaSchedule {
@@ -44,10 +46,19 @@ enum class TimeInput {
   kIndex,     // k
 };
 
+// Deviations of kConsistency: of the least and the most noise and of the images; rho is the form of
+// the ramp between the first two.
+struct Consistency {
+  double sigma_min = 0.002, sigma_max = 80, sigma_data = 0.5;
+  double rho = 7;
+
+  friend bool operator==(const Consistency&, const Consistency&) = default;
+};
+
 // The objective with its settings; a type ignores the settings of the others.
 struct Objective {
   ObjectiveType type = ObjectiveType::kDdpm;
-  int64_t timesteps = 300;                        // kDdpm: T
+  int64_t timesteps = 300;                        // kDdpm: T; kConsistency: of its ramp
   BetaSchedule schedule = BetaSchedule::kLinear;  // kDdpm
   double beta_start = 1e-4;                       // kDdpm, schedules with ends: beta of k = 0
   double beta_end = 0.02;                         // kDdpm, likewise: beta of k = T - 1
@@ -55,6 +66,7 @@ struct Objective {
   PredictionType prediction = PredictionType::kEpsilon;  // kDdpm
   TimeInput time_input = TimeInput::kFraction;           // kDdpm
   double sigma = 0.5;                                    // kDenoise
+  Consistency consistency = {};                          // kConsistency
   DataRange data_range = DataRange::kZeroToOne;
 
   friend bool operator==(const Objective&, const Objective&) = default;

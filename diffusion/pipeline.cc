@@ -1,10 +1,11 @@
 #include "diffusion/pipeline.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/text.h"
-#include "diffusion/conditioner.h"
+#include "diffusion/presets.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -40,7 +41,10 @@ class GenerateRun {
     denoiser_->select(first);
     const ImageNoise noise(context_, request_.seed + static_cast<uint64_t>(first));
     x_.copy_from(start(first, count, noise));
-    if (request_.constraint != nullptr) request_.constraint->begin(first, count);
+    if (request_.constraint != nullptr) {
+      request_.constraint->begin(first, count);
+      request_.constraint->at_start(x_);
+    }
     const auto after_step = [&](int64_t done, const Tensor& x) {
       if (on_step == nullptr) return true;
       const std::function<Tensor()> estimate = [&] { return clean_image(done, x); };
@@ -73,15 +77,19 @@ class GenerateRun {
   Tensor start(int64_t first, int64_t count, const ImageNoise& noise) const {
     const Tensor eps = Tensor::empty(context_, x_.shape());
     noise.start(eps);
+    const NoiseLevel& first_level = schedule_.front();
+    if (!request_.start.defined() && first_level.one_minus_alpha_bar > 1) {  // of kConsistency
+      combine(context_, std::array{eps}, coefficients(context_, std::array{first_level.noise()}),
+              eps);
+    }
     if (!request_.start.defined()) return eps;
-    return add_noise(context_, schedule_.front(),
-                     select_images(context_, request_.start, first, count), eps);
+    return add_noise(context_, first_level, select_images(context_, request_.start, first, count),
+                     eps);
   }
 
   Tensor clean_image(int64_t done, const Tensor& x) {
     const NoiseLevel& level = schedule_[level_after(plan_, done)];
-    const Tensor t = coefficients(context_, std::span(&level.time, 1)).reshape({1, 1});
-    return clean_estimate(context_, model_.objective, level, x, denoiser_->predict(x, t).value);
+    return predict_clean(context_, model_.objective, level, *denoiser_, x);
   }
 
   Context& context_;
@@ -103,16 +111,45 @@ Pipeline::Pipeline(Context& context, Model model, PipelineOptions options)
     : context_(context),
       model_(std::move(model)),
       options_(std::move(options)),
+      conditioner_(options_.conditioner),
       sampler_(default_sampler(model_.objective, cat(field("model"), " ", model_name()))) {
   if (!options_.sampler.empty()) sampler_ = parse_sampler(options_.sampler, field("sampler"));
   check_network();
   check_options();
+  if (conditioner_ == nullptr && class_count(model_.network) > 0) {
+    conditioner_ = make_conditioner(context_, model_.network, model_name());
+  }
+  if (sampler_ != SamplerKind::kDdpm) return;
+  preset_ = options_.preset;
+  if (!preset_.empty()) {
+    check_preset();
+    return;
+  }
+  const bool is_course = options_.steps == 0 && predicts_variance(model_.network);
+  preset_ = is_course ? kCoursePreset : kPipelinePreset;
+}
+
+void Pipeline::check_preset() const {
+  const std::string flag = cat(field("preset"), " ", terminal_safe(preset_));
+  std::string expected;
+  bool is_known = false;
+  for (const std::string& name : preset_names()) {
+    is_known |= name == preset_;
+    expected += cat(expected.empty() ? "" : ", ", name);
+  }
+  EBB_CHECK(is_known, UsageError, flag, ": must be one of ", expected);
+  EBB_CHECK(preset_ == kPipelinePreset || options_.steps == 0, UsageError, field("steps"), " ",
+            options_.steps, ": has no meaning with ", flag, ", a list of timesteps. Leave it out.");
+  const std::span<const int64_t> list = preset_timesteps(preset_);
+  EBB_CHECK(list.empty() || list.front() < model_.objective.timesteps, UsageError, flag,
+            ": starts at timestep ", list.front(), ", but ", model_name(), " has ",
+            model_.objective.timesteps, ". Use --preset pipeline.");
 }
 
 void Pipeline::check_network() const {
   for (const NetworkInput& input : model_.network.inputs) {
-    EBB_CHECK(input.role != InputRole::kLowRes, UsageError, field("model"), " ", model_name(),
-              ": enlarges images, it makes none from noise alone. Use a model of a first stage.");
+    EBB_CHECK(input.role != InputRole::kLowRes || options_.enlarges, UsageError, field("model"),
+              " ", model_name(), ": ", kEnlarges);
     EBB_CHECK(input.role != InputRole::kTime || input.dtype == DType::kF32, UsageError,
               field("model"), " ", model_name(),
               ": has a learned embedding of timesteps, with which ebb cannot sample. Use another "
@@ -136,6 +173,9 @@ void Pipeline::check_options() const {
               UsageError, field("variance"), " ", options_.variance, ": ", model_name(),
               " predicts no variance. Use fixed_large or fixed_small.");
   }
+  EBB_CHECK(options_.preset.empty() || sampler_ == SamplerKind::kDdpm, UsageError, field("preset"),
+            " ", options_.preset, ": applies to the sampler ddpm, this is ", to_string(sampler_),
+            ". Leave it out.");
   EBB_CHECK(!options_.eta || sampler_ == SamplerKind::kDdim, UsageError, field("eta"), " ",
             *options_.eta, ": applies to the sampler ddim, this is ", to_string(sampler_),
             ". Leave it out or choose ddim.");
@@ -149,21 +189,30 @@ void Pipeline::check_options() const {
 
 SamplingSchedule Pipeline::schedule() const {
   const int64_t most = model_.objective.timesteps;
-  EBB_CHECK(model_.objective.type != ObjectiveType::kDdpm || options_.steps <= most, UsageError,
-            field("steps"), " ", options_.steps, ": must be 1..", most, ", the timesteps of ",
-            model_name());
-  // Models with a learned variance are those of the assignment's first half, on its strided list.
-  if (options_.steps == 0 && sampler_ == SamplerKind::kDdpm && predicts_variance(model_.network)) {
-    return assignment_schedule(model_.objective);
-  }
-  if (sampler_ == SamplerKind::kDdpm && model_.sampling.spacing) {
-    return spaced_schedule(model_.objective, options_.steps > 0 ? options_.steps : most,
-                           *model_.sampling.spacing, model_.sampling.steps_offset);
-  }
+  const bool has_timesteps = model_.objective.type == ObjectiveType::kDdpm ||
+                             model_.objective.type == ObjectiveType::kConsistency;
+  EBB_CHECK(!has_timesteps || options_.steps <= most, UsageError, field("steps"), " ",
+            options_.steps, ": must be 1..", most, ", the timesteps of ", model_name());
+  if (sampler_ == SamplerKind::kDdpm) return preset_schedule();
   const bool has_classes = class_count(model_.network) > 0;
   const int64_t steps =
       options_.steps > 0 ? options_.steps : default_steps(sampler_, model_.objective, has_classes);
   return sampler_schedule(sampler_, model_.objective, steps);
+}
+
+SamplingSchedule Pipeline::preset_schedule() const {
+  const Objective& objective = model_.objective;
+  if (preset_ == kCoursePreset) return assignment_schedule(objective);
+  const std::span<const int64_t> list = preset_timesteps(preset_);
+  if (!list.empty()) return timesteps_schedule(objective, list);
+  // Of the pipelines that predict a variance.
+  constexpr int64_t kPipelineSteps = 100;
+  const int64_t own = predicts_variance(model_.network)
+                          ? std::min(kPipelineSteps, objective.timesteps)
+                          : objective.timesteps;
+  const int64_t steps = options_.steps > 0 ? options_.steps : own;
+  if (!model_.sampling.spacing) return sampler_schedule(sampler_, objective, steps);
+  return spaced_schedule(objective, steps, *model_.sampling.spacing, model_.sampling.steps_offset);
 }
 
 SamplingSchedule Pipeline::schedule(const GenerateRequest& request) const {
@@ -177,9 +226,11 @@ int64_t Pipeline::step_count(const GenerateRequest& request) const {
 
 SamplerSettings Pipeline::settings(const SamplingSchedule& schedule) const {
   SamplerSettings settings{.kind = sampler_,
-                           .thresholding = model_.sampling.thresholding,
+                           .thresholding = {},
                            .eta = options_.eta.value_or(0),
-                           .prediction = model_.objective.prediction};
+                           .prediction = model_.objective.prediction,
+                           .consistency = model_.objective.consistency};
+  if (preset_ != kCoursePreset) settings.thresholding = model_.sampling.thresholding;
   if (!options_.variance.empty()) {
     settings.variance = parse_variance(options_.variance, field("variance"));
   } else if (model_.sampling.variance) {
@@ -195,15 +246,10 @@ SamplerSettings Pipeline::settings(const SamplingSchedule& schedule) const {
 }
 
 int64_t Pipeline::label_of(const std::string& prompt, const char* name) const {
-  const int64_t known = class_count(model_.network);
   const std::string where = field(name == nullptr ? "prompts" : name);
-  EBB_CHECK(known > 0, UsageError, where, " ", terminal_safe(prompt), ": ", model_name(),
-            " takes no class. Use another model.");
-  const std::optional<int64_t> found = class_of_prompt(prompt);
-  EBB_CHECK(found && *found < known, UsageError, where, " ", terminal_safe(prompt),
-            ": must name one of the classes 0..", known - 1, " of ", model_name(),
-            ", such as 7, seven or 'a photo of a seven'", suggest_digit(prompt));
-  return *found;
+  EBB_CHECK(conditioner_ != nullptr, UsageError, where, " ", terminal_safe(prompt), ": ",
+            model_name(), " takes no class. Use another model.");
+  return conditioner_->find(prompt, where);
 }
 
 int64_t Pipeline::image_count(const GenerateRequest& request) const {
@@ -226,9 +272,10 @@ std::vector<int64_t> Pipeline::labels(const GenerateRequest& request) const {
   EBB_CHECK(labels.size() == 1 || labels.size() == images, UsageError, field(name), ": ",
             labels.size(), " for ", images, " images. Give one for each image, or one for all.");
   const int64_t known = class_count(model_.network);
+  const bool is_class = known > 0 || conditioner_ == nullptr;
   for (const int64_t label : labels) {
-    EBB_CHECK(label == kNoClass || (label >= 0 && label < known), UsageError, field(name), " ",
-              label, ": ", model_name(), " has ", known, " classes, expected ",
+    EBB_CHECK(!is_class || label == kNoClass || (label >= 0 && label < known), UsageError,
+              field(name), " ", label, ": ", model_name(), " has ", known, " classes, expected ",
               known == 0 ? "no label" : cat("0..", known - 1));
   }
   if (labels.size() == 1) labels.assign(images, labels.front());
@@ -238,12 +285,15 @@ std::vector<int64_t> Pipeline::labels(const GenerateRequest& request) const {
 Guidance Pipeline::guidance(const GenerateRequest& request) const {
   if (!request.guidance.empty()) return request.guidance;
   const NetworkInput* condition = model_.network.input(InputRole::kCondition);
-  EBB_CHECK(condition == nullptr || class_count(model_.network) > 0, UsageError, field("model"),
-            " ", model_name(), ": is conditioned on ", condition->shape,
+  EBB_CHECK(condition == nullptr || conditioner_ != nullptr, UsageError, field("model"), " ",
+            model_name(), ": is conditioned on ", condition->shape,
             ", expected a class. Give the request its guidance.");
   EBB_CHECK(std::isfinite(request.guidance_scale), UsageError, field("guidance-scale"), " ",
             request.guidance_scale, ": must be finite");
-  return class_guidance(context_, model_.network, labels(request), request.guidance_scale);
+  const std::vector<int64_t> conditions = labels(request);
+  if (conditioner_ == nullptr) return {GuidanceTerm{}};
+  return guidance_by(*conditioner_, conditions,
+                     conditioner_->has_none() ? request.guidance_scale : 1, request.negative);
 }
 
 std::vector<float> Pipeline::generate_values(const GenerateRequest& request,

@@ -8,33 +8,47 @@
 #include <string>
 #include <vector>
 
+#include "diffusion/conditioner.h"
 #include "diffusion/model.h"
 #include "diffusion/sampler.h"
 #include "image/image.h"
 
 namespace ebb {
 
+// Of a model of a second stage, behind its name.
+inline constexpr const char* kEnlarges =
+    "enlarges images, it makes none from noise alone. Use ebb upscale, or a model of a first "
+    "stage.";
+
 // Sampler settings of a pipeline.
 struct PipelineOptions {
-  std::string sampler = {};  // "ddpm", "ddim", "dpm++", "euler", "heun"; empty: by model
-  int64_t steps = 0;         // 0: the sampler's own number, or for ddpm with a learned variance the
-                             // assignment's strided list
+  std::string sampler = {};   // "ddpm", "ddim", "dpm++", "euler", "heun"; empty: by model
+  int64_t steps = 0;          // 0: by sampler, model and preset
   std::string variance = {};  // of ddpm: "fixed_large", "fixed_small", "learned_range"; empty: by
                               // model and schedule
   std::optional<double> eta = {};  // of ddim, 0..1: 0 (nullopt) adds no noise
-  int64_t batch_size = 64;         // images computed at once
+  // Of ddpm: a name of preset_names(); empty: for models that predict a variance and steps 0
+  // "course", else "pipeline".
+  std::string preset = {};
+  int64_t batch_size = 64;  // images computed at once
+  // Requests bring the smaller images, in their guidance (diffusion/upscale.h).
+  bool enlarges = false;
+  // Null: by the model, for models whose condition is a class.
+  std::shared_ptr<Conditioner> conditioner = {};
   // Put before the names of fields in error messages: "--" where they are flags.
   std::string field_prefix = {};
 };
 
 // Images to generate. Image i has seed `seed + i` and is bitwise the same in any batch.
 struct GenerateRequest {
-  // For models with classes, one per image or one for all: prompts that name a class ("7", "seven",
-  // "a photo of a seven"), or the classes themselves (kNoClass: none). Both empty: no class.
+  // For models with a condition, one per image or one for all: prompts, which for a model of
+  // classes name one ("7", "seven", "a photo of a seven"), or the numbers of conditions, which are
+  // the classes themselves (kNoClass: none). Both empty: none.
   std::vector<std::string> prompts = {};
   std::vector<int64_t> labels = {};
-  int64_t images = 0;         // 0: one per prompt or label, at least one
-  double guidance_scale = 5;  // 1: the condition alone; ignored without a class
+  int64_t images = 0;           // 0: one per prompt or label, at least one
+  double guidance_scale = 5;    // 1: the condition alone; ignored without one
+  int64_t negative = kNoClass;  // the condition to guide away from
   uint64_t seed = 0;
 
   // Replaces prompts, labels and guidance_scale. Its conditions hold all images, or one for all.
@@ -95,8 +109,8 @@ class Pipeline {
   // Steps per image of a request: sampler steps and jumps back.
   int64_t step_count(const GenerateRequest& request) const;
 
-  // The class that a prompt names. UsageError names `field` (nullptr: "prompts") when the model
-  // has no such class.
+  // The condition that a prompt names. UsageError names `field` (nullptr: "prompts") when the model
+  // has no such condition.
   int64_t label_of(const std::string& prompt, const char* field = nullptr) const;
 
  private:
@@ -104,6 +118,8 @@ class Pipeline {
   std::string model_name() const;
   void check_network() const;
   void check_options() const;
+  void check_preset() const;
+  SamplingSchedule preset_schedule() const;
   std::vector<int64_t> labels(const GenerateRequest& request) const;
   int64_t image_count(const GenerateRequest& request) const;
   SamplerSettings settings(const SamplingSchedule& schedule) const;
@@ -113,7 +129,9 @@ class Pipeline {
   Context& context_;
   Model model_;
   PipelineOptions options_;
+  std::shared_ptr<Conditioner> conditioner_;  // null: none, or one that the requests bring
   SamplerKind sampler_;
+  std::string preset_;  // empty: of another sampler
 };
 
 // values [images, H, W, C] in `range` -> images; values beyond it are clamped. shape: [H, W, C].

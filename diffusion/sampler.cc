@@ -6,7 +6,9 @@
 
 #include "base/text.h"
 #include "diffusion/combine.h"
+#include "diffusion/consistency.h"
 #include "diffusion/schedule.h"
+#include "kernels/kernel_table.h"
 
 namespace ebb {
 namespace {
@@ -186,6 +188,32 @@ std::unique_ptr<Sampler> make_sampler(Context& context, const SamplerSettings& s
   EBB_CHECK(step_count(schedule) >= 1, Error, "make_sampler: a schedule of ", schedule.size(),
             " levels");
   return sampler_info(settings.kind).make(context, settings, schedule);
+}
+
+void apply_threshold(Context& context, const Thresholding& thresholding, const Tensor& x) {
+  const int64_t n = x.shape()[0];
+  context.launch(&KernelTable::threshold,
+                 ThresholdArgs{.n = n,
+                               .elements = x.elements() / n,
+                               .dynamic = thresholding.dynamic,
+                               .limit = static_cast<float>(thresholding.limit),
+                               .ratio = static_cast<float>(thresholding.ratio),
+                               .x = x.data<float>(),
+                               .y = x.data<float>()});
+}
+
+Tensor predict_clean(Context& context, const Objective& objective, const NoiseLevel& level,
+                     Denoiser& denoiser, const Tensor& x) {
+  const Tensor t = coefficients(context, std::span(&level.time, 1)).reshape({1, 1});
+  if (objective.type != ObjectiveType::kConsistency) {
+    return clean_estimate(context, objective, level, x, denoiser.predict(x, t).value);
+  }
+  const ConsistencyFactors factors = consistency_factors(objective.consistency, level);
+  const Tensor seen = Tensor::empty(context, x.shape()), clean = Tensor::empty(context, x.shape());
+  combine(context, std::array{x}, coefficients(context, std::array{factors.input}), seen);
+  combine(context, std::array{x, denoiser.predict(seen, t).value},
+          coefficients(context, std::array{factors.x, factors.output}), clean);
+  return clean;
 }
 
 std::vector<Step> plan_steps(int64_t steps, const Resampling& resampling) {

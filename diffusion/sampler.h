@@ -14,7 +14,7 @@
 
 namespace ebb {
 
-enum class SamplerKind { kDdpm, kDdim, kDpmpp, kEuler, kHeun };
+enum class SamplerKind { kDdpm, kDdim, kDpmpp, kEuler, kHeun, kConsistency };
 
 // The variance of the noise that a DDPM step from alpha_bar to alpha_bar' adds, with
 // beta = 1 - alpha_bar / alpha_bar'. The last step to the clean image adds none.
@@ -36,12 +36,16 @@ struct Thresholding {
   friend bool operator==(const Thresholding&, const Thresholding&) = default;
 };
 
+// x [N, ...] in place.
+void apply_threshold(Context& context, const Thresholding& thresholding, const Tensor& x);
+
 struct SamplerSettings {
   SamplerKind kind = SamplerKind::kDdpm;
   DdpmVariance variance = DdpmVariance::kFixedLarge;  // kDdpm
-  std::optional<Thresholding> thresholding = {};      // kDdpm
+  std::optional<Thresholding> thresholding = {};      // kDdpm, kConsistency
   double eta = 0;  // kDdim: 0 adds no noise, 1 as much as DDPM's fixed small
   PredictionType prediction = PredictionType::kEpsilon;
+  Consistency consistency = {};  // kConsistency
 };
 
 class Sampler;
@@ -64,7 +68,7 @@ struct SamplerInfo {
 std::span<const SamplerInfo> samplers();
 const SamplerInfo& sampler_info(SamplerKind kind);
 
-const char* to_string(SamplerKind kind);  // "ddpm", "ddim", "dpm++", "euler", "heun"
+const char* to_string(SamplerKind kind);  // "ddpm", "ddim", "dpm++", "euler", "heun", "consistency"
 // UsageError names `flag`.
 SamplerKind parse_sampler(const std::string& name, const std::string& flag);
 std::vector<std::string> sampler_names();
@@ -122,6 +126,10 @@ class Sampler {
 // fewer than 15 steps.
 std::unique_ptr<Sampler> make_sampler(Context& context, const SamplerSettings& settings,
                                       const SamplingSchedule& schedule);
+
+// The model's estimate of the clean images from x at a level, by one evaluation.
+Tensor predict_clean(Context& context, const Objective& objective, const NoiseLevel& level,
+                     Denoiser& denoiser, const Tensor& x);
 
 // RePaint's resampling (Lugmayr et al. 2022): after every `jump` steps the images get the noise of
 // as many steps back, until each stretch was denoised `times` times. times 1: never.

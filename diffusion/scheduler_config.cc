@@ -68,10 +68,32 @@ SamplingConfig read_sampling(const ConfigReader& reader, const Defaults& default
   return sampling;
 }
 
+// CMStochasticIterativeScheduler.
+SchedulerConfig read_consistency(const ConfigReader& reader) {
+  SchedulerConfig config;
+  Objective& objective = config.objective;
+  objective.type = ObjectiveType::kConsistency;
+  objective.data_range = DataRange::kMinusOneToOne;
+  objective.timesteps = reader.integer("num_train_timesteps", 40, 1, kMaxTimesteps);
+  Consistency& consistency = objective.consistency;
+  consistency.sigma_min = reader.positive("sigma_min", 0.002);
+  consistency.sigma_max = reader.positive("sigma_max", 80);
+  consistency.sigma_data = reader.positive("sigma_data", 0.5);
+  consistency.rho = reader.positive("rho", 7);
+  reader.check(consistency.sigma_min < consistency.sigma_max, "sigma_min", "below sigma_max");
+  reader.check(reader.number("s_noise", 1) == 1, "s_noise", "1");
+  if (reader.boolean("clip_denoised", true)) {
+    config.sampling.thresholding = Thresholding{.dynamic = false, .limit = 1};
+  }
+  return config;
+}
+
 }  // namespace
 
 SchedulerConfig parse_scheduler_config(const Json& json, const std::string& label) {
   const ConfigReader reader(json, label);
+  const std::string name = reader.text("_class_name", "DDPMScheduler");
+  if (name == "CMStochasticIterativeScheduler") return read_consistency(reader);
   const Defaults defaults = defaults_of(reader);
   reader.check(!reader.boolean("rescale_betas_zero_snr", false), "rescale_betas_zero_snr", "false");
   SchedulerConfig config;

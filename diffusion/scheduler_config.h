@@ -9,8 +9,9 @@
 namespace ebb {
 
 // scheduler_config.json of diffusers: DDPMScheduler, DDIMScheduler and the solvers on the same
-// tables of noise. Unlike diffusers, ebb's last step to the clean image never adds noise, also
-// where a list of timesteps ends above 0 and the variance is fixed_large.
+// tables of noise, and CMStochasticIterativeScheduler of consistency models. Unlike diffusers,
+// ebb's last step to the clean image never adds noise, also where a list of timesteps ends above 0
+// and the variance is fixed_large.
 struct SchedulerConfig {
   Objective objective;
   SamplingConfig sampling;

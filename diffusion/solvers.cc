@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "diffusion/combine.h"
+#include "diffusion/consistency.h"
 #include "diffusion/sampler.h"
 #include "diffusion/schedule.h"
 #include "diffusion/step_graphs.h"
@@ -109,7 +110,7 @@ class ThresholdedSampler final : public Sampler {
     graphs_.run(denoiser, x, (is_noisy ? 1 : 0) + (update.is_learned ? 2 : 0), numbers, [&] {
       const Prediction prediction = denoiser.predict(x, graphs_.numbers(0, {1, 1}));
       combine(context_, std::array{x, prediction.value}, graphs_.numbers(1, {2}), data_);
-      apply_threshold();
+      apply_threshold(context_, thresholding_, data_);
       std::vector<Tensor> terms{x, data_};
       if (is_noisy) terms.push_back(noise_);
       combine(context_, terms, graphs_.numbers(3, {static_cast<int64_t>(terms.size())}), x);
@@ -125,18 +126,6 @@ class ThresholdedSampler final : public Sampler {
     std::array<double, 2> to_data;  // of x and prediction
     double x_factor, data_factor;
   };
-
-  void apply_threshold() const {
-    const int64_t n = data_.shape()[0];
-    context_.launch(&KernelTable::threshold,
-                    ThresholdArgs{.n = n,
-                                  .elements = data_.elements() / n,
-                                  .dynamic = thresholding_.dynamic,
-                                  .limit = static_cast<float>(thresholding_.limit),
-                                  .ratio = static_cast<float>(thresholding_.ratio),
-                                  .x = data_.data<float>(),
-                                  .y = data_.data<float>()});
-  }
 
   Context& context_;
   Thresholding thresholding_;
@@ -330,6 +319,15 @@ constexpr std::array kSamplers = {
                 .evaluations = 2,
                 .clips_schedule = false,
                 .make = make_heun},
+    SamplerInfo{.kind = SamplerKind::kConsistency,
+                .name = "consistency",
+                .title = "Consistency",
+                .objective = ObjectiveType::kConsistency,
+                .steps = 1,
+                .class_steps = 1,
+                .evaluations = 1,
+                .clips_schedule = false,
+                .make = make_consistency},
 };
 
 }  // namespace

@@ -35,7 +35,8 @@ Network mnist_unet_network(const Json& json, const std::string& where) {
     network.inputs.push_back({"t", {1}, InputRole::kTime});
   }
   if (config.conditioning == Conditioning::kClass) {
-    network.inputs.push_back({"c", {config.classes}, InputRole::kCondition});
+    network.inputs.push_back(
+        {"c", {config.classes}, InputRole::kCondition, DType::kF32, false, config.classes});
   }
   network.forward = [config](Ops& ops, const std::vector<Value>& inputs) {
     const auto input = [&](size_t i) {

@@ -45,7 +45,10 @@ Value unet_diffusers(Ops& ops, const UnetLayout& layout, const UnetInputs& input
 
 NetworkInput class_input(const UnetLayout& layout) {
   NetworkInput input{"class_labels", {}, InputRole::kCondition};
-  if (layout.class_embedding == ClassEmbedding::kTable) input.dtype = DType::kI32;
+  if (layout.class_embedding == ClassEmbedding::kTable) {
+    input.dtype = DType::kI32;
+    input.classes = layout.class_width;
+  }
   if (layout.class_embedding == ClassEmbedding::kTimestep) input.exact = true;
   if (layout.class_width > 0 && layout.class_embedding != ClassEmbedding::kTable) {
     input.shape = {layout.class_width};

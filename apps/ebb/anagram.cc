@@ -28,6 +28,7 @@ struct Flags {
 struct Anagram {
   std::vector<View> views;
   std::vector<int64_t> labels;
+  std::vector<std::string> texts;  // what each is to show
 };
 
 // The name of a view that may be written in another way; an unknown one as it is.
@@ -64,7 +65,7 @@ std::vector<View> make_views(const SampleJob& job, const std::vector<std::string
 std::string prompt_of(const Anagram& anagram) {
   std::string prompt;
   for (size_t v = 0; v < anagram.views.size(); ++v) {
-    prompt += cat(v > 0 ? ", " : "", class_text(anagram.labels[v]), " by ", anagram.views[v].name);
+    prompt += cat(v > 0 ? ", " : "", anagram.texts[v], " by ", anagram.views[v].name);
   }
   return prompt;
 }
@@ -74,7 +75,10 @@ std::vector<std::string> titles_of(const Anagram& anagram) {
   std::vector<std::string> titles;
   for (size_t v = 0; v < anagram.views.size(); ++v) {
     const std::string& name = anagram.views[v].name;
-    titles.push_back(cat(name == "identity" ? "upright" : name, ": ", anagram.labels[v]));
+    constexpr std::string_view kClass = "class ";
+    const std::string& text = anagram.texts[v];
+    titles.push_back(cat(name == "identity" ? "upright" : name, ": ",
+                         figure_text(text.substr(text.starts_with(kClass) ? kClass.size() : 0))));
   }
   return titles;
 }
@@ -130,10 +134,11 @@ void run(Flags flags, const Invocation& invocation) {
   const std::vector<std::string> names = names_of_views(flags);
   const ImageCount count = count_images(flags.job);
   SampleJob job(flags.job, invocation);
-  Anagram anagram{make_views(job, names, flags.views.empty() ? "--view" : "--views"), {}};
+  Anagram anagram{make_views(job, names, flags.views.empty() ? "--view" : "--views"), {}, {}};
   std::vector<ViewedGuidance> parts;
   for (size_t v = 0; v < names.size(); ++v) {
-    anagram.labels.push_back(job.pipeline().label_of(flags.prompts[v]));
+    anagram.labels.push_back(job.find_prompt(flags.prompts[v], "--prompts"));
+    anagram.texts.push_back(job.text_of(anagram.labels.back()));
     parts.push_back({anagram.views[v], job.guided_to(std::array{anagram.labels[v]})});
   }
   GenerateRequest request = job.request(count.drawn);

@@ -33,6 +33,7 @@ void add_rerun(Command command, const Invocation& invocation);
 void add_sample(Command command, const Invocation& invocation);
 void add_test_image(Command command, const Invocation& invocation);
 void add_tokenize(Command command, const Invocation& invocation);
+void add_upscale(Command command, const Invocation& invocation);
 
 struct CommandInfo {
   const char* name;
@@ -61,6 +62,8 @@ inline constexpr std::array kCommands = {
                 "Generate images whose frequency bands or colors come from different prompts",
                 add_hybrid, true, kGenerate},
     CommandInfo{"inpaint", "Regenerate part of an image", add_inpaint, true, kGenerate},
+    CommandInfo{"upscale", "Enlarge an image with a model of a second stage", add_upscale, true,
+                kGenerate},
     CommandInfo{"denoise", "Add noise to an image and denoise it, in one step or many", add_denoise,
                 true, kGenerate},
     CommandInfo{"forward", "Add the noise of chosen timesteps to an image", add_forward, true,

@@ -57,8 +57,7 @@ Tensor noisy(const SampleJob& job, const StartImage& start, const NoiseLevel& le
 // The model's one-step estimate of the clean images.
 Tensor estimate(const SampleJob& job, NetworkDenoiser& denoiser, const NoiseLevel& level,
                 const Tensor& x) {
-  const Tensor t = coefficients(job.context(), std::array{level.time}).reshape({1, 1});
-  return clean_estimate(job.context(), job.objective(), level, x, denoiser.predict(x, t).value);
+  return predict_clean(job.context(), job.objective(), level, denoiser, x);
 }
 
 // Noisy and estimated images at one level, with the level's name.
@@ -67,18 +66,18 @@ struct OneStep {
   std::vector<Image> noisy, clean;
 };
 
-void write_one_steps(const SampleJob& job, const StartImage& start, const OutputFiles& files,
+void write_one_steps(SampleJob& job, const StartImage& start, const OutputFiles& files,
                      const std::vector<OneStep>& steps, const std::vector<int64_t>& labels) {
-  Provenance provenance = job.provenance(nullptr, class_text(labels.front()));
-  provenance.inputs = {start.image.file};
+  Provenance provenance = job.provenance(nullptr, job.text_of(labels.front()));
+  provenance.inputs.insert(provenance.inputs.begin(), start.image.file);
   const auto images = static_cast<int64_t>(labels.size());
   if (files.grid) {
     std::vector<Column> columns;
     GridLabels texts;
-    if (!files.early()) texts.title = shared_class(labels);
+    if (!files.early()) texts.title = job.shared_text(labels);
     for (int64_t k = 0; k < images; ++k) {
       const std::string label =
-          images > 1 && !files.early() ? image_label(labels, k, job.first_seed()) + ", " : "";
+          images > 1 && !files.early() ? job.image_label(labels, k, job.first_seed()) + ", " : "";
       texts.rows.insert(texts.rows.end(), {"original", label + "noisy", label + "denoised"});
       provenance.seeds.push_back(job.first_seed() + static_cast<uint64_t>(k));
     }
@@ -97,7 +96,7 @@ void write_one_steps(const SampleJob& job, const StartImage& start, const Output
     for (int64_t k = 0; k < images; ++k) {
       generated.push_back({.image = step.clean[k],
                            .seed = job.first_seed() + static_cast<uint64_t>(k),
-                           .prompt = class_text(labels[k]),
+                           .prompt = job.text_of(labels[k]),
                            .note = step.title});
     }
   }
@@ -208,8 +207,8 @@ void run_iterative(const Flags& flags, SampleJob& job) {
   };
   if (flags.show_every == 0) job.release_weights();
   const std::vector<Image> results = images_of(job, job.generate(request, files, keep));
-  Provenance provenance = job.provenance(&request, class_text(labels.front()));
-  provenance.inputs = {start.image.file};
+  Provenance provenance = job.provenance(&request, job.text_of(labels.front()));
+  provenance.inputs.insert(provenance.inputs.begin(), start.image.file);
 
   if (flags.show_every > 0) {
     job.release_weights();
@@ -225,10 +224,10 @@ void run_iterative(const Flags& flags, SampleJob& job) {
     columns.push_back(
         {"original", std::vector<Image>(static_cast<size_t>(images), start.image.image)});
     GridLabels texts;
-    if (!files.early()) texts.title = shared_class(labels);
+    if (!files.early()) texts.title = job.shared_text(labels);
     for (int64_t k = 0; k < images; ++k) {
       provenance.seeds.push_back(request.seed + static_cast<uint64_t>(k));
-      if (!files.early()) texts.rows.push_back(image_label(labels, k, request.seed));
+      if (!files.early()) texts.rows.push_back(job.image_label(labels, k, request.seed));
     }
     write_columns(job.results(), files, columns, texts, provenance);
   } else {
@@ -236,7 +235,7 @@ void run_iterative(const Flags& flags, SampleJob& job) {
     for (int64_t k = 0; k < images; ++k) {
       generated.push_back({.image = results[k],
                            .seed = request.seed + static_cast<uint64_t>(k),
-                           .prompt = class_text(labels[k]),
+                           .prompt = job.text_of(labels[k]),
                            .note = cat("i_start ", i_start)});
     }
     write_images(job.results(), files, generated, provenance);

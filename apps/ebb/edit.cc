@@ -11,30 +11,69 @@ namespace {
 struct Flags {
   SampleFlags job;
   InputFlags input;
-  std::string i_start = "1,3,5,7,10,20";  // of the assignment
+  std::string i_start;   // empty: kStarts
+  std::string strength;  // empty: not given
 };
 
+constexpr const char* kStarts = "1,3,5,7,10,20";  // of the assignment
+constexpr const char* kStrength = "0.7";          // of diffusers' IFImg2ImgPipeline
+
+// A start: its name in figures and on lines, and the way from there.
+struct Start {
+  std::string title, note;
+  SamplingSchedule schedule;
+};
+
+bool is_by_strength(const Flags& flags, const SampleJob& job) {
+  return !flags.strength.empty() || (flags.i_start.empty() && job.is_as_pipeline());
+}
+
+// UsageError for values that are wrong whatever the model is.
+size_t count_starts(const Flags& flags) {
+  if (!flags.strength.empty()) return parse_numbers(flags.strength, "--strength", 0, 1).size();
+  return flags.i_start.empty() ? 0 : parse_integers(flags.i_start, "--i-start", 0, 32).size();
+}
+
+std::vector<Start> starts_of(const Flags& flags, SampleJob& job) {
+  std::vector<Start> starts;
+  if (is_by_strength(flags, job)) {
+    const std::string& values = flags.strength.empty() ? kStrength : flags.strength;
+    for (const double strength : parse_numbers(values, "--strength", 0, 1)) {
+      const std::string name = cat("strength ", strength);
+      starts.push_back({name, name, job.strength_schedule(strength)});
+    }
+    return starts;
+  }
+  for (const int64_t i :
+       parse_integers(flags.i_start.empty() ? kStarts : flags.i_start, "--i-start", 0, 32)) {
+    starts.push_back({cat("i=", i), cat("i_start ", i), job.assignment_schedule(i)});
+  }
+  return starts;
+}
+
 void run(const Flags& flags, const Invocation& invocation) {
-  const std::vector<int64_t> starts = parse_integers(flags.i_start, "--i-start", 0, 32);
+  count_starts(flags);
+  SampleJob job(flags.job, invocation);
+  job.set_pipeline_defaults(80, 10);  // of IFImg2ImgPipeline
+  const std::vector<Start> starts = starts_of(flags, job);
   EBB_CHECK(!flags.job.gif || starts.size() == 1, UsageError, "--gif: animates one start, but ",
             starts.size(), " are given by --i-start. Give one.");
-  SampleJob job(flags.job, invocation);
   const StartImage start = read_start(job, flags.input);
   const int64_t each = std::max<int64_t>(flags.job.count, 1);
   const auto levels = static_cast<int64_t>(starts.size());
   const std::vector<int64_t> labels = job.classes(each, "");
   std::vector<GenerateRequest> requests;
-  for (const int64_t i : starts) {
-    requests.push_back(job.request(each, job.assignment_schedule(i)));
+  for (const Start& from : starts) {
+    requests.push_back(job.request(each, from.schedule));
     requests.back().labels = labels;
     requests.back().start = start.tensor;
   }
   const OutputFiles files = job.files(each * levels, levels + 1);
   GridLabels grid{.title = "", .columns = {}, .rows = {}};
   if (!files.early()) {
-    grid.title = shared_class(labels);
+    grid.title = job.shared_text(labels);
     for (int64_t k = 0; k < each; ++k) {
-      grid.rows.push_back(image_label(labels, k, job.first_seed()));
+      grid.rows.push_back(job.image_label(labels, k, job.first_seed()));
     }
   }
   check_figure(files, job.image(), levels + 1, each, {"", {"original"}, grid.rows});
@@ -43,18 +82,18 @@ void run(const Flags& flags, const Invocation& invocation) {
   for (size_t l = 0; l < starts.size(); ++l) {
     const std::vector<Image> images = images_of(job, job.generate(requests[l], files));
     const std::string t = scale_text(job.objective(), requests[l].schedule.front());
-    grid.columns.push_back(cat("i=", starts[l]));
+    grid.columns.push_back(starts[l].title);
     for (int64_t k = 0; k < each; ++k) {
       generated.push_back({.image = images[k],
                            .seed = job.first_seed() + static_cast<uint64_t>(k),
-                           .prompt = class_text(labels[k]),
-                           .note = cat("i_start ", starts[l], ", t = ", t),
+                           .prompt = job.text_of(labels[k]),
+                           .note = cat(starts[l].note, ", t = ", t),
                            .steps = static_cast<int>(step_count(requests[l].schedule)),
                            .denoising_strength = job.denoising_strength(requests[l])});
     }
   }
-  Provenance provenance = job.provenance(&requests.front(), class_text(labels.front()));
-  provenance.inputs = {start.image.file};
+  Provenance provenance = job.provenance(&requests.front(), job.text_of(labels.front()));
+  provenance.inputs.insert(provenance.inputs.begin(), start.image.file);
   if (!files.grid) {
     write_images(job.results(), files, generated, provenance);
   } else {
@@ -79,12 +118,20 @@ void run(const Flags& flags, const Invocation& invocation) {
 void add_edit(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   add_input_flags(command, flags->input);
+  Flag i_start =
+      command
+          .add_option("--i-start", flags->i_start,
+                      "Entries of the strided timesteps to start from, 0 (most noise) to 32 "
+                      "(1,3,5,7,10,20)")
+          .type_name("LIST")
+          .list();
   command
-      .add_option("--i-start", flags->i_start,
-                  "Entries of the strided timesteps to start from, 0 (most noise) to 32 "
-                  "(1,3,5,7,10,20)")
+      .add_option("--strength", flags->strength,
+                  "Instead of --i-start: the last part of the steps to take, 0 to 1, as diffusers "
+                  "counts it (with --preset pipeline: 0.7)")
       .type_name("LIST")
-      .list();
+      .list()
+      .excludes(i_start);
   add_sample_flags(command, flags->job,
                    {.count = "Images per start (1)",
                     .steps = "Sampling steps from the start to the clean image (as in the "

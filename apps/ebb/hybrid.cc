@@ -150,9 +150,9 @@ Hybrid plan_hybrid(const Flags& flags, SampleJob& job, std::vector<Part> parts,
     }
     int64_t& label = hybrid.labels.back();
     label =
-        job.pipeline().label_of(part.prompt, flags.prompts.empty() ? part.name.c_str() : "prompts");
+        job.find_prompt(part.prompt, flags.prompts.empty() ? cat("--", part.name) : "--prompts");
     guidances.push_back({part.filter, job.guided_to(std::array{label})});
-    hybrid.prompt += cat(hybrid.prompt.empty() ? "" : ", ", class_text(label), " ", part.name);
+    hybrid.prompt += cat(hybrid.prompt.empty() ? "" : ", ", job.text_of(label), " ", part.name);
   }
   if (known != nullptr) {
     // The reference replaces one part after every step, so that part needs no prediction.
@@ -239,7 +239,8 @@ void run(Flags flags, const Invocation& invocation) {
   const std::vector<uint64_t> seeds =
       keep_best(count, request.seed, classifier, readings(), "both ways", values);
   Provenance provenance = job.provenance(&request, hybrid.prompt);
-  if (hybrid.reference) provenance.inputs = {hybrid.reference->image.file};
+  if (hybrid.reference)
+    provenance.inputs.insert(provenance.inputs.begin(), hybrid.reference->image.file);
   write(flags, job, files, hybrid, values, seeds, provenance);
   for (const Reading& reading : readings()) classifier.print(reading);
   job.print_summary(count.drawn, request);

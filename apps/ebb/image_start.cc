@@ -26,6 +26,7 @@ StartImage read_start(const SampleJob& job, const InputFlags& flags) {
   const ImageFormat format = format_of(job);
   StartImage start{.image = read_input(flags, format, job.early()), .values = {}, .tensor = {}};
   tell_changes(job, start.image);
+  if (start.image.model_sized) job.keep_size();
   start.values = start.image.values(format);
   start.tensor = Tensor::from_host(job.context(), with_batch(1, job.image()),
                                    std::span<const float>(start.values));

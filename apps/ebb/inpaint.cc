@@ -14,6 +14,7 @@ struct Flags {
   InputFlags input;
   std::string mask;
   Resampling resampling;
+  double strength = 1;
 };
 
 // The mask [H, W] for every channel: [1, H, W, C].
@@ -63,6 +64,7 @@ void check_known(Results& results, const std::vector<Image>& images, const Image
 
 void run(const Flags& flags, const Invocation& invocation) {
   SampleJob job(flags.job, invocation);
+  job.set_pipeline_defaults(50, 7);  // of IFInpaintingPipeline
   InputFlags input = flags.input;
   // A mask in a file is for the image as it is.
   if (!is_mask_name(flags.mask) && input.sketch == "auto") input.sketch = "off";
@@ -72,19 +74,21 @@ void run(const Flags& flags, const Invocation& invocation) {
       read_mask("--mask", flags.mask, static_cast<int>(image[1]), static_cast<int>(image[0]));
   const int64_t images = std::max<int64_t>(flags.job.count, 1);
   const std::vector<int64_t> labels = job.classes(images, "");
-  GenerateRequest request = job.request(images);
+  const bool starts_from_image = flags.strength < 1 || job.is_as_pipeline();
+  GenerateRequest request = job.request(
+      images, starts_from_image ? job.strength_schedule(flags.strength) : SamplingSchedule());
   request.labels = labels;
+  if (starts_from_image) request.start = start.tensor;
   request.resampling = flags.resampling;
   EBB_CHECK(flags.resampling.times == 1 || flags.resampling.jump < step_count(request.schedule),
             UsageError, "--jump ", flags.resampling.jump, ": must be less than the ",
             step_count(request.schedule),
             " steps, or nothing is resampled. Lower it or raise --steps.");
   request.constraint = std::make_shared<InpaintConstraint>(
-      job.context(), mask_tensor(job, mask.inpaint), start.tensor);
+      job.context(), mask_tensor(job, mask.inpaint), start.tensor,
+      job.is_as_pipeline() ? InpaintConstraint::Known::kClean : InpaintConstraint::Known::kNoisy);
   constexpr int64_t kBefore = 3;  // original, mask and hole, in a grid
-  OutputFiles files = job.files(images, kBefore + images);
-  // Known pixels stay byte-equal, so an image of the model's size stays of that size.
-  if (start.image.model_sized && flags.job.scale == 0) files.image_scale = 1;
+  const OutputFiles files = job.files(images, kBefore + images);
   const int64_t columns = flags.job.columns > 0 ? flags.job.columns : kBefore + images;
   const uint64_t last_seed = request.seed + static_cast<uint64_t>(images) - 1;
   check_figure(files, image, columns, (kBefore + images + columns - 1) / columns,
@@ -92,15 +96,15 @@ void run(const Flags& flags, const Invocation& invocation) {
   job.release_weights();
 
   const std::vector<Image> results = images_of(job, job.generate(request, files));
-  Provenance provenance = job.provenance(&request, class_text(labels.front()));
-  provenance.inputs = {start.image.file};
-  provenance.denoising_strength = 1;  // from pure noise
+  Provenance provenance = job.provenance(&request, job.text_of(labels.front()));
+  provenance.inputs.insert(provenance.inputs.begin(), start.image.file);
+  if (!starts_from_image) provenance.denoising_strength = 1;  // from pure noise
   if (mask.file) provenance.inputs.push_back(*mask.file);
   std::vector<GeneratedImage> generated;
   for (int64_t k = 0; k < images; ++k) {
     generated.push_back({.image = results[k],
                          .seed = request.seed + static_cast<uint64_t>(k),
-                         .prompt = class_text(labels[k]),
+                         .prompt = job.text_of(labels[k]),
                          .note = ""});
   }
   if (files.grid) {
@@ -110,10 +114,10 @@ void run(const Flags& flags, const Invocation& invocation) {
     for (int64_t k = 0; k < images; ++k) {
       cells.push_back(results[k]);
       grid.columns.push_back(files.early() ? cat("seed ", generated[k].seed)
-                                           : image_label(labels, k, request.seed));
+                                           : job.image_label(labels, k, request.seed));
       provenance.seeds.push_back(generated[k].seed);
     }
-    if (!files.early()) grid.title = shared_class(labels);
+    if (!files.early()) grid.title = job.shared_text(labels);
     if (flags.job.columns > 0) {  // rows mix what columns would name
       if (!files.early()) grid.cells = grid.columns;
       grid.columns.clear();
@@ -145,6 +149,10 @@ void add_inpaint(Command command, const Invocation& invocation) {
       "plain loop; RePaint: 10)");
   add_integer(command, "--jump", flags->resampling.jump, 1, 1000,
               "Steps per stretch that --resample repeats (10)");
+  add_number(
+      command, "--strength", flags->strength, 0, 1,
+      "The last part of the steps to take, from the image with noise, as diffusers counts it "
+      "(1: all, from noise alone)");
   add_sample_flags(command, flags->job, {}, [flags, &invocation] { run(*flags, invocation); });
 }
 

@@ -42,7 +42,7 @@ std::vector<NoisyImages> noise_image(const SampleJob& job, const StartImage& sta
 Provenance provenance_of(const SampleJob& job, const StartImage& start) {
   Provenance provenance = job.provenance(nullptr, "");
   provenance.cfg_scale = 1;
-  provenance.inputs = {start.image.file};
+  provenance.inputs.insert(provenance.inputs.begin(), start.image.file);
   return provenance;
 }
 

@@ -22,6 +22,7 @@
 #include "base/output_file.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "diffusion/diffusers_model.h"
 #include "diffusion/find_model.h"
 #include "diffusion/image_noise.h"
 #include "diffusion/model_history.h"
@@ -247,7 +248,9 @@ void run(Flags flags, const Invocation& invocation) {
   while (settings.directory.size() > 1 && settings.directory.ends_with('/'))
     settings.directory.pop_back();
   // A model that was given must exist; only the default may be missing.
-  if (flags.model_given) read_model_history(find_model(settings.model));
+  if (flags.model_given && !is_diffusers_model(find_model(settings.model))) {
+    read_model_history(find_model(settings.model));
+  }
   std::vector<Part> whole = report_plan(settings);
   const std::string introduction =
       flags.text.empty() ? "" : use_own_text(read_text(flags.text), path_label(flags.text), whole);
@@ -288,6 +291,10 @@ void add_report(Command command, const Invocation& invocation) {
   command.add_option("--model", flags->settings.model, "Model of part A")
       .show_default()
       .takes(FlagValue::kModel);
+  command
+      .add_option("--embeddings", flags->settings.embeddings,
+                  "Prompts for a --model that reads text, as ebb sample takes them")
+      .takes(FlagValue::kWeights);
   command
       .add_option("--sections", flags->sections,
                   cat("Only these sections, separated by commas, of ", kSections))

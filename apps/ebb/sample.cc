@@ -6,8 +6,9 @@
 namespace ebb {
 namespace {
 
-std::string text_of(const SampleFlags& flags, const std::vector<int64_t>& turns) {
-  if (turns.size() == 1) return class_text(turns.front());
+std::string text_of_all(SampleJob& job, const SampleFlags& flags,
+                        const std::vector<int64_t>& turns) {
+  if (turns.size() == 1) return job.text_of(turns.front());
   return flags.label.empty() || flags.label == "all" ? "all classes" : "classes " + flags.label;
 }
 
@@ -24,7 +25,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
   const auto several = static_cast<int64_t>(turns.size());
   const int64_t images = flags.count > 0 ? flags.count : several;
   std::vector<int64_t> labels = job.classes(images, "all");
-  const std::string all_text = text_of(flags, turns);
+  const std::string all_text = text_of_all(job, flags, turns);
   const int64_t columns =
       job.early() ? (several > 1 ? several : square_columns(images)) : columns_of(images, several);
   const OutputFiles files = job.files(images, columns);
@@ -44,7 +45,7 @@ void run(const SampleFlags& flags, const Invocation& invocation) {
   for (int64_t i = 0; i < request.images; ++i) {
     generated.push_back({.image = results[i],
                          .seed = request.seed + static_cast<uint64_t>(i),
-                         .prompt = class_text(labels[i]),
+                         .prompt = job.text_of(labels[i]),
                          .note = ""});
   }
   write_images(job.results(), files, generated, job.provenance(&request, all_text));

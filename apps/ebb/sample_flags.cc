@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "diffusion/presets.h"
 #include "diffusion/sampler.h"
 
 namespace ebb {
@@ -47,10 +48,24 @@ void add_prompt_flags(Command command, SampleFlags& flags) {
                    .type_name("CLASS")
                    .list();
   command
-      .add_option("-p,--prompt", flags.prompt,
-                  "Prompt that names a digit: 7, seven, 'a photo of a seven'; '': no prompt, the "
-                  "model chooses")
+      .add_option(
+          "-p,--prompt", flags.prompt,
+          "Prompt. Of digits: 7, seven, 'a photo of a seven'; of models that read text: one "
+          "of --embeddings; '': no prompt, the model chooses")
       .excludes(label);
+}
+
+// Of models that read text, for all commands.
+void add_text_flags(Command command, SampleFlags& flags) {
+  command
+      .add_option("--negative-prompt", flags.negative_prompt,
+                  "Prompt to guide away from, for models that read text ('')")
+      .type_name("PROMPT");
+  command
+      .add_option("--embeddings", flags.embeddings,
+                  "Prompts as the model's text encoder left them: safetensors, or a dict saved by "
+                  "torch.save(), [77, 4096] by prompt")
+      .takes(FlagValue::kWeights);
 }
 
 // Flags whose presence counts.
@@ -67,9 +82,14 @@ GivenFlags add_step_flags(Command command, SampleFlags& flags, const SampleTexts
       command, "--variance", flags.variance, {"fixed_large", "fixed_small", "learned_range"},
       "Variance of ddpm steps (the model's if it predicts one, else fixed_large, or fixed_small "
       "on the strided list of timesteps)");
+  add_choice(command, "--preset", flags.preset, preset_names(),
+             "Timesteps of ddpm: the assignment's strided list without thresholding (course), as "
+             "the model's own pipeline does it (pipeline, or a list of it); by default course for "
+             "models that predict a variance, unless --steps is given");
   Flag eta = add_number(command, "--eta", flags.eta, 0, 1, "Noise of ddim steps, 0 to 1 (0)");
-  Flag cfg = add_number(command, "--cfg-scale,--guidance-scale", flags.cfg_scale, 0, 100,
-                        "Classifier-free guidance scale; 1: no guidance (5)");
+  Flag cfg =
+      add_number(command, "--cfg-scale,--guidance-scale", flags.cfg_scale, 0, 100,
+                 "Classifier-free guidance scale; 1: no guidance (5; models that read text: 7)");
   Flag gif =
       command
           .add_option("--gif", flags.gif_file,
@@ -85,10 +105,13 @@ GivenFlags add_step_flags(Command command, SampleFlags& flags, const SampleTexts
 void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
                       const std::function<void()>& run) {
   command.start_group("Model");
-  command.add_option("--model", flags.model, "Model file, or the name of a pretrained model")
+  command
+      .add_option("--model", flags.model,
+                  "Model file or directory, or the name of a pretrained model")
       .show_default()
       .takes(FlagValue::kModel);
   if (texts.takes_prompt) add_prompt_flags(command, flags);
+  if (texts.takes_steps) add_text_flags(command, flags);
   command.start_group(texts.takes_steps ? "Sampling" : "");  // "": hidden, and refused
   const GivenFlags given = add_step_flags(command, flags, texts);
   command.start_group(kOutputGroup);
@@ -151,6 +174,7 @@ void refuse_step_flags(const SampleFlags& flags, const std::string& why) {
   refuse_flag("--steps", flags.steps > 0, why);
   refuse_flag("--sampler", !flags.sampler.empty(), why);
   refuse_flag("--variance", !flags.variance.empty(), why);
+  refuse_flag("--preset", !flags.preset.empty(), why);
   refuse_flag("--eta", flags.eta_given, why);
 }
 

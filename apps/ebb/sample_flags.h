@@ -15,12 +15,13 @@ struct SampleFlags {
   std::string label;   // --class; empty: not given
   std::string prompt;  // -p; empty: not given, or with prompt_given no prompt: no condition
   bool prompt_given = false;
-  int64_t count = 0;  // 0: the command's own
-  int64_t steps = 0;  // 0: by command, sampler and model
-  std::string sampler, variance;
+  std::string negative_prompt, embeddings;  // empty: not given
+  int64_t count = 0;                        // 0: the command's own
+  int64_t steps = 0;                        // 0: by command, sampler and model
+  std::string sampler, variance, preset;
   double eta = 0;
   bool eta_given = false;
-  double cfg_scale = 5;  // of the assignment
+  double cfg_scale = 0;  // unless given: the model's, see SampleJob::cfg_scale()
   bool cfg_given = false;
   int64_t seed = 42;
   int64_t best = 0;  // --best; 0: keep all

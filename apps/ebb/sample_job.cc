@@ -16,6 +16,7 @@
 #include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
+#include "diffusion/upscale.h"
 
 namespace ebb {
 namespace {
@@ -68,25 +69,11 @@ std::vector<uint64_t> seeds_of(const GenerateRequest& request) {
 
 }  // namespace
 
-std::string class_text(int64_t label) { return label == kNoClass ? "" : cat("class ", label); }
-
-std::string shared_class(std::span<const int64_t> labels) {
-  const bool differ =
-      std::adjacent_find(labels.begin(), labels.end(), std::not_equal_to<>()) != labels.end();
-  return differ ? "" : class_text(labels.front());
-}
-
-std::string image_label(std::span<const int64_t> labels, int64_t k, uint64_t first_seed) {
-  const std::string seed = cat("seed ", first_seed + static_cast<uint64_t>(k));
-  const bool differ = shared_class(labels).empty() && labels[k] != kNoClass;
-  return differ ? cat(class_text(labels[k]), ", ", seed) : seed;
-}
-
 int64_t square_columns(int64_t images) {
   return static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(images))));
 }
 
-SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation)
+SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation, bool enlarges)
     : flags_(checked(flags)),
       invocation_(invocation),
       results_(invocation.out, flags.json),
@@ -94,7 +81,14 @@ SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation)
       progress_(invocation.progress.value_or(flags.progress.mode())),
       context_(open_context(flags)),
       model_(Model::load(*context_, flags.model)),
-      first_seed_(flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed)) {
+      first_seed_(flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed)),
+      enlarges_(enlarges) {
+  const bool does_enlarge = model_.network.input(InputRole::kLowRes) != nullptr;
+  const std::string label = cat("--model ", path_label(model_.path), ": ");
+  EBB_CHECK(enlarges || !does_enlarge, UsageError, label, kEnlarges);
+  EBB_CHECK(!enlarges || does_enlarge, UsageError, label,
+            "makes images of its own, it enlarges none. Use a model of a second stage, such as "
+            "DeepFloyd/IF-II-L-v1.0.");
   results_.set_seconds("load", results_.seconds());
   for (const std::string& warning : model_.warnings) err() << "warning: " << warning << '\n';
   if (flags.seed < 0) {  // the last --seed counts
@@ -107,8 +101,12 @@ Pipeline& SampleJob::pipeline() {
   PipelineOptions options{.sampler = flags_.sampler,
                           .steps = flags_.steps,
                           .variance = flags_.variance,
+                          .preset = flags_.preset,
                           .batch_size = flags_.batch_size,
+                          .enlarges = enlarges_,
                           .field_prefix = "--"};
+  conditioner();
+  options.conditioner = conditioner_;
   if (flags_.eta_given) options.eta = flags_.eta;
   return pipeline_.emplace(*context_, model_, options);
 }
@@ -121,24 +119,87 @@ std::vector<int64_t> SampleJob::classes(int64_t images, const std::string& other
   return labels;
 }
 
-std::vector<int64_t> SampleJob::class_turns(const std::string& otherwise) {
-  const int64_t known = class_count(model_.network);
+Conditioner* SampleJob::conditioner() {
+  if (!has_conditioner_) make_conditioner();
+  has_conditioner_ = true;
+  return conditioner_.get();
+}
+
+void SampleJob::make_conditioner() {
   const std::string label = path_label(model_.path);
-  if (known == 0) {
+  if (!reads_text()) {
+    refuse_flag("--embeddings", !flags_.embeddings.empty(),
+                cat("for ", label, ", which reads no text"));
+    refuse_flag("--negative-prompt", !flags_.negative_prompt.empty(),
+                cat("for ", label, ", which reads no text"));
     const NetworkInput* condition = model_.network.input(InputRole::kCondition);
-    EBB_CHECK(condition == nullptr, UsageError, "--model ", label, ": is conditioned on ",
-              condition->shape, ", expected a class. This version samples with classes only.");
-    EBB_CHECK(flags_.label.empty(), UsageError, "--class ", terminal_safe(flags_.label), ": ",
-              label, " takes no class. Leave --class out or use another --model.");
-    EBB_CHECK(flags_.prompt.empty(), UsageError, "--prompt ", terminal_safe(flags_.prompt), ": ",
-              label, " takes no class. Leave --prompt out or use another --model.");
-    EBB_CHECK(!flags_.cfg_given, UsageError, "--cfg-scale ", flags_.cfg_scale, ": ", label,
-              " takes no class to guide to. Leave --cfg-scale out or use another --model.");
+    if (condition != nullptr && is_noise_level(*condition)) return;
+    conditioner_ = ebb::make_conditioner(*context_, model_.network, cat("--model ", label));
+    return;
+  }
+  for (const NetworkInput& input : model_.network.inputs) {
+    const bool is_other = input.role == InputRole::kCondition && input.shape.rank() != 2;
+    EBB_CHECK(!is_other || (enlarges_ && is_noise_level(input)), UsageError, "--model ", label,
+              ": takes ", input.name, " besides a text, which ebb cannot give. Use another model.");
+  }
+  EBB_CHECK(
+      !flags_.embeddings.empty(), UsageError, "--model ", label,
+      ": reads text. Give its prompts with --embeddings FILE, as its text encoder left them.");
+  PromptEmbeddings embeddings = read_prompt_embeddings(flags_.embeddings);
+  if (text_input(model_.network)->shape[0] != embeddings.tokens) {
+    model_.network = with_text_tokens(model_.network, embeddings.tokens);
+  }
+  embeddings_file_ = InputFile{flags_.embeddings, embeddings.sha256};
+  conditioner_ = std::make_shared<EmbeddingConditioner>(*context_, model_.network,
+                                                        std::move(embeddings), "--embeddings");
+}
+
+int64_t SampleJob::find_prompt(const std::string& prompt, const std::string& flag) {
+  EBB_CHECK(conditioner() != nullptr, UsageError, flag, " ", terminal_safe(prompt), ": ",
+            path_label(model_.path), " takes no class. Use another model.");
+  const int64_t found = conditioner_->find(prompt, flag);
+  check_class_flags();
+  return found;
+}
+
+// Of a model without a condition.
+void SampleJob::refuse_condition_flags() const {
+  const std::string label = path_label(model_.path);
+  EBB_CHECK(flags_.label.empty(), UsageError, "--class ", terminal_safe(flags_.label), ": ", label,
+            " takes no class. Leave --class out or use another --model.");
+  EBB_CHECK(flags_.prompt.empty(), UsageError, "--prompt ", terminal_safe(flags_.prompt), ": ",
+            label, " takes no class. Leave --prompt out or use another --model.");
+  EBB_CHECK(!flags_.cfg_given, UsageError, "--cfg-scale ", flags_.cfg_scale, ": ", label,
+            " takes no class to guide to. Leave --cfg-scale out or use another --model.");
+}
+
+// Of a model whose condition is a class or a text.
+void SampleJob::check_class_flags() const {
+  const std::string label = path_label(model_.path);
+  EBB_CHECK(!reads_text() || flags_.label.empty(), UsageError, "--class ",
+            terminal_safe(flags_.label), ": ", label, " reads text. Use --prompt.");
+  EBB_CHECK(conditioner_->has_none() || !flags_.cfg_given || flags_.cfg_scale == 1, UsageError,
+            "--cfg-scale ", flags_.cfg_scale, ": ", label,
+            " always needs a class, so there is nothing to guide away from. Leave it out.");
+}
+
+std::vector<int64_t> SampleJob::class_turns(const std::string& otherwise) {
+  if (conditioner() == nullptr) {
+    refuse_condition_flags();
     return {kNoClass};
   }
-  const std::string& wanted = flags_.label.empty() ? otherwise : flags_.label;
+  check_class_flags();
+  const std::string label = path_label(model_.path);
   if (!flags_.prompt.empty()) return {pipeline().label_of(flags_.prompt, "prompt")};
-  if (flags_.prompt_given || wanted.empty()) return {kNoClass};
+  const int64_t known = class_count(model_.network);
+  std::string wanted = flags_.label.empty() ? otherwise : flags_.label;
+  if (flags_.prompt_given || reads_text()) wanted.clear();
+  constexpr int64_t kFew = 10;
+  const bool is_many = flags_.label.empty() && wanted == kAll && known > kFew;
+  EBB_CHECK(conditioner_->has_none() || (!wanted.empty() && wanted != kNone && !is_many),
+            UsageError, "--model ", label, ": makes images of one of its classes 0..", known - 1,
+            ", never without. Choose with --class.");
+  if (wanted.empty()) return {kNoClass};
   std::vector<int64_t> turns;
   if (wanted == kAll) {
     for (int64_t i = 0; i < known; ++i) turns.push_back(i);
@@ -153,11 +214,39 @@ std::vector<int64_t> SampleJob::class_turns(const std::string& otherwise) {
 }
 
 double SampleJob::cfg_scale() const {
-  return class_count(model_.network) > 0 ? flags_.cfg_scale : 1;
+  constexpr double kClassScale = 5;  // of the assignment
+  if (flags_.cfg_given) return flags_.cfg_scale;
+  if (reads_text()) return text_scale_;
+  const NetworkInput* condition = model_.network.input(InputRole::kCondition);
+  const bool has_none = class_count(model_.network) > 0 && condition->dtype == DType::kF32;
+  return has_none ? kClassScale : 1;
 }
 
-Guidance SampleJob::guided_to(std::span<const int64_t> labels) const {
-  return class_guidance(*context_, model_.network, labels, cfg_scale());
+int64_t SampleJob::negative() {
+  return flags_.negative_prompt.empty() ? kNoClass
+                                        : find_prompt(flags_.negative_prompt, "--negative-prompt");
+}
+
+Guidance SampleJob::guided_to(std::span<const int64_t> labels) {
+  if (conditioner() == nullptr) return {GuidanceTerm{}};
+  return guidance_by(*conditioner_, labels, cfg_scale(), negative());
+}
+
+std::string SampleJob::text_of(int64_t label) {
+  return label == kNoClass || conditioner() == nullptr ? "" : conditioner_->text(label);
+}
+
+std::string SampleJob::shared_text(std::span<const int64_t> labels) {
+  const bool differ =
+      std::adjacent_find(labels.begin(), labels.end(), std::not_equal_to<>()) != labels.end();
+  return differ ? "" : figure_text(text_of(labels.front()));
+}
+
+std::string SampleJob::image_label(std::span<const int64_t> labels, int64_t k,
+                                   uint64_t first_seed) {
+  const std::string seed = cat("seed ", first_seed + static_cast<uint64_t>(k));
+  const bool differ = shared_text(labels).empty() && labels[k] != kNoClass;
+  return differ ? cat(figure_text(text_of(labels[k])), ", ", seed) : seed;
 }
 
 SamplingSchedule SampleJob::assignment_schedule(int64_t start) {
@@ -174,9 +263,27 @@ SamplingSchedule SampleJob::assignment_schedule(int64_t start) {
   return schedule_from(model_.objective, schedule[start], flags_.steps);
 }
 
+SamplingSchedule SampleJob::strength_schedule(double strength) {
+  const SamplingSchedule schedule = pipeline().schedule();
+  const int64_t steps = step_count(schedule);
+  const auto kept = static_cast<int64_t>(static_cast<double>(steps) * strength);
+  EBB_CHECK(kept >= 1, UsageError, "--strength ", strength, ": leaves none of the ", steps,
+            " steps. Raise it or --steps.");
+  return {schedule.end() - 1 - std::min(kept, steps), schedule.end()};
+}
+
+void SampleJob::set_pipeline_defaults(int64_t steps, double text_scale) {
+  if (!is_as_pipeline()) return;
+  text_scale_ = text_scale;
+  if (flags_.preset == kPipelinePreset && flags_.steps == 0) {
+    flags_.steps = std::min(steps, model_.objective.timesteps);
+  }
+}
+
 GenerateRequest SampleJob::request(int64_t images, const SamplingSchedule& schedule) {
   return {.images = images,
           .guidance_scale = cfg_scale(),
+          .negative = negative(),
           .seed = first_seed_,
           .schedule = schedule.empty() ? pipeline().schedule() : schedule};
 }
@@ -194,6 +301,7 @@ OutputFiles SampleJob::files(int64_t images, int64_t columns, const std::string&
                     .rerun = rerun,
                     .metadata = !flags_.no_metadata};
   set_scales(files, image(), flags_.scale);
+  if (keeps_size_ && flags_.scale == 0) files.image_scale = 1;
   if (rerun.active()) {
     files.overwrite = Overwrite::kReplace;
     if (rerun.animation) (rerun.moves.empty() ? files.gif : files.motion) = rerun.output;
@@ -277,6 +385,8 @@ Provenance SampleJob::provenance(const GenerateRequest* request, const std::stri
   provenance.model = flags_.model;
   provenance.model_sha256 = model_.sha256;
   provenance.prompt = prompt;
+  if (request != nullptr) provenance.negative_prompt = flags_.negative_prompt;
+  if (embeddings_file_) provenance.inputs = {*embeddings_file_};
   if (request != nullptr) {
     provenance.sampler = to_string(pipeline_->sampler());
     provenance.steps = static_cast<int>(step_count(request->schedule));

@@ -10,6 +10,8 @@
 #include "apps/ebb/sample_flags.h"
 #include "apps/ebb/sample_output.h"
 #include "diffusion/pipeline.h"
+#include "diffusion/presets.h"
+#include "diffusion/prompt_embeddings.h"
 
 namespace ebb {
 
@@ -17,8 +19,9 @@ namespace ebb {
 // the pipeline, shows progress, and describes the images in files and messages.
 class SampleJob {
  public:
-  // Prints the model's warnings. `invocation` must outlive the job.
-  SampleJob(const SampleFlags& flags, const Invocation& invocation);
+  // Prints the model's warnings. `invocation` must outlive the job. UsageError when the model does
+  // not enlarge images and the command does, or the other way round.
+  SampleJob(const SampleFlags& flags, const Invocation& invocation, bool enlarges = false);
 
   Context& context() const { return *context_; }
   Results& results() const { return results_; }
@@ -34,16 +37,36 @@ class SampleJob {
   // --eta that do not fit it.
   Pipeline& pipeline();
 
-  // The class of each of `images`: --class or --prompt, else `otherwise` ("all", or "" for none).
-  // Several classes take turns. UsageError when the model does not know one.
+  // Null for a model without a condition; UsageError for one whose condition the flags do not give.
+  Conditioner* conditioner();
+  // The number of the condition that a prompt of the command's own names; UsageError names `flag`.
+  int64_t find_prompt(const std::string& prompt, const std::string& flag);
+
+  // The condition of each of `images`: --class or --prompt, else `otherwise` ("all", or "" for
+  // none). Several classes take turns. UsageError when the model does not know one.
   std::vector<int64_t> classes(int64_t images, const std::string& otherwise);
   std::vector<int64_t> class_turns(const std::string& otherwise);  // those that take turns
-  // The guidance to a class per image.
-  Guidance guided_to(std::span<const int64_t> labels) const;
+  // The guidance to a condition per image.
+  Guidance guided_to(std::span<const int64_t> labels);
+
+  // A condition in words: "class 3", a prompt, "" for kNoClass.
+  std::string text_of(int64_t label);
+  // For figures: what all images show, "" when they differ; and the label of image k, its seed and,
+  // where they differ, what it shows.
+  std::string shared_text(std::span<const int64_t> labels);
+  std::string image_label(std::span<const int64_t> labels, int64_t k, uint64_t first_seed);
 
   // The assignment's strided list from entry `start` on; with --steps, as many steps from that
   // level to the clean image. UsageError when the list is too short, naming --i-start.
   SamplingSchedule assignment_schedule(int64_t start);
+  // The last part of the pipeline's schedule, in steps, as diffusers' "strength" 0..1 counts it.
+  // UsageError, naming --strength, when that is not a step.
+  SamplingSchedule strength_schedule(double strength);
+  // Whether --preset asks for the ways of diffusers' pipelines.
+  bool is_as_pipeline() const { return !flags_.preset.empty() && flags_.preset != kCoursePreset; }
+  // What a command does as a pipeline of its own where the flags do not say: steps and guidance to
+  // a text, see is_as_pipeline().
+  void set_pipeline_defaults(int64_t steps, double text_scale);
   // Seeds, guidance and schedule for `images`; the rest is the command's. An empty schedule is the
   // pipeline's.
   GenerateRequest request(int64_t images, const SamplingSchedule& schedule = {});
@@ -54,6 +77,10 @@ class SampleJob {
 
   // A line about an input, shown once the files are known: one of them may take standard output.
   void note_input(const std::string& line) const { input_note_ = line; }
+
+  // An input has the model's size: images of their own keep it, unless --scale is given. Call
+  // before files().
+  void keep_size() const { keeps_size_ = true; }
 
   // Whether the command is to mean what it meant in early versions, see RerunTarget.
   bool early() const { return invocation_.rerun.early; }
@@ -85,7 +112,12 @@ class SampleJob {
  private:
   // The value of --gif for the value of -o.
   std::string gif_path(const std::string& output, int64_t images) const;
-  double cfg_scale() const;  // 1 for a model without classes
+  double cfg_scale() const;  // 1 for a model that knows nothing to guide away from
+  bool reads_text() const { return text_input(model_.network) != nullptr; }
+  void make_conditioner();
+  void refuse_condition_flags() const;
+  void check_class_flags() const;
+  int64_t negative();
   Provenance animation_provenance(const GenerateRequest& request) const;
 
   SampleFlags flags_;
@@ -93,21 +125,21 @@ class SampleJob {
   mutable Results results_;
   std::vector<std::string> arguments_;
   mutable std::string input_note_;
+  mutable bool keeps_size_ = false;
   Progress progress_;
   std::unique_ptr<Context> context_;
   Model model_;
+  std::shared_ptr<Conditioner> conditioner_;  // see conditioner()
+  bool has_conditioner_ = false;              // it was made
+  std::optional<InputFile> embeddings_file_;
   std::optional<Pipeline> pipeline_;
   uint64_t first_seed_;
+  double text_scale_ = 7;  // of the assignment, and of the pipeline that samples
+  bool enlarges_;
   bool releases_weights_ = false;
   double seconds_ = 0;  // spent in generate()
 };
 
-// "class 3", "" for kNoClass.
-std::string class_text(int64_t label);
-// For figures: the class of all images, "" when they differ; and the label of image k, its seed
-// and, where they differ, its class.
-std::string shared_class(std::span<const int64_t> labels);
-std::string image_label(std::span<const int64_t> labels, int64_t k, uint64_t first_seed);
 // As square as it gets.
 int64_t square_columns(int64_t images);
 

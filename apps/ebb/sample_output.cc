@@ -6,6 +6,7 @@
 #include "apps/cli/animation_file.h"
 #include "apps/cli/output_pattern.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "diffusion/pipeline.h"
 #include "image/convert.h"
 #include "image/png.h"
@@ -58,8 +59,8 @@ std::vector<std::string> column_prompts(const std::vector<GeneratedImage>& image
   std::vector<std::string> prompts;
   for (size_t i = 0; i < images.size(); ++i) {
     const std::string& prompt = images[i].prompt;
-    if (prompts.size() < columns) prompts.push_back(prompt);
-    if (prompt.empty() || prompts[i % columns] != prompt) return {};
+    if (prompts.size() < columns) prompts.push_back(figure_text(prompt));
+    if (prompt.empty() || prompts[i % columns] != figure_text(prompt)) return {};
   }
   return prompts;
 }
@@ -68,13 +69,13 @@ std::vector<std::string> column_prompts(const std::vector<GeneratedImage>& image
 // its seed.
 GridLabels labels_of(const std::vector<GeneratedImage>& images, int columns,
                      const std::string& common_prompt) {
-  GridLabels labels{.title = common_prompt, .columns = {}, .rows = {}};
+  GridLabels labels{.title = figure_text(common_prompt), .columns = {}, .rows = {}};
   bool differ = false;
   for (const GeneratedImage& image : images) differ |= image.prompt != common_prompt;
   if (differ) labels.columns = column_prompts(images, static_cast<size_t>(columns));
   for (const GeneratedImage& image : images) {
     const bool named = differ && labels.columns.empty() && !image.prompt.empty();
-    labels.cells.push_back(cat(named ? image.prompt + ", " : "", "seed ", image.seed));
+    labels.cells.push_back(cat(named ? figure_text(image.prompt) + ", " : "", "seed ", image.seed));
   }
   return labels;
 }
@@ -133,6 +134,22 @@ Image draw_frame(const OutputFiles& files, const std::vector<Image>& images,
 }
 
 }  // namespace
+
+std::string figure_text(const std::string& prompt) {
+  constexpr size_t kLongest = 60;         // characters
+  constexpr char32_t kLastLatin = 0x24F;  // of Latin Extended-B
+  std::string text;
+  size_t characters = 0;
+  for (size_t at = 0; at < prompt.size(); ++characters) {
+    if (characters == kLongest) return text + "...";
+    const CodePoint next = decode_utf8(std::string_view(prompt).substr(at));
+    const bool is_shown = next.bytes > 0 && next.value >= ' ' && next.value <= kLastLatin;
+    const size_t bytes = std::max<size_t>(next.bytes, 1);
+    text += is_shown ? prompt.substr(at, bytes) : "?";
+    at += bytes;
+  }
+  return text;
+}
 
 void check_files(const OutputFiles& files, int64_t images, const Shape& image) {
   if (files.motion) {

@@ -97,6 +97,9 @@ struct GeneratedImage {
 void write_images(Results& results, const OutputFiles& files,
                   const std::vector<GeneratedImage>& images, const Provenance& common);
 
+// A prompt as a figure shows it: cut where it is long, without letters that its font may lack.
+std::string figure_text(const std::string& prompt);
+
 // Images of equal size in rows of `columns`, the one look of all figures.
 Image draw_figure(const OutputFiles& files, std::span<const Image> cells, int64_t columns,
                   const GridLabels& labels);

@@ -38,7 +38,7 @@ void write_side_by_side(Results& results, const OutputFiles& files,
   std::vector<std::string> titles;
   for (const Aspect& aspect : aspects) titles.push_back(aspect.title);
   GridLabels labels = labels_for(files, titles);
-  labels.title = common.prompt;
+  labels.title = figure_text(common.prompt);
   std::vector<Image> cells;
   for (size_t k = 0; k < seeds.size(); ++k) {
     for (const Aspect& aspect : aspects) {

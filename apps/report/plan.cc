@@ -99,6 +99,7 @@ void use_prompts(const std::string& text, ReportSettings& settings) {
 }
 
 std::vector<Part> report_plan(const ReportSettings& settings) {
+  if (is_pretrained(settings)) return pretrained_parts(settings);
   return {images_part(settings), applications_part(settings), training_part(settings)};
 }
 

@@ -53,17 +53,6 @@ std::vector<StartImage> own_images(const std::vector<std::string>& files, const 
   return images;
 }
 
-std::vector<Figure> photo_figures(const ReportSettings& settings) {
-  if (settings.photos.empty()) {
-    return {scene("tower", "bell tower at dusk", "A lit bell tower before a dark sky"),
-            scene("snowman", "snowman at night", "A snowman at night"),
-            scene("swan", "swan on a lake", "A swan on a dark lake")};
-  }
-  std::vector<Figure> figures;
-  for (const StartImage& photo : photos_of(settings)) figures.push_back(own_scene(photo, "Photo"));
-  return figures;
-}
-
 std::vector<Figure> drawing_figures(const ReportSettings& settings) {
   if (settings.drawings.empty()) {
     return {scene("snake", "snake, pencil", "Pencil sketch of a snake in the shape of an S"),
@@ -100,6 +89,17 @@ Section photos_section(const ReportSettings& settings) {
 }
 
 }  // namespace
+
+std::vector<Figure> photo_figures(const ReportSettings& settings) {
+  if (settings.photos.empty()) {
+    return {scene("tower", "bell tower at dusk", "A lit bell tower before a dark sky"),
+            scene("snowman", "snowman at night", "A snowman at night"),
+            scene("swan", "swan on a lake", "A swan on a dark lake")};
+  }
+  std::vector<Figure> figures;
+  for (const StartImage& photo : photos_of(settings)) figures.push_back(own_scene(photo, "Photo"));
+  return figures;
+}
 
 StartImage made_image(const ReportSettings& settings, const std::string& id,
                       const std::string& title) {

@@ -12,6 +12,10 @@ Part images_part(const ReportSettings& settings);        // what the others star
 Part applications_part(const ReportSettings& settings);  // part A of the assignment
 Part training_part(const ReportSettings& settings);      // part B
 
+// The whole page for a pretrained model in diffusers' form, which says what it leaves out.
+bool is_pretrained(const ReportSettings& settings);
+std::vector<Part> pretrained_parts(const ReportSettings& settings);
+
 std::vector<Section> denoising_sections(const ReportSettings& settings);  // 1.1 to 1.6
 std::vector<Section> editing_sections(const ReportSettings& settings);    // 1.7
 std::vector<Section> combining_sections(const ReportSettings& settings);  // 1.8, 1.9 and beyond
@@ -31,6 +35,7 @@ struct StartImage {
 };
 StartImage made_image(const ReportSettings& settings, const std::string& id,
                       const std::string& title);
+std::vector<Figure> photo_figures(const ReportSettings& settings);
 std::vector<StartImage> photos_of(const ReportSettings& settings);
 std::vector<StartImage> drawings_of(const ReportSettings& settings);
 StartImage mask_of(const ReportSettings& settings);

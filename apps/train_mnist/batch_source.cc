@@ -20,8 +20,9 @@ DiffusionTask task_of(const TrainConfig& config) {
       return DiffusionTask::kDenoise;
     case ObjectiveType::kPureNoise:
       return DiffusionTask::kPureNoise;
-    case ObjectiveType::kClassify:
-      break;  // no noise: digit_batch()
+    case ObjectiveType::kClassify:  // no noise: digit_batch()
+    case ObjectiveType::kConsistency:
+      break;
   }
   throw Error("batch_source: unknown objective");
 }

@@ -46,6 +46,7 @@ std::string objective_text(const Objective& objective) {
     case ObjectiveType::kPureNoise:
       return "denoising of pure noise";
     case ObjectiveType::kClassify:
+    case ObjectiveType::kConsistency:  // not trained here
       break;
   }
   return "classification";

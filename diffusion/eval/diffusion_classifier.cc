@@ -10,6 +10,7 @@
 #include "diffusion/combine.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/image_noise.h"
+#include "diffusion/noise_level.h"
 #include "diffusion/schedule.h"
 #include "engine/executor.h"
 #include "nn/graph_builder.h"
@@ -30,8 +31,8 @@ Level level_of(const Objective& objective, int64_t trial, int64_t trials) {
   if (objective.type == ObjectiveType::kFlow) return {middle, middle, 1 - middle, 1, -1};
   const NoiseSchedule schedule = ddpm_schedule(objective);
   const auto k = static_cast<int64_t>(middle * static_cast<double>(schedule.timesteps()));
-  return {static_cast<double>(k + 1) / static_cast<double>(schedule.timesteps()),
-          std::sqrt(schedule.signal(k)), std::sqrt(1 - schedule.signal(k)), 0, 1};
+  return {timestep_level(objective, k).time, std::sqrt(schedule.signal(k)),
+          std::sqrt(1 - schedule.signal(k)), 0, 1};
 }
 
 class QueryRunner {
@@ -44,12 +45,10 @@ class QueryRunner {
         executor_(context, inference_graph(network_, batches(), context), model.params),
         x_(Tensor::empty(context, with_batch(kBatch, image_))),
         eps_(Tensor::empty(context, x_.shape())) {
-    std::vector<float> rows(static_cast<size_t>(kBatch * classes_ * classes_), 0.0f);
-    for (int64_t row = 0; row < kBatch * classes_; ++row) {
-      rows[row * classes_ + row / kBatch] = 1;  // output c * kBatch + n: class c of image n
-    }
-    set_input(InputRole::kCondition, Tensor::from_host(context, {kBatch * classes_, classes_},
-                                                       std::span<const float>(rows)));
+    std::vector<int64_t> labels;  // output c * kBatch + n: class c of image n
+    for (int64_t row = 0; row < kBatch * classes_; ++row) labels.push_back(row / kBatch);
+    const TensorMap conditions = ClassConditioner(context, network_, "the model").encode(labels);
+    set_input(InputRole::kCondition, conditions.begin()->second);
   }
 
   int64_t classes() const { return classes_; }
@@ -61,7 +60,9 @@ class QueryRunner {
     const std::array terms{clean, eps_};
     combine(context_, terms, coefficients(context_, std::array{level.image, level.noise}), x_);
     set_input(InputRole::kSample, x_);
-    set_input(InputRole::kTime, coefficients(context_, std::array{level.t}).reshape({1, 1}));
+    set_input(InputRole::kTime,
+              coefficients(context_, std::array{level.t})
+                  .reshape(with_batch(1, network_.input(InputRole::kTime)->shape)));
     const std::vector<float> outputs = executor_.run().to_host();
     const std::vector<float> x = clean.to_host(), eps = eps_.to_host();
     const int64_t pixels = image_.elements();

@@ -59,15 +59,30 @@ TEST_CASE("a conditioner turns prompts into the network's condition") {
         }).ends_with("'a photo of a seven'. Did you mean seven?"));
 }
 
-TEST_CASE("a network without a condition has no conditioner, one with another condition none yet") {
+TEST_CASE("a network without a condition has no conditioner, another condition is refused") {
   const auto context = test::cpu_context();
   Network network = make_network(test::mnist_config("time", "add", 4), "t");
   CHECK(make_conditioner(*context, network, "model") == nullptr);
   network.inputs.push_back({"states", {77, 4096}, InputRole::kCondition});
   CHECK(test::message_of<UsageError>([&] { make_conditioner(*context, network, "model"); }) ==
-        "model: is conditioned on [77, 4096], expected a class. This version turns prompts into "
-        "classes only.");
+        "model: is conditioned on states [77, 4096], expected a class.");
   CHECK(class_count(network) == 0);
+}
+
+TEST_CASE("a network that takes ids always needs a class") {
+  const auto context = test::cpu_context();
+  Network network = make_network(test::mnist_config("time", "add", 4), "t");
+  network.inputs.push_back({"ids", {}, InputRole::kCondition, DType::kI32, false, 12});
+  CHECK(class_count(network) == 12);
+  const auto conditioner = make_conditioner(*context, network, "model");
+  CHECK_FALSE(conditioner->has_none());
+  const std::vector<int64_t> labels{11, 3}, none{kNoClass};
+  const Tensor ids = conditioner->encode(labels).at("ids");
+  CHECK(ids.shape() == Shape({2}));
+  CHECK(std::vector<int32_t>(ids.data<int32_t>(), ids.data<int32_t>() + 2) ==
+        std::vector<int32_t>{11, 3});
+  CHECK(test::message_of<UsageError>([&] { conditioner->encode(none); }) ==
+        "model: makes images of one of its classes 0..11, never without. Choose one.");
 }
 
 }  // namespace

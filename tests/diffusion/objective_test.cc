@@ -18,6 +18,7 @@ TEST_CASE("every objective comes back from its JSON") {
       {.type = ObjectiveType::kDenoise, .sigma = 0.25},
       {.type = ObjectiveType::kPureNoise, .data_range = DataRange::kMinusOneToOne},
       {.type = ObjectiveType::kClassify},
+      {.type = ObjectiveType::kConsistency, .timesteps = 40, .consistency = {.sigma_max = 50}},
       {.timesteps = 1000,
        .schedule = BetaSchedule::kSquaredCosine,
        .time_input = TimeInput::kIndex,

@@ -226,7 +226,8 @@ TEST_CASE("sampler names are read back, others are rejected with the flag") {
                                  SamplerKind::kEuler, SamplerKind::kHeun}) {
     CHECK(parse_sampler(to_string(kind), "--sampler") == kind);
   }
-  CHECK(sampler_names() == std::vector<std::string>{"ddpm", "ddim", "dpm++", "euler", "heun"});
+  CHECK(sampler_names() ==
+        std::vector<std::string>{"ddpm", "ddim", "dpm++", "euler", "heun", "consistency"});
   CHECK(fitting_samplers({.type = ObjectiveType::kFlow}) == "euler or heun");
   CHECK_THAT(test::message_of<UsageError>([] { parse_sampler("plms", "--sampler"); }),
              Contains("--sampler plms") && Contains("heun"));

@@ -43,6 +43,7 @@ from diffusers_goldens import write_diffusers_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from image_goldens import write_picture_goldens  # noqa: E402
+from pipeline_goldens import write_pipeline_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
 from scheduler_goldens import write_scheduler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
@@ -54,7 +55,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
-    "pictures", "metrics", "checkpoints", "tokenizers",
+    "pictures", "metrics", "checkpoints", "pipelines", "tokenizers",
 )
 
 
@@ -97,6 +98,7 @@ def main() -> None:
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
         "tokenizers": write_tokenizer_goldens,
         "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
+        "pipelines": lambda: write_pipeline_goldens(torch_versions | diffusers_version),
     }
     for part in parts or PARTS:
         writers[part]()

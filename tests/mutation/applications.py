@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PRESET, BUILD = "test", "build-test"
 # The tests in the order in which they are tried, the quick ones first: a program, those of the
 # command line, another program.
-FIRST_PROGRAM, LAST_PROGRAMS = ("test_image", "test_diffusion"), "test_kernels"
+FIRST_PROGRAM, LAST_PROGRAMS = "test_diffusion", ("test_image", "test_kernels")
 CLI_TESTS = ("golden", "sample_flags", "combine", "rerun", "sample")
 SHOWN = 2  # names of tests in a row of the table
 

@@ -1,0 +1,86 @@
+#include "diffusion/upscale.h"
+
+#include <algorithm>
+#include <array>
+
+#include "image/convert.h"
+#include "nn/param_collector.h"
+
+namespace ebb {
+namespace {
+
+// Between which two samples a place of one axis lies.
+struct Place {
+  int64_t low, high;
+  double share;  // of high
+};
+
+Place place_of(int64_t index, int64_t from, int64_t to) {
+  const double at = to == 1 ? 0
+                            : static_cast<double>(index) * static_cast<double>(from - 1) /
+                                  static_cast<double>(to - 1);
+  const int64_t low = std::min(static_cast<int64_t>(at), from - 1);
+  return {low, std::min(low + 1, from - 1), at - static_cast<double>(low)};
+}
+
+}  // namespace
+
+std::vector<float> resize_bilinear(std::span<const float> values, int64_t h, int64_t w,
+                                   int64_t channels, int64_t height, int64_t width) {
+  std::vector<float> result(static_cast<size_t>(height * width * channels));
+  for (int64_t y = 0; y < height; ++y) {
+    const Place row = place_of(y, h, height);
+    for (int64_t x = 0; x < width; ++x) {
+      const Place column = place_of(x, w, width);
+      const auto value = [&](int64_t r, int64_t c, int64_t channel) {
+        return double{values[static_cast<size_t>((r * w + c) * channels + channel)]};
+      };
+      for (int64_t c = 0; c < channels; ++c) {
+        const double above = value(row.low, column.low, c) * (1 - column.share) +
+                             value(row.low, column.high, c) * column.share;
+        const double below = value(row.high, column.low, c) * (1 - column.share) +
+                             value(row.high, column.high, c) * column.share;
+        result[static_cast<size_t>((y * width + x) * channels + c)] =
+            static_cast<float>(above * (1 - row.share) + below * row.share);
+      }
+    }
+  }
+  return result;
+}
+
+bool is_noise_level(const NetworkInput& input) {
+  return input.role == InputRole::kCondition && input.exact && input.shape.rank() == 0;
+}
+
+TensorMap low_res_condition(Context& context, const Model& model, const LowRes& low_res,
+                            const std::string& field) {
+  const NetworkInput* input = model.network.input(InputRole::kLowRes);
+  EBB_CHECK(input != nullptr && model.low_res_noise, Error,
+            "low_res_condition: the model enlarges no images");
+  const Objective& objective = *model.low_res_noise;
+  EBB_CHECK(low_res.noise_level >= 0 && low_res.noise_level < objective.timesteps, UsageError,
+            field, " ", low_res.noise_level, ": must be 0..", objective.timesteps - 1,
+            ", timesteps of the model's image_noising_scheduler");
+  const Image& image = low_res.image;
+  const Shape& shape = input->shape;  // [H, W, C]
+  EBB_CHECK(image.channels == shape[2], Error, "low_res_condition: ", image.channels, " channels");
+  const std::vector<float> large =
+      resize_bilinear(image_to_floats(image, model.objective.data_range), image.height, image.width,
+                      shape[2], shape[0], shape[1]);
+  const Tensor one =
+      Tensor::from_host(context, with_batch(1, shape), std::span<const float>(large));
+  const Tensor eps = Tensor::empty(context, with_batch(low_res.images, shape));
+  ImageNoise(context, low_res.seed).reference(0, eps);
+  const NoiseLevel level = timestep_level(objective, low_res.noise_level);
+  TensorMap condition = {
+      {input->name,
+       add_noise(context, level, select_images(context, one, 0, low_res.images), eps)}};
+  for (const NetworkInput& other : model.network.inputs) {
+    if (!is_noise_level(other)) continue;
+    const std::array number{static_cast<double>(low_res.noise_level)};
+    condition[other.name] = coefficients(context, number);
+  }
+  return condition;
+}
+
+}  // namespace ebb

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "diffusion/image_noise.h"
+#include "diffusion/model.h"
+#include "diffusion/pipeline.h"
+#include "image/image.h"
+
+namespace ebb {
+
+// What a model of a second stage reads of smaller images, for the terms of a request's guidance.
+struct LowRes {
+  const Image& image;       // of any size, of the model's channels
+  int64_t noise_level = 0;  // timestep of Model::low_res_noise: detail that is made up anew
+  int64_t images = 1;       // versions, each with noise of its own
+  uint64_t seed = 0;        // of the first
+};
+
+// The input that says how noisy the smaller image is.
+bool is_noise_level(const NetworkInput& input);
+
+// The image enlarged as diffusers' pipelines do it, bilinear with the corners on the corners, with
+// noise of the level: by input name, to be added to GuidanceTerm::condition. UsageError when
+// `field` ("--noise-level") is not below the number of timesteps.
+TensorMap low_res_condition(Context& context, const Model& model, const LowRes& low_res,
+                            const std::string& field);
+
+// values [h, w, channels] to [height, width, channels]: index i comes from i (h - 1) / (height -
+// 1).
+std::vector<float> resize_bilinear(std::span<const float> values, int64_t h, int64_t w,
+                                   int64_t channels, int64_t height, int64_t width);
+
+}  // namespace ebb
