@@ -15,19 +15,18 @@ namespace {
 struct Training {
   const char* model;
   const char* flags;
-  bool ships;  // with ebb
 };
 
 constexpr std::array kTrainings = {
-    Training{"mnist-denoiser", "--model denoiser", true},
-    Training{"mnist-noise", "--model denoiser --input noise", false},
-    Training{"mnist-time", "--model time", true},
-    Training{"mnist-time-flow", "--model time --objective flow", false},
-    Training{"mnist-class", "--model class", true},
-    Training{"mnist-classifier", "--model classifier", true},
-    Training{"mnist-class-flow", "--model class --objective flow", true},
-    Training{"mnist-class-flow-constant", "--model class --objective flow --lr 0.001 --lr-decay 1",
-             false},
+    Training{"mnist-denoiser", "--model denoiser"},
+    Training{"mnist-noise", "--model denoiser --input noise --hidden 16 --epochs 3"},
+    Training{"mnist-time", "--model time"},
+    Training{"mnist-time-flow", "--model time --objective flow --hidden 16 --epochs 5"},
+    Training{"mnist-class", "--model class"},
+    Training{"mnist-classifier", "--model classifier"},
+    Training{"mnist-class-flow", "--model class --objective flow"},
+    Training{"mnist-class-flow-constant",
+             "--model class --objective flow --hidden 16 --epochs 5 --lr 0.001 --lr-decay 1"},
 };
 
 bool is_pair(const std::string& text) {
@@ -54,9 +53,7 @@ std::string training_commands(const std::string& model) {
                    [&](const Training& known) { return model == known.model; });
   if (training == kTrainings.end()) return "train_mnist --help";
   const std::string run = "runs/" + model;
-  const std::string train = cat("train_mnist ", training->flags, " -o ", run);
-  if (!training->ships) return cat(train, " && ebb report -o report --run ", run);
-  return cat(train, " && ebb convert ", run,
+  return cat("train_mnist ", training->flags, " -o ", run, " && ebb convert ", run,
              "/model.safetensors --dtype f16 -o weights/pretrained/", model, ".safetensors");
 }
 
