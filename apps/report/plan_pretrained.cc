@@ -28,6 +28,10 @@ struct Pretrained {
   bool is_guided = false;  // there is something to guide away from
   StartImage photo;
 
+  // Of commands that add noise and run no network.
+  Words noise_photo(const char* command) const {
+    return {command, "--model", settings.model, "-i", photo.path, "-t", kTimes, "--grid"};
+  }
   Words on_photo(const char* command, const Words& rest) const {
     return Words{command} + model + Words{"-i", photo.path} + rest;
   }
@@ -96,14 +100,12 @@ Words fast(const Pretrained& model, Words command) {
 std::vector<Section> denoising(const Pretrained& model) {
   const Words sample = Words{"sample"} + model.model + model.condition;
   std::vector<Plan> plans = {
-      {"forward", "1.1", "The forward process", formula::forward(),
-       model.on_photo("forward", {"-t", kTimes, "--grid"}),
+      {"forward", "1.1", "The forward process", formula::forward(), model.noise_photo("forward"),
        "The photo as the model sees it, and what is left of it under more and more noise.",
        "A photo under three levels of noise"},
       {"blur", "1.2", "Denoising without a network",
        "<p>The Gaussian blur whose result is closest to the clean photo.</p>",
-       model.on_photo("blur", {"-t", kTimes, "--grid"}), "Original, noisy and blurred.",
-       "A photo, noisy and blurred"},
+       model.noise_photo("blur"), "Original, noisy and blurred.", "A photo, noisy and blurred"},
       {"one-step", "1.3", "Denoising in one step", formula::one_step(),
        model.on_photo("denoise", model.condition + Words{"--one-step", "-t", kTimes, "--grid"}),
        "The network\u2019s estimates from three levels of noise.", "Estimates of a noisy photo"},

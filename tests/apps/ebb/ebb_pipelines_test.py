@@ -148,6 +148,33 @@ class Toolbox(PipelineTest):
         self.assertIn("was made with another input", done.stderr)
 
 
+class Report(PipelineTest):
+    def sections(self, *words: object) -> str:
+        self.ebb("report", "--fast", *words, "-o", "report")
+        page = (self.dir / "report/index.html").read_text()
+        self.assertTrue((self.dir / "report/figures/inpaint.png").exists())
+        return page
+
+    def test_of_a_model_that_reads_text(self) -> None:
+        page = self.sections("--model", "if_1", *TEXT)
+        for figure in ("forward", "blur", "one-step", "iterative", "edit", "anagrams", "hybrids"):
+            self.assertTrue((self.dir / f"report/figures/{figure}.png").exists(), figure)
+        self.assertNotIn("nothing to guide away from", page)
+
+    def test_says_what_it_leaves_out(self) -> None:
+        page = self.sections("--model", "ddpm")
+        self.assertIn("nothing to guide away from", page)
+        self.assertIn("takes no two prompts or classes", page)
+
+    def setUp(self) -> None:
+        super().setUp()
+        shutil.copytree(GOLDEN / "checkpoints/ddpm", self.dir / "ddpm")
+
+    def test_refuses_what_it_cannot_draw(self) -> None:
+        self.assertIn("--embeddings FILE", self.ebb("report", "--model", "if_1", "-o", "r", rc=2).stderr)
+        self.assertIn("enlarges images", self.ebb("report", "--model", "if_2", "-o", "r", rc=2).stderr)
+
+
 class Messages(PipelineTest):
     def test_stages_are_told_apart(self) -> None:
         self.assertIn("enlarges images", self.refuse("sample", "--model", "if_2"))
