@@ -118,6 +118,8 @@ inline constexpr ConvShape kPublicConvs[] = {
     {"P-T6 N256 28x28 1>128", 256, 28, 28, 1, 128, 3, 3, 1, 1},
     {"P-T7 transposed 4x4 s2 N256 14x14 256>128", 256, 14, 14, 256, 128, 4, 4, 2, 1, true},
     {"P-T8 transposed 7x7 s7 N256 1x1 256>256", 256, 1, 1, 256, 256, 7, 7, 7, 0, true},
+    {"IF N2 32x32 1x1 384>384", 2, 32, 32, 384, 384, 1, 1, 1, 0},
+    {"IF N2 64x64 1x1 384>192", 2, 64, 64, 384, 192, 1, 1, 1, 0},
     {"P-M1 GEMM 2048x4224x1408", 2048, 1, 1, 1408, 4224, 1, 1, 1, 0},
     {"P-M2 GEMM 512x2112x2112", 512, 1, 1, 2112, 2112, 1, 1, 1, 0},
     {"P-M3 GEMM 154x10240x4096", 154, 1, 1, 4096, 10240, 1, 1, 1, 0},
@@ -139,6 +141,7 @@ inline constexpr GroupNormCase kGroupNormCases[] = {
     {CaseSet::kEdge, "groups of one channel", {2, 49, 6, 6}},
     {CaseSet::kEdge, "one group of 784x13", {1, 784, 13, 1}},
     {CaseSet::kEdge, "2 groups of 22", {2, 25, 44, 2}},
+    {CaseSet::kEdge, "32 groups of 3, 300 pixels", {2, 300, 96, 32}},
     {CaseSet::kPublic, "P-G1 N2 64x64 C704", {2, 4096, 704, 32}},
     {CaseSet::kPublic, "P-G2 N2 64x64 C1408", {2, 4096, 1408, 32}},
     {CaseSet::kPublic, "P-G3 N2 16x16 C4224", {2, 256, 4224, 32}},
@@ -213,10 +216,12 @@ inline constexpr AttentionCase kAttentionCases[] = {
     {CaseSet::kEdge, "d512, 3 on 34", 1, 1, 512, 3, 34, 0},
     {CaseSet::kEdge, "d13, 1 on 1", 2, 1, 13, 1, 1, 0},
     {CaseSet::kEdge, "d40, 3 on text alone", 1, 1, 40, 3, 0, 65},
+    {CaseSet::kEdge, "d24, 50 on 9 + 261", 1, 1, 24, 50, 261, 9},
     {CaseSet::kPublic, "P-A1 B2 h22 1024 on 1101 d64", 2, 22, 64, 1024, 1024, 77},
     {CaseSet::kPublic, "P-A2 B2 h33 256 on 333 d64", 2, 33, 64, 256, 256, 77},
     {CaseSet::kPublic, "P-A3 B2 h44 64 on 141 d64", 2, 44, 64, 64, 64, 77},
     {CaseSet::kPublic, "P-A4 B2 h6 1024 on 1101 d64", 2, 6, 64, 1024, 1024, 77},
+    {CaseSet::kPublic, "ddpm B16 h1 256 on 256 d256", 16, 1, 256, 256, 256, 0},
 };
 
 struct UpsampleCase {
