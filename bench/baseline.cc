@@ -8,9 +8,10 @@ namespace ebb {
 
 std::string baseline_command(const BenchFlags& flags, const std::string& peer,
                              const std::string& arguments) {
-  const char* const script = peer != "torch"  ? "/baseline_onnx.py "
-                             : flags.on_gpu() ? "/baseline_torch_gpu.py "
-                                              : "/baseline_mnist.py ";
+  const char* const script = peer == "diffusers" ? "/baseline_diffusers.py "
+                             : peer != "torch"   ? "/baseline_onnx.py "
+                             : flags.on_gpu()    ? "/baseline_torch_gpu.py "
+                                                 : "/baseline_mnist.py ";
   return flags.python + " " + flags.scripts + script + arguments;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "bench/baseline.h"
+#include "bench/bench_checkpoint.h"
 #include "bench/harness.h"
 #include "bench/process.h"
 #include "diffusion/denoiser.h"
@@ -235,12 +236,24 @@ void run(const BenchFlags& flags, const std::string& model_path, const std::stri
 }
 
 }  // namespace
+
+void check_peers(const BenchFlags& flags, const std::string& config, bool random_weights) {
+  EBB_CHECK(config.empty() || random_weights, UsageError, "--config ", config,
+            ": its weights are not here. Add --random-weights to measure without them");
+  for (const std::string& peer : flags.peers) {
+    EBB_CHECK((peer == "diffusers") == !config.empty(), UsageError, "--peer ", peer, ": ",
+              config.empty() ? "measures networks of --config. Name one"
+                             : "does not know the networks of --config. Use --peer diffusers");
+  }
+}
+
 }  // namespace ebb
 
 int main(int argc, char** argv) {
   ebb::Program program("Times sampling with the class UNet D=64, beside its peers.", "bench_unet");
   ebb::add_version_flag(program);
-  ebb::BenchFlags flags(program, /*names_precision=*/true, {"torch", "onnxruntime", "openvino"});
+  ebb::BenchFlags flags(program, /*names_precision=*/true,
+                        {"torch", "onnxruntime", "openvino", "diffusers"});
   std::string model = EBB_BENCH_SOURCE_DIR "/../weights/pretrained/mnist-class.safetensors";
   std::string ebb =
       (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ebb").string();
@@ -248,6 +261,17 @@ int main(int argc, char** argv) {
   program.add_option("--model", model, "class model, D = 64").show_default();
   program.add_option("--ebb", ebb, "program of the cold start").show_default();
   ebb::add_integer(program, "--steps", steps, 1, 298, "measured steps per round");
-  program.callback([&] { ebb::run(flags, model, ebb, steps); });
+  std::string config;
+  bool random_weights = false, profile = false;
+  program.add_option("--config", config,
+                     "a published network instead: IF-I-M, IF-I-L, IF-I-XL, IF-II-L, "
+                     "ddpm-cifar10-32 or ddpm-256 (--peer diffusers)");
+  program.add_flag("--random-weights", random_weights, "with --config: nothing is downloaded");
+  program.add_flag("--profile", profile, "with --config: time per kernel and layer");
+  program.callback([&] {
+    ebb::check_peers(flags, config, random_weights);
+    if (config.empty()) return ebb::run(flags, model, ebb, steps);
+    ebb::bench_checkpoint(flags, config, steps, profile);
+  });
   return ebb::run_program(program, std::vector<std::string>(argv, argv + argc));
 }

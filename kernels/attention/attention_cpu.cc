@@ -1,11 +1,13 @@
 #include "kernels/attention/attention.h"
 
+#include <hwy/aligned_allocator.h>
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "base/kernel_stream.h"
+#include "kernels/attention/cpu/attention_forward.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
 
@@ -66,25 +68,44 @@ void scores(const Args& args, int64_t h, int64_t i, const float* q, const KeyRow
 
 }  // namespace
 
+// Packs the keys and values of all images and heads first, so that the queries of one head can be
+// divided among threads, too.
 void attention_forward(const AttentionForwardArgs& args, KernelStream stream) {
   const AttentionSize& s = args.size;
   require_sizes(s, args.dtype);
-  parallel_for(stream.threads, s.b * s.heads * s.queries, [&](int64_t task) {
-    const int64_t i = task % s.queries, h = task / s.queries % s.heads,
-                  b = task / s.queries / s.heads;
-    const float* q = Rows(args.q, b, h, s.d, s.queries, s.q_pitch)[i];
-    float* o = Rows(args.o, b, h, s.d, s.queries, s.o_pitch)[i];
+  const int64_t width = pack_width(), count = s.all_keys();
+  const AttentionShape padded = packed_attention_shape(s.d, count);
+  const int64_t k_size = padded.padded_keys * s.d;
+  const int64_t size = k_size + padded.padded_keys * padded.padded_channels;
+  const auto packed = hwy::AllocateAligned<float>(static_cast<size_t>(s.b * s.heads * size));
+  const auto head_of = [&](int64_t bh) {
+    float* const k = packed.get() + bh * size;
+    return PackedHead{s.d, count, k, k + k_size};
+  };
+  const int64_t tiles = ceil_div(count, width), blocks = ceil_div(s.queries, kQueryBlock);
+  parallel_for(stream.threads, s.b * s.heads * tiles, [&](int64_t task) {
+    const int64_t bh = task / tiles, b = bh / s.heads, h = bh % s.heads;
+    const int64_t first = task % tiles * width, keys = std::min(width, count - first);
     const KeyRows k = key_rows(s, b, h, args.extra_k, args.k);
     const KeyRows v = key_rows(s, b, h, args.extra_v, args.v);
-    std::vector<float> p(static_cast<size_t>(s.all_keys()));
-    scores(args, h, i, q, k, p.data());
-    const float most = *std::max_element(p.begin(), p.end());
-    double sum = 0;
-    for (float& value : p) sum += value = std::exp(value - most);
-    std::fill(o, o + s.d, 0.0f);
-    const float inverse = static_cast<float>(1 / sum);
-    for (int64_t j = 0; j < s.all_keys(); ++j) add_scaled(o, p[j] * inverse, v[j], s.d);
-    if (args.lse != nullptr) args.lse[task] = most + static_cast<float>(std::log(sum));
+    std::vector<const float*> k_rows(static_cast<size_t>(keys)), v_rows(k_rows);
+    for (int64_t j = 0; j < keys; ++j) k_rows[j] = k[first + j], v_rows[j] = v[first + j];
+    pack_keys(head_of(bh), first, keys, k_rows.data(), v_rows.data());
+  });
+  parallel_for(stream.threads, s.b * s.heads * blocks, [&](int64_t task) {
+    const int64_t bh = task / blocks, b = bh / s.heads, h = bh % s.heads;
+    const int64_t first = task % blocks * kQueryBlock;
+    const Rows q(args.q, b, h, s.d, s.queries, s.q_pitch);
+    const Rows o(args.o, b, h, s.d, s.queries, s.o_pitch);
+    attend(head_of(bh),
+           {.count = std::min(kQueryBlock, s.queries - first),
+            .q = q[first],
+            .q_pitch = q.pitch,
+            .bias = args.bias == nullptr ? nullptr : args.bias + (h * s.queries + first) * count,
+            .scale = args.scale,
+            .o = o[first],
+            .o_pitch = o.pitch,
+            .lse = args.lse == nullptr ? nullptr : args.lse + bh * s.queries + first});
   });
 }
 
