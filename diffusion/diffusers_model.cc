@@ -47,7 +47,7 @@ SchedulerConfig read_scheduler(const DiffusersDirectory& directory) {
   return if_scheduler_config();
 }
 
-// Of a model that enlarges images; DeepFloyd IF's where the directory does not say.
+// Noise of a model that enlarges images; DeepFloyd IF's where the directory does not say.
 Objective read_low_res_noise(const DiffusersDirectory& directory) {
   const DiffusersComponent* noising = directory.find("image_noising_scheduler");
   if (noising == nullptr || noising->config_path.empty()) return if_scheduler_config().objective;

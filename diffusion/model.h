@@ -20,7 +20,7 @@ struct Model {
   Network network = {};
   Objective objective = {};
   SamplingConfig sampling = {};
-  // Of a model that enlarges images: the noise that the smaller ones get.
+  // The noise that smaller images get, in a model that enlarges them.
   std::optional<Objective> low_res_noise = {};
   TensorMap params = {};  // the engine's layout, in the type in which they are stored
   std::map<std::string, std::string> metadata = {};

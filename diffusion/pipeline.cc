@@ -205,7 +205,7 @@ SamplingSchedule Pipeline::preset_schedule() const {
   if (preset_ == kCoursePreset) return assignment_schedule(objective);
   const std::span<const int64_t> list = preset_timesteps(preset_);
   if (!list.empty()) return timesteps_schedule(objective, list);
-  // Of the pipelines that predict a variance.
+  // Steps of the pipelines that predict a variance.
   constexpr int64_t kPipelineSteps = 100;
   const int64_t own = predicts_variance(model_.network)
                           ? std::min(kPipelineSteps, objective.timesteps)

@@ -15,7 +15,7 @@
 
 namespace ebb {
 
-// Of a model of a second stage, behind its name.
+// Message about a model of a second stage, behind its name.
 inline constexpr const char* kEnlarges =
     "enlarges images, it makes none from noise alone. Use ebb upscale, or a model of a first "
     "stage.";
@@ -27,7 +27,7 @@ struct PipelineOptions {
   std::string variance = {};  // of ddpm: "fixed_large", "fixed_small", "learned_range"; empty: by
                               // model and schedule
   std::optional<double> eta = {};  // of ddim, 0..1: 0 (nullopt) adds no noise
-  // Of ddpm: a name of preset_names(); empty: for models that predict a variance and steps 0
+  // A name of preset_names(), for ddpm; empty: for models that predict a variance and steps 0
   // "course", else "pipeline".
   std::string preset = {};
   int64_t batch_size = 64;  // images computed at once

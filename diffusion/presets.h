@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// Ways to walk from noise to an image with ddpm.
+// Lists of timesteps from noise to an image with ddpm.
 //   course    the assignment's strided list (assignment_schedule()), nothing thresholded
 //   pipeline  as diffusers' pipelines: the spacing and the thresholding of the model's scheduler
 //   others    the same on a list of timesteps, finer where it matters (published with DeepFloyd IF)

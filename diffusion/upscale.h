@@ -7,7 +7,7 @@
 
 namespace ebb {
 
-// What a model of a second stage reads of smaller images, for the terms of a request's guidance.
+// Input of a model of a second stage: smaller images, for the terms of a request's guidance.
 struct LowRes {
   const Image& image;       // of any size, of the model's channels
   int64_t noise_level = 0;  // timestep of Model::low_res_noise: detail that is made up anew

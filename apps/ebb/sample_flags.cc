@@ -55,7 +55,7 @@ void add_prompt_flags(Command command, SampleFlags& flags) {
       .excludes(label);
 }
 
-// Of models that read text, for all commands.
+// Flags of models that read text, for all commands.
 void add_text_flags(Command command, SampleFlags& flags) {
   command
       .add_option("--negative-prompt", flags.negative_prompt,

@@ -162,7 +162,7 @@ int64_t SampleJob::find_prompt(const std::string& prompt, const std::string& fla
   return found;
 }
 
-// Of a model without a condition.
+// For a model without a condition.
 void SampleJob::refuse_condition_flags() const {
   const std::string label = path_label(model_.path);
   EBB_CHECK(flags_.label.empty(), UsageError, "--class ", terminal_safe(flags_.label), ": ", label,
@@ -173,7 +173,7 @@ void SampleJob::refuse_condition_flags() const {
             " takes no class to guide to. Leave --cfg-scale out or use another --model.");
 }
 
-// Of a model whose condition is a class or a text.
+// For a model whose condition is a class or a text.
 void SampleJob::check_class_flags() const {
   const std::string label = path_label(model_.path);
   EBB_CHECK(!reads_text() || flags_.label.empty(), UsageError, "--class ",

@@ -64,8 +64,8 @@ class SampleJob {
   SamplingSchedule strength_schedule(double strength);
   // Whether --preset asks for the ways of diffusers' pipelines.
   bool is_as_pipeline() const { return !flags_.preset.empty() && flags_.preset != kCoursePreset; }
-  // What a command does as a pipeline of its own where the flags do not say: steps and guidance to
-  // a text, see is_as_pipeline().
+  // Defaults of a command that is a pipeline of its own: steps and guidance to a text, see
+  // is_as_pipeline().
   void set_pipeline_defaults(int64_t steps, double text_scale);
   // Seeds, guidance and schedule for `images`; the rest is the command's. An empty schedule is the
   // pipeline's.

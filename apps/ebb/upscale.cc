@@ -15,7 +15,7 @@
 namespace ebb {
 namespace {
 
-// Of diffusers' IFSuperResolutionPipeline.
+// Defaults of diffusers' IFSuperResolutionPipeline.
 constexpr int64_t kSteps = 50, kNoiseLevel = 250;
 constexpr double kScale = 4;
 // Sides of the first and the second stage of DeepFloyd IF: 64 and 256.

@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kTimes = "250,500,750";
 constexpr const char* kOf = "a high quality photo";  // of the assignment, where there is no other
 
-// What the sections are made with.
+// Model, prompts and photo of the sections.
 struct Pretrained {
   const ReportSettings& settings;
   Words model;             // --model and what it needs
@@ -28,7 +28,7 @@ struct Pretrained {
   bool is_guided = false;  // there is something to guide away from
   StartImage photo;
 
-  // Of commands that add noise and run no network.
+  // Commands that add noise and run no network.
   Words noise_photo(const char* command) const {
     return {command, "--model", settings.model, "-i", photo.path, "-t", kTimes, "--grid"};
   }

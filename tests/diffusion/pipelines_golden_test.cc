@@ -55,7 +55,7 @@ GenerateRequest man_with_hat(const TextModel& text) {
           .seed = kSeed};
 }
 
-// The library computes in f64; f32 alone is responsible for the rest, which a walk amplifies.
+// The library computes in f64; f32 alone is responsible for the rest, which a run amplifies.
 constexpr double kTolerance = 1e-4;
 
 TEST_CASE("DeepFloyd IF's first stage runs as diffusers' pipeline and as the assignment's loop") {
