@@ -26,7 +26,7 @@ constexpr std::array kTrainings = {
     Training{"mnist-classifier", "--model classifier"},
     Training{"mnist-class-flow", "--model class --objective flow"},
     Training{"mnist-class-flow-constant",
-             "--model class --objective flow --hidden 16 --epochs 5 --lr 0.001 --lr-decay 1"},
+             "--model class --objective flow --hidden 16 --epochs 2 --lr 0.001 --lr-decay 1"},
 };
 
 bool is_pair(const std::string& text) {
