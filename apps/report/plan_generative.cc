@@ -103,7 +103,9 @@ Section constant_rate(const ReportSettings& settings) {
       .title = "Without the schedule of the learning rate",
       .text =
           "<p>The assignment asks to drop the schedule and to keep the quality by other means, "
-          "such as a lower constant rate or averaged weights.</p>",
+          "such as a lower constant rate or averaged weights. Networks differ in width and in "
+          "epochs here, as the table of the models says, so the curves do not compare the "
+          "rates alone.</p>",
       .figures = {{.id = "loss-both-rates",
                    .command = curves,
                    .show = Show::kChart,
