@@ -91,7 +91,7 @@ void chunk_moments(const GroupNormSize& s, int64_t pixels, const float* x, Momen
   }
 }
 
-// What one image's channels become: (x - mean) * scale + shift.
+// Affine maps of one image's channels: (x - mean) * scale + shift.
 struct ImageAffine {
   std::vector<float> mean, scale, shift;  // [C]
 
