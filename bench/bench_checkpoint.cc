@@ -86,6 +86,18 @@ std::vector<std::string> peer_variants(const CheckpointConfig& config) {
   return variants;
 }
 
+std::vector<BaselineCase> peers_of(const BenchFlags& flags, const CheckpointConfig& config,
+                                   const std::string& file, int64_t batch, int64_t steps) {
+  std::vector<BaselineCase> baselines;
+  for (const std::string& peer : flags.peers) {
+    baselines.emplace_back(
+        flags, peer,
+        cat(file, " --batch-size ", batch, " --threads ", flags.threads(), " --steps ", steps),
+        peer_variants(config));
+  }
+  return baselines;
+}
+
 void measure(const BenchFlags& flags, BenchReport& report, Context& context,
              const CheckpointConfig& config, int64_t images, int64_t steps) {
   const Network network = unet_diffusers_network(Json::parse(config.json), "--config");
@@ -104,13 +116,7 @@ void measure(const BenchFlags& flags, BenchReport& report, Context& context,
   };
   const int64_t evaluations = guides ? 2 * images : images;
   const std::string file = write_config(config.json);
-  std::vector<BaselineCase> baselines;
-  for (const std::string& peer : flags.peers) {
-    baselines.emplace_back(flags, peer,
-                           cat(file, " --batch-size ", evaluations, " --threads ", flags.threads(),
-                               " --steps ", steps),
-                           peer_variants(config));
-  }
+  std::vector<BaselineCase> baselines = peers_of(flags, config, file, evaluations, steps);
   std::vector<double> ebb;
   step();
   for (int64_t round = 0; round < flags.rounds; ++round) {

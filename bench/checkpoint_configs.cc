@@ -6,8 +6,8 @@
 namespace ebb {
 namespace {
 
-// The config that all UNets of DeepFloyd IF share. Widths of XL and II-L are published; those of
-// the others follow from the published numbers of parameters.
+// Settings common to all UNets of DeepFloyd IF. Widths of XL and II-L are published; those of the
+// others follow from the published numbers of parameters.
 Json deepfloyd(const std::vector<int64_t>& widths) {
   return {{"_class_name", "UNet2DConditionModel"},
           {"act_fn", "gelu"},

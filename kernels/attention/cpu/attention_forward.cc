@@ -99,7 +99,7 @@ void Weights(const cpu::PackedHead& head, int64_t count, float* s, Strip& strip)
       if (factor != 0) ScaleRow(head, i, factor, strip);
       strip.most[i] = now;
     }
-    // If all keys so far are masked, nothing is subtracted: -infinity stays what it is.
+    // Nothing is subtracted where all keys so far are masked: -infinity stays what it is.
     strip.sum[i] += Exponentials(now == kNegativeInfinity ? 0 : now, count, s);
   }
 }
