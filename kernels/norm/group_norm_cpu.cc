@@ -91,11 +91,7 @@ void chunk_moments(const GroupNormSize& s, int64_t pixels, const float* x, Momen
   }
 }
 
-<<<<<<< HEAD
-// Map of one image's channels: (x - mean) * scale + shift.
-=======
 // Affine maps of one image's channels: (x - mean) * scale + shift.
->>>>>>> memory
 struct ImageAffine {
   std::vector<float> mean, scale, shift;  // [C]
 
