@@ -17,8 +17,8 @@ struct PageFact {
 
 // The top of the page, above the figures.
 struct PageHead {
-  std::string title;         // empty: the assignment's
-  std::string introduction;  // HTML; empty: ebb's
+  std::string title = {};         // empty: the assignment's
+  std::string introduction = {};  // HTML; empty: ebb's
   std::vector<PageFact> facts;
   bool own_images = false;  // the user's are among the images
 };
