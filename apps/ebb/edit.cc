@@ -8,15 +8,16 @@
 namespace ebb {
 namespace {
 
+constexpr const char* kStarts = "1,3,5,7,10,20";  // of the assignment
+
 struct Flags {
   SampleFlags job;
   InputFlags input;
-  std::string i_start;   // empty: kStarts
+  std::string i_start = kStarts;
   std::string strength;  // empty: not given
 };
 
-constexpr const char* kStarts = "1,3,5,7,10,20";  // of the assignment
-constexpr const char* kStrength = "0.7";          // of diffusers' IFImg2ImgPipeline
+constexpr const char* kStrength = "0.7";  // of diffusers' IFImg2ImgPipeline
 
 // A start: its name in figures and on lines, and the way from there.
 struct Start {
@@ -25,13 +26,13 @@ struct Start {
 };
 
 bool is_by_strength(const Flags& flags, const SampleJob& job) {
-  return !flags.strength.empty() || (flags.i_start.empty() && job.is_as_pipeline());
+  return !flags.strength.empty() || (flags.i_start == kStarts && job.is_as_pipeline());
 }
 
 // UsageError for values that are wrong whatever the model is.
 size_t count_starts(const Flags& flags) {
   if (!flags.strength.empty()) return parse_numbers(flags.strength, "--strength", 0, 1).size();
-  return flags.i_start.empty() ? 0 : parse_integers(flags.i_start, "--i-start", 0, 32).size();
+  return parse_integers(flags.i_start, "--i-start", 0, 32).size();
 }
 
 std::vector<Start> starts_of(const Flags& flags, SampleJob& job) {
@@ -44,8 +45,7 @@ std::vector<Start> starts_of(const Flags& flags, SampleJob& job) {
     }
     return starts;
   }
-  for (const int64_t i :
-       parse_integers(flags.i_start.empty() ? kStarts : flags.i_start, "--i-start", 0, 32)) {
+  for (const int64_t i : parse_integers(flags.i_start, "--i-start", 0, 32)) {
     starts.push_back({cat("i=", i), cat("i_start ", i), job.assignment_schedule(i)});
   }
   return starts;

@@ -23,7 +23,7 @@ class Suggestions(EbbTest):
         (["sample", "--step", "3"], "--step: unknown flag of ebb sample. Did you mean --steps?"),
         (["sample", "--clas=3"], "--clas=3: unknown flag of ebb sample. Did you mean --class?"),
         (["sample", "--sampler", "dddim"], "--sampler dddim: must be one of ddpm, ddim, dpm++, "
-                                           "euler, heun. Did you mean ddim?"),  # fmt: skip
+                                           "euler, heun, consistency. Did you mean ddim?"),  # fmt: skip
         (["test-image", "towr"], "Did you mean tower?"),
         (["sample", "--class", "sevn"], "Did you mean seven?"),
         (["sample", "--model", "m.safetensors", "-p", "a sevn"], "Did you mean seven?"),

@@ -81,7 +81,7 @@ class Scale(Trained):
         self.sample("--class", 3, "--no-metadata", "-o", "bare.png")
         self.sample("--class", 3, "--scale", 1, "-o", "raw.png")
         for name in ("large.png", "bare.png", "raw.png"):
-            done = self.run_on_model("forward", "-i", name, "-t", 0, "-o", f"of_{name}")
+            done = self.run_on_model("forward", "-i", name, "-t", 0, "--scale", 1, "-o", f"of_{name}")
             line = f"{name}: 224 x 224: taken back to 28 x 28\n"
             self.assertEqual(line in done.stdout, name != "raw.png")
         first = pixels(self.dir / "of_large.png")
