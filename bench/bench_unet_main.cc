@@ -237,11 +237,17 @@ void run(const BenchFlags& flags, const std::string& model_path, const std::stri
 
 }  // namespace
 
-void check_peers(const BenchFlags& flags, const std::string& config, bool random_weights) {
+void check_peers(BenchFlags& flags, const std::string& config, bool random_weights) {
   EBB_CHECK(config.empty() || random_weights, UsageError, "--config ", config,
             ": its weights are not here. Add --random-weights to measure without them");
+  const auto fits = [&](const std::string& peer) {
+    return (peer == "diffusers") == !config.empty();
+  };
+  if (flags.takes_all_peers) {
+    std::erase_if(flags.peers, [&](const std::string& peer) { return !fits(peer); });
+  }
   for (const std::string& peer : flags.peers) {
-    EBB_CHECK((peer == "diffusers") == !config.empty(), UsageError, "--peer ", peer, ": ",
+    EBB_CHECK(fits(peer), UsageError, "--peer ", peer, ": ",
               config.empty() ? "measures networks of --config. Name one"
                              : "does not know the networks of --config. Use --peer diffusers");
   }

@@ -105,7 +105,10 @@ BenchFlags::BenchFlags(Command command, bool names_precision,
   command
       .add_option_function(
           "--peer",
-          [this, known_peers](const std::string& text) { peers = read_peers(text, known_peers); },
+          [this, known_peers](const std::string& text) {
+            peers = read_peers(text, known_peers);
+            takes_all_peers = text == "all";
+          },
           "what to measure in the same run, alternating: none, " + joined(known_peers, ", ") +
               (known_peers.size() > 1 ? ", several with commas, or all" : ""))
       .default_text("none");

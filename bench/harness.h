@@ -16,6 +16,7 @@ namespace ebb {
 struct BenchFlags {
   DeviceFlags device;
   std::vector<std::string> peers;  // in the order in which they are measured
+  bool takes_all_peers = false;    // "--peer all": those that know what is measured
   std::string python = "python3";
   std::string scripts = EBB_BENCH_SOURCE_DIR;
   std::string json;

@@ -31,7 +31,9 @@ SETTINGS = (
     "-DEBB_CCACHE=OFF",
     "-DZLIB_INCLUDE_DIR=/usr/include",
     "-DZLIB_LIBRARY=z",
-    # Of zlib: what this machine's directory has besides, the compiler finds in its own before.
+    "-DUNISTRING_INCLUDE_DIR=/usr/include",
+    "-DUNISTRING_LIBRARY=unistring",
+    # Of both: what this machine's directory has besides, the compiler finds in its own before.
     "-DCMAKE_CXX_FLAGS=-idirafter /usr/include/x86_64-linux-gnu",
 )
 SIMD = "-DHWY_DISABLED_TARGETS"

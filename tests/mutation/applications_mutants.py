@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         "edit starts from the clean image",
         "diffusion/pipeline.cc",
-        "return add_noise(context_, schedule_.front(),",
+        "return add_noise(context_, first_level,",
         "return add_noise(context_, schedule_.back(),",
     ),
     Mutant(

@@ -18,7 +18,7 @@ from pathlib import Path
 from package_test import ROOT, run
 
 DIRECTORIES = (
-    "api apps base cmake diffusion docs emulator engine examples image include kernels nn scripts weights".split()
+    "api apps base cmake diffusion docs emulator engine examples image include kernels nn scripts text weights".split()
 )
 ARGS = None  # the command line
 

@@ -85,11 +85,9 @@ TEST_CASE("the parameters text has the form that other programs read") {
 }
 
 TEST_CASE("samplers have the names that other programs know") {
-  const std::vector<std::pair<std::string, std::string>> names = {{"ddpm", "DDPM"},
-                                                                  {"ddim", "DDIM"},
-                                                                  {"dpm++", "DPM++ 2M"},
-                                                                  {"euler", "Euler"},
-                                                                  {"heun", "Heun"}};
+  const std::vector<std::pair<std::string, std::string>> names = {
+      {"ddpm", "DDPM"},   {"ddim", "DDIM"}, {"dpm++", "DPM++ 2M"},
+      {"euler", "Euler"}, {"heun", "Heun"}, {"consistency", "Consistency"}};
   CHECK(names.size() == sampler_names().size());
   for (const auto& [name, title] : names) {
     Provenance p = sample();
