@@ -235,9 +235,8 @@ void run(const BenchFlags& flags, const std::string& model_path, const std::stri
   report.finish();
 }
 
-}  // namespace
-
-void check_peers(BenchFlags& flags, const std::string& config, bool random_weights) {
+// Leaves of "--peer all" the peers that know what is measured; UsageError for others that do not.
+void choose_peers(BenchFlags& flags, const std::string& config, bool random_weights) {
   EBB_CHECK(config.empty() || random_weights, UsageError, "--config ", config,
             ": its weights are not here. Add --random-weights to measure without them");
   const auto fits = [&](const std::string& peer) {
@@ -253,6 +252,7 @@ void check_peers(BenchFlags& flags, const std::string& config, bool random_weigh
   }
 }
 
+}  // namespace
 }  // namespace ebb
 
 int main(int argc, char** argv) {
@@ -275,7 +275,7 @@ int main(int argc, char** argv) {
   program.add_flag("--random-weights", random_weights, "with --config: nothing is downloaded");
   program.add_flag("--profile", profile, "with --config: time per kernel and layer");
   program.callback([&] {
-    ebb::check_peers(flags, config, random_weights);
+    ebb::choose_peers(flags, config, random_weights);
     if (config.empty()) return ebb::run(flags, model, ebb, steps);
     ebb::bench_checkpoint(flags, config, steps, profile);
   });

@@ -2,8 +2,10 @@
 
 #include <unicase.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <new>
 
 #include "base/error.h"
 #include "base/text.h"

@@ -42,23 +42,16 @@ bool knows_flag(const CLI::App& app, const std::string& flag) {
   return app.get_option_no_throw(flag.substr(0, flag.find('='))) != nullptr;
 }
 
-bool takes_list(const Command& command, const std::string& word) {
-  if (!is_flag(word)) return false;
-  const CLI::Option* option = command.app().get_option_no_throw(word);
-  return option != nullptr && command.notes_of(*option).is_list;
-}
-
 // " Did you mean --prompts 6 9?" for words without a flag, all of them where the flag takes a list.
 std::string bare_word_suggestion(const Command& command, const std::vector<std::string>& words) {
   const std::string& flag = notes_of(command.app()).bare_word;
   if (flag.empty()) return "";
   const CLI::Option* option = command.app().get_option_no_throw(flag);
-  const bool takes_all = takes_list(command, flag) || option->get_expected_max() > 1;
-  std::string shown = terminal_safe(words.front());
-  for (size_t i = 1; i < words.size() && takes_all; ++i) {
+  const bool takes_all = command.notes_of(*option).is_list || option->get_expected_max() > 1;
+  std::string shown;
+  for (size_t i = 0; i < (takes_all ? words.size() : 1); ++i)
     shown += " " + terminal_safe(words[i]);
-  }
-  return cat(" Did you mean ", flag, " ", shown, "?");
+  return cat(" Did you mean ", flag, shown, "?");
 }
 
 // Words that nothing takes, behind `command`: what is wrong with `word`, one of them.
@@ -116,6 +109,12 @@ bool is_number(const std::string& text) {
   constexpr const char* kDigits = "0123456789";
   return text.find_first_not_of("0123456789.,eE+-") == std::string::npos &&
          text.find_first_of(kDigits) != std::string::npos && text.find_first_of("0123456789.") == 0;
+}
+
+bool takes_list(const Command& command, const std::string& word) {
+  if (!is_flag(word)) return false;
+  const CLI::Option* option = command.app().get_option_no_throw(word);
+  return option != nullptr && command.notes_of(*option).is_list;
 }
 
 }  // namespace

@@ -8,16 +8,13 @@
 namespace ebb {
 namespace {
 
-constexpr const char* kStarts = "1,3,5,7,10,20";  // of the assignment
-
 struct Flags {
   SampleFlags job;
   InputFlags input;
-  std::string i_start = kStarts;
-  std::string strength;  // empty: not given
+  std::string i_start = "1,3,5,7,10,20";  // of the assignment
+  std::string strength = "0.7";           // of diffusers' IFImg2ImgPipeline
+  bool i_start_given = false, strength_given = false;
 };
-
-constexpr const char* kStrength = "0.7";  // of diffusers' IFImg2ImgPipeline
 
 // A start: its name in figures and on lines, and the way from there.
 struct Start {
@@ -26,38 +23,42 @@ struct Start {
 };
 
 bool is_by_strength(const Flags& flags, const SampleJob& job) {
-  return !flags.strength.empty() || (flags.i_start == kStarts && job.is_as_pipeline());
+  return flags.strength_given || (!flags.i_start_given && job.is_as_pipeline());
 }
 
-// UsageError for values that are wrong whatever the model is.
-size_t count_starts(const Flags& flags) {
-  if (!flags.strength.empty()) return parse_numbers(flags.strength, "--strength", 0, 1).size();
-  return parse_integers(flags.i_start, "--i-start", 0, 32).size();
+std::vector<double> strengths_of(const Flags& flags) {
+  return parse_numbers(flags.strength, "--strength", 0, 1);
+}
+
+std::vector<int64_t> i_starts_of(const Flags& flags) {
+  return parse_integers(flags.i_start, "--i-start", 0, 32);
 }
 
 std::vector<Start> starts_of(const Flags& flags, SampleJob& job) {
   std::vector<Start> starts;
   if (is_by_strength(flags, job)) {
-    const std::string& values = flags.strength.empty() ? kStrength : flags.strength;
-    for (const double strength : parse_numbers(values, "--strength", 0, 1)) {
+    for (const double strength : strengths_of(flags)) {
       const std::string name = cat("strength ", strength);
       starts.push_back({name, name, job.strength_schedule(strength)});
     }
     return starts;
   }
-  for (const int64_t i : parse_integers(flags.i_start, "--i-start", 0, 32)) {
+  for (const int64_t i : i_starts_of(flags)) {
     starts.push_back({cat("i=", i), cat("i_start ", i), job.assignment_schedule(i)});
   }
   return starts;
 }
 
 void run(const Flags& flags, const Invocation& invocation) {
-  count_starts(flags);
+  // Values that are wrong whatever the model is are refused before it is read.
+  strengths_of(flags);
+  i_starts_of(flags);
   SampleJob job(flags.job, invocation);
   job.set_pipeline_defaults(80, 10);  // of IFImg2ImgPipeline
   const std::vector<Start> starts = starts_of(flags, job);
   EBB_CHECK(!flags.job.gif || starts.size() == 1, UsageError, "--gif: animates one start, but ",
-            starts.size(), " are given by --i-start. Give one.");
+            starts.size(), " are given by ",
+            is_by_strength(flags, job) ? "--strength" : "--i-start", ". Give one.");
   const StartImage start = read_start(job, flags.input);
   const int64_t each = std::max<int64_t>(flags.job.count, 1);
   const auto levels = static_cast<int64_t>(starts.size());
@@ -125,18 +126,24 @@ void add_edit(Command command, const Invocation& invocation) {
                       "(1,3,5,7,10,20)")
           .type_name("LIST")
           .list();
-  command
-      .add_option("--strength", flags->strength,
-                  "Instead of --i-start: the last part of the steps to take, 0 to 1, as diffusers "
-                  "counts it (with --preset pipeline: 0.7)")
-      .type_name("LIST")
-      .list()
-      .excludes(i_start);
+  Flag strength =
+      command
+          .add_option(
+              "--strength", flags->strength,
+              "Instead of --i-start: the last part of the steps to take, 0 to 1, as diffusers "
+              "counts it (with --preset pipeline: 0.7)")
+          .type_name("LIST")
+          .list()
+          .excludes(i_start);
   add_sample_flags(command, flags->job,
                    {.count = "Images per start (1)",
                     .steps = "Sampling steps from the start to the clean image (as in the "
                              "strided list of timesteps)"},
-                   [flags, &invocation] { run(*flags, invocation); });
+                   [flags, i_start, strength, &invocation] {
+                     flags->i_start_given = i_start.given();
+                     flags->strength_given = strength.given();
+                     run(*flags, invocation);
+                   });
 }
 
 }  // namespace ebb

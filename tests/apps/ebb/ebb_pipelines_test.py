@@ -132,6 +132,12 @@ class Toolbox(PipelineTest):
             with self.subTest(words):
                 self.ebb(*words, *model)
 
+    def test_starts_that_are_given_are_kept_whatever_the_preset(self) -> None:
+        edit = ["edit", "--model", "if_1", *TEXT, "-i", "in.png", "--preset", "fast27", "--threads", 1, "-o"]
+        done = self.ebb(*edit, "out_%d.png", "--i-start", "1,3,5,7,10,20")  # those that edit has without a preset
+        self.assertEqual(done.stdout.count("i_start "), 6, done.stdout)
+        self.assertIn("strength 0.7", self.ebb(*edit, "strong.png").stdout)
+
     def test_an_image_of_the_models_size_keeps_it(self) -> None:
         for words in (["forward", "-t", 250], ["denoise", "--one-step", "-t", 250, *TEXT],
                       ["edit", "--i-start", 30, *TEXT]):
