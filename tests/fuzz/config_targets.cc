@@ -1,19 +1,11 @@
-#include <algorithm>
-#include <stdexcept>
-#include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "nn/unet_config.h"
+#include "tests/fuzz/promises.h"
 #include "tests/fuzz/targets.h"
 
 namespace ebb::test {
-namespace {
-
-void expect(bool promise, const char* text) {
-  if (!promise) throw std::logic_error(text);
-}
-
-}  // namespace
 
 void fuzz_unet_config(std::span<const uint8_t> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -34,10 +26,7 @@ void fuzz_unet_config(std::span<const uint8_t> bytes) {
         },
         any);
   } catch (const FormatError& error) {
-    const std::string message = error.what();
-    expect(std::none_of(message.begin(), message.end(), [](unsigned char c) { return c < ' '; }),
-           "a message holds control characters");
-    expect(message.starts_with("fuzz: ") && message.size() < 8000, "an odd message");
+    check_message(error.what(), "fuzz: ", 8000);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "image/png.h"
 #include "image/raster_formats.h"
 #include "image/webp.h"
+#include "tests/fuzz/promises.h"
 #include "tests/fuzz/targets.h"
 
 namespace ebb::test {
@@ -17,19 +18,6 @@ namespace {
 // Larger images take seconds of inflating and copying and reach no other code.
 constexpr int64_t kMaxPixels = 1 << 20;
 const std::string kLabel = "fuzz";
-
-void expect(bool promise, const char* text) {
-  if (!promise) throw std::logic_error(text);
-}
-
-void check_message(const std::string& message) {
-  constexpr size_t kMaxMessage = 4000;
-  const bool printable =
-      std::none_of(message.begin(), message.end(), [](unsigned char c) { return c < ' '; });
-  expect(printable, "a message holds control characters");
-  expect(message.starts_with(kLabel + ": "), "a message does not start with the file");
-  expect(message.size() < kMaxMessage, "a message is too long");
-}
 
 void check_description(const std::string& text) {
   expect(
@@ -50,7 +38,7 @@ void read_or_refuse(const std::function<void()>& read) {
   try {
     read();
   } catch (const FormatError& error) {
-    check_message(error.what());
+    check_message(error.what(), kLabel + ": ", 4000);
   }
 }
 

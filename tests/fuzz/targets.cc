@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tests/fuzz/promises.h"
 #include "weights/idx.h"
 #include "weights/pickle.h"
 #include "weights/safetensors.h"
@@ -41,19 +42,6 @@ class MemoryFile {
   int fd_;
 };
 
-void expect(bool promise, const char* text) {
-  if (!promise) throw std::logic_error(text);
-}
-
-void check_message(const std::string& message) {
-  constexpr size_t kMaxMessage = 4000;
-  const bool printable =
-      std::none_of(message.begin(), message.end(), [](unsigned char c) { return c < ' '; });
-  expect(printable, "a message holds control characters");
-  expect(message.starts_with("/proc/self/fd/"), "a message does not start with the file");
-  expect(message.size() < kMaxMessage, "a message is too long");
-}
-
 void check_layout(const SafetensorsFile& file) {
   uint64_t end = 0;
   std::set<std::string> names;
@@ -74,7 +62,7 @@ void read_or_refuse(const Read& read) {
   try {
     read();
   } catch (const FormatError& error) {
-    check_message(error.what());
+    check_message(error.what(), "/proc/self/fd/", 4000);
   }
 }
 

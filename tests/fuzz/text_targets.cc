@@ -1,19 +1,11 @@
-#include <algorithm>
-#include <stdexcept>
-#include <string>
+#include <string_view>
 
 #include "base/error.h"
+#include "tests/fuzz/promises.h"
 #include "tests/fuzz/targets.h"
 #include "text/tokenizer.h"
 
 namespace ebb::test {
-namespace {
-
-void expect(bool promise, const char* text) {
-  if (!promise) throw std::logic_error(text);
-}
-
-}  // namespace
 
 void fuzz_sentencepiece(std::span<const uint8_t> bytes) {
   const std::string_view model(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -27,10 +19,7 @@ void fuzz_sentencepiece(std::span<const uint8_t> bytes) {
       }
     }
   } catch (const FormatError& error) {
-    const std::string message = error.what();
-    expect(std::none_of(message.begin(), message.end(), [](unsigned char c) { return c < ' '; }),
-           "a message holds control characters");
-    expect(message.starts_with("fuzz: ") && message.size() < 2000, "an odd message");
+    check_message(error.what(), "fuzz: ", 2000);
   }
 }
 
