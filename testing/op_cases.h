@@ -84,6 +84,13 @@ inline constexpr ConvShape kEdgeConvs[] = {
     {"7x7 with pad 3", 2, 5, 8, 3, 5, 7, 7, 1, 3},
 };
 
+// Kernels of more than a megabyte, which CPUs transform in use: several blocks of tiles, ragged in
+// tiles, input and output channels; tiles of 2x2 and 4x4.
+inline constexpr ConvShape kLargeKernelConvs[] = {
+    {"272 to 112", 7, 9, 9, 272, 112, 3, 3, 1, 1, false, 3, 5},
+    {"112 to 272, 4x4 tiles", 2, 13, 14, 112, 272, 3, 3, 1, 1},
+};
+
 inline constexpr ConvShape kUnetConvs[] = {
     {"28x28 64>64", 128, 28, 28, 64, 64, 3, 3, 1, 1},
     {"14x14 128>128", 128, 14, 14, 128, 128, 3, 3, 1, 1},

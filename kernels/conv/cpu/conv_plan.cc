@@ -19,12 +19,19 @@ constexpr int64_t kMinTerms4 = 9 * 64;
 constexpr double kMinSaving = 1.6, kMinSaving4 = 2.5;
 
 // Transformed weights (or the partial gradient) are 16/9 or 4 times the weights. From here on that
-// is more memory than speed is worth, and small images no longer pay for reading it.
-constexpr int64_t kMaxPackedBytes = int64_t{128} << 20;
+// is more memory than speed is worth.
+constexpr int64_t kMaxPartsBytes = int64_t{128} << 20;
 
-bool pays(const TapList& list, int64_t size, double min_saving) {
-  return winograd_saving(list, size) >= min_saving &&
-         winograd_packed_bytes(list, size) <= kMaxPackedBytes;
+// Transforming weights where they are used costs as much as the products of a few tiles. This is
+// for one image: packed weights serve every batch.
+constexpr int64_t kMinTransformingTiles = 16;
+
+bool pays(const TapList& list, ConvPass pass, int64_t size, double min_saving) {
+  if (winograd_saving(list, size) < min_saving) return false;
+  if (pass != ConvPass::kBackwardWeight && winograd_transforms_in_use(list, size)) {
+    return winograd_image_tiles(list, size) >= kMinTransformingTiles;
+  }
+  return winograd_parts_bytes(list, size) <= kMaxPartsBytes;
 }
 
 }  // namespace
@@ -36,9 +43,9 @@ ConvAlgorithm conv_algorithm(const ConvGeometry& geometry, ConvPass pass, const 
   // A weight gradient sums over pixels instead of channels.
   const bool weight = pass == ConvPass::kBackwardWeight;
   const int64_t terms = weight ? list.out.h * list.out.w : 9 * list.in.c;
-  if (terms >= kMinTerms4 && pays(list, 4, kMinSaving4)) return ConvAlgorithm::kWinograd4;
-  if (pays(list, 3, kMinSaving)) return ConvAlgorithm::kWinograd3;
-  return pays(list, 2, kMinSaving) ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
+  if (terms >= kMinTerms4 && pays(list, pass, 4, kMinSaving4)) return ConvAlgorithm::kWinograd4;
+  if (pays(list, pass, 3, kMinSaving)) return ConvAlgorithm::kWinograd3;
+  return pays(list, pass, 2, kMinSaving) ? ConvAlgorithm::kWinograd2 : ConvAlgorithm::kDirect;
 }
 
 }  // namespace ebb::cpu

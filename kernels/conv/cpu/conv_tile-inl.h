@@ -53,6 +53,16 @@ HWY_INLINE void LoadTile(const float* from, Vector (&sum)[kRows][kVectors]) {
   }
 }
 
+// from: [kRows][pitch], vector-aligned.
+template <int kRows, int kVectors>
+HWY_INLINE void LoadTile(const float* from, ptrdiff_t pitch, Vector (&sum)[kRows][kVectors]) {
+  EBB_UNROLL for (int i = 0; i < kRows; ++i) {
+    EBB_UNROLL for (int j = 0; j < kVectors; ++j) {
+      sum[i][j] = hn::Load(kF32, from + i * pitch + j * kLanes);
+    }
+  }
+}
+
 // to: [kRows][pitch], vector-aligned.
 template <int kRows, int kVectors>
 HWY_INLINE void StoreTile(const Vector (&sum)[kRows][kVectors], float* to, ptrdiff_t pitch) {

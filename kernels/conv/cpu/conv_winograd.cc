@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/conv/cpu/conv_direct.h"
 #include "kernels/conv/cpu/conv_direct_simd.h"
 #include "kernels/conv/cpu/conv_weights.h"
 #include "kernels/conv/cpu/conv_winograd_simd.h"
@@ -32,16 +33,39 @@ int64_t block_tiles(const WinogradTiles& tiles, int threads) {
   return std::min(wanted, many ? kManyChannelsTiles : kBlockTiles);
 }
 
+// Bytes of 3x3 kernels from which on they are transformed where they are used.
+constexpr int64_t kMinTransformedBytes = int64_t{1} << 20;
+
+// All threads then share a block, as large as kSharedFloats of scratch allow, but for
+// kMinSharedTiles, so that few blocks transform the weights again.
+constexpr int64_t kSharedFloats = int64_t{1} << 20, kMinSharedTiles = 96;
+
+int64_t shared_block_tiles(const WinogradTiles& tiles) {
+  const int64_t rows = direct_tile().rows, count = tiles.count();
+  const int64_t floats = tiles.parts() * (tiles.in_channels() + tiles.out_channels());
+  const int64_t most = std::max(kMinSharedTiles, kSharedFloats / floats);
+  const int64_t blocks = ceil_div(count, most);
+  return ceil_div(ceil_div(count, blocks), rows) * rows;
+}
+
+int64_t filter_floats(const WinogradTiles& tiles) {
+  const DirectTile tile = direct_tile();
+  return tiles.side() * kFilterBlock * tile.lanes * tile.vectors;
+}
+
 struct Workspace {
   float* zeros;
-  float* scratch;  // [threads][scratch_floats]
+  float* scratch;  // [threads][scratch_floats], of one thread where blocks are shared
+  float* filters;  // [threads][filter_floats] where blocks are shared
   int64_t bytes;
 
   Workspace(const WinogradRun& run, int threads, void* base) {
     const TapList& list = run.tiles.list;
+    const bool shares = winograd_transforms_in_use(list, run.tiles.size);
     WorkspaceCursor cursor(base);
     zeros = cursor.take<float>(std::max(list.in.c, list.out.c));
-    scratch = cursor.take<float>(threads * run.scratch_floats());
+    scratch = cursor.take<float>((shares ? 1 : threads) * run.scratch_floats());
+    filters = cursor.take<float>(shares ? threads * filter_floats(run.tiles) : 0);
     bytes = cursor.bytes();
   }
 };
@@ -49,8 +73,35 @@ struct Workspace {
 WinogradRun make_run(const TapList& list, int64_t size, int threads) {
   WinogradRun run = {};
   run.tiles = winograd_tiles(list, size, nullptr);
-  run.block_tiles = block_tiles(run.tiles, threads);
+  run.block_tiles = winograd_transforms_in_use(list, size) ? shared_block_tiles(run.tiles)
+                                                           : block_tiles(run.tiles, threads);
   return run;
+}
+
+// Blocks one after the other, each by all threads.
+void run_shared_blocks(const WinogradRun& run, const Workspace& space, int threads) {
+  constexpr int64_t kRangeTiles = 4;  // of a task
+  const DirectTile tile = direct_tile();
+  const int64_t rows = run.tiles.side(), count = run.tiles.count();
+  const int64_t tasks = rows * ceil_div(run.tiles.out_channels(), tile.lanes * tile.vectors);
+  float* scratch = space.scratch;
+  for (int64_t first = 0; first < count; first += run.block_tiles) {
+    const int64_t tiles = std::min(run.block_tiles, count - first);
+    const int64_t ranges = ceil_div(tiles, kRangeTiles);
+    const auto range = [&](int64_t i) {
+      return WinogradRange{i * kRangeTiles, std::min((i + 1) * kRangeTiles, tiles)};
+    };
+    parallel_for(threads, ranges,
+                 [&](int64_t i) { winograd_inputs(run, first, range(i), scratch); });
+    with_team(threads, tasks, 1, [&](TaskQueue& queue, int member) {
+      float* filters = space.filters + member * filter_floats(run.tiles);
+      for (int64_t task, last; queue.take(task, last);) {
+        winograd_products(run, {task / rows, task % rows}, tiles, scratch, filters);
+      }
+    });
+    parallel_for(threads, ranges,
+                 [&](int64_t i) { winograd_outputs(run, first, range(i), scratch); });
+  }
 }
 
 // Filters of kFilterChannels input channels: value [channel] of each kernel position or part.
@@ -182,14 +233,30 @@ double winograd_saving(const TapList& list, int64_t size) {
                              tiles.out_parities());
 }
 
-int64_t winograd_packed_bytes(const TapList& list, int64_t size) {
+int64_t winograd_image_tiles(const TapList& list, int64_t size) {
+  const WinogradTiles tiles = winograd_tiles(list, size, nullptr);
+  return tiles.rows * tiles.columns;
+}
+
+int64_t winograd_parts_bytes(const TapList& list, int64_t size) {
   const WinogradTiles tiles = winograd_tiles(list, size, nullptr);
   return tiles.parts() * tiles.in_channels() * tiles.out_channels() *
          static_cast<int64_t>(sizeof(float));
 }
 
+bool winograd_transforms_in_use(const TapList& list, int64_t size) {
+  const int64_t kernels = list.in.c * list.out.c;
+  return size != 3 && 9 * kernels * static_cast<int64_t>(sizeof(float)) >= kMinTransformedBytes;
+}
+
+int64_t winograd_packed_bytes(const TapList& list, int64_t size) {
+  return winograd_transforms_in_use(list, size) ? direct_packed_bytes(list)
+                                                : winograd_parts_bytes(list, size);
+}
+
 void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, float* packed,
                    int threads) {
+  if (winograd_transforms_in_use(list, size)) return direct_pack(list, pass, w, packed, threads);
   const WinogradTiles tiles = winograd_tiles(list, size, nullptr);
   if (size == 4) return pack_filters<3, 6>(tiles, pass, w, packed, threads);
   if (size == 3) return pack_filters<2, 4>(tiles, pass, w, packed, threads);
@@ -210,6 +277,7 @@ void winograd_run(const ConvPassArgs& args, int64_t size, int threads) {
   run.out = args.out;
   run.epilogue = args.epilogue;
   if (run.epilogue.bias == nullptr) run.epilogue.bias = space.zeros;
+  if (winograd_transforms_in_use(args.list, size)) return run_shared_blocks(run, space, threads);
   const int64_t tiles = run.tiles.count(), blocks = ceil_div(tiles, run.block_tiles);
   with_team(threads, blocks, 1, [&](TaskQueue& queue, int member) {
     float* scratch = space.scratch + member * run.scratch_floats();

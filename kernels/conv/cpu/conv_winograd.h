@@ -25,8 +25,19 @@ namespace ebb::cpu {
 // where the tiles do not fit (both channel counts must be multiples of 16). size is m.
 double winograd_saving(const TapList& list, int64_t size);
 
+// Tiles of one image.
+int64_t winograd_image_tiles(const TapList& list, int64_t size);
+
+// G g G' of all weights in f32.
+int64_t winograd_parts_bytes(const TapList& list, int64_t size);
+
+// Transformed weights that do not stay in a cache from step to step cost more to read than to make.
+// Large 3x3 kernels are therefore packed as conv_direct.h does and transformed a block at a time,
+// where they are used.
+bool winograd_transforms_in_use(const TapList& list, int64_t size);
+
 // Packed weights: G g G' as [parts][block][in channels][width], blocks as in conv_direct.h,
-// channels counted over parities.
+// channels counted over parities; or as in conv_direct.h.
 int64_t winograd_packed_bytes(const TapList& list, int64_t size);
 void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, float* packed,
                    int threads);

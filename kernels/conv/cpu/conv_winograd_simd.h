@@ -46,10 +46,30 @@ struct WinogradRun {
   int64_t in_plane() const { return block_tiles * tiles.in_channels() + 16; }
   int64_t out_plane() const { return block_tiles * tiles.out_channels() + 16; }
   int64_t scratch_floats() const { return tiles.parts() * (in_plane() + out_plane()); }
+  // The transformed input is in front.
+  float* products(float* scratch) const { return scratch + tiles.parts() * in_plane(); }
 };
 
-// Tiles first..first+count-1, count <= block_tiles.
+// Tiles first..first+count-1, count <= block_tiles, by one thread.
 void winograd_block(const WinogradRun& run, int64_t first, int64_t count, float* scratch);
+
+// The same by several threads on one scratch, with weights as conv_direct.h packs them: all inputs,
+// then all products, then all outputs. size is 2 or 4.
+struct WinogradRange {
+  int64_t begin, end;  // tiles of the block
+};
+struct WinogradTask {
+  int64_t block;  // of output channels, as in conv_direct.h
+  int64_t row;    // of components, 0..side-1
+};
+// Input channels whose filters are transformed together.
+constexpr int64_t kFilterBlock = 256;
+void winograd_inputs(const WinogradRun& run, int64_t first, WinogradRange tiles, float* scratch);
+// filters: scratch of one thread, [side][kFilterBlock][width of a block]
+void winograd_products(const WinogradRun& run, const WinogradTask& task, int64_t tiles,
+                       float* scratch, float* filters);
+void winograd_outputs(const WinogradRun& run, int64_t first, WinogradRange tiles,
+                      const float* scratch);
 
 struct WinogradWgradRun {
   WinogradTiles tiles;

@@ -31,6 +31,12 @@ void for_each_kernel(ConvCase& conv, const std::function<void()>& test) {
   }
 }
 
+std::vector<ConvShape> all_shapes() {
+  std::vector<ConvShape> shapes(std::begin(kEdgeConvs), std::end(kEdgeConvs));
+  shapes.insert(shapes.end(), std::begin(kLargeKernelConvs), std::end(kLargeKernelConvs));
+  return shapes;
+}
+
 // Rounding of a sum of `terms` products grows like sqrt(terms) (Higham & Mary 2019), in units of
 // roundoff of the sum of magnitudes; the factor covers unlucky sums.
 double sum_limit(const reference::Sum& sum, int64_t terms) {
@@ -97,7 +103,7 @@ void check_forward(const ConvCase& conv, const std::vector<reference::Sum>& sums
 }
 
 TEST_CASE("convolution agrees with its definition in double precision") {
-  for (const ConvShape& shape : kEdgeConvs) {
+  for (const ConvShape& shape : all_shapes()) {
     ConvCase conv(shape.geometry());
     const auto sums = reference::conv_forward(conv.g, conv.x.data(), conv.w.data());
     for_each_kernel(conv, [&] {
@@ -115,7 +121,7 @@ TEST_CASE("convolution agrees with its definition in double precision") {
 }
 
 TEST_CASE("the input gradient agrees with its definition in double precision") {
-  for (const ConvShape& shape : kEdgeConvs) {
+  for (const ConvShape& shape : all_shapes()) {
     ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const auto sums = reference::conv_backward_input(g, conv.dy.data(), conv.w.data());
@@ -129,7 +135,7 @@ TEST_CASE("the input gradient agrees with its definition in double precision") {
 }
 
 TEST_CASE("the weight and bias gradients agree with their definition in double precision") {
-  for (const ConvShape& shape : kEdgeConvs) {
+  for (const ConvShape& shape : all_shapes()) {
     ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const auto weight = reference::conv_backward_weight(g, conv.x.data(), conv.dy.data());
@@ -145,7 +151,7 @@ TEST_CASE("the weight and bias gradients agree with their definition in double p
 }
 
 TEST_CASE("convolution results do not depend on the number of threads") {
-  for (const ConvShape& shape : kEdgeConvs) {
+  for (const ConvShape& shape : all_shapes()) {
     ConvCase conv(shape.geometry());
     const auto forward = [&](int threads) {
       return conv.forward({.residual_n = 1, .activation = Activation::kGelu, .threads = threads});
@@ -165,7 +171,7 @@ TEST_CASE("convolution results do not depend on the number of threads") {
 }
 
 TEST_CASE("an image gets the same bits alone and in a batch") {
-  for (const ConvShape& shape : kEdgeConvs) {
+  for (const ConvShape& shape : all_shapes()) {
     ConvCase conv(shape.geometry());
     const ConvGeometry& g = conv.g;
     const ConvOptions options{.activation = Activation::kSilu, .threads = 2};
@@ -204,8 +210,10 @@ TEST_CASE("the choice of algorithm depends on the shape but not on the batch") {
             (weight ? cpu::ConvAlgorithm::kWinograd4 : cpu::ConvAlgorithm::kWinograd2));
       CHECK(chosen(down, pass) == cpu::ConvAlgorithm::kDirect);
       CHECK(chosen(tiny, pass) == cpu::ConvAlgorithm::kDirect);
-      CHECK(chosen(wide, pass) == cpu::ConvAlgorithm::kWinograd2);
-      CHECK(chosen(widest, pass) == cpu::ConvAlgorithm::kDirect);
+      CHECK(chosen(wide, pass) ==
+            (weight ? cpu::ConvAlgorithm::kWinograd2 : cpu::ConvAlgorithm::kWinograd4));
+      CHECK(chosen(widest, pass) ==
+            (weight ? cpu::ConvAlgorithm::kDirect : cpu::ConvAlgorithm::kWinograd2));
       CHECK(chosen(up, pass) == cpu::ConvAlgorithm::kWinograd3);
       CHECK(chosen(up_few, pass) == cpu::ConvAlgorithm::kDirect);
     }
