@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "engine/passes/passes.h"
 #include "kernels/kernel_table.h"
 #include "nn/graph_builder.h"
 #include "nn/param_collector.h"
@@ -105,7 +106,7 @@ void NetworkDenoiser::build(const Network& network, TensorMap params) {
         input.role == InputRole::kSample ? static_cast<int64_t>(input_views_.size()) : queries();
     batch[input.name] = input.role == InputRole::kTime ? 1 : images_ * copies;
   }
-  Graph graph = inference_graph(network, batch, context_);
+  Graph graph = keep_weight_types(inference_graph(network, batch, context_), params, context_);
   const Shape& output = graph.values[graph.output].shape;
   const int64_t channels = image_[2];
   out_channels_ = output.back();

@@ -1,6 +1,7 @@
 #include "engine/allocator.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -21,14 +22,33 @@ class HostMemorySource final : public MemorySource {
     if (bytes < kHugePage) {
       return std::aligned_alloc(Allocator::kAlignment, static_cast<size_t>(bytes));
     }
-    void* data = nullptr;  // posix_memalign: sizes need not be multiples of the alignment
-    if (posix_memalign(&data, size_t{kHugePage}, static_cast<size_t>(bytes)) != 0) return nullptr;
-    const int64_t whole = bytes / kHugePage * kHugePage;
-    madvise(data, static_cast<size_t>(whole), MADV_HUGEPAGE);  // advice: may fail
+    return map_pages(static_cast<size_t>(bytes));
+  }
+  // Freed pages go back to the system at once, whereas malloc keeps those below others in use.
+  void give_back(void* data, int64_t bytes) noexcept override {
+    if (bytes < kHugePage) return std::free(data);
+    munmap(data, static_cast<size_t>(bytes));
+  }
+  std::string describe() const override { return "host memory"; }
+
+ private:
+  // Pages from a border of huge pages on; what the search for it leaves is unmapped again.
+  static void* map_pages(size_t bytes) {
+    void* const mapped = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS , -1, 0);
+    if (mapped == MAP_FAILED) return nullptr;
+    char* const begin = static_cast<char*>(mapped);
+    const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(begin) % kHugePage) % kHugePage;
+    char* const data = begin + before;
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    char* const end = data + (bytes + page - 1) / page * page;
+    if (before > 0) munmap(begin, before);
+    if (begin + bytes + kHugePage > end) {
+      munmap(end, static_cast<size_t>(begin + bytes + kHugePage - end));
+    }
+    madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // advice: may fail
     return data;
   }
-  void give_back(void* data, int64_t) noexcept override { std::free(data); }
-  std::string describe() const override { return "host memory"; }
 };
 
 // Block sizes step by 1/8 of a power of two, so that a cached block wastes at most 12.5 %.

@@ -17,6 +17,7 @@ struct ConvAttrs {
   Activation activation = Activation::kNone;
   bool packed_weight = false;           // input 1 comes from kConvPack and has no shape of its own
   int64_t out_channels = 0;             // used when packed_weight
+  DType weight_dtype = DType::kF32;     // as in ConvGeometry
   bool reads_bias = true;               // false: there is no input b
   bool scales = false, shifts = false;  // whether the inputs end with a scale, a shift, [N, O]
   int64_t moment_chunks = 0;            // of the second output; 0: there is none

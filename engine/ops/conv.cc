@@ -161,8 +161,11 @@ bool has_residual(const ConvAttrs& attrs, size_t inputs) {
 ConvGeometry conv_op_geometry(const ConvAttrs& attrs, const Shape& x, int64_t out_channels) {
   const bool image = x.rank() == 4;
   const int64_t width = image ? x[2] : x.rank() == 3 ? x[1] : 1;
-  return conv_geometry(x[0], image ? x[1] : 1, width, x.back(), out_channels, attrs.kernel,
-                       attrs.kernel, attrs.stride, attrs.pad, attrs.transposed, attrs.end_pad);
+  ConvGeometry geometry =
+      conv_geometry(x[0], image ? x[1] : 1, width, x.back(), out_channels, attrs.kernel,
+                    attrs.kernel, attrs.stride, attrs.pad, attrs.transposed, attrs.end_pad);
+  geometry.weight_dtype = attrs.weight_dtype;
+  return geometry;
 }
 
 const OpDef kConv = {.name = "conv",

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/graph.h"
+#include "engine/tensor.h"
 
 namespace ebb {
 
@@ -26,10 +27,14 @@ Graph share_concat_halves(const Graph& graph);
 // once. Bitwise equal.
 Graph hoist_packing(const Graph& graph, const Context& context);
 
+// Weights that `params` store in 16 bits stay so when they are packed, where kernels can widen them
+// in use (ConvGeometry::weight_dtype). After hoist_packing. Bitwise equal.
+Graph keep_weight_types(const Graph& graph, const TensorMap& params, const Context& context);
+
 // Producers write operands of a concatenation into their place. Bitwise equal.
 Graph place_concat_operands(const Graph& graph);
 
-// All of the above in order.
+// All of the above that need no parameters, in order.
 Graph optimize(const Graph& graph, const Context& context);
 
 }  // namespace ebb

@@ -25,6 +25,10 @@ struct ConvGeometry {
   bool transposed = false;
   int64_t x_pitch = 0;  // elements from pixel to pixel of x (and dx), >= c
   int64_t y_pitch = 0;  // elements from pixel to pixel of y (and dy), >= o
+  // The type in which f32 weights, which have no more bits than it, may stay when they are packed:
+  // kF32, kF16 or kBF16. CPUs widen them where they are used, to the same results in half the
+  // memory; GPUs pack weights in the type of the images.
+  DType weight_dtype = DType::kF32;
 };
 
 // Fills in the output size and dense pitches. `pad` zeros lie around the image; a convolution may

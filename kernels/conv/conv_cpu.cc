@@ -71,17 +71,16 @@ int64_t conv_packed_bytes(const ConvGeometry& geometry, ConvPass pass, DType dty
 void conv_pack(const ConvPackArgs& args, KernelStream stream) {
   require_f32("conv", args.dtype);
   const TapList list = tap_list(args.geometry, args.pass);
-  float* packed = as_f32(args.packed);
   const ConvAlgorithm algorithm = conv_algorithm(args.geometry, args.pass, stream.conv_math);
   switch (algorithm) {
     case ConvAlgorithm::kDirect:
-      return direct_pack(list, args.pass, args.w, packed, stream.threads);
+      return direct_pack(list, args.pass, args.w, args.packed, stream.threads);
     case ConvAlgorithm::kDot:
-      return dot_pack(list, args.pass, args.w, packed, stream.threads);
+      return dot_pack(list, args.pass, args.w, as_f32(args.packed), stream.threads);
     case ConvAlgorithm::kWinograd2:
     case ConvAlgorithm::kWinograd3:
     case ConvAlgorithm::kWinograd4:
-      return winograd_pack(list, args.pass, winograd_size(algorithm), args.w, packed,
+      return winograd_pack(list, args.pass, winograd_size(algorithm), args.w, args.packed,
                            stream.threads);
   }
 }
@@ -96,7 +95,8 @@ int64_t conv_workspace_bytes(const ConvGeometry& geometry, ConvPass pass, DType 
                     : wgrad_workspace_bytes(geometry, threads);
   }
   const TapList list = tap_list(geometry, pass);
-  return size > 0 ? winograd_workspace_bytes(list, size, threads) : direct_workspace_bytes(list);
+  return size > 0 ? winograd_workspace_bytes(list, size, threads)
+                  : direct_workspace_bytes(list, threads);
 }
 
 // None: BatchNorm reads its statistics from x.
@@ -108,7 +108,7 @@ void conv_forward(const ConvForwardArgs& args, KernelStream stream) {
   run_pass(args.geometry, ConvPass::kForward,
            {.list = tap_list(args.geometry, ConvPass::kForward),
             .in = as_f32(args.x),
-            .packed = as_f32(args.packed),
+            .packed = args.packed,
             .out = as_f32(args.y),
             .epilogue = {.bias = args.bias,
                          .residual = as_f32(args.residual),
@@ -124,7 +124,7 @@ void conv_backward_input(const ConvBackwardInputArgs& args, KernelStream stream)
   run_pass(args.geometry, ConvPass::kBackwardInput,
            {.list = tap_list(args.geometry, ConvPass::kBackwardInput),
             .in = as_f32(args.dy),
-            .packed = as_f32(args.packed),
+            .packed = args.packed,
             .out = as_f32(args.dx),
             .workspace = args.workspace},
            stream);

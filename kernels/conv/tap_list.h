@@ -86,6 +86,7 @@ struct TapList {
   TapImage in, out;
   int64_t kh, kw, stride, pad;
   bool scatter;
+  DType weight_dtype = DType::kF32;  // as in ConvGeometry
 
   constexpr int64_t phases() const { return scatter ? stride * stride : 1; }
   constexpr TapPhase phase(int64_t p) const {
@@ -112,7 +113,8 @@ constexpr TapList tap_list(const ConvGeometry& g, ConvPass pass) {
       .kw = g.kw,
       .stride = g.stride,
       .pad = g.pad,
-      .scatter = pass != ConvPass::kBackwardWeight && (pass == ConvPass::kForward) == g.transposed};
+      .scatter = pass != ConvPass::kBackwardWeight && (pass == ConvPass::kForward) == g.transposed,
+      .weight_dtype = g.weight_dtype};
 }
 
 }  // namespace ebb

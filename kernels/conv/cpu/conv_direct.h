@@ -14,10 +14,11 @@ namespace ebb::cpu {
 // pixel once for all blocks.
 //
 // Packed weights: [block][phase][tap][in.c][width], width = channels of the block rounded up to
-// whole vectors, padded with zeros.
+// whole vectors, padded with zeros, in the list's weight_dtype. Types of 16 bits are widened a
+// block at a time.
 int64_t direct_packed_bytes(const TapList& list);
-void direct_pack(const TapList& list, ConvPass pass, const float* w, float* packed, int threads);
-int64_t direct_workspace_bytes(const TapList& list);
+void direct_pack(const TapList& list, ConvPass pass, const float* w, void* packed, int threads);
+int64_t direct_workspace_bytes(const TapList& list, int threads);
 void direct_run(const ConvPassArgs& args, int threads);
 
 // The same for one or two output channels and in.c a multiple of 16: vectors run over input

@@ -21,7 +21,7 @@ struct DirectRun {
   const PhaseTable* phases;
   int64_t total_taps;  // of all phases
   const float* in;
-  const float* packed;
+  const void* packed;
   float* out;
   const float* zeros;     // [in.c]
   ConvEpilogue epilogue;  // bias is padded to whole blocks and never null
@@ -35,8 +35,15 @@ struct DirectTile {
 };
 DirectTile direct_tile();
 
-// Grid points begin..end-1 of the phase, counted over all images, for one block of output channels.
-void direct_strips(const DirectRun& run, int64_t phase, int64_t block, int64_t begin, int64_t end);
+// Grid points begin..end-1 of the phase, counted over all images, for one block of output channels,
+// whose weights are w [tap][in.c][width].
+void direct_strips(const DirectRun& run, int64_t phase, int64_t block, int64_t begin, int64_t end,
+                   const float* w);
+
+// Packed weights between f32 and a type of 16 bits. `count` is a multiple of the tile's lanes, and
+// pointers are aligned to its vectors.
+void narrow_weights(const float* from, int64_t count, DType dtype, void* to);
+void widen_weights(const void* from, DType dtype, int64_t count, float* to);
 
 // The same for all blocks, where a sum has at most kMaxPatch products: first gathers the input of
 // each pixel, which for so short sums is most of the work.

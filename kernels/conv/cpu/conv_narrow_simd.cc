@@ -67,7 +67,8 @@ void PatchStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64
     for (int64_t first = 0; first < out_c; first += kFull) {
       const int64_t channels = std::min(kFull, out_c - first);
       const int64_t vectors = (channels + kLanes - 1) / kLanes, width = vectors * kLanes;
-      const float* w = run.packed + in_c * (run.total_taps * first + table.taps_before * width);
+      const float* w = static_cast<const float*>(run.packed) +
+                       in_c * (run.total_taps * first + table.taps_before * width);
       SumPatches(patch, taps * in_c, w, vectors, tile);
       EpilogueRows(run.epilogue.activation, tile, width, rows, run.epilogue.bias + first, channels,
                    strip.to);
@@ -127,7 +128,7 @@ void EpilogueColumn(float* sums, float bias, int64_t channel, int64_t rows,
 void DotStrips(const DirectRun& run, int64_t phase_index, int64_t begin, int64_t end) {
   const PhaseTable& table = run.phases[phase_index];
   const int64_t outputs = run.list.out.c, channels = run.list.in.c;
-  const float* w = run.packed + table.taps_before * outputs * channels;
+  const float* w = static_cast<const float*>(run.packed) + table.taps_before * outputs * channels;
   GridPoint point(table.phase, begin);
   for (int64_t p = begin; p < end; p += kDotRows) {
     const int64_t rows = std::min<int64_t>(kDotRows, end - p);

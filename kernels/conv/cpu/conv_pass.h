@@ -18,9 +18,9 @@ struct ConvEpilogue {
 // A forward or backward-input pass on f32 data.
 struct ConvPassArgs {
   TapList list;
-  const float* in = nullptr;      // [n, in.h, in.w, in.c]
-  const float* packed = nullptr;  // weights in the layout of the algorithm
-  float* out = nullptr;           // [n, out.h, out.w, out.c]
+  const float* in = nullptr;     // [n, in.h, in.w, in.c]
+  const void* packed = nullptr;  // weights in the layout and type of the algorithm
+  float* out = nullptr;          // [n, out.h, out.w, out.c]
   ConvEpilogue epilogue = {};
   void* workspace = nullptr;
 };

@@ -37,6 +37,13 @@ constexpr int kTileVectors = 2;
 // Loops over register arrays must disappear: an array that is indexed at run time lives in memory.
 #define EBB_UNROLL _Pragma("GCC unroll 32")
 
+// A vector of packed weights, whatever their type.
+HWY_INLINE Vector LoadWeights(const float* w) { return hn::Load(kF32, w); }
+template <typename T>
+HWY_INLINE Vector LoadWeights(const T* w) {
+  return hn::PromoteTo(kF32, hn::LoadU(hn::Rebind<T, F32>(), w));
+}
+
 template <int kRows, int kVectors>
 HWY_INLINE void ZeroTile(Vector (&sum)[kRows][kVectors]) {
   EBB_UNROLL for (int i = 0; i < kRows; ++i) {

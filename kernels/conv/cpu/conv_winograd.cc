@@ -254,13 +254,14 @@ int64_t winograd_packed_bytes(const TapList& list, int64_t size) {
                                                 : winograd_parts_bytes(list, size);
 }
 
-void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, float* packed,
+void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, void* packed,
                    int threads) {
   if (winograd_transforms_in_use(list, size)) return direct_pack(list, pass, w, packed, threads);
   const WinogradTiles tiles = winograd_tiles(list, size, nullptr);
-  if (size == 4) return pack_filters<3, 6>(tiles, pass, w, packed, threads);
-  if (size == 3) return pack_filters<2, 4>(tiles, pass, w, packed, threads);
-  pack_filters<3, 4>(tiles, pass, w, packed, threads);
+  float* to = static_cast<float*>(packed);
+  if (size == 4) return pack_filters<3, 6>(tiles, pass, w, to, threads);
+  if (size == 3) return pack_filters<2, 4>(tiles, pass, w, to, threads);
+  pack_filters<3, 4>(tiles, pass, w, to, threads);
 }
 
 int64_t winograd_workspace_bytes(const TapList& list, int64_t size, int threads) {

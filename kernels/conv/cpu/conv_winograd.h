@@ -39,7 +39,7 @@ bool winograd_transforms_in_use(const TapList& list, int64_t size);
 // Packed weights: G g G' as [parts][block][in channels][width], blocks as in conv_direct.h,
 // channels counted over parities; or as in conv_direct.h.
 int64_t winograd_packed_bytes(const TapList& list, int64_t size);
-void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, float* packed,
+void winograd_pack(const TapList& list, ConvPass pass, int64_t size, const float* w, void* packed,
                    int threads);
 int64_t winograd_workspace_bytes(const TapList& list, int64_t size, int threads);
 void winograd_run(const ConvPassArgs& args, int64_t size, int threads);

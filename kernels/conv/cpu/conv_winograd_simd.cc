@@ -81,7 +81,7 @@ void MultiplyParts(const WinogradRun& run, int64_t first_tile, int64_t tiles, fl
     for (int64_t first = 0; first < out_c; first += kFull) {
       MultiplyPart((out_c - first) / kLanes,
                    {.from = scratch + part * run.in_plane(),
-                    .w = run.packed + (part * out_c + first) * in_c,
+                    .w = static_cast<const float*>(run.packed) + (part * out_c + first) * in_c,
                     .to = run.products(scratch) + part * run.out_plane() + first,
                     .in_channels = in_c,
                     .in_pitch = in_c,
@@ -266,25 +266,25 @@ HWY_INLINE void FilterColumns(const Vector (&x)[3], Vector (&to)[6]) {
 
 // to[j][channels][width] = (G g G')[row][j] of the filters g = w[3][3], taps `tap_floats` apart,
 // each [channels][width].
-template <int kSide>
-HWY_NOINLINE void TransformFilters(int64_t row, const float* w, int64_t tap_floats, int64_t floats,
+template <int kSide, typename T>
+HWY_NOINLINE void TransformFilters(int64_t row, const T* w, int64_t tap_floats, int64_t floats,
                                    float* to) {
   Vector factor[3];
   FilterRow<kSide>(row, factor);
   for (int64_t i = 0; i < floats; i += kLanes) {
     Vector half[3], t[kSide];
     EBB_UNROLL for (int x = 0; x < 3; ++x) {
-      const float* g = w + x * tap_floats + i;
-      const Vector sum = hn::Mul(factor[0], hn::Load(kF32, g));
-      const Vector sum1 = hn::MulAdd(factor[1], hn::Load(kF32, g + 3 * tap_floats), sum);
-      half[x] = hn::MulAdd(factor[2], hn::Load(kF32, g + 6 * tap_floats), sum1);
+      const T* g = w + x * tap_floats + i;
+      const Vector sum = hn::Mul(factor[0], LoadWeights(g));
+      const Vector sum1 = hn::MulAdd(factor[1], LoadWeights(g + 3 * tap_floats), sum);
+      half[x] = hn::MulAdd(factor[2], LoadWeights(g + 6 * tap_floats), sum1);
     }
     FilterColumns(half, t);
     EBB_UNROLL for (int j = 0; j < kSide; ++j) hn::Store(t[j], kF32, to + j * floats + i);
   }
 }
 
-template <int kSide>
+template <int kSide, typename T>
 void ProductsOf(const WinogradRun& run, const WinogradTask& task, int64_t tiles, float* scratch,
                 float* filters) {
   BlockPrefetch none{{nullptr, 0, 1}, {nullptr, 0, 1}};
@@ -293,8 +293,9 @@ void ProductsOf(const WinogradRun& run, const WinogradTask& task, int64_t tiles,
   const int64_t width = std::min<int64_t>(kTileVectors * kLanes, out_c - first);
   for (int64_t c = 0; c < in_c; c += cpu::kFilterBlock) {
     const int64_t channels = std::min(cpu::kFilterBlock, in_c - c), floats = channels * width;
-    TransformFilters<kSide>(task.row, run.packed + 9 * in_c * first + c * width, in_c * width,
-                            floats, filters);
+    TransformFilters<kSide>(task.row,
+                            static_cast<const T*>(run.packed) + 9 * in_c * first + c * width,
+                            in_c * width, floats, filters);
     for (int64_t j = 0; j < kSide; ++j) {
       const int64_t part = task.row * kSide + j;
       MultiplyPart(width / kLanes,
@@ -311,10 +312,23 @@ void ProductsOf(const WinogradRun& run, const WinogradTask& task, int64_t tiles,
   }
 }
 
+template <typename T>
+void ProductsOf(const WinogradRun& run, const WinogradTask& task, int64_t tiles, float* scratch,
+                float* filters) {
+  if (run.tiles.size == 4) return ProductsOf<6, T>(run, task, tiles, scratch, filters);
+  ProductsOf<4, T>(run, task, tiles, scratch, filters);
+}
+
 void WinogradProducts(const WinogradRun& run, const WinogradTask& task, int64_t tiles,
                       float* scratch, float* filters) {
-  if (run.tiles.size == 4) return ProductsOf<6>(run, task, tiles, scratch, filters);
-  ProductsOf<4>(run, task, tiles, scratch, filters);
+  switch (run.tiles.list.weight_dtype) {
+    case DType::kF16:
+      return ProductsOf<hwy::float16_t>(run, task, tiles, scratch, filters);
+    case DType::kBF16:
+      return ProductsOf<hwy::bfloat16_t>(run, task, tiles, scratch, filters);
+    default:
+      return ProductsOf<float>(run, task, tiles, scratch, filters);
+  }
 }
 
 void RunWinogradBlock(const WinogradRun& run, int64_t first, int64_t count, float* scratch) {

@@ -36,7 +36,7 @@ WinogradTiles winograd_tiles(const TapList& list, int64_t size, const float* zer
 struct WinogradRun {
   WinogradTiles tiles;
   const float* in;
-  const float* packed;
+  const void* packed;
   float* out;
   ConvEpilogue epilogue;  // bias is never null
   int64_t block_tiles;    // tiles of a call at most; a multiple of the tile rows

@@ -13,6 +13,7 @@
 #include "testing/compare.h"
 #include "testing/reference/conv.h"
 #include "testing/simd_level.h"
+#include "testing/storage.h"
 #include "tests/kernels/conv/conv_case.h"
 
 namespace ebb {
@@ -184,6 +185,35 @@ TEST_CASE("an image gets the same bits alone and in a batch") {
         CHECK(same_bits(one.backward_input(1), ConvCase::slice(dx, k, g.h * g.w, g.c, g.x_pitch)));
       }
     });
+  }
+}
+
+TEST_CASE("weights that stay in 16 bits give the bits of the same weights in 32") {
+  for (const ConvShape& shape : all_shapes()) {
+    for (const DType dtype : {DType::kF16, DType::kBF16}) {
+      ConvCase conv(shape.geometry());
+      conv.w = test::rounded(conv.w, dtype);
+      for_each_kernel(conv, [&] {
+        INFO(shape.name << ", weights in " << to_string(dtype));
+        conv.g.weight_dtype = DType::kF32;
+        const auto y = conv.forward({.threads = 2}), dx = conv.backward_input(2);
+        conv.g.weight_dtype = dtype;
+        CHECK(same_bits(conv.forward({.threads = 2}), y));
+        CHECK(same_bits(conv.backward_input(2), dx));
+      });
+    }
+  }
+}
+
+TEST_CASE("weights that stay in 16 bits take half the memory") {
+  const auto bytes = [](ConvGeometry g, DType dtype) {
+    g.weight_dtype = dtype;
+    return cpu_kernels().conv_packed_bytes.fn(g, ConvPass::kForward, DType::kF32, {});
+  };
+  for (const ConvShape& shape : {ConvShape{"Winograd", 1, 32, 32, 320, 320, 3, 3, 1, 1},
+                                 ConvShape{"direct", 1, 32, 32, 320, 640, 1, 1, 1, 0}}) {
+    CHECK(bytes(shape.geometry(), DType::kF32) == 4 * shape.c * shape.o * shape.kh * shape.kw);
+    CHECK(2 * bytes(shape.geometry(), DType::kF16) == bytes(shape.geometry(), DType::kF32));
   }
 }
 
