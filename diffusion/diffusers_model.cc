@@ -56,6 +56,29 @@ Objective read_low_res_noise(const DiffusersDirectory& directory) {
       .objective;
 }
 
+void read_schedulers(const DiffusersDirectory& directory, Model& model) {
+  const SchedulerConfig scheduler = read_scheduler(directory);
+  model.objective = scheduler.objective;
+  model.sampling = scheduler.sampling;
+  if (model.network.input(InputRole::kLowRes) != nullptr) {
+    model.low_res_noise = read_low_res_noise(directory);
+  }
+}
+
+void read_params(Context& context, const DiffusersComponent& unet, Model& model) {
+  const WeightFiles files = find_weight_files(unet.directory);
+  const std::unique_ptr<WeightSource> source = open_weights(files.path);
+  BoundParams bound = bind_params(context, list_params(model.network), *source,
+                                  [](std::string_view stored) -> std::optional<std::string> {
+                                    return unet_diffusers_name(stored);
+                                  });
+  model.params = std::move(bound.params);
+  model.warnings = source->warnings();
+  model.warnings.insert(model.warnings.end(), files.notes.begin(), files.notes.end());
+  model.warnings.insert(model.warnings.end(), bound.warnings.begin(), bound.warnings.end());
+  model.sha256 = source->finish();
+}
+
 }  // namespace
 
 std::string diffusers_model_sha256(const std::string& path) {
@@ -72,26 +95,16 @@ Network diffusers_network(const std::string& path) {
 Model load_diffusers_model(Context& context, const std::string& path) {
   const DiffusersDirectory directory = read_diffusers_directory(path);
   const DiffusersComponent& unet = directory.require("unet");
-  Model model;
-  model.path = path;
-  model.network = read_network(unet);
-  const SchedulerConfig scheduler = read_scheduler(directory);
-  model.objective = scheduler.objective;
-  model.sampling = scheduler.sampling;
-  if (model.network.input(InputRole::kLowRes) != nullptr) {
-    model.low_res_noise = read_low_res_noise(directory);
-  }
-  const WeightFiles files = find_weight_files(unet.directory);
-  const std::unique_ptr<WeightSource> source = open_weights(files.path);
-  BoundParams bound = bind_params(context, list_params(model.network), *source,
-                                  [](std::string_view stored) -> std::optional<std::string> {
-                                    return unet_diffusers_name(stored);
-                                  });
-  model.params = std::move(bound.params);
-  model.warnings = source->warnings();
-  model.warnings.insert(model.warnings.end(), files.notes.begin(), files.notes.end());
-  model.warnings.insert(model.warnings.end(), bound.warnings.begin(), bound.warnings.end());
-  model.sha256 = source->finish();
+  Model model{.path = path, .network = read_network(unet)};
+  read_schedulers(directory, model);
+  read_params(context, unet, model);
+  return model;
+}
+
+Model load_diffusers_unet(Context& context, const std::string& path) {
+  const DiffusersComponent unet = read_diffusers_directory(path).require("unet");
+  Model model{.path = path, .network = read_network(unet)};
+  read_params(context, unet, model);
   return model;
 }
 

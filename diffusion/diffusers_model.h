@@ -9,6 +9,8 @@ namespace ebb {
 // A model in a directory as diffusers saves it: its unet and its scheduler. Networks of text need
 // their conditions given. FormatError names the file and what is wrong with it.
 Model load_diffusers_model(Context& context, const std::string& directory);
+// Its network and parameters alone, also from the unet's own directory.
+Model load_diffusers_unet(Context& context, const std::string& directory);
 
 // Whether what find_model() returned is such a directory; and its network, without the weights.
 bool is_diffusers_model(const std::string& path);

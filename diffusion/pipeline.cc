@@ -39,7 +39,8 @@ class GenerateRun {
                  std::vector<float>& values) {
     prepare(count, is_last_size);
     denoiser_->select(first);
-    const ImageNoise noise(context_, request_.seed + static_cast<uint64_t>(first));
+    const ImageNoise of_seeds(context_, request_.seed + static_cast<uint64_t>(first));
+    const NoiseSource& noise = request_.noise != nullptr ? *request_.noise : of_seeds;
     x_.copy_from(start(first, count, noise));
     if (request_.constraint != nullptr) {
       request_.constraint->begin(first, count);
@@ -74,7 +75,7 @@ class GenerateRun {
     x_ = Tensor::empty(context_, with_batch(count, model_.network.sample().shape));
   }
 
-  Tensor start(int64_t first, int64_t count, const ImageNoise& noise) const {
+  Tensor start(int64_t first, int64_t count, const NoiseSource& noise) const {
     const Tensor eps = Tensor::empty(context_, x_.shape());
     noise.start(eps);
     const NoiseLevel& first_level = schedule_.front();
@@ -315,6 +316,8 @@ std::vector<float> Pipeline::run(const GenerateRequest& request, TensorMap param
               ShapeError, field("start"), ": is ", given, ", expected ",
               with_batch(images, image_shape()), " or one image for all");
   }
+  EBB_CHECK(request.noise == nullptr || images <= options_.batch_size, Error,
+            "pipeline: noise for ", images, " images in batches of ", options_.batch_size);
   const SamplingSchedule schedule = this->schedule(request);
   GenerateRun run(context_, model_, std::move(params), request, schedule, guidance(request),
                   settings(schedule));

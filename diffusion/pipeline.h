@@ -59,6 +59,8 @@ struct GenerateRequest {
   // range, which get the noise of the schedule's first level.
   Tensor start = {};
   std::shared_ptr<Constraint> constraint = {};  // may be null
+  // Replaces the noise of the seeds: that of all images, which must be one batch. May be null.
+  std::shared_ptr<const NoiseSource> noise = {};
 };
 
 // The state of images [first_image, first_image + N) after `step` of `steps` steps. Step 0 is the

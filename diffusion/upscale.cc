@@ -23,6 +23,21 @@ Place place_of(int64_t index, int64_t from, int64_t to) {
   return {low, std::min(low + 1, from - 1), at - static_cast<double>(low)};
 }
 
+// images [N, h, w, C] -> [N, H, W, C] with `shape` [H, W, C].
+Tensor enlarged(Context& context, const Tensor& images, const Shape& shape) {
+  const Shape small = images.shape();
+  EBB_CHECK(small[3] == shape[2], Error, "low_res_condition: ", small[3], " channels");
+  const std::vector<float> values = images.to_host();
+  const auto size = static_cast<size_t>(small.elements() / small[0]);
+  std::vector<float> large;
+  for (size_t first = 0; first < values.size(); first += size) {
+    const std::vector<float> one = resize_bilinear(std::span(values).subspan(first, size), small[1],
+                                                   small[2], small[3], shape[0], shape[1]);
+    large.insert(large.end(), one.begin(), one.end());
+  }
+  return Tensor::from_host(context, with_batch(small[0], shape), std::span<const float>(large));
+}
+
 }  // namespace
 
 std::vector<float> resize_bilinear(std::span<const float> values, int64_t h, int64_t w,
@@ -55,29 +70,32 @@ bool is_noise_level(const NetworkInput& input) {
 TensorMap low_res_condition(Context& context, const Model& model, const LowRes& low_res,
                             const std::string& field) {
   const NetworkInput* input = model.network.input(InputRole::kLowRes);
+  EBB_CHECK(input != nullptr, Error, "low_res_condition: the model enlarges no images");
+  const Image& image = low_res.image;
+  const Tensor one =
+      Tensor::from_host(context, {1, image.height, image.width, image.channels},
+                        std::span<const float>(image_to_floats(image, model.objective.data_range)));
+  const Tensor eps = Tensor::empty(context, with_batch(low_res.images, input->shape));
+  ImageNoise(context, low_res.seed).reference(0, eps);
+  return low_res_condition(context, model, select_images(context, one, 0, low_res.images), eps,
+                           low_res.noise_level, field);
+}
+
+TensorMap low_res_condition(Context& context, const Model& model, const Tensor& images,
+                            const Tensor& eps, int64_t noise_level, const std::string& field) {
+  const NetworkInput* input = model.network.input(InputRole::kLowRes);
   EBB_CHECK(input != nullptr && model.low_res_noise, Error,
             "low_res_condition: the model enlarges no images");
   const Objective& objective = *model.low_res_noise;
-  EBB_CHECK(low_res.noise_level >= 0 && low_res.noise_level < objective.timesteps, UsageError,
-            field, " ", low_res.noise_level, ": must be 0..", objective.timesteps - 1,
+  EBB_CHECK(noise_level >= 0 && noise_level < objective.timesteps, UsageError, field, " ",
+            noise_level, ": must be 0..", objective.timesteps - 1,
             ", timesteps of the model's image_noising_scheduler");
-  const Image& image = low_res.image;
-  const Shape& shape = input->shape;  // [H, W, C]
-  EBB_CHECK(image.channels == shape[2], Error, "low_res_condition: ", image.channels, " channels");
-  const std::vector<float> large =
-      resize_bilinear(image_to_floats(image, model.objective.data_range), image.height, image.width,
-                      shape[2], shape[0], shape[1]);
-  const Tensor one =
-      Tensor::from_host(context, with_batch(1, shape), std::span<const float>(large));
-  const Tensor eps = Tensor::empty(context, with_batch(low_res.images, shape));
-  ImageNoise(context, low_res.seed).reference(0, eps);
-  const NoiseLevel level = timestep_level(objective, low_res.noise_level);
+  const NoiseLevel level = timestep_level(objective, noise_level);
   TensorMap condition = {
-      {input->name,
-       add_noise(context, level, select_images(context, one, 0, low_res.images), eps)}};
+      {input->name, add_noise(context, level, enlarged(context, images, input->shape), eps)}};
   for (const NetworkInput& other : model.network.inputs) {
     if (!is_noise_level(other)) continue;
-    const std::array number{static_cast<double>(low_res.noise_level)};
+    const std::array number{static_cast<double>(noise_level)};
     condition[other.name] = coefficients(context, number);
   }
   return condition;

@@ -23,6 +23,9 @@ bool is_noise_level(const NetworkInput& input);
 // `field` ("--noise-level") is not below the number of timesteps.
 TensorMap low_res_condition(Context& context, const Model& model, const LowRes& low_res,
                             const std::string& field);
+// The same for images [N, h, w, C] in the model's range and their noise [N, H, W, C].
+TensorMap low_res_condition(Context& context, const Model& model, const Tensor& images,
+                            const Tensor& eps, int64_t noise_level, const std::string& field);
 
 // values [h, w, channels] to [height, width, channels]: index i comes from i (h - 1) / (height -
 // 1).
