@@ -28,8 +28,8 @@ LayerComparison compare_tensor(const std::string& name, const Tensor& actual,
 // The distance that a tensor may have from its reference, in one measure or both.
 struct CompareLimits {
   std::optional<double> nmse = {};
-  // The most of max_abs_error, in units of the largest reference value where that is above 1: activations of
-  // trained networks may reach 1e10.
+  // The most of max_abs_error, in units of the largest reference value where that is above 1:
+  // activations of trained networks may reach 1e10.
   std::optional<double> max_error = {};
 
   bool accept(const LayerComparison& layer) const;  // never NaN
