@@ -36,7 +36,8 @@ struct CompareLimits {
 };
 
 struct CompareRequest {
-  std::string model;  // as find_model() takes it
+  std::string model;         // as find_model() takes it
+  std::string variant = {};  // as Model::load() takes it
   const ReferenceFile& reference;
   bool passes = true;  // with the optimizations that sampling uses
   // Called with what is done of all there is to do; may be null.

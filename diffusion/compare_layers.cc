@@ -198,8 +198,9 @@ CompareLimits network_limits(Precision precision) {
 
 Comparison compare_network(Context& context, const CompareRequest& request) {
   const std::string path = find_model(request.model);
-  const Model model = is_diffusers_model(path) ? load_diffusers_unet(context, path)
-                                               : Model::load(context, request.model);
+  const Model model = is_diffusers_model(path)
+                          ? load_diffusers_unet(context, path, request.variant)
+                          : Model::load(context, request.model, request.variant);
   Network network = model.network;
   if (is_unet_reference(request.reference)) {
     Json config = Json::parse(network.config);

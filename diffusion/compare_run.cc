@@ -230,8 +230,10 @@ class ReferenceRun {
     const Tensor images = reference_.input_tensor(
         context_, "image",
         {images_, static_cast<int64_t>(small[2]), static_cast<int64_t>(small[3]), input->shape[2]});
-    const Tensor eps =
-        reference_.input_tensor(context_, "upscale_noise", with_batch(images_, input->shape));
+    Tensor eps;
+    if (takes_noise_level(model_.network)) {
+      eps = reference_.input_tensor(context_, "upscale_noise", with_batch(images_, input->shape));
+    }
     return low_res_condition(context_, model_, images, eps, settings_.noise_level,
                              cat(reference_.label(), ": noise_level"));
   }
@@ -281,7 +283,7 @@ CompareLimits run_limits(Precision precision) {
 }
 
 Comparison compare_run(Context& context, const CompareRequest& request) {
-  Model model = Model::load(context, request.model);
+  Model model = Model::load(context, request.model, request.variant);
   const std::vector<std::string> warnings = model.warnings;
   ReferenceRun run(context, request.reference, std::move(model));
   return {.layers = run.compare(request), .warnings = warnings};

@@ -14,7 +14,7 @@ namespace ebb {
 //   input.encoder_hidden_states  [2 N, R, S], the prompts to lead away from first; or [N, R, S]
 //   input.class_labels           [N] or, for networks of vectors, [N, E]
 //   input.image                  [N, C, h, w] in -1..1 to enlarge, with
-//   input.upscale_noise          [N, C, H, W]
+//   input.upscale_noise          [N, C, H, W], unless the network takes no noise level
 //   x.<k>                        the state after step k, from 0 on; output: the last
 // and metadata "reference", a JSON object of "mode", "pipeline" (as presets.h; the default) or
 // "course", "guidance_scale" (1) and "noise_level" (0) of the image to enlarge.

@@ -30,6 +30,9 @@ struct PipelineOptions {
   // A name of preset_names(), for ddpm; empty: for models that predict a variance and steps 0
   // "course", else "pipeline".
   std::string preset = {};
+  // Instead of steps and preset: the timesteps to run from noise to data, descending, as given to
+  // set_timesteps() of diffusers; of consistency models numbers on their ramp, such as 22, 0.
+  std::vector<int64_t> timesteps = {};
   int64_t batch_size = 64;  // images computed at once
   // Requests bring the smaller images, in their guidance (diffusion/upscale.h).
   bool enlarges = false;
@@ -121,7 +124,9 @@ class Pipeline {
   void check_network() const;
   void check_options() const;
   void check_preset() const;
+  void check_timesteps() const;
   SamplingSchedule preset_schedule() const;
+  SamplingSchedule listed_schedule() const;
   std::vector<int64_t> labels(const GenerateRequest& request) const;
   int64_t image_count(const GenerateRequest& request) const;
   SamplerSettings settings(const SamplingSchedule& schedule) const;

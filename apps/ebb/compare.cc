@@ -9,6 +9,7 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/progress.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/sample_flags.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct Flags {
   std::string model;
   std::string reference;
+  std::string variant;
   std::optional<double> tolerance, max_error;
   bool no_passes = false;
   bool json = false;
@@ -101,6 +103,7 @@ Comparison compare(const Flags& flags, const ReferenceFile& reference, const Ref
     progress.update(done);
   };
   Comparison comparison = kind.compare(*context, {.model = flags.model,
+                                                  .variant = flags.variant,
                                                   .reference = reference,
                                                   .passes = !flags.no_passes,
                                                   .on_progress = on_progress});
@@ -151,6 +154,7 @@ void add_compare(Command command, const Invocation& invocation) {
                   "them")
       .required()
       .takes(FlagValue::kWeights);
+  add_variant_flag(command, flags->variant);
   constexpr double kMost = 1e10;
   add_number(command, "--tolerance", flags->tolerance, 0, kMost,
              "Largest normalized mean squared error (by kind and precision; ebb's networks 1e-10)");

@@ -293,6 +293,7 @@ void add_report(Command command, const Invocation& invocation) {
   command.add_option("--model", flags->settings.model, "Model of part A")
       .show_default()
       .takes(FlagValue::kModel);
+  add_variant_flag(command, flags->settings.variant);
   command
       .add_option("--embeddings", flags->settings.embeddings,
                   "Prompts for a --model that reads text, as ebb sample takes them")
