@@ -36,8 +36,9 @@ CubicTaps cubic_taps(int64_t index, int64_t from, int64_t to) {
   constexpr double kSupport = 2;
   const double at =
       (static_cast<double>(index) + 0.5) * static_cast<double>(from) / static_cast<double>(to);
-  CubicTaps taps{.first = std::max<int64_t>(static_cast<int64_t>(at - kSupport + 0.5), 0)};
-  const int64_t end = std::min<int64_t>(static_cast<int64_t>(at + kSupport + 0.5), from);
+  const double low = at - kSupport + 0.5, high = at + kSupport + 0.5;  // rounded to nearest
+  CubicTaps taps{.first = std::max<int64_t>(static_cast<int64_t>(low), 0), .weights = {}};
+  const int64_t end = std::min<int64_t>(static_cast<int64_t>(high), from);
   double sum = 0;
   for (int64_t i = taps.first; i < end; ++i) {
     const double x = std::fabs(static_cast<double>(i) - at + 0.5);
