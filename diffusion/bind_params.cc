@@ -5,11 +5,12 @@
 #include <memory>
 
 #include "base/text.h"
+#include "diffusion/model_file.h"
 
 namespace ebb {
 namespace {
 
-constexpr size_t kMaxListed = 12;  // tensors of one sort in a message
+constexpr size_t kMaxListed = 5;  // tensors of one sort in a message
 
 std::string shape_text(const std::vector<uint64_t>& shape) {
   std::string text;
@@ -46,7 +47,7 @@ TensorsByName renamed(const WeightSource& source, const NameMap& names) {
 }
 
 void check_fit(const std::vector<ParamSpec>& specs, const TensorsByName& tensors,
-               const std::string& where) {
+               const WeightSource& source) {
   std::vector<std::string> missing, misshaped, unexpected;
   TensorsByName others = tensors;
   for (const ParamSpec& spec : specs) {
@@ -63,11 +64,13 @@ void check_fit(const std::vector<ParamSpec>& specs, const TensorsByName& tensors
   for (const auto& [name, tensor] : others) {
     unexpected.push_back(quoted(tensor->name) + " " + shape_text(tensor->shape));
   }
-  EBB_CHECK(missing.empty() && misshaped.empty() && unexpected.empty(), FormatError, where,
+  EBB_CHECK(missing.empty() && misshaped.empty() && unexpected.empty(), FormatError, source.label(),
             ": its tensors are not those of the model that its config describes",
             listing("missing", missing), listing("of another shape", misshaped),
             listing("unexpected", unexpected),
-            ". Correct \"ebb.model\" in the file's metadata or the tensors.");
+            source.metadata().contains(kModelKey)
+                ? ". Correct \"ebb.model\" in the file's metadata or the tensors."
+                : ". Use the config.json that came with them.");
 }
 
 DType check_type(const TensorInfo& tensor, const std::string& where) {
@@ -92,7 +95,7 @@ struct Binding {
 std::vector<Binding> bindings(const std::vector<ParamSpec>& specs, const WeightSource& source,
                               const NameMap& names) {
   const TensorsByName tensors = renamed(source, names);
-  check_fit(specs, tensors, source.label());
+  check_fit(specs, tensors, source);
   std::vector<Binding> result;
   for (const ParamSpec& spec : specs) {
     const TensorInfo* tensor = tensors.at(spec.name);

@@ -29,7 +29,7 @@ class ConsistencySampler final : public Sampler {
   int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
   int captured_graphs() const override { return graphs_.captured_graphs(); }
 
-  void step(int64_t index, int64_t number, Denoiser& denoiser, const ImageNoise& noise,
+  void step(int64_t index, int64_t number, Denoiser& denoiser, const NoiseSource& noise,
             const Tensor& x) override {
     const Step& step = steps_[static_cast<size_t>(index)];
     const bool is_noisy = step.noise != 0;

@@ -9,7 +9,7 @@ namespace ebb {
 namespace {
 
 // The known images at the level, with noise of their own.
-Tensor noisy(Context& context, const NoiseLevel& level, int64_t step, const ImageNoise& noise,
+Tensor noisy(Context& context, const NoiseLevel& level, int64_t step, const NoiseSource& noise,
              const Tensor& known) {
   if (level.one_minus_alpha_bar == 0) return known;
   const Tensor eps = Tensor::empty(context, known.shape());
@@ -32,7 +32,7 @@ void InpaintConstraint::at_start(const Tensor& x) {
   if (known_ == Known::kClean) keep(original_, x);
 }
 
-void InpaintConstraint::after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
+void InpaintConstraint::after_step(const NoiseLevel& level, int64_t step, const NoiseSource& noise,
                                    const Tensor& x) {
   const bool is_clean = known_ == Known::kClean;
   keep(is_clean ? original_ : noisy(context_, level, step, noise, original_), x);
@@ -58,7 +58,7 @@ void BandConstraint::begin(int64_t first, int64_t count) {
   reference_ = select_images(context_, all_references_, first, count);
 }
 
-void BandConstraint::after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
+void BandConstraint::after_step(const NoiseLevel& level, int64_t step, const NoiseSource& noise,
                                 const Tensor& x) {
   const Tensor known = noisy(context_, level, step, noise, reference_);
   const Tensor difference = Tensor::empty(context_, x.shape());

@@ -15,7 +15,7 @@ class Constraint {
   // x [N, H, W, C] is as the sampler starts.
   virtual void at_start(const Tensor&) {}
   // x is at `level`; `step` selects the noise.
-  virtual void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
+  virtual void after_step(const NoiseLevel& level, int64_t step, const NoiseSource& noise,
                           const Tensor& x) = 0;
   // The images are done.
   virtual void at_end(const Tensor& x) = 0;
@@ -34,7 +34,7 @@ class InpaintConstraint final : public Constraint {
                     Known known = Known::kNoisy);
   void begin(int64_t first, int64_t count) override;
   void at_start(const Tensor& x) override;
-  void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
+  void after_step(const NoiseLevel& level, int64_t step, const NoiseSource& noise,
                   const Tensor& x) override;
   void at_end(const Tensor& x) override;
 
@@ -54,7 +54,7 @@ class BandConstraint final : public Constraint {
   // reference: [images, H, W, C] or [1, H, W, C].
   BandConstraint(Context& context, const Filter& part, const Tensor& reference);
   void begin(int64_t first, int64_t count) override;
-  void after_step(const NoiseLevel& level, int64_t step, const ImageNoise& noise,
+  void after_step(const NoiseLevel& level, int64_t step, const NoiseSource& noise,
                   const Tensor& x) override;
   void at_end(const Tensor&) override {}
 

@@ -1,6 +1,8 @@
 #include "diffusion/denoiser.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 
 #include "engine/passes/passes.h"
@@ -215,9 +217,13 @@ void NetworkDenoiser::select(int64_t first) {
   }
 }
 
-// Filtered sums allocate temporaries, and sums of many terms allocate coefficients.
+// Filtered sums allocate temporaries, sums of many terms allocate coefficients, and ids of times go
+// through the host.
 std::shared_ptr<const void> NetworkDenoiser::capture_key() const {
-  const bool is_plain = sums_.size() == 1 && sums_[0].base == BaseFilter{} &&
+  const bool has_ids = std::any_of(inputs_.begin(), inputs_.end(), [](const NetworkInput& input) {
+    return input.role == InputRole::kTime && input.dtype != DType::kF32;
+  });
+  const bool is_plain = !has_ids && sums_.size() == 1 && sums_[0].base == BaseFilter{} &&
                         queries_.size() <= LinearCombinationArgs::kMaxTerms;
   return is_plain && !condition_is_new_ ? identity_ : nullptr;
 }
@@ -277,12 +283,18 @@ Tensor NetworkDenoiser::total() {
   return value_;
 }
 
+// t as the network takes it: ids come by way of the host.
+Tensor NetworkDenoiser::time_of(const NetworkInput& input, const Tensor& t) const {
+  const Shape shape = with_batch(1, input.shape);
+  if (input.dtype == DType::kF32) return t.reshape(shape);
+  const std::array id{static_cast<int32_t>(std::lround(t.item()))};
+  return Tensor::from_host(context_, shape, std::span<const int32_t>(id));
+}
+
 Prediction NetworkDenoiser::predict(const Tensor& x, const Tensor& t) {
   for (const NetworkInput& input : inputs_) {
     if (input.role == InputRole::kSample) executor_->set_input(input.name, seen(x));
-    if (input.role == InputRole::kTime) {
-      executor_->set_input(input.name, t.reshape(with_batch(1, input.shape)));
-    }
+    if (input.role == InputRole::kTime) executor_->set_input(input.name, time_of(input, t));
   }
   read_output(executor_->run());
   condition_is_new_ = false;

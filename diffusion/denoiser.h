@@ -134,6 +134,7 @@ class NetworkDenoiser final : public Denoiser {
 
   void gather(const Tensor& x, const Tensor& index, const Tensor& y) const;
   const Tensor& seen(const Tensor& x);
+  Tensor time_of(const NetworkInput& input, const Tensor& t) const;
   void read_output(const Tensor& output);
   Tensor total();
 

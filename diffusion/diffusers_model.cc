@@ -35,9 +35,18 @@ Network read_network(const DiffusersComponent& unet) {
   return unet_diffusers_network(config, path_label(unet.config_path));
 }
 
+// The network to run. karlo has none for images of its own that ebb could run: its decoder reads
+// what CLIP makes of images.
+const DiffusersComponent& unet_of(const DiffusersDirectory& directory) {
+  const DiffusersComponent* enlarges = directory.find("super_res_first");
+  const bool is_karlo = enlarges != nullptr && directory.find("unet") == nullptr;
+  return is_karlo ? directory.require("super_res_first") : directory.require("unet");
+}
+
 SchedulerConfig read_scheduler(const DiffusersDirectory& directory) {
-  const DiffusersComponent* scheduler = directory.find("scheduler");
-  if (scheduler != nullptr && !scheduler->config_path.empty()) {
+  for (const char* name : {"scheduler", "super_res_scheduler"}) {
+    const DiffusersComponent* scheduler = directory.find(name);
+    if (scheduler == nullptr || scheduler->config_path.empty()) continue;
     return parse_scheduler_config(read_json_file(scheduler->config_path),
                                   path_label(scheduler->config_path));
   }
@@ -56,32 +65,18 @@ Objective read_low_res_noise(const DiffusersDirectory& directory) {
       .objective;
 }
 
-}  // namespace
-
-std::string diffusers_model_sha256(const std::string& path) {
-  const DiffusersDirectory directory = read_diffusers_directory(path);
-  return open_weights(find_weight_files(directory.require("unet").directory).path)->finish();
-}
-
-bool is_diffusers_model(const std::string& path) { return is_diffusers_directory(path); }
-
-Network diffusers_network(const std::string& path) {
-  return read_network(read_diffusers_directory(path).require("unet"));
-}
-
-Model load_diffusers_model(Context& context, const std::string& path) {
-  const DiffusersDirectory directory = read_diffusers_directory(path);
-  const DiffusersComponent& unet = directory.require("unet");
-  Model model;
-  model.path = path;
-  model.network = read_network(unet);
+void read_schedulers(const DiffusersDirectory& directory, Model& model) {
   const SchedulerConfig scheduler = read_scheduler(directory);
   model.objective = scheduler.objective;
   model.sampling = scheduler.sampling;
   if (model.network.input(InputRole::kLowRes) != nullptr) {
     model.low_res_noise = read_low_res_noise(directory);
   }
-  const WeightFiles files = find_weight_files(unet.directory);
+}
+
+void read_params(Context& context, const DiffusersComponent& unet, const std::string& variant,
+                 Model& model) {
+  const WeightFiles files = find_weight_files(unet.directory, variant);
   const std::unique_ptr<WeightSource> source = open_weights(files.path);
   BoundParams bound = bind_params(context, list_params(model.network), *source,
                                   [](std::string_view stored) -> std::optional<std::string> {
@@ -92,6 +87,36 @@ Model load_diffusers_model(Context& context, const std::string& path) {
   model.warnings.insert(model.warnings.end(), files.notes.begin(), files.notes.end());
   model.warnings.insert(model.warnings.end(), bound.warnings.begin(), bound.warnings.end());
   model.sha256 = source->finish();
+}
+
+}  // namespace
+
+std::string diffusers_model_sha256(const std::string& path, const std::string& variant) {
+  const DiffusersDirectory directory = read_diffusers_directory(path);
+  return open_weights(find_weight_files(unet_of(directory).directory, variant).path)->finish();
+}
+
+bool is_diffusers_model(const std::string& path) { return is_diffusers_directory(path); }
+
+Network diffusers_network(const std::string& path) {
+  const DiffusersDirectory directory = read_diffusers_directory(path);
+  return read_network(unet_of(directory));
+}
+
+Model load_diffusers_model(Context& context, const std::string& path, const std::string& variant) {
+  const DiffusersDirectory directory = read_diffusers_directory(path);
+  const DiffusersComponent& unet = unet_of(directory);
+  Model model{.path = path, .network = read_network(unet)};
+  read_schedulers(directory, model);
+  read_params(context, unet, variant, model);
+  return model;
+}
+
+Model load_diffusers_unet(Context& context, const std::string& path, const std::string& variant) {
+  const DiffusersDirectory directory = read_diffusers_directory(path);
+  const DiffusersComponent& unet = unet_of(directory);
+  Model model{.path = path, .network = read_network(unet)};
+  read_params(context, unet, variant, model);
   return model;
 }
 

@@ -61,6 +61,12 @@ void read_config(const WeightSource& source, Model& model) {
   check_inputs(model, source.label());
 }
 
+void check_no_variant(const std::string& path, const std::string& variant) {
+  EBB_CHECK(variant.empty(), UsageError, "--variant ", terminal_safe(variant), ": ",
+            path_label(path),
+            " is no directory of diffusers, whose weights have variants. Leave it out.");
+}
+
 }  // namespace
 
 Model Model::load(Context& context, WeightSource& source) {
@@ -83,14 +89,16 @@ Model Model::load(Context& context, WeightSource& source) {
   return model;
 }
 
-Model Model::load(Context& context, const std::string& name_or_path) {
+Model Model::load(Context& context, const std::string& name_or_path, const std::string& variant) {
   const std::string path = find_model(name_or_path);
-  if (is_diffusers_directory(path)) return load_diffusers_model(context, path);
+  if (is_diffusers_directory(path)) return load_diffusers_model(context, path, variant);
+  check_no_variant(path, variant);
   return load(context, *open_weights(path));
 }
 
-std::string model_sha256(const std::string& path) {
-  return is_diffusers_directory(path) ? diffusers_model_sha256(path) : sha256_hex(FileReader(path));
+std::string model_sha256(const std::string& path, const std::string& variant) {
+  if (is_diffusers_directory(path)) return diffusers_model_sha256(path, variant);
+  return sha256_hex(FileReader(path));
 }
 
 }  // namespace ebb

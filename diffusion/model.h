@@ -30,13 +30,16 @@ struct Model {
   // pretrained model of this name, as find_model() finds it; prefixes of PyTorch's wrappers are
   // taken off (stored_model.h). FormatError when the file is damaged, is no model of ebb or its
   // parts do not fit each other; IoError when it cannot be read.
-  static Model load(Context& context, const std::string& name_or_path);
+  // `variant` names the files of a directory of diffusers ("fp16"); empty: find_weight_files()
+  // chooses. UsageError for one that is no such directory.
+  static Model load(Context& context, const std::string& name_or_path,
+                    const std::string& variant = {});
   // From weights whose metadata describe network and objective (weights/README.md). Reads the
   // source to its end.
   static Model load(Context& context, WeightSource& source);
 };
 
 // Model::sha256 of the model at this path, which find_model() returned, without loading it.
-std::string model_sha256(const std::string& path);
+std::string model_sha256(const std::string& path, const std::string& variant = {});
 
 }  // namespace ebb

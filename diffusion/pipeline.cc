@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "diffusion/consistency.h"
 #include "diffusion/presets.h"
 #include "nn/param_collector.h"
 
@@ -39,7 +40,8 @@ class GenerateRun {
                  std::vector<float>& values) {
     prepare(count, is_last_size);
     denoiser_->select(first);
-    const ImageNoise noise(context_, request_.seed + static_cast<uint64_t>(first));
+    const ImageNoise of_seeds(context_, request_.seed + static_cast<uint64_t>(first));
+    const NoiseSource& noise = request_.noise != nullptr ? *request_.noise : of_seeds;
     x_.copy_from(start(first, count, noise));
     if (request_.constraint != nullptr) {
       request_.constraint->begin(first, count);
@@ -74,7 +76,7 @@ class GenerateRun {
     x_ = Tensor::empty(context_, with_batch(count, model_.network.sample().shape));
   }
 
-  Tensor start(int64_t first, int64_t count, const ImageNoise& noise) const {
+  Tensor start(int64_t first, int64_t count, const NoiseSource& noise) const {
     const Tensor eps = Tensor::empty(context_, x_.shape());
     noise.start(eps);
     const NoiseLevel& first_level = schedule_.front();
@@ -125,7 +127,8 @@ Pipeline::Pipeline(Context& context, Model model, PipelineOptions options)
     check_preset();
     return;
   }
-  const bool is_course = options_.steps == 0 && predicts_variance(model_.network);
+  const bool is_course =
+      options_.steps == 0 && options_.timesteps.empty() && predicts_variance(model_.network);
   preset_ = is_course ? kCoursePreset : kPipelinePreset;
 }
 
@@ -150,10 +153,12 @@ void Pipeline::check_network() const {
   for (const NetworkInput& input : model_.network.inputs) {
     EBB_CHECK(input.role != InputRole::kLowRes || options_.enlarges, UsageError, field("model"),
               " ", model_name(), ": ", kEnlarges);
-    EBB_CHECK(input.role != InputRole::kTime || input.dtype == DType::kF32, UsageError,
-              field("model"), " ", model_name(),
-              ": has a learned embedding of timesteps, with which ebb cannot sample. Use another "
-              "model.");
+    if (input.role != InputRole::kTime || input.dtype == DType::kF32) continue;
+    const Objective& objective = model_.objective;
+    EBB_CHECK(objective.type == ObjectiveType::kDdpm && objective.timesteps <= input.classes,
+              UsageError, field("model"), " ", model_name(), ": has a learned embedding of ",
+              input.classes, " timesteps, but its scheduler is ", to_string(objective.type), " of ",
+              objective.timesteps, ". Use the scheduler that it was trained with.");
   }
 }
 
@@ -185,6 +190,26 @@ void Pipeline::check_options() const {
             ": must be positive, or 0 for the sampler's own number");
   EBB_CHECK(options_.batch_size >= 1, UsageError, field("batch-size"), " ", options_.batch_size,
             ": must be at least 1");
+  if (!options_.timesteps.empty()) check_timesteps();
+}
+
+void Pipeline::check_timesteps() const {
+  const std::string flag = field("timestep-list");
+  const Objective& objective = model_.objective;
+  EBB_CHECK(objective.type == ObjectiveType::kDdpm || objective.type == ObjectiveType::kConsistency,
+            UsageError, flag, ": ", model_name(), " was trained as ", to_string(objective.type),
+            ", which has no timesteps. Use ", field("steps"), ".");
+  EBB_CHECK(options_.steps == 0, UsageError, field("steps"), " ", options_.steps,
+            ": has no meaning with ", flag, ". Leave it out.");
+  EBB_CHECK(options_.preset.empty() || options_.preset == kPipelinePreset, UsageError, flag,
+            ": has no meaning with ", field("preset"), " ", options_.preset, ". Leave one out.");
+  for (size_t i = 0; i < options_.timesteps.size(); ++i) {
+    const int64_t t = options_.timesteps[i];
+    EBB_CHECK(t >= 0 && t < objective.timesteps, UsageError, flag, ": ", t, " must be 0..",
+              objective.timesteps - 1, ", a timestep of ", model_name());
+    EBB_CHECK(i == 0 || t < options_.timesteps[i - 1], UsageError, flag, ": ", t, " after ",
+              options_.timesteps[i - 1], ", but timesteps descend, from noise to the image.");
+  }
 }
 
 SamplingSchedule Pipeline::schedule() const {
@@ -193,11 +218,21 @@ SamplingSchedule Pipeline::schedule() const {
                              model_.objective.type == ObjectiveType::kConsistency;
   EBB_CHECK(!has_timesteps || options_.steps <= most, UsageError, field("steps"), " ",
             options_.steps, ": must be 1..", most, ", the timesteps of ", model_name());
+  if (!options_.timesteps.empty()) return listed_schedule();
   if (sampler_ == SamplerKind::kDdpm) return preset_schedule();
   const bool has_classes = class_count(model_.network) > 0;
   const int64_t steps =
       options_.steps > 0 ? options_.steps : default_steps(sampler_, model_.objective, has_classes);
   return sampler_schedule(sampler_, model_.objective, steps);
+}
+
+SamplingSchedule Pipeline::listed_schedule() const {
+  if (model_.objective.type != ObjectiveType::kConsistency) {
+    return timesteps_schedule(model_.objective, options_.timesteps);
+  }
+  // Their places on the ramp ascend, whatever the order of the list.
+  return consistency_schedule(model_.objective,
+                              std::vector(options_.timesteps.rbegin(), options_.timesteps.rend()));
 }
 
 SamplingSchedule Pipeline::preset_schedule() const {
@@ -315,6 +350,8 @@ std::vector<float> Pipeline::run(const GenerateRequest& request, TensorMap param
               ShapeError, field("start"), ": is ", given, ", expected ",
               with_batch(images, image_shape()), " or one image for all");
   }
+  EBB_CHECK(request.noise == nullptr || images <= options_.batch_size, Error,
+            "pipeline: noise for ", images, " images in batches of ", options_.batch_size);
   const SamplingSchedule schedule = this->schedule(request);
   GenerateRun run(context_, model_, std::move(params), request, schedule, guidance(request),
                   settings(schedule));

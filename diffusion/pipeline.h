@@ -30,6 +30,9 @@ struct PipelineOptions {
   // A name of preset_names(), for ddpm; empty: for models that predict a variance and steps 0
   // "course", else "pipeline".
   std::string preset = {};
+  // Instead of steps and preset: the timesteps to run from noise to data, descending, as given to
+  // set_timesteps() of diffusers; of consistency models numbers on their ramp, such as 22, 0.
+  std::vector<int64_t> timesteps = {};
   int64_t batch_size = 64;  // images computed at once
   // Requests bring the smaller images, in their guidance (diffusion/upscale.h).
   bool enlarges = false;
@@ -59,6 +62,8 @@ struct GenerateRequest {
   // range, which get the noise of the schedule's first level.
   Tensor start = {};
   std::shared_ptr<Constraint> constraint = {};  // may be null
+  // Replaces the noise of the seeds: that of all images, which must be one batch. May be null.
+  std::shared_ptr<const NoiseSource> noise = {};
 };
 
 // The state of images [first_image, first_image + N) after `step` of `steps` steps. Step 0 is the
@@ -119,7 +124,9 @@ class Pipeline {
   void check_network() const;
   void check_options() const;
   void check_preset() const;
+  void check_timesteps() const;
   SamplingSchedule preset_schedule() const;
+  SamplingSchedule listed_schedule() const;
   std::vector<int64_t> labels(const GenerateRequest& request) const;
   int64_t image_count(const GenerateRequest& request) const;
   SamplerSettings settings(const SamplingSchedule& schedule) const;

@@ -27,7 +27,7 @@ std::vector<LinearStep> steps_of(const SamplingSchedule& schedule, const Make& m
 
 // Back from `level` to the noisier `before`, as the forward process goes there.
 void add_noise_again(Context& context, const NoiseLevel& level, const NoiseLevel& before,
-                     const ImageNoise& noise, int64_t number, const Tensor& x) {
+                     const NoiseSource& noise, int64_t number, const Tensor& x) {
   const double ratio = before.signal() / level.signal();
   const double variance = before.one_minus_alpha_bar - ratio * ratio * level.one_minus_alpha_bar;
   const Tensor eps = Tensor::empty(context, x.shape());
@@ -237,7 +237,7 @@ std::vector<Step> plan_steps(int64_t steps, const Resampling& resampling) {
 
 bool run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
                  const Resampling& resampling, Denoiser& denoiser, Constraint* constraint,
-                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_step) {
+                 const NoiseSource& noise, const Tensor& x, const StepCallback& after_step) {
   if (!after_step(0, x)) return false;
   const std::vector<Step> plan = plan_steps(sampler.steps(), resampling);
   int64_t number = 0;

@@ -115,7 +115,7 @@ class Sampler {
   virtual int64_t steps() const = 0;
   // Advances x [N, H, W, C] in place by step `index` of 0..steps()-1. `number` is that of the noise
   // that the step draws.
-  virtual void step(int64_t index, int64_t number, Denoiser& denoiser, const ImageNoise& noise,
+  virtual void step(int64_t index, int64_t number, Denoiser& denoiser, const NoiseSource& noise,
                     const Tensor& x) = 0;
   // Number of captured graphs: one per kind of step, x and denoiser, where the device captures.
   virtual int captured_graphs() const = 0;
@@ -156,6 +156,6 @@ using StepCallback = std::function<bool(int64_t steps_done, const Tensor& x)>;
 // constraint, if any, acts after each step. Returns false when the callback stopped it.
 bool run_sampler(Context& context, Sampler& sampler, const SamplingSchedule& schedule,
                  const Resampling& resampling, Denoiser& denoiser, Constraint* constraint,
-                 const ImageNoise& noise, const Tensor& x, const StepCallback& after_step);
+                 const NoiseSource& noise, const Tensor& x, const StepCallback& after_step);
 
 }  // namespace ebb

@@ -9,6 +9,7 @@ namespace {
 struct Defaults {
   bool clips;
   const char* spacing;
+  const char* betas = "linear";
 };
 
 Defaults defaults_of(const ConfigReader& reader) {
@@ -17,15 +18,16 @@ Defaults defaults_of(const ConfigReader& reader) {
                                   {"DDIMScheduler", {true, "leading"}},
                                   {"PNDMScheduler", {false, "leading"}},
                                   {"DPMSolverMultistepScheduler", {false, "linspace"}},
-                                  {"EulerDiscreteScheduler", {false, "linspace"}}});
+                                  {"EulerDiscreteScheduler", {false, "linspace"}},
+                                  {"UnCLIPScheduler", {true, "linspace", "squaredcos_cap_v2"}}});
 }
 
-void read_betas(const ConfigReader& reader, Objective& objective) {
+void read_betas(const ConfigReader& reader, const Defaults& defaults, Objective& objective) {
   objective.timesteps = reader.integer("num_train_timesteps", 1000, 1, kMaxTimesteps);
   objective.beta_start = reader.positive("beta_start", 1e-4);
   objective.beta_end = reader.positive("beta_end", 0.02);
   objective.schedule =
-      reader.choice<BetaSchedule>("beta_schedule", "linear",
+      reader.choice<BetaSchedule>("beta_schedule", defaults.betas,
                                   {{"linear", BetaSchedule::kLinear},
                                    {"scaled_linear", BetaSchedule::kScaledLinear},
                                    {"squaredcos_cap_v2", BetaSchedule::kSquaredCosine},
@@ -97,7 +99,7 @@ SchedulerConfig parse_scheduler_config(const Json& json, const std::string& labe
   const Defaults defaults = defaults_of(reader);
   reader.check(!reader.boolean("rescale_betas_zero_snr", false), "rescale_betas_zero_snr", "false");
   SchedulerConfig config;
-  read_betas(reader, config.objective);
+  read_betas(reader, defaults, config.objective);
   config.objective.prediction =
       reader.choice<PredictionType>("prediction_type", "epsilon",
                                     {{"epsilon", PredictionType::kEpsilon},

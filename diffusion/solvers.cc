@@ -41,7 +41,7 @@ class LinearSampler final : public Sampler {
   int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
   int captured_graphs() const override { return graphs_.captured_graphs(); }
 
-  void step(int64_t index, int64_t number, Denoiser& denoiser, const ImageNoise& noise,
+  void step(int64_t index, int64_t number, Denoiser& denoiser, const NoiseSource& noise,
             const Tensor& x) override {
     const LinearStep& step = steps_[index];
     const bool is_noisy = step.noise_factor != 0;
@@ -94,7 +94,7 @@ class ThresholdedSampler final : public Sampler {
   int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
   int captured_graphs() const override { return graphs_.captured_graphs(); }
 
-  void step(int64_t index, int64_t number, Denoiser& denoiser, const ImageNoise& noise,
+  void step(int64_t index, int64_t number, Denoiser& denoiser, const NoiseSource& noise,
             const Tensor& x) override {
     const Step& step = steps_[static_cast<size_t>(index)];
     const LinearStep& update = step.update;
@@ -144,7 +144,7 @@ class HeunSampler final : public Sampler {
   int64_t steps() const override { return step_count(schedule_); }
   int captured_graphs() const override { return graphs_.captured_graphs(); }
 
-  void step(int64_t index, int64_t, Denoiser& denoiser, const ImageNoise&,
+  void step(int64_t index, int64_t, Denoiser& denoiser, const NoiseSource&,
             const Tensor& x) override {
     fit(context_, x, drift_);
     fit(context_, x, ahead_);
@@ -198,7 +198,7 @@ class DpmppSampler final : public Sampler {
   int64_t steps() const override { return static_cast<int64_t>(steps_.size()); }
   int captured_graphs() const override { return graphs_.captured_graphs(); }
 
-  void step(int64_t index, int64_t, Denoiser& denoiser, const ImageNoise&,
+  void step(int64_t index, int64_t, Denoiser& denoiser, const NoiseSource&,
             const Tensor& x) override {
     const Step& step = steps_[index];
     fit(context_, x, data_);

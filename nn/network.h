@@ -23,7 +23,7 @@ struct NetworkInput {
   DType dtype = DType::kF32;  // as it is given; i32 for ids
   // Stays f32 where activations have another type: times, of which 16 bits would round off digits.
   bool exact = false;
-  int64_t classes = 0;  // of a condition that is a class: how many there are
+  int64_t classes = 0;  // of a class and of other ids: how many there are
 };
 
 // A network that can be described to any Ops. `config` is the JSON object that a model file stores

@@ -61,8 +61,9 @@ std::vector<NetworkInput> inputs_of(const UnetLayout& layout) {
   const bool learned = layout.learned_timesteps > 0;
   const NetworkInput sample{"sample", {h, w, layout.in_channels - low_res}, InputRole::kSample};
   const NetworkInput image{"image", {h, w, low_res}, InputRole::kLowRes};
-  const NetworkInput time{
-      "timestep", {}, InputRole::kTime, learned ? DType::kI32 : DType::kF32, !learned};
+  const NetworkInput time{"timestep",       {},
+                          InputRole::kTime, learned ? DType::kI32 : DType::kF32,
+                          !learned,         layout.learned_timesteps};
   const NetworkInput text{
       "encoder_hidden_states", {layout.text_tokens, layout.text_width}, InputRole::kCondition};
   std::vector<NetworkInput> inputs{sample};

@@ -106,7 +106,8 @@ void read_component(DiffusersDirectory& model) {
                                                             : "model";
   model.components.push_back(std::move(component));
   const fs::path parent = fs::absolute(root).lexically_normal() / "..";
-  for (const fs::path& place : {root, parent.lexically_normal() / "scheduler"}) {
+  for (const fs::path& place : {root, parent.lexically_normal() / "scheduler",
+                                parent.lexically_normal() / "super_res_scheduler"}) {
     if (!has_file(place / kSchedulerConfig)) continue;
     const std::string path = (place / kSchedulerConfig).string();
     model.components.push_back({.name = "scheduler",

@@ -6,6 +6,7 @@
 
 #include "apps/cli/cli.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/sample_flags.h"
 #include "base/output_file.h"
 #include "base/stream.h"
 #include "base/text.h"
@@ -19,7 +20,7 @@ namespace ebb {
 namespace {
 
 struct ConvertFlags {
-  std::string model, output, dtype = "f16";
+  std::string model, variant, output, dtype = "f16";
   std::vector<std::string> meta;
   bool force = false;
 };
@@ -58,7 +59,7 @@ void convert(const ConvertFlags& flags, const Invocation& invocation) {
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   std::map<std::string, std::string> metadata = parse_meta(flags.meta);
   const auto context = make_context("cpu", 1);
-  const Model model = Model::load(*context, flags.model);
+  const Model model = Model::load(*context, flags.model, flags.variant);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
   for (const auto& [key, value] : model.metadata) {
@@ -78,6 +79,7 @@ void add_convert(Command command, const Invocation& invocation) {
   command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
       .required()
       .takes(FlagValue::kModel);
+  add_variant_flag(command, flags->variant);
   command.add_option("-o,--output", flags->output, "Output file")
       .required()
       .takes(FlagValue::kWeights)

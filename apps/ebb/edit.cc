@@ -23,7 +23,8 @@ struct Start {
 };
 
 bool is_by_strength(const Flags& flags, const SampleJob& job) {
-  return flags.strength_given || (!flags.i_start_given && job.is_as_pipeline());
+  const bool has_list = job.is_as_pipeline() || !flags.job.timestep_list.empty();
+  return flags.strength_given || (!flags.i_start_given && has_list);
 }
 
 std::vector<double> strengths_of(const Flags& flags) {

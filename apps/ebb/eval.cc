@@ -24,7 +24,7 @@ const std::vector<double> kSigmaSweep = {0, 0.2, 0.4, 0.5, 0.6, 0.8, 1};
 constexpr int64_t kDenoisedImages = 2'000, kClassifiedImages = 200, kTrials = 20, kSamples = 200;
 
 struct Flags {
-  std::string model;
+  std::string model, variant;
   std::string classifier = kDefaultClassifier;
   std::string data;
   int64_t images = 0;   // 0: by kind of model
@@ -179,7 +179,7 @@ void run(const Flags& flags, const Invocation& invocation) {
     check_output_file(flags.plot, overwrite);
   }
   const auto context = make_context(flags.device);
-  const Model model = Model::load(*context, flags.model);
+  const Model model = Model::load(*context, flags.model, flags.variant);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
   const EvaluateRequest request = make_request(flags, model);
@@ -209,6 +209,7 @@ void add_eval(Command command, const Invocation& invocation) {
   command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
       .required()
       .takes(FlagValue::kModel);
+  add_variant_flag(command, flags->variant);
   command
       .add_option("--data", flags->data,
                   "Directory of the four MNIST files ($EBB_DATA, else data/mnist)")

@@ -196,6 +196,7 @@ InspectReport inspect_directory(const std::string& path, const std::string& vari
     report["path"] = model.path;
     report["pipeline"] = model.pipeline_class;
     for (const DiffusersComponent& component : model.components) {
+      if (component.name == "unet" && component.is_present()) model.require(component.name);
       components.push_back(inspect_component(component, warnings, variant, limits));
     }
   } else {

@@ -145,13 +145,15 @@ void prepare_directory(const Flags& flags, const std::vector<Figure>& figures) {
   }
 }
 
-// Runs the command of a figure; warnings go to `invocation.err`.
+// Runs the command of a figure; warnings go to `invocation.err`, those of several figures once.
 RunFigureCommand figure_command(const Invocation& invocation) {
-  return [&invocation](const std::vector<std::string>& arguments, std::ostream& out) {
-    run_command({.arguments = arguments,
-                 .out = out,
-                 .err = invocation.err,
-                 .progress = ProgressMode::kNone});
+  return [&invocation, shown = std::make_shared<std::set<std::string>>()](
+             const std::vector<std::string>& arguments, std::ostream& out) {
+    std::stringstream err;
+    run_command({.arguments = arguments, .out = out, .err = err, .progress = ProgressMode::kNone});
+    for (std::string line; std::getline(err, line);) {
+      if (shown->insert(line).second) invocation.err << line << '\n';
+    }
   };
 }
 
@@ -291,6 +293,7 @@ void add_report(Command command, const Invocation& invocation) {
   command.add_option("--model", flags->settings.model, "Model of part A")
       .show_default()
       .takes(FlagValue::kModel);
+  add_variant_flag(command, flags->settings.variant);
   command
       .add_option("--embeddings", flags->settings.embeddings,
                   "Prompts for a --model that reads text, as ebb sample takes them")

@@ -58,6 +58,16 @@ void remark_on_build(const Flags& flags, std::ostream& err, const Provenance& pr
       << ". The text of the new file names this build; its pixels may differ.\n";
 }
 
+// The value of --variant; empty when it was not given.
+std::string variant_of(const std::vector<std::string>& argv) {
+  const std::string flag = "--variant";
+  for (size_t i = 0; i < argv.size(); ++i) {
+    if (argv[i] == flag && i + 1 < argv.size()) return argv[i + 1];
+    if (argv[i].starts_with(flag + "=")) return argv[i].substr(flag.size() + 1);
+  }
+  return "";
+}
+
 // Checks that the recorded command can be run and should give the same bytes here.
 void check(const Flags& flags, std::ostream& err, const Provenance& provenance) {
   const std::string label = path_label(flags.image);
@@ -75,7 +85,8 @@ void check(const Flags& flags, std::ostream& err, const Provenance& provenance) 
   remark_on_build(flags, err, provenance);
   if (!provenance.model.empty()) {
     const std::string path = find_model(provenance.model);
-    check_digest(flags, err, "model", path, model_sha256(path), provenance.model_sha256);
+    check_digest(flags, err, "model", path, model_sha256(path, variant_of(provenance.argv)),
+                 provenance.model_sha256);
   }
   for (const InputFile& input : provenance.inputs) {
     EBB_CHECK(!is_input_stream(input.path), FormatError, label, ": its input came through ",

@@ -86,6 +86,12 @@ GivenFlags add_step_flags(Command command, SampleFlags& flags, const SampleTexts
              "Timesteps of ddpm: the assignment's strided list without thresholding (course), as "
              "the model's own pipeline does it (pipeline, or a list of it); by default course for "
              "models that predict a variance, unless --steps is given");
+  command
+      .add_option("--timestep-list", flags.timestep_list,
+                  "Instead of --steps: the timesteps to run, descending, such as 999,500,100,0; of "
+                  "consistency models numbers on their ramp, such as 22,0")
+      .type_name("LIST")
+      .list();
   Flag eta = add_number(command, "--eta", flags.eta, 0, 1, "Noise of ddim steps, 0 to 1 (0)");
   Flag cfg =
       add_number(command, "--cfg-scale,--guidance-scale", flags.cfg_scale, 0, 100,
@@ -110,6 +116,7 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
                   "Model file or directory, or the name of a pretrained model")
       .show_default()
       .takes(FlagValue::kModel);
+  add_variant_flag(command, flags.variant);
   if (texts.takes_prompt) add_prompt_flags(command, flags);
   if (texts.takes_steps) add_text_flags(command, flags);
   command.start_group(texts.takes_steps ? "Sampling" : "");  // "": hidden, and refused
@@ -152,6 +159,14 @@ void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& te
   });
 }
 
+void add_variant_flag(Command command, std::string& variant) {
+  command
+      .add_option("--variant", variant,
+                  "Variant of the weights in a directory of diffusers, e.g. fp16 (the plain files, "
+                  "else the only variant)")
+      .type_name("NAME");
+}
+
 void add_no_metadata_flag(Command command, bool& no_metadata) {
   command
       .add_flag("--no-metadata", no_metadata,
@@ -175,6 +190,7 @@ void refuse_step_flags(const SampleFlags& flags, const std::string& why) {
   refuse_flag("--sampler", !flags.sampler.empty(), why);
   refuse_flag("--variance", !flags.variance.empty(), why);
   refuse_flag("--preset", !flags.preset.empty(), why);
+  refuse_flag("--timestep-list", !flags.timestep_list.empty(), why);
   refuse_flag("--eta", flags.eta_given, why);
 }
 

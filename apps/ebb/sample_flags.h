@@ -12,13 +12,14 @@ namespace ebb {
 // The flags of every sampling command, as given on the command line.
 struct SampleFlags {
   std::string model = "mnist-class";
-  std::string label;   // --class; empty: not given
-  std::string prompt;  // -p; empty: not given, or with prompt_given no prompt: no condition
+  std::string variant;  // of its files; empty: not given
+  std::string label;    // --class; empty: not given
+  std::string prompt;   // -p; empty: not given, or with prompt_given no prompt: no condition
   bool prompt_given = false;
   std::string negative_prompt, embeddings;  // empty: not given
   int64_t count = 0;                        // 0: the command's own
   int64_t steps = 0;                        // 0: by command, sampler and model
-  std::string sampler, variance, preset;
+  std::string sampler, variance, preset, timestep_list;
   double eta = 0;
   bool eta_given = false;
   double cfg_scale = 0;  // unless given: the model's, see SampleJob::cfg_scale()
@@ -57,7 +58,10 @@ struct SampleTexts {
 void add_sample_flags(Command command, SampleFlags& flags, const SampleTexts& texts,
                       const std::function<void()>& run);
 
-// The same for every command that draws.
+// For every command that loads a model.
+void add_variant_flag(Command command, std::string& variant);
+
+// For every command that draws.
 void add_no_metadata_flag(Command command, bool& no_metadata);
 void add_json_flag(Command command, bool& as_json);
 

@@ -80,7 +80,7 @@ SampleJob::SampleJob(const SampleFlags& flags, const Invocation& invocation, boo
       arguments_(canonical_command(invocation.arguments)),
       progress_(invocation.progress.value_or(flags.progress.mode())),
       context_(open_context(flags)),
-      model_(Model::load(*context_, flags.model)),
+      model_(Model::load(*context_, flags.model, flags.variant)),
       first_seed_(flags.seed < 0 ? std::random_device()() : static_cast<uint64_t>(flags.seed)),
       enlarges_(enlarges) {
   const bool does_enlarge = model_.network.input(InputRole::kLowRes) != nullptr;
@@ -108,6 +108,10 @@ Pipeline& SampleJob::pipeline() {
   conditioner();
   options.conditioner = conditioner_;
   if (flags_.eta_given) options.eta = flags_.eta;
+  if (!flags_.timestep_list.empty()) {
+    options.timesteps =
+        parse_integers(flags_.timestep_list, "--timestep-list", 0, kMaxTimesteps - 1);
+  }
   return pipeline_.emplace(*context_, model_, options);
 }
 
@@ -251,6 +255,8 @@ std::string SampleJob::image_label(std::span<const int64_t> labels, int64_t k,
 
 SamplingSchedule SampleJob::assignment_schedule(int64_t start) {
   pipeline();  // reports a one-step model, which has no schedule
+  refuse_flag("--timestep-list", !flags_.timestep_list.empty(),
+              "with --i-start, an entry of the assignment's list");
   SamplingSchedule schedule = ebb::assignment_schedule(model_.objective);
   EBB_CHECK(start + 1 < static_cast<int64_t>(schedule.size()), UsageError, "--i-start ", start,
             ": must be 0..", schedule.size() - 2, ", entries of the strided list of ",
@@ -272,10 +278,15 @@ SamplingSchedule SampleJob::strength_schedule(double strength) {
   return {schedule.end() - 1 - std::min(kept, steps), schedule.end()};
 }
 
+bool SampleJob::is_as_pipeline() const {
+  if (!flags_.preset.empty()) return flags_.preset != kCoursePreset;
+  return !flags_.timestep_list.empty() && model_.objective.type == ObjectiveType::kDdpm;
+}
+
 void SampleJob::set_pipeline_defaults(int64_t steps, double text_scale) {
   if (!is_as_pipeline()) return;
   text_scale_ = text_scale;
-  if (flags_.preset == kPipelinePreset && flags_.steps == 0) {
+  if (flags_.preset == kPipelinePreset && flags_.steps == 0 && flags_.timestep_list.empty()) {
     flags_.steps = std::min(steps, model_.objective.timesteps);
   }
 }

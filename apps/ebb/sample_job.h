@@ -62,8 +62,8 @@ class SampleJob {
   // The last part of the pipeline's schedule, in steps, as diffusers' "strength" 0..1 counts it.
   // UsageError, naming --strength, when that is not a step.
   SamplingSchedule strength_schedule(double strength);
-  // Whether --preset asks for the ways of diffusers' pipelines.
-  bool is_as_pipeline() const { return !flags_.preset.empty() && flags_.preset != kCoursePreset; }
+  // Whether --preset, or a list of timesteps, asks for the ways of diffusers' pipelines.
+  bool is_as_pipeline() const;
   // Defaults of a command that is a pipeline of its own: steps and guidance to a text, see
   // is_as_pipeline().
   void set_pipeline_defaults(int64_t steps, double text_scale);

@@ -25,6 +25,7 @@ struct Flags {
   SampleFlags job;
   std::string image;
   int64_t noise_level = kNoiseLevel;
+  bool noise_level_given = false;
 };
 
 struct SmallImage {
@@ -70,6 +71,10 @@ void run(Flags flags, const Invocation& invocation) {
   if (flags.job.preset.empty() && flags.job.sampler.empty()) flags.job.preset = kPipelinePreset;
   SampleJob job(flags.job, invocation, /*enlarges=*/true);
   job.set_pipeline_defaults(kSteps, kScale);
+  const bool is_noisy = takes_noise_level(job.model().network);
+  refuse_flag(
+      "--noise-level", flags.noise_level_given && !is_noisy,
+      cat("for ", path_label(job.model().path), ", which is given the image without noise"));
   const SmallImage small = read_small(flags, job.image());
   if (!small.changes.empty()) {
     job.note_input(cat(path_label(small.file.path), ": ", small.changes, "\n"));
@@ -98,7 +103,7 @@ void run(Flags flags, const Invocation& invocation) {
     generated.push_back({.image = results[static_cast<size_t>(k)],
                          .seed = request.seed + static_cast<uint64_t>(k),
                          .prompt = job.text_of(conditions[static_cast<size_t>(k)]),
-                         .note = cat("noise level ", flags.noise_level)});
+                         .note = is_noisy ? cat("noise level ", flags.noise_level) : ""});
   }
   write_images(job.results(), files, generated, provenance);
   job.print_summary(images, request);
@@ -119,7 +124,10 @@ void add_upscale(Command command, const Invocation& invocation) {
                    {.count = "Versions to make (1)",
                     .steps = "Sampling steps (50)",
                     .output = "PNG file, with %03d for the number of the version (out_%03d.png)"},
-                   [flags, &invocation] { run(*flags, invocation); });
+                   [flags, command, &invocation] {
+                     flags->noise_level_given = command.option("--noise-level").given();
+                     run(*flags, invocation);
+                   });
 }
 
 }  // namespace ebb

@@ -96,6 +96,7 @@ struct ReportSettings {
   std::string directory = {};              // DIR, as it was given
   std::string title = {};                  // empty: the assignment's
   std::string model = "mnist-class";       // of part A
+  std::string variant = {};                // of its files
   std::string embeddings = {};             // prompts of a model that reads text
   TrainedModels models = {};               // of part B
   std::string data = {};                   // directory of MNIST; empty: the usual places

@@ -22,7 +22,8 @@ constexpr const char* kOf = "a high quality photo";  // of the assignment, where
 // Model, prompts and photo of the sections.
 struct Pretrained {
   const ReportSettings& settings;
-  Words model;             // --model and what it needs
+  Words files;             // --model and its variant
+  Words model;             // the same and what it needs
   Words condition;         // what one image shows: -p PROMPT, --class 0, or nothing
   Words pair;              // what two views or parts show; empty: the model takes nothing
   bool is_guided = false;  // there is something to guide away from
@@ -30,7 +31,7 @@ struct Pretrained {
 
   // Commands that add noise and run no network.
   Words noise_photo(const char* command) const {
-    return {command, "--model", settings.model, "-i", photo.path, "-t", kTimes, "--grid"};
+    return Words{command} + files + Words{"-i", photo.path, "-t", kTimes, "--grid"};
   }
   Words on_photo(const char* command, const Words& rest) const {
     return Words{command} + model + Words{"-i", photo.path} + rest;
@@ -43,10 +44,13 @@ Pretrained read_pretrained(const ReportSettings& settings) {
   EBB_CHECK(network.input(InputRole::kLowRes) == nullptr, UsageError, label,
             ": enlarges images, and no section is about that. Use a model of a first stage.");
   Pretrained result{.settings = settings,
-                    .model = {"--model", settings.model},
+                    .files = {"--model", settings.model},
+                    .model = {},
                     .condition = {},
                     .pair = {},
                     .photo = photos_of(settings).front()};
+  if (!settings.variant.empty()) result.files = result.files + Words{"--variant", settings.variant};
+  result.model = result.files;
   if (class_count(network) > 0) {
     result.condition = {"--class", "0"};
     result.pair = {"0", class_count(network) > 1 ? "1" : "0"};

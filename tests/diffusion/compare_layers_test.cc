@@ -46,7 +46,9 @@ struct GoldenCase {
 
   std::vector<LayerComparison> compare(bool passes = true) {
     save_safetensors(reference, tensors, {});
-    return compare_with_reference(*context, model, reference, passes);
+    const ReferenceFile file(reference);
+    return compare_layers(*context, {model.network, model.params},
+                          {.model = {}, .reference = file, .passes = passes});
   }
   std::string error() {
     return test::message_of<FormatError>([&] { compare(); });
@@ -168,7 +170,8 @@ TEST_CASE("a reference that does not go with the model names the tensor") {
   SECTION("a module is not the model's") {
     GoldenCase golden("mnist_class");
     golden.tensor("flatten").name = "bottleneck";
-    CHECK_THAT(golden.error(), Contains("\"bottleneck\""));
+    golden.tensor("up1").name = "up9";
+    CHECK_THAT(golden.error(), Contains("tensors \"bottleneck\", \"up9\" are no modules"));
   }
   SECTION("a shape is another model's") {
     GoldenCase golden("mnist_class");
@@ -184,6 +187,16 @@ TEST_CASE("a reference that does not go with the model names the tensor") {
     GoldenCase golden("mnist_class");
     golden.tensor("down2").dtype = StDType::kI32;
     CHECK_THAT(golden.error(), Contains("\"down2\"") && Contains("I32"));
+  }
+  SECTION("a number is no class") {
+    test::TempDir dir;
+    const std::vector<double> ids{3, 12};
+    save_safetensors(dir / "ids", {{"input.c", StDType::kF64, {2}, ids.data()}}, {});
+    const ReferenceFile file(dir / "ids");
+    const NetworkInput input{"c", {}, InputRole::kCondition, DType::kI32, false, 12};
+    CHECK_THAT(
+        test::message_of<FormatError>([&] { read_input(*test::cpu_context(), file, input, 2); }),
+        Contains("holds 12, expected a number of 0..11"));
   }
   SECTION("there is nothing to compare") {
     GoldenCase golden("mnist_denoiser");

@@ -99,6 +99,13 @@ TEST_CASE("a model of classes makes the images of diffusers' loop") {
   CHECK(error_of("classes", values, *context) < kTolerance);
 }
 
+TEST_CASE("a network whose times are rows of a table makes the images of diffusers' loop") {
+  const auto context = test::cpu_context();
+  const Pipeline pipeline(*context, Model::load(*context, directory("learned")), {.steps = 10});
+  const std::vector<float> values = pipeline.generate_values({.images = kImages, .seed = kSeed});
+  CHECK(error_of("learned", values, *context) < kTolerance);
+}
+
 TEST_CASE("images become others as in diffusers' image-to-image pipeline") {
   const auto context = test::cpu_context();
   const TextModel text(*context);
@@ -150,6 +157,18 @@ TEST_CASE("DeepFloyd IF's second stage enlarges as diffusers' pipeline") {
   CHECK(error_of("if_2.upscaled", pipeline.generate_values(request), *context) < kTolerance);
 }
 
+TEST_CASE("a network that is told of no noise enlarges as diffusers' UnCLIPPipeline") {
+  const auto context = test::cpu_context();
+  const Model model = Model::load(*context, directory("karlo"));
+  const Pipeline pipeline(*context, model, {.steps = 7, .preset = "pipeline", .enlarges = true});
+  const Tensor pixels = test::Golden("pipelines").activation(*context, "image");
+  const TensorMap low_res = low_res_condition(
+      *context, model, select_images(*context, pixels, 0, kImages), Tensor(), 0, "noise level");
+  const std::vector<float> values = pipeline.generate_values(
+      {.images = kImages, .seed = kSeed, .guidance = conditioned(low_res)});
+  CHECK(error_of("karlo.upscaled", values, *context) < kTolerance);
+}
+
 TEST_CASE(
     "a consistency model makes the images of diffusers' pipeline in one step and in several") {
   const auto context = test::cpu_context();
@@ -164,6 +183,10 @@ TEST_CASE(
   const std::vector<int64_t> list{0, 22};
   CHECK(error_of("consistency.list", run(0, consistency_schedule(model.objective, list)),
                  *context) < kTolerance);
+  const Pipeline listed(*context, model, {.timesteps = {22, 0}});
+  const std::vector<float> values =
+      listed.generate_values({.labels = {7}, .images = kImages, .seed = kSeed});
+  CHECK(error_of("consistency.list", values, *context) < kTolerance);
 }
 
 }  // namespace

@@ -24,10 +24,11 @@ from diffusers import (
     IFSuperResolutionPipeline,
     UNet2DConditionModel,
     UNet2DModel,
+    UnCLIPScheduler,
 )
 from diffusers.pipelines import deepfloyd_if
 from diffusers.pipelines.deepfloyd_if import timesteps as timestep_lists
-from diffusers.schedulers import scheduling_consistency_models, scheduling_ddpm
+from diffusers.schedulers import scheduling_consistency_models, scheduling_ddpm, scheduling_unclip
 from diffusers_goldens import CROSS_DOWN, CROSS_UP, DEEPFLOYD, RES_DOWN, RES_UP, UNCONDITIONAL, levels
 from ebb_noise import REFERENCE, SAMPLER, START, image_noise
 from golden_file import FOLDER, MAX_BYTES, write_golden
@@ -69,6 +70,16 @@ STAGE_2 = (
 )
 CLASSES = UNCONDITIONAL["example"] | {"num_class_embeds": 12}
 CONSISTENCY = UNCONDITIONAL["consistency"] | {"num_class_embeds": 12}
+# Its networks that enlarge: nothing says how noisy the smaller image is, and it is not noisy.
+KARLO = levels(8, 16, down=(RES_DOWN, RES_DOWN), up=(RES_UP, RES_UP)) | {
+    "add_attention": False,
+    "in_channels": 6,
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "out_channels": 3,
+    "resnet_time_scale_shift": "scale_shift",
+    "sample_size": 32,
+}
 GUIDANCE = 7.0
 
 
@@ -87,6 +98,7 @@ def write_pipeline_goldens(versions: dict[str, str]) -> None:
         | upscaling_run(embeddings, image)
         | {"classes": classes_run()}
         | consistency_runs()
+        | {"learned": learned_run(), "karlo.upscaled": karlo_run(image)}
     )
     for path in ROOT.rglob("*"):
         if path.is_file() and path.stat().st_size > MAX_BYTES:
@@ -289,6 +301,39 @@ def consistency_run(unet: nn.Module, set_timesteps: Callable) -> Tensor:
         for t in scheduler.timesteps:
             scaled = scheduler.scale_model_input(x, t)
             x = scheduler.step(unet(scaled, t, class_labels=labels).sample, t, x).prev_sample
+    return x
+
+
+def learned_run() -> Tensor:
+    """A network whose times are rows of a table."""
+    unet = network(UNet2DModel, UNCONDITIONAL["learned"])
+    DDPMPipeline(unet=unet, scheduler=DDPMScheduler()).save_pretrained(ROOT / "learned")
+    unet, scheduler = unet.double(), ddpm({})
+    scheduler.set_timesteps(10)
+    with noise(START):
+        x = scheduling_ddpm.randn_tensor((IMAGES, 3, 8, 8))
+        for t in scheduler.timesteps:
+            x = scheduler.step(unet(x, t).sample, t, x).prev_sample
+    return x
+
+
+def karlo_run(image: Tensor) -> Tensor:
+    """The second half of UnCLIPPipeline, with one network for all steps."""
+    unet = network(UNet2DModel, KARLO)
+    scheduler = UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="epsilon", num_train_timesteps=1000)
+    DDPMPipeline(unet=unet, scheduler=scheduler).save_pretrained(ROOT / "karlo")
+    unet = in_f64(unet)
+    scheduler.alphas_cumprod = torch.cumprod(1 - f64_betas(DDPMScheduler(beta_schedule="squaredcos_cap_v2").config), 0)
+    scheduler.betas = f64_betas(DDPMScheduler(beta_schedule="squaredcos_cap_v2").config)
+    scheduler.one = torch.ones((), dtype=torch.float64)
+    large = nn.functional.interpolate(image, size=(32, 32), mode="bicubic", align_corners=False, antialias=True)
+    large = large.repeat(IMAGES, 1, 1, 1)
+    scheduler.set_timesteps(7)
+    with noise(START), mock.patch.object(scheduling_unclip, "randn_tensor", scheduling_ddpm.randn_tensor):
+        x = scheduling_ddpm.randn_tensor((IMAGES, 3, 32, 32))
+        for t, following in zip(scheduler.timesteps, [*scheduler.timesteps[1:], None]):
+            output = unet(torch.cat([x, large], 1), t).sample
+            x = scheduler.step(output, t, x, prev_timestep=following).prev_sample
     return x
 
 

@@ -94,9 +94,11 @@ void Weights(const cpu::PackedHead& head, int64_t count, float* s, Strip& strip)
     const float before = strip.most[i];
     const float now = std::max(before, hn::GetLane(hn::MaxOfLanes(kF32, most)));
     if (now > before) {
-      const float factor = before == kNegativeInfinity ? 0 : std::exp(before - now);
-      strip.sum[i] *= factor;
-      if (factor != 0) ScaleRow(head, i, factor, strip);
+      if (before != kNegativeInfinity) {  // else both sums are 0
+        const float factor = std::exp(before - now);
+        strip.sum[i] *= factor;
+        ScaleRow(head, i, factor, strip);
+      }
       strip.most[i] = now;
     }
     // Nothing is subtracted where all keys so far are masked: -infinity stays what it is.

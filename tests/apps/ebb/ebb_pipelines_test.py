@@ -4,6 +4,7 @@
 Usage: ebb_pipelines_test.py EBB
 """
 
+import json
 import shutil
 import struct
 
@@ -81,6 +82,29 @@ class Images(PipelineTest):
         self.ebb("rerun", "out1.png", "-o", "again.png")
         self.assertEqual((self.dir / "out1.png").read_bytes(), (self.dir / "again.png").read_bytes())
 
+    def test_upscales_with_a_network_that_is_told_of_no_noise(self) -> None:
+        words = ["upscale", "--model", "karlo", "--steps", 7, "in.png"]
+        self.check_images("karlo.upscaled", *words)
+        self.assertIn("given the image without noise", self.refuse(*words, "--noise-level", 5))
+
+    def test_upscales_with_karlo_as_it_is_published(self) -> None:
+        whole = self.dir / "whole"
+        shutil.copytree(self.dir / "karlo/unet", whole / "super_res_first")
+        shutil.copytree(self.dir / "karlo/scheduler", whole / "super_res_scheduler")
+        parts = {"super_res_first": "UNet2DModel", "super_res_scheduler": "UnCLIPScheduler",
+                 "decoder": "UNet2DConditionModel"}  # fmt: skip
+        index = {name: ["diffusers", kind] for name, kind in parts.items()} | {"_class_name": "UnCLIPPipeline"}
+        (whole / "model_index.json").write_text(json.dumps(index))
+        for model in ("whole", "whole/super_res_first"):
+            words = ["upscale", "--model", model, "--steps", 7, "in.png", "--force"]
+            self.check_images("karlo.upscaled", *words)
+
+    def test_times_may_be_rows_of_a_table(self) -> None:
+        self.check_images("learned", "sample", "--model", "learned", "--steps", 10, "--scale", 1)
+        scheduler = self.dir / "learned/scheduler/scheduler_config.json"
+        scheduler.write_text('{"_class_name": "DDPMScheduler", "num_train_timesteps": 1001}')
+        self.assertIn("1000 timesteps, but its scheduler is ddpm of 1001", self.refuse("sample", "--model", "learned"))
+
     def test_upscales_what_sample_has_enlarged_to_look_at(self) -> None:
         self.ebb(*self.man("sample", "--preset", "fast27"), "-o", "large.png")
         self.ebb(*self.man("sample", "--preset", "fast27", "--scale", 1), "-o", "small.png")
@@ -97,6 +121,33 @@ class Images(PipelineTest):
         words = ["sample", "--model", "consistency", "--class", 7, "--scale", 1]
         self.check_images("consistency.one", *words)
         self.check_images("consistency.five", *words, "--steps", 5, "--force")
+        self.check_images("consistency.list", *words, "--timestep-list", "22,0", "--force")
+
+    def test_timesteps_of_ones_own(self) -> None:
+        fast27 = "999 800 799 600 599 500 400 399 377 355 333 311 288 266 244 222 200 199 177 155 133 111 88 66 44 22 0"
+        sample = self.man("sample", "--scale", 1)
+        self.check_images("if_1.fast27", *sample, "--timestep-list", *fast27.split())
+        for list_, message in (("5,50", "50 after 5, but timesteps descend"), ("1000", "1000 must be 0..999")):
+            self.assertIn(message, self.refuse(*sample, "--timestep-list", list_))
+        for flags in (["--steps", 3], ["--preset", "course"], ["--preset", "fast27"]):
+            self.assertIn("has no meaning with", self.refuse(*sample, "--timestep-list", "5,0", *flags))
+        edit = self.man("edit", "-i", "in.png", "--timestep-list", "900,500,300,0")
+        self.ebb(*edit, "--strength", 0.5, "-o", "edit.png")
+        self.assertIn("has no meaning with --i-start", self.refuse(*edit, "--i-start", 3))
+
+    def test_a_variant_is_chosen(self) -> None:
+        unet = self.dir / "if_1/unet"
+        shutil.copy(unet / "diffusion_pytorch_model.fp16.safetensors", unet / "diffusion_pytorch_model.bf16.safetensors")
+        sample = self.man("sample", "--preset", "fast27")
+        self.assertIn("variants bf16, fp16 and no plain file. Choose one with --variant", self.refuse(*sample))
+        self.ebb(*sample, "--variant", "fp16", "-o", "a.png")
+        self.ebb("rerun", "a.png", "-o", "b.png")
+        self.assertEqual((self.dir / "a.png").read_bytes(), (self.dir / "b.png").read_bytes())
+        variant = ["--variant", "bf16"]
+        self.ebb("forward", "--model", "if_1", *variant, "-i", "in.png", "-t", 250, "-o", "forward.png")
+        self.ebb("report", "--fast", "--model", "if_1", *TEXT, *variant, "--sections", "forward,samples", "-o", "report")
+        self.assertIn("but no int8", self.refuse(*sample, "--variant", "int8"))
+        self.assertIn("is no directory of diffusers", self.refuse("sample", "--model", "m.safetensors", *variant))
 
 
 class Toolbox(PipelineTest):

@@ -174,6 +174,18 @@ TEST_CASE("attention: scores of +-1e4 stay finite, and an image does not depend 
   CHECK(compare_bits(forward(p, 3).o, out.o) == "");
 }
 
+TEST_CASE("attention: keys far below later ones leave nothing behind", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  // Tiles of keys whose scores rise by more than 104, of which e^-104 is 0 in f32.
+  Problem p(dense(1, 1, 8, 3, 300, 0));
+  p.bias.assign(3 * 300, 0.0f);
+  for (size_t i = 0; i < p.bias.size(); ++i) {
+    p.bias[i] = static_cast<float>(i % 300 / 64) * 150;
+  }
+  // A score of 600 has an ulp of 6e-5, and so has its exponential.
+  CHECK(compare(forward(p).o, reference::attention(p.reference()), {1e-3, 1e-3}) == "");
+}
+
 TEST_CASE("attention: operands may be parts of wider rows", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   const Problem p(dense(2, 1, 8, 5, 5, 0));
