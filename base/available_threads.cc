@@ -8,9 +8,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <string_view>
 #include <thread>
 #include <vector>
+
+#include "base/control_group.h"
 
 namespace ebb {
 namespace {
@@ -48,31 +49,13 @@ Quota read_v1(const std::filesystem::path& group) {
   return q;
 }
 
-// The smallest number of CPUs from `group` up to `mount`, the root of the hierarchy. In a container
-// the name may be the host's, of which only the root is there.
-std::optional<int> smallest(const std::filesystem::path& mount, std::string_view group,
-                            Quota (*read)(const std::filesystem::path&)) {
-  std::filesystem::path name = std::filesystem::path(group).lexically_normal().relative_path();
-  if (!name.empty() && *name.begin() == "..") name.clear();  // outside of this container
-  std::optional<int> cpus;
-  for (;; name = name.parent_path()) {
-    const Quota q = read(mount / name);
-    if (q.quota > 0 && q.period > 0) {
-      const int64_t up = q.quota / q.period + (q.quota % q.period != 0);
-      const int limit = static_cast<int>(std::min<int64_t>(up, kMaxThreads));
-      cpus = std::min(cpus.value_or(limit), limit);
-    }
-    if (name.empty()) return cpus;
-  }
-}
-
-bool has_cpu_controller(std::string_view controllers) {
-  while (!controllers.empty()) {
-    const size_t end = std::min(controllers.find(','), controllers.size());
-    if (controllers.substr(0, end) == "cpu") return true;
-    controllers.remove_prefix(std::min(end + 1, controllers.size()));
-  }
-  return false;
+// The CPUs of a group, rounded up; nothing without a quota.
+template <Quota (*read)(const std::filesystem::path&)>
+std::optional<int64_t> group_cpus(const std::filesystem::path& group) {
+  const Quota q = read(group);
+  if (q.quota <= 0 || q.period <= 0) return {};
+  const int64_t up = q.quota / q.period + (q.quota % q.period != 0);
+  return std::min<int64_t>(up, kMaxThreads);
 }
 
 }  // namespace
@@ -87,25 +70,10 @@ std::optional<int> parse_omp_num_threads(const char* value) {
 }
 
 std::optional<int> cgroup_cpus(const std::string& root) {
-  const std::filesystem::path mount = std::filesystem::path(root) / "sys/fs/cgroup";
-  std::ifstream groups(std::filesystem::path(root) / "proc/self/cgroup");
-  // Lines "number:controllers:/group"; version 2 is "0::/group".
-  for (std::string line; std::getline(groups, line);) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string_view all = line;
-    const std::string_view group = all.substr(second + 1);
-    const std::string_view controllers = all.substr(first + 1, second - first - 1);
-    std::optional<int> cpus;
-    if (controllers.empty()) {
-      cpus = smallest(mount, group, read_v2);
-    } else if (has_cpu_controller(controllers)) {
-      cpus = smallest(mount / "cpu", group, read_v1);
-      if (!cpus) cpus = smallest(mount / controllers, group, read_v1);
-    }
-    if (cpus) return cpus;
-  }
-  return {};
+  const std::optional<int64_t> cpus =
+      smallest_cgroup_limit(root, "cpu", group_cpus<read_v2>, group_cpus<read_v1>);
+  if (!cpus) return {};
+  return static_cast<int>(*cpus);
 }
 
 int available_threads() {

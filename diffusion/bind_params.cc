@@ -121,8 +121,11 @@ std::optional<std::string> state_dict_name(std::string_view stored) {
 }
 
 BoundParams bind_params(Context& context, const std::vector<ParamSpec>& specs, WeightSource& source,
-                        const NameMap& names) {
+                        const NameMap& names, const BeforeReading& before_reading) {
   const std::vector<Binding> all = bindings(specs, source, names);
+  std::map<std::string, DType> types;
+  for (const Binding& binding : all) types[binding.spec->name] = binding.dtype;
+  if (before_reading != nullptr) before_reading(types);
   size_t largest = 0;
   for (const Binding& binding : all) largest = std::max(largest, binding.bytes());
   // Not initialized: pages that are not written cost nothing.

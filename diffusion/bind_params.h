@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ using NameMap = std::function<std::optional<std::string>(std::string_view stored
 // ("*.num_batches_tracked").
 std::optional<std::string> state_dict_name(std::string_view stored);
 
+// Called with the type of every parameter, all being there, before anything is read.
+using BeforeReading = std::function<void(const std::map<std::string, DType>& types)>;
+
 struct BoundParams {
   TensorMap params;
   std::vector<std::string> warnings;  // of values that are no numbers, in the order of the specs
@@ -29,6 +33,7 @@ struct BoundParams {
 // source, lists all missing, unexpected and mis-shaped tensors before anything is read. On their
 // way tensors pass, one by one, through at most two host buffers of the largest one's size.
 BoundParams bind_params(Context& context, const std::vector<ParamSpec>& specs, WeightSource& source,
-                        const NameMap& names = state_dict_name);
+                        const NameMap& names = state_dict_name,
+                        const BeforeReading& before_reading = nullptr);
 
 }  // namespace ebb

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "diffusion/memory_needs.h"
 #include "engine/passes/passes.h"
 #include "kernels/kernel_table.h"
 #include "nn/graph_builder.h"
@@ -108,13 +109,15 @@ void NetworkDenoiser::build(const Network& network, TensorMap params) {
         input.role == InputRole::kSample ? static_cast<int64_t>(input_views_.size()) : queries();
     batch[input.name] = input.role == InputRole::kTime ? 1 : images_ * copies;
   }
-  Graph graph = keep_weight_types(inference_graph(network, batch, context_), params, context_);
+  Graph graph =
+      keep_weight_types(inference_graph(network, batch, context_), types_of(params), context_);
   const Shape& output = graph.values[graph.output].shape;
   const int64_t channels = image_[2];
   out_channels_ = output.back();
   EBB_CHECK(output.rank() == 4 && (out_channels_ == channels || out_channels_ == 2 * channels),
             ShapeError, "denoiser: the network makes ", output, " of images ", image_,
             ", expected as many or twice as many channels");
+  check_working_memory(context_, graph, images_);
   executor_.emplace(context_, std::move(graph), std::move(params));
 }
 

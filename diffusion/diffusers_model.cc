@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "diffusion/bind_params.h"
+#include "diffusion/memory_needs.h"
 #include "diffusion/scheduler_config.h"
 #include "nn/unet_diffusers.h"
 #include "weights/diffusers_directory.h"
@@ -78,10 +79,12 @@ void read_params(Context& context, const DiffusersComponent& unet, const std::st
                  Model& model) {
   const WeightFiles files = find_weight_files(unet.directory, variant);
   const std::unique_ptr<WeightSource> source = open_weights(files.path);
-  BoundParams bound = bind_params(context, list_params(model.network), *source,
-                                  [](std::string_view stored) -> std::optional<std::string> {
-                                    return unet_diffusers_name(stored);
-                                  });
+  const NameMap names = [](std::string_view stored) -> std::optional<std::string> {
+    return unet_diffusers_name(stored);
+  };
+  BoundParams bound = bind_params(
+      context, list_params(model.network), *source, names,
+      [&](const auto& types) { check_memory(context, model.network, types, source->label()); });
   model.params = std::move(bound.params);
   model.warnings = source->warnings();
   model.warnings.insert(model.warnings.end(), files.notes.begin(), files.notes.end());

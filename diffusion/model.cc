@@ -5,6 +5,7 @@
 #include "diffusion/bind_params.h"
 #include "diffusion/diffusers_model.h"
 #include "diffusion/find_model.h"
+#include "diffusion/memory_needs.h"
 #include "diffusion/model_file.h"
 #include "diffusion/stored_model.h"
 #include "weights/diffusers_directory.h"
@@ -76,7 +77,9 @@ Model Model::load(Context& context, WeightSource& source) {
     StoredModel stored = interpret(source);
     model.metadata = std::move(stored.metadata);
     read_config(source, model);
-    BoundParams bound = bind_params(context, list_params(model.network), source, stored.parameter);
+    BoundParams bound = bind_params(
+        context, list_params(model.network), source, stored.parameter,
+        [&](const auto& types) { check_memory(context, model.network, types, source.label()); });
     model.params = std::move(bound.params);
     model.warnings = source.warnings();
     model.warnings.insert(model.warnings.end(), bound.warnings.begin(), bound.warnings.end());

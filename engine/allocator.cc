@@ -7,7 +7,9 @@
 #include <bit>
 #include <cstdlib>
 
+#include "base/available_memory.h"
 #include "base/error.h"
+#include "base/text.h"
 
 namespace ebb {
 namespace {
@@ -30,12 +32,13 @@ class HostMemorySource final : public MemorySource {
     munmap(data, static_cast<size_t>(bytes));
   }
   std::string describe() const override { return "host memory"; }
+  std::optional<int64_t> available() const override { return available_memory(); }
 
  private:
   // Pages from a border of huge pages on; what the search for it leaves is unmapped again.
   static void* map_pages(size_t bytes) {
     void* const mapped = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS , -1, 0);
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) return nullptr;
     char* const begin = static_cast<char*>(mapped);
     const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(begin) % kHugePage) % kHugePage;
@@ -64,8 +67,8 @@ int64_t block_size(int64_t bytes) {
 
 std::unique_ptr<MemorySource> host_memory_source() { return std::make_unique<HostMemorySource>(); }
 
-CachingAllocator::CachingAllocator(std::shared_ptr<MemorySource> source)
-    : source_(std::move(source)) {}
+CachingAllocator::CachingAllocator(std::shared_ptr<MemorySource> source, int64_t limit)
+    : source_(std::move(source)), limit_(limit) {}
 
 CachingAllocator::~CachingAllocator() { trim_locked(); }
 
@@ -80,11 +83,15 @@ void* CachingAllocator::allocate(int64_t bytes) {
     data = found->second;
     cached_.erase(found);
   } else {
-    data = source_->acquire(size);
+    data = acquire_locked(size);
     if (data == nullptr) {
       trim_locked();
-      data = source_->acquire(size);
+      data = acquire_locked(size);
     }
+    EBB_CHECK(data != nullptr || limit_ == kNoLimit, DeviceError, "out of memory: need ",
+              format_bytes(bytes), " more, ", format_bytes(stats_.bytes_in_use),
+              " in use of --memory-limit ", format_bytes(limit_),
+              ". Use a smaller --batch-size or a smaller model, or raise the limit");
     EBB_CHECK(data != nullptr, DeviceError, "out of ", source_->describe(), ": need ", bytes,
               " bytes more, ", stats_.bytes_in_use,
               " bytes in use. Use a smaller --batch-size or a smaller model");
@@ -95,6 +102,19 @@ void* CachingAllocator::allocate(int64_t bytes) {
   stats_.bytes_in_use += size;
   stats_.peak_bytes_in_use = std::max(stats_.peak_bytes_in_use, stats_.bytes_in_use);
   return data;
+}
+
+void* CachingAllocator::acquire_locked(int64_t size) {
+  return size > limit_ - stats_.bytes_reserved ? nullptr : source_->acquire(size);
+}
+
+std::optional<int64_t> CachingAllocator::available() const {
+  const AllocatorStats now = stats();
+  std::optional<int64_t> bytes = source_->available();
+  if (bytes) *bytes += now.bytes_reserved - now.bytes_in_use;
+  if (limit_ == kNoLimit) return bytes;
+  const int64_t left = limit_ - now.bytes_in_use;
+  return std::min(bytes.value_or(left), left);
 }
 
 void CachingAllocator::release(void* data, int64_t) noexcept {
@@ -120,7 +140,7 @@ void CachingAllocator::trim_locked() noexcept {
 }
 
 std::shared_ptr<Allocator> CachingAllocator::pool() const {
-  return std::make_shared<CachingAllocator>(source_);
+  return std::make_shared<CachingAllocator>(source_, limit_);
 }
 
 AllocatorStats CachingAllocator::stats() const {

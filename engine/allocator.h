@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace ebb {
@@ -30,6 +31,8 @@ class Allocator {
   // more memory from the system.
   virtual std::shared_ptr<Allocator> pool() const = 0;
   virtual AllocatorStats stats() const = 0;
+  // Bytes that can still be allocated, cached blocks included; nothing where that is not known.
+  virtual std::optional<int64_t> available() const { return {}; }
 };
 
 // Source of a caching allocator's blocks: host memory, device memory, pinned memory.
@@ -38,7 +41,8 @@ class MemorySource {
   virtual ~MemorySource() = default;
   virtual void* acquire(int64_t bytes) = 0;  // null when there is none
   virtual void give_back(void* data, int64_t bytes) noexcept = 0;
-  virtual std::string describe() const = 0;  // "host memory", for messages
+  virtual std::string describe() const = 0;                        // "host memory", for messages
+  virtual std::optional<int64_t> available() const { return {}; }  // bytes; nothing: not known
 };
 
 std::unique_ptr<MemorySource> host_memory_source();
@@ -47,7 +51,10 @@ std::unique_ptr<MemorySource> host_memory_source();
 // training step that repeats the same allocations costs no system call and no page fault.
 class CachingAllocator final : public Allocator {
  public:
-  explicit CachingAllocator(std::shared_ptr<MemorySource> source);
+  static constexpr int64_t kNoLimit = INT64_MAX;
+
+  // limit: bytes that it takes from the source at most. Pools have the same limit, each its own.
+  explicit CachingAllocator(std::shared_ptr<MemorySource> source, int64_t limit = kNoLimit);
   ~CachingAllocator() override;
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
@@ -57,11 +64,14 @@ class CachingAllocator final : public Allocator {
   void trim() override;
   std::shared_ptr<Allocator> pool() const override;
   AllocatorStats stats() const override;
+  std::optional<int64_t> available() const override;
 
  private:
   void trim_locked() noexcept;
+  void* acquire_locked(int64_t size);  // null when there is none
 
   std::shared_ptr<MemorySource> source_;
+  int64_t limit_;
   mutable std::mutex mutex_;
   std::multimap<int64_t, void*> cached_;  // block size -> block
   std::map<void*, int64_t> block_bytes_;  // blocks in use -> block size

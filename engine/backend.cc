@@ -42,11 +42,15 @@ std::unique_ptr<Context> make_emu_context(const ContextOptions&) {
 }
 #endif
 
+int64_t limit_of(const ContextOptions& options) {
+  return options.memory_limit > 0 ? options.memory_limit : CachingAllocator::kNoLimit;
+}
+
 std::unique_ptr<Context> make_cpu_context(const ContextOptions& options) {
   EBB_CHECK(options.precision == Precision::kF32, UsageError, "--precision ",
             to_string(options.precision),
             ": the kernels of the CPU compute in f32. Use --device cuda, or leave --precision out");
-  auto allocator = std::make_shared<CachingAllocator>(host_memory_source());
+  auto allocator = std::make_shared<CachingAllocator>(host_memory_source(), limit_of(options));
   const ConvMath conv_math{.winograd = options.kernels == KernelChoice::kDefault};
   return std::make_unique<Context>(Device{DeviceType::kCpu, 0}, host_stream(options.threads),
                                    std::move(allocator), cpu_kernels(), Precision::kF32, conv_math);

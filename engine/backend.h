@@ -18,6 +18,7 @@ struct ContextOptions {
   int threads = 0;                        // CPU threads; 0: all the process may use
   Precision precision = Precision::kF32;  // beyond f32 the GPU's alone
   KernelChoice kernels = KernelChoice::kDefault;
+  int64_t memory_limit = 0;        // bytes of tensors on the device at most; 0: what the device has
   DeviceProperties emulated = {};  // the GPU that "emu" stands for
   // Called with why "auto" is the CPU in a build with CUDA; null: not said.
   std::function<void(const std::string& remark)> on_remark = {};

@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/graph.h"
 #include "engine/graph_cache.h"
-#include "engine/memory_plan.h"
+#include "engine/graph_plan.h"
 
 namespace ebb {
 
@@ -40,9 +41,8 @@ class Executor {
   int captured_graphs() const { return graphs_.size(); }
 
  private:
-  using InputMask = uint32_t;  // bit i: depends on input i of input_ids_
+  using InputMask = GraphPlan::InputMask;
 
-  void find_dependencies();
   void bind_params(TensorMap params);
   void plan();
   // Runs what depends on parameters alone. Each parameter and each intermediate result is kept
@@ -50,23 +50,15 @@ class Executor {
   void compute_constants();
   void allocate_constant(ValueId value);
   void convert_param(ValueId value);
-  bool is_in_arena(ValueId value) const;
-  ValueId home(ValueId value) const;
-  bool is_seen(ValueId value) const;
-  bool is_persistent(ValueId value) const;
-  std::vector<MemoryRequest> lifetimes() const;
-  std::vector<MemoryRequest> memory_requests() const;
   void bind_values(const MemoryPlan& memory);
-  int64_t workspace_bytes() const;
   void run_node(const GraphNode& node);
   void run_nodes(InputMask inputs);
 
   Context& context_;
-  Graph graph_;
+  std::unique_ptr<const Graph> owned_graph_;  // stays in place when the executor moves
+  const Graph& graph_;
   bool keep_module_outputs_;
-  std::vector<ValueId> input_ids_;
-  std::vector<InputMask> node_masks_;
-  std::vector<InputMask> value_masks_;
+  GraphPlan plan_;               // of graph_
   std::vector<Tensor> tensors_;  // per value
   Tensor workspace_;
   InputMask dirty_ = 0;

@@ -114,7 +114,9 @@ std::unique_ptr<Context> make_cuda_context(int device, const ContextOptions& opt
   const DeviceProperties properties{
       .index = device, .sm_count = probe.sm_count, .capability = probe.capability};
   auto stream = cuda_stream(device, options.threads);
-  auto allocator = std::make_shared<CachingAllocator>(cuda_memory_source(device));
+  auto allocator = std::make_shared<CachingAllocator>(
+      cuda_memory_source(device),
+      options.memory_limit > 0 ? options.memory_limit : CachingAllocator::kNoLimit);
   return std::make_unique<Context>(Device{DeviceType::kCuda, device}, std::move(stream),
                                    std::move(allocator), cuda_kernels(), options.precision,
                                    conv_math, properties);

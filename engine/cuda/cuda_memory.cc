@@ -45,6 +45,13 @@ class CudaMemorySource final : public MemorySource {
                format_bytes(total), ")");
   }
 
+  std::optional<int64_t> available() const override {
+    const simt::ScopedDevice scope(device_);
+    size_t free = 0, total = 0;
+    if (cuda_is_lost() || cudaMemGetInfo(&free, &total) != cudaSuccess) return {};
+    return static_cast<int64_t>(free);
+  }
+
  private:
   int device_;
 };

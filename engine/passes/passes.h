@@ -27,9 +27,11 @@ Graph share_concat_halves(const Graph& graph);
 // once. Bitwise equal.
 Graph hoist_packing(const Graph& graph, const Context& context);
 
-// Weights that `params` store in 16 bits stay so when they are packed, where kernels can widen them
+// Parameters that are stored in 16 bits stay so when they are packed, where kernels can widen them
 // in use (ConvGeometry::weight_dtype). After hoist_packing. Bitwise equal.
-Graph keep_weight_types(const Graph& graph, const TensorMap& params, const Context& context);
+Graph keep_weight_types(const Graph& graph, const std::map<std::string, DType>& stored,
+                        const Context& context);
+std::map<std::string, DType> types_of(const TensorMap& params);
 
 // Producers write operands of a concatenation into their place. Bitwise equal.
 Graph place_concat_operands(const Graph& graph);

@@ -1,7 +1,10 @@
 #include "engine/allocator.h"
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <string>
 #include <thread>
@@ -57,6 +60,43 @@ TEST_CASE("large blocks of host memory start at a huge page", "[engine]") {
     std::memset(data, 1, static_cast<size_t>(bytes));
     allocator.release(data, bytes);
   }
+}
+
+TEST_CASE("an allocator with a limit keeps to it and says what is left", "[engine]") {
+  constexpr int64_t kMib = int64_t{1} << 20;
+  CachingAllocator allocator(host_memory_source(), 8 * kMib);
+  CHECK(allocator.available() == 8 * kMib);
+  void* first = allocator.allocate(4 * kMib);
+  CHECK(allocator.available() == 4 * kMib);
+  CHECK_THAT(test::message_of<DeviceError>([&] { allocator.allocate(5 * kMib); }),
+             Catch::Matchers::Contains("out of memory: need 5242880 bytes (5.0 MiB) more, 4194304 "
+                                       "bytes (4.0 MiB) in use of --memory-limit 8388608"));
+  allocator.release(first, 4 * kMib);
+  CHECK(allocator.available() == 8 * kMib);  // the cached block makes room
+  void* second = allocator.allocate(7 * kMib);
+  allocator.release(second, 7 * kMib);
+}
+
+TEST_CASE("released large blocks go back to the system", "[engine]") {
+  constexpr int64_t kBlock = int64_t{64} << 20;
+  const auto resident = [] {
+    std::ifstream statm("/proc/self/statm");
+    int64_t total = 0, pages = 0;
+    statm >> total >> pages;
+    return pages * sysconf(_SC_PAGESIZE);
+  };
+  CachingAllocator allocator(host_memory_source());
+  std::vector<void*> blocks;
+  const int64_t before = resident();
+  for (int i = 0; i < 4; ++i) {
+    blocks.push_back(allocator.allocate(kBlock));
+    std::memset(blocks.back(), 1, kBlock);
+  }
+  CHECK(resident() - before >= 4 * kBlock);
+  for (int i = 0; i < 3; ++i) allocator.release(blocks[i], kBlock);  // the last stays in use
+  allocator.trim();
+  CHECK(resident() - before < 2 * kBlock);
+  allocator.release(blocks[3], kBlock);
 }
 
 TEST_CASE("blocks are aligned, large enough and do not overlap", "[engine]") {

@@ -220,6 +220,44 @@ TEST_CASE("weights that only feed constants are released", "[engine]") {
   CHECK(poisoned.allocator().stats().bytes_in_use < with_params - weight_bytes);
 }
 
+TEST_CASE("weights of a file in 16 bits stay so, and memory is what the plan says", "[engine]") {
+  const auto context = test::cpu_context();
+  GraphWriter writer(*context, 1);
+  ValueId h = writer.input("x", {2, 16, 16, 192});
+  for (int layer = 0; layer < 3; ++layer) h = writer.conv(h, 192);
+  writer.graph.output = h;
+  TensorMap halves;
+  for (const auto& [name, tensor] : writer.params) {
+    halves[name] = to_dtype(*context, tensor, DType::kF16);
+    writer.params[name] = to_dtype(*context, halves[name], DType::kF32);  // what halves can hold
+  }
+  const Tensor x =
+      test::tensor_of(*context, {2, 16, 16, 192}, writer.random().uniform(2 * 256 * 192, -1, 1));
+  const Graph wide = optimize(writer.graph, *context);
+  const Graph graph = keep_weight_types(wide, types_of(halves), *context);
+  const GraphBytes planned = GraphPlan(graph, false).bytes(*context);
+  const int64_t weight_bytes = 3 * 9 * 192 * 192 * 2;
+  CHECK(planned.weights >= weight_bytes);
+  CHECK(planned.weights <= weight_bytes + 3 * 192 * 4);
+
+  const int64_t others = context->allocator()->stats().bytes_in_use;
+  const int64_t held = [&] {
+    int64_t bytes = 0;
+    for (const auto& [name, tensor] : halves) bytes += tensor.elements() * 2;
+    return bytes;
+  }();
+  Executor executor(*context, graph, std::move(halves));
+  halves.clear();
+  const int64_t taken = context->allocator()->stats().bytes_in_use - (others - held);
+  CHECK(taken >= planned.total());
+  CHECK(taken <= planned.total() + planned.total() / 8 + 4096);  // blocks are rounded up
+
+  Executor expected(*context, wide, writer.params);
+  executor.set_input("x", x);
+  expected.set_input("x", x);
+  CHECK(executor.run().to_host() == expected.run().to_host());
+}
+
 // Layers of one size, each a conv whose BatchNorm is folded.
 struct Chain {
   static constexpr int kLayers = 12;
