@@ -21,7 +21,8 @@ NoiseLevel ddpm_level(const Objective& objective, const NoiseSchedule& schedule,
           .time = objective.time_input == TimeInput::kIndex
                       ? static_cast<double>(k)
                       : static_cast<double>(k + 1) / timesteps,
-          .timestep = k};
+          .timestep = k,
+          .is_single = objective.time_input == TimeInput::kIndex};
 }
 
 NoiseLevel flow_level(double time) {

@@ -19,6 +19,7 @@ struct NoiseLevel {
   double one_minus_alpha_bar = 0;  // noise^2
   double time = 0;                 // time input of the network
   int64_t timestep = -1;           // k of kDdpm, -1 for the clean image and the others
+  bool is_single = false;          // of a table in f32 (ddpm_schedule())
 
   double signal() const { return std::sqrt(alpha_bar); }
   double noise() const { return std::sqrt(one_minus_alpha_bar); }

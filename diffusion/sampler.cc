@@ -123,7 +123,7 @@ SamplingSchedule sampler_schedule(SamplerKind kind, const Objective& objective, 
 std::vector<LinearStep> ddpm_steps(const SamplingSchedule& schedule, DdpmVariance variance) {
   return steps_of(schedule, [&](const NoiseLevel& level, const NoiseLevel& next) {
     const double signal = level.alpha_bar;
-    const AncestralStep step = ancestral_step(signal, next.alpha_bar);
+    const AncestralStep step = ancestral_step(signal, next.alpha_bar, level.is_single);
     LinearStep result{.t = level.time,
                       .x_factor = step.c_xt + step.c_x0 / std::sqrt(signal),
                       .prediction_factor = -step.c_x0 * std::sqrt((1 - signal) / signal)};

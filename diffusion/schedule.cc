@@ -30,6 +30,63 @@ std::vector<double> spaced(int64_t count, double first, double last) {
   return values;
 }
 
+// torch.linspace() in f32: each half counts from its end.
+std::vector<float> single_spaced(int64_t count, double first, double last) {
+  const auto low = static_cast<float>(first), high = static_cast<float>(last);
+  const double step =
+      count == 1 ? 0 : static_cast<double>((high - low) / static_cast<float>(count - 1));
+  std::vector<float> values;
+  for (int64_t k = 0; k < count; ++k) {
+    values.push_back(static_cast<float>(
+        k < count / 2 ? double{low} + step * static_cast<double>(k)
+                      : double{high} - step * static_cast<double>(count - 1 - k)));
+  }
+  return values;
+}
+
+std::vector<float> single_betas(const Objective& objective) {
+  const int64_t count = objective.timesteps;
+  const double start = objective.beta_start, end = objective.beta_end;
+  if (objective.schedule == BetaSchedule::kLinear) return single_spaced(count, start, end);
+  std::vector<float> beta;
+  switch (objective.schedule) {
+    case BetaSchedule::kScaledLinear:
+      beta = single_spaced(count, std::sqrt(start), std::sqrt(end));
+      for (float& b : beta) b *= b;
+      return beta;
+    case BetaSchedule::kSigmoid:
+      beta = single_spaced(count, -6, 6);
+      for (float& b : beta) {
+        b = 1 / (1 + std::exp(-b)) * static_cast<float>(end - start) + static_cast<float>(start);
+      }
+      return beta;
+    case BetaSchedule::kSquaredCosine:
+      for (const double b : squared_cosine_schedule(count).beta) {
+        beta.push_back(static_cast<float>(b));
+      }
+      return beta;
+    case BetaSchedule::kLinear:
+    case BetaSchedule::kTrained:
+      break;
+  }
+  for (const double b : objective.betas) beta.push_back(static_cast<float>(b));
+  return beta;
+}
+
+// diffusers' tables: f32, but for the running product, which torch.cumprod() keeps in f64.
+NoiseSchedule single_schedule(const Objective& objective) {
+  NoiseSchedule schedule;
+  double product = 1;
+  for (const float b : single_betas(objective)) {
+    const float alpha = 1 - b;
+    product *= alpha;
+    schedule.beta.push_back(b);
+    schedule.alpha.push_back(alpha);
+    schedule.alpha_bar.push_back(static_cast<float>(product));
+  }
+  return schedule;
+}
+
 }  // namespace
 
 NoiseSchedule linear_schedule(int64_t timesteps, double beta_start, double beta_end) {
@@ -65,6 +122,7 @@ NoiseSchedule squared_cosine_schedule(int64_t timesteps) {
 NoiseSchedule ddpm_schedule(const Objective& objective) {
   EBB_CHECK(objective.type == ObjectiveType::kDdpm, Error, "ddpm_schedule: objective is ",
             to_string(objective.type));
+  if (objective.time_input == TimeInput::kIndex) return single_schedule(objective);
   switch (objective.schedule) {
     case BetaSchedule::kLinear:
       return linear_schedule(objective.timesteps, objective.beta_start, objective.beta_end);
@@ -119,9 +177,10 @@ AncestralStep ancestral_step(const NoiseSchedule& schedule, int64_t k, int64_t k
   return ancestral_step(schedule.signal(k), schedule.signal(k_next));
 }
 
-AncestralStep ancestral_step(double alpha_bar, double alpha_bar_next) {
+AncestralStep ancestral_step(double alpha_bar, double alpha_bar_next, bool is_single) {
   AncestralStep step;
   step.alpha = alpha_bar / alpha_bar_next;
+  if (is_single) step.alpha = static_cast<float>(step.alpha);
   step.beta = 1 - step.alpha;
   step.c_x0 = std::sqrt(alpha_bar_next) * step.beta / (1 - alpha_bar);
   step.c_xt = std::sqrt(step.alpha) * (1 - alpha_bar_next) / (1 - alpha_bar);

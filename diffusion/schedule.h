@@ -32,7 +32,8 @@ NoiseSchedule scaled_linear_schedule(int64_t timesteps, double beta_start, doubl
 // "sigmoid": beta follows a sigmoid of -6..6 from beta_start to beta_end.
 NoiseSchedule sigmoid_schedule(int64_t timesteps, double beta_start, double beta_end);
 
-// The objective's type must be kDdpm.
+// The objective's type must be kDdpm. That of kIndex has the numbers of diffusers, which computes
+// in f32: 1 - alpha_bar of the first timesteps differs from the formula's by up to 1e-3 of itself.
 NoiseSchedule ddpm_schedule(const Objective& objective);
 
 // The timesteps that `steps` sampling steps start from, descending: the last is followed by the
@@ -60,7 +61,8 @@ struct AncestralStep {
   double c_x0, c_xt;
 };
 AncestralStep ancestral_step(const NoiseSchedule& schedule, int64_t k, int64_t k_next);
-// The same from the two alpha_bar.
-AncestralStep ancestral_step(double alpha_bar, double alpha_bar_next);
+// The same from the two alpha_bar. is_single: with alpha in f32, of which 1 - alpha between
+// neighboring timesteps loses digits, as in diffusers.
+AncestralStep ancestral_step(double alpha_bar, double alpha_bar_next, bool is_single = false);
 
 }  // namespace ebb

@@ -83,7 +83,8 @@ class ThresholdedSampler final : public Sampler {
     const std::vector<LinearStep> steps = ddpm_steps(schedule, settings.variance);
     for (size_t i = 0; i < steps.size(); ++i) {
       const NoiseLevel& level = schedule[i];
-      const AncestralStep mean = ancestral_step(level.alpha_bar, schedule[i + 1].alpha_bar);
+      const AncestralStep mean =
+          ancestral_step(level.alpha_bar, schedule[i + 1].alpha_bar, level.is_single);
       steps_.push_back({.update = steps[i],
                         .to_data = data_factors(settings.prediction, level),
                         .x_factor = mean.c_xt,

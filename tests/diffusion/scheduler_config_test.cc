@@ -121,7 +121,7 @@ TEST_CASE("scheduler_config: whole sampling runs equal diffusers") {
   const auto context = test::cpu_context();
   const test::Golden golden("diffusers_schedulers");
   const Json configs = Json::parse(golden.metadata("configs"));
-  CHECK(configs.size() == 6);
+  CHECK(configs.size() == 7);
   for (const auto& [name, text] : configs.items()) {
     CAPTURE(name);
     const SchedulerConfig config = parse(Json::parse(text.get<std::string>()));

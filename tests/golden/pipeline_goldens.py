@@ -1,6 +1,6 @@
 """Small pipelines as diffusers saves them (pipelines/) and whole runs of diffusers on them (pipelines.safetensors).
 
-Networks and tables run in f64; the noise is ebb's own (ebb_noise.py, seeds 1 and 2). Each run is the library's pipeline,
+Networks run in f64, schedulers on their own f32 tables; the noise is ebb's own (ebb_noise.py, seeds 1 and 2). Each run is the library's pipeline,
 but for the assignment's loop, which is written out here.
 """
 
@@ -33,7 +33,6 @@ from diffusers_goldens import CROSS_DOWN, CROSS_UP, DEEPFLOYD, RES_DOWN, RES_UP,
 from ebb_noise import REFERENCE, SAMPLER, START, image_noise
 from golden_file import FOLDER, MAX_BYTES, write_golden
 from safetensors.torch import save_file
-from scheduler_goldens import f64_betas
 from torch import Tensor, nn
 from unet_goldens import randomize_norms
 
@@ -128,13 +127,6 @@ def in_f64(model: nn.Module) -> nn.Module:
     return double
 
 
-def ddpm(config: dict) -> DDPMScheduler:
-    scheduler = DDPMScheduler(**config)
-    scheduler.alphas_cumprod = torch.cumprod(1 - f64_betas(scheduler.config), 0)
-    scheduler.one = torch.ones((), dtype=torch.float64)
-    return scheduler
-
-
 @contextmanager
 def noise(*first: int) -> Iterator[None]:
     """ebb's noise: `first` streams once each, then that of step 0, 1, ..., a step at a time."""
@@ -168,7 +160,7 @@ def if_runs(embeddings: dict[str, Tensor], image: Tensor) -> dict[str, Tensor]:
     }
     pipeline = IFPipeline(unet=unet, **parts, requires_safety_checker=False)
     pipeline.save_pretrained(ROOT / "if_1", variant="fp16")
-    parts |= {"unet": in_f64(unet), "scheduler": ddpm(IF_SCHEDULER)}
+    parts |= {"unet": in_f64(unet), "scheduler": DDPMScheduler(**IF_SCHEDULER)}
 
     def run(kind: type, negative: str = "", streams: tuple[int, ...] = (START,), **options: object) -> Tensor:
         pipeline = kind(**parts, requires_safety_checker=False)
@@ -245,8 +237,8 @@ def upscaling_run(embeddings: dict[str, Tensor], image: Tensor) -> dict[str, Ten
     ).save_pretrained(ROOT / "if_2", variant="fp16")
     pipeline = IFSuperResolutionPipeline(
         unet=in_f64(unet),
-        scheduler=ddpm(scheduler),
-        image_noising_scheduler=ddpm(noising),
+        scheduler=DDPMScheduler(**scheduler),
+        image_noising_scheduler=DDPMScheduler(**noising),
         **parts,
         requires_safety_checker=False,
     )
@@ -269,7 +261,7 @@ def classes_run() -> Tensor:
     """Images of classes 3 and 11; DDPMPipeline knows no classes."""
     unet = network(UNet2DModel, CLASSES)
     DDPMPipeline(unet=unet, scheduler=DDPMScheduler()).save_pretrained(ROOT / "classes")
-    unet, scheduler = in_f64(unet), ddpm({})
+    unet, scheduler = in_f64(unet), DDPMScheduler()
     scheduler.set_timesteps(10)
     with noise(START):
         x = scheduling_ddpm.randn_tensor((IMAGES, 3, 8, 8))
@@ -308,7 +300,7 @@ def learned_run() -> Tensor:
     """A network whose times are rows of a table."""
     unet = network(UNet2DModel, UNCONDITIONAL["learned"])
     DDPMPipeline(unet=unet, scheduler=DDPMScheduler()).save_pretrained(ROOT / "learned")
-    unet, scheduler = unet.double(), ddpm({})
+    unet, scheduler = unet.double(), DDPMScheduler()
     scheduler.set_timesteps(10)
     with noise(START):
         x = scheduling_ddpm.randn_tensor((IMAGES, 3, 8, 8))
@@ -323,9 +315,10 @@ def karlo_run(image: Tensor) -> Tensor:
     scheduler = UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="epsilon", num_train_timesteps=1000)
     DDPMPipeline(unet=unet, scheduler=scheduler).save_pretrained(ROOT / "karlo")
     unet = in_f64(unet)
-    scheduler.alphas_cumprod = torch.cumprod(1 - f64_betas(DDPMScheduler(beta_schedule="squaredcos_cap_v2").config), 0)
-    scheduler.betas = f64_betas(DDPMScheduler(beta_schedule="squaredcos_cap_v2").config)
-    scheduler.one = torch.ones((), dtype=torch.float64)
+    # UnCLIPScheduler takes the last step's 1 - alpha_bar once from betas and once from alphas_cumprod, which in f32 are 7e-4
+    # apart: betas that agree with the other table.
+    alpha_bar = scheduler.alphas_cumprod.double()
+    scheduler.betas = 1 - alpha_bar / torch.cat([torch.ones(1), alpha_bar[:-1]])
     large = nn.functional.interpolate(image, size=(32, 32), mode="bicubic", align_corners=False, antialias=True)
     large = large.repeat(IMAGES, 1, 1, 1)
     scheduler.set_timesteps(7)
