@@ -20,8 +20,11 @@ using Metadata = std::map<std::string, std::string>;
 const std::string& required(const WeightSource& source, const Metadata& metadata, const char* key) {
   const auto found = metadata.find(key);
   EBB_CHECK(found != metadata.end(), FormatError, source.label(), ": no \"", key,
-            "\" in its metadata, so it is not a model file of ebb. weights/README.md says how to "
-            "make one.");
+            "\" in its metadata, so it is not a model file of ebb. A network of the assignment "
+            "becomes one by: ebb convert ",
+            source.label(),
+            " -o model.safetensors --as mnist-class (or mnist-time, "
+            "mnist-denoiser). For others weights/README.md says how.");
   return found->second;
 }
 

@@ -17,6 +17,7 @@ struct TorchTensor {
   std::vector<uint64_t> shape;
   std::vector<uint64_t> stride;  // elements
   uint64_t begin = 0;            // byte of the file where its first element is
+  uint64_t index = 0;            // in the dict, which has a module's tensors as it created them
 
   uint64_t elements() const;
   bool is_contiguous() const;  // row-major without gaps

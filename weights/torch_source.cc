@@ -40,7 +40,8 @@ TorchSource::TorchSource(FileReader file, const LoadLimits& limits)
     : file_(std::move(file)), content_(read_torch_file(file_, limits)) {
   for (const TorchTensor& tensor : content_.tensors) {
     by_name_[tensor.name] = tensors_.size();
-    tensors_.push_back({.name = tensor.name, .dtype = tensor.dtype, .shape = tensor.shape});
+    tensors_.push_back(
+        {.name = tensor.name, .dtype = tensor.dtype, .shape = tensor.shape, .index = tensor.index});
   }
 }
 

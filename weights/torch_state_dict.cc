@@ -155,6 +155,7 @@ void StateDictReader::add_tensor(std::string_view name, Pickle::Id id) {
             format_bytes(total_bytes_), " or more, allowed are ",
             format_bytes(limits_.max_model_bytes),
             ". Raise --max-model-bytes if the memory is there.");
+  tensor.index = result_.tensors.size();
   result_.tensors.push_back(std::move(tensor));
 }
 

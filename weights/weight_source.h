@@ -21,6 +21,7 @@ struct TensorInfo {
   std::string name;  // as it is stored, any UTF-8: print it with quoted()
   StDType dtype = StDType::kU8;
   std::vector<uint64_t> shape;  // PyTorch's order
+  uint64_t index = 0;           // in the dict that was saved, where the format keeps its order
 };
 
 // The weights of one network, wherever they are stored: names, shapes and types are known at once,

@@ -13,7 +13,6 @@
 #include "apps/cli/error_json.h"
 #include "apps/cli/help_text.h"
 #include "apps/cli/kernels_flag.h"
-#include "apps/cli/memory_size.h"
 #include "apps/cli/usage_message.h"
 #include "base/errno_advice.h"
 #include "base/error.h"
@@ -177,9 +176,8 @@ void add_device_flags(Command command, DeviceFlags& flags) {
   add_integer(command, "--threads", flags.threads, 0, kMaxThreads,
               "CPU threads (0: $EBB_THREADS, OMP_NUM_THREADS, or all it may use)")
       .group(kMachineGroup);
-  command
-      .add_option("--memory-limit", flags.memory_limit,
-                  "Memory for weights and images at most, such as 8G (what the device has)")
+  add_bytes(command, "--memory-limit", flags.memory_limit,
+            "Memory for weights and images at most (what the device has)")
       .group(kMachineGroup);
   add_precision_flag(command, flags);
   add_kernels_flag(command, flags.kernels);
@@ -200,8 +198,7 @@ std::unique_ptr<Context> make_context(const DeviceFlags& flags) {
                                        : flags.threads),
        .precision = flags.precision(),
        .kernels = flags.kernels == "direct" ? KernelChoice::kDirect : KernelChoice::kDefault,
-       .memory_limit =
-           flags.memory_limit.empty() ? 0 : parse_memory_size(flags.memory_limit, "--memory-limit"),
+       .memory_limit = static_cast<int64_t>(flags.memory_limit),
        .on_remark = [](const std::string& remark) { std::cerr << remark << '\n'; }});
 }
 

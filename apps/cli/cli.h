@@ -40,7 +40,7 @@ struct DeviceFlags {
   int64_t threads = kThreadsNotGiven;  // 0: all
   std::string precision_name = "f32";
   std::string kernels = "default";  // add_kernels_flag()
-  std::string memory_limit = {};    // parse_memory_size(); empty: what the device has
+  uint64_t memory_limit = 0;        // bytes; 0: what the device has
 
   Precision precision() const { return parse_precision(precision_name); }
 };

@@ -3,16 +3,19 @@
 #include <map>
 #include <memory>
 #include <ostream>
+#include <sstream>
 
 #include "apps/cli/cli.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/sample_flags.h"
+#include "base/file.h"
 #include "base/output_file.h"
 #include "base/stream.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "diffusion/model.h"
 #include "diffusion/model_file.h"
+#include "diffusion/state_dict_model.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
 
@@ -21,6 +24,8 @@ namespace {
 
 struct ConvertFlags {
   std::string model, variant, output, dtype = "f16";
+  std::string as, objective, map, order = "skip-first";
+  int64_t hidden = 0;
   std::vector<std::string> meta;
   bool force = false;
 };
@@ -53,13 +58,53 @@ std::map<std::string, std::string> parse_meta(const std::vector<std::string>& en
   return metadata;
 }
 
+// Lines "module of the file  module of the network" of --map.
+std::map<std::string, std::string> read_map(const std::string& path) {
+  std::map<std::string, std::string> modules;
+  if (path.empty()) return modules;
+  constexpr uint64_t kMaxMapBytes = uint64_t{1} << 20;
+  const std::vector<std::byte> bytes = read_file(path, kMaxMapBytes);
+  std::istringstream lines(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  int64_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    std::istringstream words(line);
+    std::string from, to, more;
+    if (!(words >> from) || from[0] == '#') continue;
+    EBB_CHECK((words >> to) && !(words >> more), UsageError, "--map ", path_label(path), ": line ",
+              number, ": expected the names of two modules, of the file and of the network");
+    EBB_CHECK(modules.emplace(from, to).second, UsageError, "--map ", path_label(path), ": line ",
+              number, ": ", quoted(from), " is there twice. Leave one out.");
+  }
+  return modules;
+}
+
+Model load(Context& context, const ConvertFlags& flags, std::ostream& out) {
+  if (flags.as.empty()) {
+    refuse_flag("--hidden", flags.hidden != 0, "without --as");
+    refuse_flag("--objective", !flags.objective.empty(), "without --as");
+    refuse_flag("--map", !flags.map.empty(), "without --as");
+    refuse_flag("--order", flags.order != "skip-first", "without --as");
+    return Model::load(context, flags.model, flags.variant);
+  }
+  refuse_flag("--variant", !flags.variant.empty(), "with --as");
+  StateDictModel loaded = load_state_dict(context, flags.model,
+                                          {.network = flags.as,
+                                           .hidden = flags.hidden,
+                                           .objective = flags.objective,
+                                           .decoder_first = flags.order == "decoder-first",
+                                           .modules = read_map(flags.map)});
+  for (const std::string& note : loaded.notes) out << note << '\n';
+  return std::move(loaded.model);
+}
+
 void convert(const ConvertFlags& flags, const Invocation& invocation) {
   EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
             ": a model is written to a file, which this is not. Name a file.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
   std::map<std::string, std::string> metadata = parse_meta(flags.meta);
   const auto context = make_context("cpu", 1);
-  const Model model = Model::load(*context, flags.model, flags.variant);
+  const Model model = load(*context, flags, invocation.out);
   for (const std::string& warning : model.warnings)
     invocation.err << "warning: " << warning << '\n';
   for (const auto& [key, value] : model.metadata) {
@@ -73,7 +118,8 @@ void convert(const ConvertFlags& flags, const Invocation& invocation) {
 }  // namespace
 
 // `ebb convert MODEL -o FILE [--dtype f32|f16] [--meta key=value]`: rewrites a model with
-// another storage type, keeping its metadata.
+// another storage type, keeping its metadata; with --as, a PyTorch state_dict of the assignment's
+// networks as a model.
 void add_convert(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<ConvertFlags>();
   command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
@@ -86,6 +132,20 @@ void add_convert(Command command, const Invocation& invocation) {
       .group(kOutputGroup);
   add_choice(command, "--dtype", flags->dtype, {"f32", "f16"},
              "Storage type of the weights; vectors such as biases stay f32");
+  add_choice(command, "--as", flags->as,
+             {std::begin(kStateDictNetworks), std::end(kStateDictNetworks)},
+             "Network whose PyTorch state_dict the file is, under whatever names");
+  add_integer(command, "--hidden", flags->hidden, 1, 4096,
+              "With --as: its D (the width of the first convolution)");
+  add_choice(command, "--objective", flags->objective, {"ddpm", "flow"},
+             "With --as: what it was trained for (ddpm)");
+  add_choice(command, "--order", flags->order, {"skip-first", "decoder-first"},
+             "With --as: order of the concatenations' halves");
+  command
+      .add_option("--map", flags->map,
+                  "With --as: file of lines \"module of the file, module of the network\", for "
+                  "what is matched wrong")
+      .takes(FlagValue::kFile);
   command.add_option("--meta", flags->meta,
                      "Metadata entry key=value, stored as ebb.key; repeatable");
   command.add_flag("--force", flags->force, "Overwrite an existing file").group(kOutputGroup);

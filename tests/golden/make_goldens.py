@@ -48,6 +48,7 @@ from sampler_goldens import write_sampler_goldens  # noqa: E402
 from scheduler_goldens import write_scheduler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
 from applications_goldens import write_toolbox_goldens  # noqa: E402
+from state_dict_goldens import write_state_dict_goldens  # noqa: E402
 from tokenizer_goldens import write_tokenizer_goldens  # noqa: E402
 from applications_networks import write_trained_networks  # noqa: E402
 from unet_goldens import write_unet_goldens  # noqa: E402
@@ -55,7 +56,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
-    "pictures", "metrics", "checkpoints", "pipelines", "tokenizers",
+    "pictures", "metrics", "checkpoints", "pipelines", "tokenizers", "state_dicts",
 )
 
 
@@ -97,6 +98,7 @@ def main() -> None:
         ),
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
         "tokenizers": write_tokenizer_goldens,
+        "state_dicts": lambda: write_state_dict_goldens(torch_versions),
         "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
         "pipelines": lambda: write_pipeline_goldens(torch_versions | diffusers_version),
     }

@@ -123,7 +123,7 @@ int64_t block_channels(const TapList& list, int64_t block) {
   return std::min(width, ceil_div(list.out.c - block * width, tile.lanes) * tile.lanes);
 }
 
-// Where the weights of a phase and a block begin, in elements.
+// First element of the weights of a phase and a block.
 int64_t slab_offset(const TapList& list, int64_t total_taps, int64_t taps_before, int64_t block) {
   const DirectTile tile = direct_tile();
   const int64_t first = block * tile.lanes * tile.vectors;
