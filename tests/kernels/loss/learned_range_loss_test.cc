@@ -19,7 +19,8 @@ struct Case {
   std::vector<float> prediction, noise, images;
   std::vector<LearnedRangeStep> steps;
 
-  Case(int64_t n, int64_t pixels, int64_t c) : n(n), pixels(pixels), c(c) {
+  Case(int64_t images, int64_t image_pixels, int64_t channels)
+      : n(images), pixels(image_pixels), c(channels) {
     RandomData random(7);
     const int64_t count = n * pixels * c;
     prediction = random.normal(2 * count);
