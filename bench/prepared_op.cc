@@ -248,7 +248,7 @@ std::function<void()> prepare(Context& context, const StreamCase& c, CasePass, D
     case StreamOp::kAdam:
       return launches(context, on, &KernelTable::adam,
                       AdamArgs{count, 0.9, 0.999, 1e-8,
-                               reinterpret_cast<const AdamRates*>(on->random_floats(2, 0.5, 1)),
+                               reinterpret_cast<const AdamRates*>(on->random_floats(3, 0.5, 1)),
                                nullptr, on->random_floats(count), on->random_floats(count),
                                on->random_floats(count), on->random_floats(count, 0, 1), nullptr});
     case StreamOp::kConvert:

@@ -75,10 +75,13 @@ struct UpsampleAttrs {
 struct ConvertAttrs {
   DType dtype = DType::kF32;
 };
-using OpAttrs =
-    std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs, ActivationAttrs,
-                 PoolAttrs, SliceAttrs, GroupNormAttrs, LayerNormAttrs, RmsNormAttrs,
-                 AttentionAttrs, TimestepAttrs, UpsampleAttrs, ConvertAttrs, AffineAttrs>;
+struct LearnedRangeAttrs {
+  float vlb_weight = 1;  // of the variational bound
+};
+using OpAttrs = std::variant<std::monostate, ConvAttrs, ConvPackAttrs, BatchNormAttrs,
+                             ActivationAttrs, PoolAttrs, SliceAttrs, GroupNormAttrs, LayerNormAttrs,
+                             RmsNormAttrs, AttentionAttrs, TimestepAttrs, UpsampleAttrs,
+                             ConvertAttrs, AffineAttrs, LearnedRangeAttrs>;
 
 struct OpCall {
   const OpAttrs& attrs;
@@ -148,6 +151,7 @@ extern const OpDef kSoftmax;         // x -> y, over the last axis
 extern const OpDef kTimestepEmbedding;    // t, f32 -> y, f32: sines and cosines
 extern const OpDef kUpsample;             // x -> y, enlarged images
 extern const OpDef kMseLoss;              // prediction, target -> loss [1]
+extern const OpDef kLearnedRangeLoss;     // prediction, noise, images, steps -> loss [1]
 extern const OpDef kSoftmaxCrossEntropy;  // logits, target -> loss [1]
 }  // namespace ops
 

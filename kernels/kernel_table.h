@@ -5,6 +5,7 @@
 #include "kernels/attention/softmax.h"
 #include "kernels/conv/conv.h"
 #include "kernels/embedding/embedding.h"
+#include "kernels/loss/learned_range_loss.h"
 #include "kernels/loss/mse_loss.h"
 #include "kernels/loss/softmax_cross_entropy.h"
 #include "kernels/norm/batch_norm.h"

@@ -140,6 +140,13 @@ class Ops {
   Value mse_loss(Value prediction, Value target) {
     return emit(ops::kMseLoss, {}, {prediction, target}, Scope("loss"));
   }
+  // The hybrid loss of prediction [N, H, W, 2C], noise and images [N, H, W, C] and steps [N, 4]
+  // (kernels/loss/learned_range_loss.h) -> [1].
+  Value learned_range_loss(Value prediction, Value noise, Value images, Value steps,
+                           float vlb_weight) {
+    return emit(ops::kLearnedRangeLoss, LearnedRangeAttrs{vlb_weight},
+                {prediction, noise, images, steps}, Scope("loss"));
+  }
   // [N, K], [N, K] -> [1].
   Value softmax_cross_entropy(Value logits, Value target) {
     return emit(ops::kSoftmaxCrossEntropy, {}, {logits, target}, Scope("loss"));

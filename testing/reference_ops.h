@@ -16,6 +16,7 @@
 #include "testing/reference/conv.h"
 #include "testing/reference/group_norm.h"
 #include "testing/reference/layer_norm.h"
+#include "testing/reference/learned_range_loss.h"
 #include "testing/reference/mse_loss.h"
 #include "testing/reference/rms_norm.h"
 #include "testing/reference/softmax.h"
@@ -131,6 +132,15 @@ class ReferenceOps final : public Ops {
     }
     if (&op == &ops::kEmbedding) return embedding(s.back(), *x[0], *x[1]);
     if (&op == &ops::kMseLoss) return {reference::mse_loss(*x[0], *x[1])};
+    if (&op == &ops::kLearnedRangeLoss) {
+      const Shape& noise = shapes[1];
+      const reference::LearnedRangeLoss loss{
+          noise[0],     pixel_count(noise),
+          noise.back(), std::get<LearnedRangeAttrs>(attrs).vlb_weight,
+          *x[1],        *x[2],
+          *x[3]};
+      return {loss.loss(*x[0])};
+    }
     if (&op == &ops::kSoftmaxCrossEntropy) {
       return {reference::softmax_cross_entropy(*x[0], *x[1], s[1])};
     }

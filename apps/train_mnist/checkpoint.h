@@ -6,6 +6,7 @@
 
 #include "apps/train_mnist/run_settings.h"
 #include "apps/train_mnist/train_config.h"
+#include "apps/training/training_state.h"
 #include "nn/autograd/trainer.h"
 
 namespace ebb {
@@ -20,19 +21,11 @@ struct TrainProgress {
   std::vector<double> validation_losses;  // of the other models, NaN where it was not measured
 };
 
-// One safetensors file with everything a run needs to go on bit for bit: weights and running
-// statistics under their PyTorch names and layouts, "ema.", "adam_m." and "adam_v." copies, and in
-// the metadata the config, how the run is carried out, the data set's fingerprint, the progress and
-// a digest.
+// A training state (apps/training/training_state.h) with the config, how the run is carried out,
+// the data set's fingerprint and the progress.
 void save_checkpoint(const std::string& path, const autograd::Trainer& trainer,
                      const TrainProgress& progress, const TrainConfig& config,
                      const RunSettings& settings, const std::string& dataset_fingerprint);
-
-// FormatError or IoError when the file is not a complete, undamaged checkpoint.
-void check_checkpoint(const std::string& path);
-
-// True when its header says that it is one.
-bool is_checkpoint(const std::string& path);
 
 // Restores a trainer. FormatError for a damaged file, and for one of another config or data set
 // unless `force`; the message names both values.

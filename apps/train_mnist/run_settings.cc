@@ -4,8 +4,8 @@
 #include <limits>
 #include <vector>
 
-#include "apps/train_mnist/run_directory.h"
-#include "apps/train_mnist/stored_number.h"
+#include "apps/training/run_directory.h"
+#include "apps/training/stored_number.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"

@@ -5,7 +5,7 @@
 #include <limits>
 #include <sstream>
 
-#include "apps/train_mnist/stored_number.h"
+#include "apps/training/stored_number.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"

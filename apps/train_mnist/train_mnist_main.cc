@@ -4,8 +4,8 @@
 
 #include "apps/cli/cli.h"
 #include "apps/cli/manual.h"
-#include "apps/train_mnist/signals.h"
 #include "apps/train_mnist/train_run.h"
+#include "apps/training/signals.h"
 
 int main(int argc, char** argv) {
   ebb::Program program(

@@ -9,7 +9,7 @@
 
 #include "apps/train_mnist/run_data.h"
 #include "apps/train_mnist/run_text.h"
-#include "apps/train_mnist/signals.h"
+#include "apps/training/signals.h"
 #include "base/output_file.h"
 #include "base/text.h"
 #include "diffusion/train_log.h"

@@ -3,10 +3,10 @@
 #include <hwy/aligned_allocator.h>
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "base/kernel_stream.h"
+#include "kernels/attention/cpu/attention_backward.h"
 #include "kernels/attention/cpu/attention_forward.h"
 #include "kernels/cpu/f32.h"
 #include "kernels/cpu/parallel.h"
@@ -45,25 +45,11 @@ KeyRows key_rows(const AttentionSize& s, int64_t b, int64_t h, const void* extra
           s.extra};
 }
 
-float dot(const float* a, const float* b, int64_t d) {
-  float sum = 0;
-  for (int64_t i = 0; i < d; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-void add_scaled(float* to, float factor, const float* from, int64_t d) {
-  for (int64_t i = 0; i < d; ++i) to[i] += factor * from[i];
-}
-
-// s_ij for all j.
-template <typename Args>
-void scores(const Args& args, int64_t h, int64_t i, const float* q, const KeyRows& k, float* s) {
-  const AttentionSize& size = args.size;
-  const int64_t count = size.all_keys();
-  for (int64_t j = 0; j < count; ++j) s[j] = args.scale * dot(q, k[j], size.d);
-  if (args.bias == nullptr) return;
-  const float* bias = args.bias + (h * size.queries + i) * count;
-  for (int64_t j = 0; j < count; ++j) s[j] += bias[j];
+template <typename AnyRows>
+std::vector<float*> pointers(const AnyRows& rows, int64_t count) {
+  std::vector<float*> result;
+  for (int64_t i = 0; i < count; ++i) result.push_back(rows[i]);
+  return result;
 }
 
 }  // namespace
@@ -115,31 +101,31 @@ void attention_backward(const AttentionBackwardArgs& args, KernelStream stream) 
   require_sizes(s, args.dtype);
   parallel_for(stream.threads, s.b * s.heads, [&](int64_t task) {
     const int64_t h = task % s.heads, b = task / s.heads;
-    const Rows q(args.q, b, h, s.d, s.queries, s.q_pitch);
-    const Rows dq(args.dq, b, h, s.d, s.queries, s.q_pitch);
-    const Rows o(args.o, b, h, s.d, s.queries, s.o_pitch);
-    const Rows d_o(args.d_o, b, h, s.d, s.queries, s.o_pitch);
-    const KeyRows k = key_rows(s, b, h, args.extra_k, args.k);
-    const KeyRows v = key_rows(s, b, h, args.extra_v, args.v);
-    const KeyRows dk = key_rows(s, b, h, args.dextra_k, args.dk);
-    const KeyRows dv = key_rows(s, b, h, args.dextra_v, args.dv);
-    for (int64_t j = 0; j < s.all_keys(); ++j) {
-      std::fill(dk[j], dk[j] + s.d, 0.0f);
-      std::fill(dv[j], dv[j] + s.d, 0.0f);
-    }
-    std::vector<float> p(static_cast<size_t>(s.all_keys()));
-    for (int64_t i = 0; i < s.queries; ++i) {
-      scores(args, h, i, q[i], k, p.data());
-      const float lse = args.lse[task * s.queries + i], delta = dot(d_o[i], o[i], s.d);
-      std::fill(dq[i], dq[i] + s.d, 0.0f);
-      for (int64_t j = 0; j < s.all_keys(); ++j) {
-        const float weight = std::exp(p[j] - lse);
-        const float ds = args.scale * weight * (dot(d_o[i], v[j], s.d) - delta);
-        add_scaled(dv[j], weight, d_o[i], s.d);
-        add_scaled(dq[i], ds, k[j], s.d);
-        add_scaled(dk[j], ds, q[i], s.d);
-      }
-    }
+    const auto queries = [&](const void* base, int64_t pitch) {
+      return pointers(Rows(base, b, h, s.d, s.queries, pitch), s.queries);
+    };
+    const auto keys = [&](const void* extra, const void* own) {
+      return pointers(key_rows(s, b, h, extra, own), s.all_keys());
+    };
+    const std::vector<float*> q = queries(args.q, s.q_pitch), dq = queries(args.dq, s.q_pitch);
+    const std::vector<float*> o = queries(args.o, s.o_pitch), d_o = queries(args.d_o, s.o_pitch);
+    const std::vector<float*> k = keys(args.extra_k, args.k), v = keys(args.extra_v, args.v);
+    const std::vector<float*> dk = keys(args.dextra_k, args.dk), dv = keys(args.dextra_v, args.dv);
+    const int64_t bias_size = s.queries * s.all_keys();
+    head_gradient({.d = s.d,
+                   .queries = s.queries,
+                   .keys = s.all_keys(),
+                   .scale = args.scale,
+                   .q = q.data(),
+                   .k = k.data(),
+                   .v = v.data(),
+                   .o = o.data(),
+                   .d_o = d_o.data(),
+                   .bias = args.bias == nullptr ? nullptr : args.bias + h * bias_size,
+                   .lse = args.lse + task * s.queries,
+                   .dq = dq.data(),
+                   .dk = dk.data(),
+                   .dv = dv.data()});
   });
 }
 

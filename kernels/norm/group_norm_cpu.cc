@@ -21,16 +21,6 @@ void require_groups(const GroupNormSize& s) {
             " groups: the groups must divide the channels");
 }
 
-// Calls body(pixel offset + channel, channel) for the elements of group g of image n.
-template <typename Body>
-void for_each_in_group(const GroupNormSize& s, int64_t n, int64_t g, const Body& body) {
-  const int64_t width = s.group_channels();
-  for (int64_t p = 0; p < s.pixels; ++p) {
-    const int64_t row = (n * s.pixels + p) * s.c;
-    for (int64_t c = g * width; c < (g + 1) * width; ++c) body(row + c, c);
-  }
-}
-
 // u = xh * slope + offset, the argument of the activation.
 struct Affine {
   float grad, offset;
@@ -149,50 +139,60 @@ void group_norm_forward(const GroupNormForwardArgs& args, KernelStream stream) {
 
 namespace {
 
-// du and xh of one element.
-struct Element {
-  float du, xh;
-};
+// Coefficients of one image's channels, [C] each, and the sums of its backward pass.
+struct ImageGradient {
+  std::vector<float> mean, scale, shift;    // u = (x - mean) * scale + shift
+  std::vector<double> du_sum, product_sum;  // of du, and of du * (x - mean)
+  std::vector<float> offset, grad;          // dx = scale * du - offset - grad * (x - mean)
 
-Element element(const GroupNormBackwardArgs& args, int64_t task, int64_t i, int64_t c, int64_t nc) {
-  const Affine affine(args.gamma, args.beta, args.scale, args.shift, c, nc);
-  const float xh = (as_f32(args.x)[i] - args.mean[task]) * args.rstd[task];
-  const float grad = activation_grad(args.activation, xh * affine.grad + affine.offset);
-  return {as_f32(args.dy)[i] * grad, xh};
-}
-
-// a and b of the channels of one group; then dscale, dshift and dx.
-void group_gradient(const GroupNormBackwardArgs& args, int64_t task, float* a, float* b) {
-  const GroupNormSize& s = args.size;
-  const int64_t n = task / s.groups, g = task % s.groups, width = s.group_channels();
-  double mean_g = 0, mean_gx = 0;
-  for (int64_t c = g * width; c < (g + 1) * width; ++c) {
-    const int64_t nc = n * s.c + c;
-    double sum = 0, product = 0;
-    for (int64_t p = 0; p < s.pixels; ++p) {
-      const Element e = element(args, task, (n * s.pixels + p) * s.c + c, c, nc);
-      sum += e.du;
-      product += static_cast<double>(e.du) * e.xh;
-    }
-    a[nc] = static_cast<float>(sum);
-    b[nc] = static_cast<float>(product);
-    const double factor = args.gamma[c] * (args.scale == nullptr ? 1.0 : 1.0 + args.scale[nc]);
-    mean_g += factor * sum;
-    mean_gx += factor * product;
-    if (args.dshift != nullptr) args.dshift[nc] = static_cast<float>(sum);
-    if (args.dscale != nullptr) {
-      args.dscale[nc] = static_cast<float>(args.gamma[c] * product + args.beta[c] * sum);
+  ImageGradient(const GroupNormBackwardArgs& args, int64_t n)
+      : mean(static_cast<size_t>(args.size.c)),
+        scale(mean),
+        shift(mean),
+        du_sum(mean.size()),
+        product_sum(mean.size()),
+        offset(mean),
+        grad(mean) {
+    const GroupNormSize& s = args.size;
+    for (int64_t c = 0; c < s.c; ++c) {
+      const int64_t group = n * s.groups + c / s.group_channels();
+      const Affine affine(args.gamma, args.beta, args.scale, args.shift, c, n * s.c + c);
+      mean[c] = args.mean[group];
+      scale[c] = args.rstd[group] * affine.grad;
+      shift[c] = affine.offset;
     }
   }
-  const double count = static_cast<double>(s.pixels * width);
-  const float offset = static_cast<float>(mean_g / count);
-  const float grad = static_cast<float>(mean_gx / count);
-  for_each_in_group(s, n, g, [&](int64_t i, int64_t c) {
-    const int64_t nc = n * s.c + c;
-    const Element e = element(args, task, i, c, nc);
-    const float factor = args.gamma[c] * (args.scale == nullptr ? 1.0f : 1.0f + args.scale[nc]);
-    as_f32(args.dx)[i] = args.rstd[task] * (e.du * factor - offset - e.xh * grad);
-  });
+
+  ChannelAffine affine() const { return {mean.data(), scale.data(), shift.data()}; }
+};
+
+// a and b of the channels of image n, dscale, dshift, and the coefficients of dx.
+void finish_image(const GroupNormBackwardArgs& args, int64_t n, ImageGradient& image, float* a,
+                  float* b) {
+  const GroupNormSize& s = args.size;
+  const int64_t width = s.group_channels();
+  for (int64_t g = 0; g < s.groups; ++g) {
+    const double rstd = args.rstd[n * s.groups + g];
+    double mean_g = 0, mean_gx = 0;
+    for (int64_t c = g * width; c < (g + 1) * width; ++c) {
+      const int64_t nc = n * s.c + c;
+      const double sum = image.du_sum[c], product = rstd * image.product_sum[c];
+      a[nc] = static_cast<float>(sum);
+      b[nc] = static_cast<float>(product);
+      const double factor = args.gamma[c] * (args.scale == nullptr ? 1.0 : 1.0 + args.scale[nc]);
+      mean_g += factor * sum;
+      mean_gx += factor * product;
+      if (args.dshift != nullptr) args.dshift[nc] = static_cast<float>(sum);
+      if (args.dscale != nullptr) {
+        args.dscale[nc] = static_cast<float>(args.gamma[c] * product + args.beta[c] * sum);
+      }
+    }
+    const double count = static_cast<double>(s.pixels * width);
+    for (int64_t c = g * width; c < (g + 1) * width; ++c) {
+      image.offset[c] = static_cast<float>(rstd * mean_g / count);
+      image.grad[c] = static_cast<float>(rstd * rstd * mean_gx / count);
+    }
+  }
 }
 
 }  // namespace
@@ -208,8 +208,38 @@ void group_norm_backward(const GroupNormBackwardArgs& args, KernelStream stream)
   require_groups(s);
   float* a = static_cast<float*>(args.workspace);  // [N, C]
   float* b = a + s.n * s.c;                        // [N, C]
-  parallel_for(stream.threads, s.n * s.groups,
-               [&](int64_t task) { group_gradient(args, task, a, b); });
+  const int64_t step = chunk_pixels(s), chunks = ceil_div(s.pixels, step);
+  const auto rows_of = [&](int64_t task) {
+    return ChannelRows{std::min(step, s.pixels - task % chunks * step), s.c, s.c};
+  };
+  const auto offset_of = [&](int64_t task) {
+    return (task / chunks * s.pixels + task % chunks * step) * s.c;
+  };
+  std::vector<ImageGradient> images;
+  for (int64_t n = 0; n < s.n; ++n) images.emplace_back(args, n);
+  std::vector<float> sums(static_cast<size_t>(s.n * chunks * 2 * s.c));  // of each chunk
+  parallel_for(stream.threads, s.n * chunks, [&](int64_t task) {
+    float* const sum = &sums[task * 2 * s.c];
+    activation_gradients(rows_of(task), args.activation, images[task / chunks].affine(),
+                         as_f32(args.x) + offset_of(task), as_f32(args.dy) + offset_of(task),
+                         as_f32(args.dx) + offset_of(task), sum, sum + s.c);
+  });
+  parallel_for(stream.threads, s.n, [&](int64_t n) {
+    for (int64_t chunk = n * chunks; chunk < (n + 1) * chunks; ++chunk) {
+      const float* const sum = &sums[chunk * 2 * s.c];
+      for (int64_t c = 0; c < s.c; ++c) {
+        images[n].du_sum[c] += sum[c];
+        images[n].product_sum[c] += sum[s.c + c];
+      }
+    }
+    finish_image(args, n, images[n], a, b);
+  });
+  parallel_for(stream.threads, s.n * chunks, [&](int64_t task) {
+    const ImageGradient& image = images[task / chunks];
+    norm_gradients(rows_of(task), image.mean.data(), image.scale.data(), image.offset.data(),
+                   image.grad.data(), as_f32(args.x) + offset_of(task),
+                   as_f32(args.dx) + offset_of(task));
+  });
   parallel_chunks(stream.threads, s.c, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       double dbeta = 0, dgamma = 0;

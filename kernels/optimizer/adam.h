@@ -11,6 +11,7 @@ namespace ebb {
 struct AdamRates {
   float root;        // sqrt(1 - beta2^t)
   float minus_step;  // -lr / (1 - beta1^t)
+  float keep = 1;    // 1 - lr * weight decay
 };
 
 // Whether and how a step updates, decided on the device.
@@ -27,9 +28,10 @@ struct UpdateGuardArgs {
   UpdateGuard* guard;         // [1]
 };
 
-// Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root), one flat buffer:
+// Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root) with decoupled
+// weight decay (AdamW, Loshchilov & Hutter 2019), one flat buffer:
 //   g' = grad_scale * g;  m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;
-//   p -= lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps),   t = 1, 2, ...
+//   p = keep * p - lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps),   t = 1, 2, ...
 struct AdamArgs {
   int64_t count;
   double beta1, beta2, eps;

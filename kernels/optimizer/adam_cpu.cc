@@ -20,6 +20,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // One vector of elements at i, in the order of operations of torch.optim.Adam (whose lerp and
 // addcmul are fused too):
+//   p.mul_(1 - lr * decay);
 //   m.lerp_(g, 1 - beta1); v.mul_(beta2).addcmul_(g, g, 1 - beta2);
 //   p.addcdiv_(m, sqrt(v) / sqrt(1 - beta2^t) + eps, -lr / (1 - beta1^t))
 template <class D>
@@ -33,7 +34,8 @@ HWY_INLINE void AdamStep(D d, const AdamFactors& f, const AdamArgs& args, int64_
   const auto step = hn::Div(hn::Mul(hn::Set(d, f.minus_step), m), root);
   hn::StoreU(m, d, args.m + i);
   hn::StoreU(v, d, args.v + i);
-  hn::StoreU(hn::Add(hn::LoadU(d, args.param + i), step), d, args.param + i);
+  const auto p = hn::Mul(hn::LoadU(d, args.param + i), hn::Set(d, f.keep));
+  hn::StoreU(hn::Add(p, step), d, args.param + i);
 }
 
 void AdamRange(const AdamFactors& factors, const AdamArgs& args, int64_t begin, int64_t end) {

@@ -11,7 +11,7 @@ SIMT_DEVICE void adam_update(const AdamFactors& f, float grad, float& param, flo
   const float g = grad * f.grad_scale;
   m = fmaf(f.take_m, g - m, m);
   v = fmaf(f.take_v * g, g, v * f.keep_v);
-  param += f.minus_step * m / (sqrtf(v) / f.root + f.eps);
+  param = f.keep * param + f.minus_step * m / (sqrtf(v) / f.root + f.eps);
 }
 
 template <int kWidth>

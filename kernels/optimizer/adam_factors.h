@@ -16,6 +16,7 @@ struct AdamFactors {
   float root;    // sqrt(1 - beta2^t)
   float eps;
   float minus_step;  // -lr / (1 - beta1^t)
+  float keep;        // 1 - lr * weight decay
 
   EBB_HOST_DEVICE explicit AdamFactors(const AdamArgs& args)
       : grad_scale(args.guard == nullptr ? 1.0f : args.guard->grad_scale),
@@ -24,14 +25,17 @@ struct AdamFactors {
         take_v(static_cast<float>(1 - args.beta2)),
         root(args.rates->root),
         eps(static_cast<float>(args.eps)),
-        minus_step(args.rates->minus_step) {}
+        minus_step(args.rates->minus_step),
+        keep(args.rates->keep) {}
 };
 
 // For step t = 1, 2, ...
-inline AdamRates adam_rates(double lr, double beta1, double beta2, int64_t t) {
+inline AdamRates adam_rates(double lr, double beta1, double beta2, int64_t t,
+                            double weight_decay = 0) {
   const auto steps = static_cast<double>(t);
   return {static_cast<float>(std::sqrt(1 - std::pow(beta2, steps))),
-          static_cast<float>(-lr / (1 - std::pow(beta1, steps)))};
+          static_cast<float>(-lr / (1 - std::pow(beta1, steps))),
+          static_cast<float>(1 - lr * weight_decay)};
 }
 
 EBB_HOST_DEVICE constexpr bool updates(const UpdateGuard* guard) {

@@ -349,6 +349,22 @@ void mse_loss_grad(const GradCall& call) {
                                           .dprediction = call.grad(0).raw()});
 }
 
+void learned_range_loss_grad(const GradCall& call) {
+  const Tensor& noise = call.inputs[1];
+  call.context.launch(&KernelTable::learned_range_loss_backward,
+                      LearnedRangeLossBackwardArgs{
+                          .n = noise.shape()[0],
+                          .pixels = pixel_count(noise.shape()),
+                          .c = noise.shape().back(),
+                          .vlb_weight = std::get<LearnedRangeAttrs>(call.attrs).vlb_weight,
+                          .prediction = call.inputs[0].data<float>(),
+                          .noise = noise.data<float>(),
+                          .images = call.inputs[2].data<float>(),
+                          .steps = static_cast<const LearnedRangeStep*>(call.inputs[3].raw()),
+                          .dloss = call.dy.data<float>(),
+                          .dprediction = call.grad(0).data<float>()});
+}
+
 void softmax_cross_entropy_grad(const GradCall& call) {
   const Tensor& logits = call.inputs[0];
   call.context.launch(&KernelTable::softmax_cross_entropy_backward,
@@ -390,6 +406,7 @@ const GradDef& grad_def(const OpDef& op) {
       {&ops::kSoftmax, softmax_grad, 1, true},
       {&ops::kUpsample, upsample_grad, 1},
       {&ops::kMseLoss, mse_loss_grad, 1},                           // prediction
+      {&ops::kLearnedRangeLoss, learned_range_loss_grad, 1},        // prediction
       {&ops::kSoftmaxCrossEntropy, softmax_cross_entropy_grad, 1},  // logits
   };
   for (const GradDef& def : kGradDefs) {

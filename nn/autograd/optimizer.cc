@@ -24,7 +24,7 @@ StepState::StepState(Context& context)
       guard_(Tensor::empty(context, {sizeof(UpdateGuard)}, DType::kU8)) {}
 
 void StepState::set_rates(const AdamConfig& config, double lr, int64_t step) {
-  const AdamRates rates = adam_rates(lr, config.beta1, config.beta2, step);
+  const AdamRates rates = adam_rates(lr, config.beta1, config.beta2, step, config.weight_decay);
   stream_->copy_to_device(rates_.raw(), &rates, sizeof rates);
 }
 

@@ -9,6 +9,7 @@ struct AdamConfig {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
+  double weight_decay = 0;  // decoupled from the gradient: AdamW
 };
 
 // Sum of squares of all gradients, a double on the device; not finite when any gradient is not.

@@ -36,6 +36,13 @@ StepResult Trainer::captured_step(const TensorMap& inputs, const Tensor& target,
   return finish();
 }
 
+Value Trainer::loss_of(Tape& tape, Value output, const Tensor& target) const {
+  if (config_.loss == Loss::kOutput) return output;
+  const Value expected = tape.input(target);
+  return config_.loss == Loss::kMse ? tape.mse_loss(output, expected)
+                                    : tape.softmax_cross_entropy(output, expected);
+}
+
 // Everything of a step but its first and its last copy between host and device.
 void Trainer::run(Context& context, const TensorMap& inputs, const Tensor& target) {
   buffers_before_.copy_from(params_.buffers());
@@ -47,9 +54,7 @@ void Trainer::run(Context& context, const TensorMap& inputs, const Tensor& targe
       values.push_back(tape.input(inputs.at(input.name)));
     }
     const Value output = forward_in_precision(tape, network_, values);
-    const Value expected = tape.input(target);
-    const Value error = config_.loss == Loss::kMse ? tape.mse_loss(output, expected)
-                                                   : tape.softmax_cross_entropy(output, expected);
+    const Value error = loss_of(tape, output, target);
     loss = tape.tensor(error);
     tape.backward(error);
   }

@@ -13,7 +13,10 @@
 
 namespace ebb::autograd {
 
-enum class Loss { kMse, kSoftmaxCrossEntropy };
+class Tape;
+
+// kOutput: the network's output is the loss; there is no target.
+enum class Loss { kMse, kSoftmaxCrossEntropy, kOutput };
 
 struct TrainerConfig {
   Loss loss = Loss::kMse;
@@ -58,6 +61,7 @@ class Trainer {
     Tensor target;
   };
 
+  Value loss_of(Tape& tape, Value output, const Tensor& target) const;
   void run(Context& context, const TensorMap& inputs, const Tensor& target);
   StepResult finish();
 

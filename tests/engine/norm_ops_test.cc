@@ -6,7 +6,7 @@
 #include "testing/errors.h"
 #include "testing/tensors.h"
 
-// Normalization and attention as operations; the others are in ops_test.cc.
+// Normalization, attention and the hybrid loss as operations; the others are in ops_test.cc.
 namespace ebb {
 namespace {
 
@@ -142,6 +142,18 @@ TEST_CASE("normalization and attention of smaller batches repeat them", "[engine
       CHECK(test::compare_bits(image(attended[i], n), tokens[i]) == "");
     }
   }
+}
+
+TEST_CASE("the hybrid loss requires twice the channels and a step an image", "[engine]") {
+  const LearnedRangeAttrs range;
+  const Shape image{2, 4, 4, 3}, steps{2, 4};
+  CHECK(infer(ops::kLearnedRangeLoss, range, {{2, 4, 4, 6}, image, image, steps}) == Shapes{{1}});
+  CHECK(refusal(ops::kLearnedRangeLoss, range, {image, image, image, steps}) ==
+        "learned_range_loss: prediction [2, 4, 4, 3], noise [2, 4, 4, 3], images [2, 4, 4, 3]");
+  CHECK(refusal(ops::kLearnedRangeLoss, range, {{2, 4, 4, 6}, image, image, {2, 3}}) ==
+        "learned_range_loss: steps [2, 3] for 2 images");
+  CHECK(refusal(ops::kLearnedRangeLoss, range, {{2, 4, 4, 6}, image, image}) ==
+        "learned_range_loss: got 3 inputs, expected 4");
 }
 
 }  // namespace

@@ -363,6 +363,7 @@ TEST_CASE("every operation has a name of its own", "[engine]") {
                           &ops::kTimestepEmbedding,
                           &ops::kUpsample,
                           &ops::kMseLoss,
+                          &ops::kLearnedRangeLoss,
                           &ops::kSoftmaxCrossEntropy}) {
     names.push_back(op->name);
   }
@@ -388,6 +389,7 @@ TEST_CASE("every operation has a name of its own", "[engine]") {
                                           "timestep_embedding",
                                           "upsample",
                                           "mse_loss",
+                                          "learned_range_loss",
                                           "softmax_cross_entropy"});
 }
 

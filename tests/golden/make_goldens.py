@@ -50,6 +50,7 @@ from schedule_goldens import write_schedule_goldens  # noqa: E402
 from applications_goldens import write_toolbox_goldens  # noqa: E402
 from state_dict_goldens import write_state_dict_goldens  # noqa: E402
 from tokenizer_goldens import write_tokenizer_goldens  # noqa: E402
+from training_goldens import write_training_goldens  # noqa: E402
 from applications_networks import write_trained_networks  # noqa: E402
 from unet_goldens import write_unet_goldens  # noqa: E402
 
@@ -57,6 +58,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
     "pictures", "metrics", "checkpoints", "pipelines", "tokenizers", "state_dicts",
+    "training",
 )
 
 
@@ -99,6 +101,7 @@ def main() -> None:
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
         "tokenizers": write_tokenizer_goldens,
         "state_dicts": lambda: write_state_dict_goldens(torch_versions),
+        "training": lambda: write_training_goldens(torch_versions | diffusers_version),
         "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
         "pipelines": lambda: write_pipeline_goldens(torch_versions | diffusers_version),
     }

@@ -21,7 +21,8 @@ MAX_FUNCTION_LINES = 45  # of 99 in 100 functions
 # layer with the longest prefix of its path.
 _ENGINE = {"include", "base", "kernels", "engine"}
 _LIBRARY = _ENGINE | {"image", "text", "weights", "nn", "diffusion"}
-_PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist"}
+_PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/training",
+                       "apps/train_mnist", "apps/train_text_to_image"}
 MAY_INCLUDE = {
     "include": set(),
     "base": {"include"},
@@ -37,13 +38,15 @@ MAY_INCLUDE = {
     "apps/cli": _LIBRARY,
     "apps/report": _LIBRARY | {"apps/cli"},
     "apps/ebb": _LIBRARY | {"apps/cli", "apps/report"},
-    "apps/train_mnist": _LIBRARY | {"nn/autograd", "apps/cli"},
+    "apps/training": _LIBRARY | {"nn/autograd", "apps/cli"},
+    "apps/train_mnist": _LIBRARY | {"nn/autograd", "apps/cli", "apps/training"},
+    "apps/train_text_to_image": _LIBRARY | {"nn/autograd", "apps/cli", "apps/training"},
     "examples": {"include"},
     "emulator": _ENGINE,
     "testing": _LIBRARY | {"nn/autograd", "emulator"},
     "tests": _PRODUCT | {"emulator", "testing", "bench", "bench/bench_train"},
     "bench": _LIBRARY | {"apps/cli", "testing"},
-    "bench/bench_train": _LIBRARY | {"nn/autograd", "apps/cli", "apps/train_mnist", "testing", "bench"},
+    "bench/bench_train": _LIBRARY | {"nn/autograd", "apps/cli", "apps/training", "apps/train_mnist", "testing", "bench"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -18,13 +18,14 @@ namespace {
 
 struct AdamState {
   std::vector<float> param, m, v;
+  double weight_decay = 0;
 
   explicit AdamState(std::vector<float> start)
       : param(std::move(start)), m(param.size(), 0.0f), v(param.size(), 0.0f) {}
 
   void step(const std::vector<float>& grad, int64_t t, const UpdateGuard& guard = kGo,
             int threads = 1, std::vector<uint16_t>* shadow = nullptr) {
-    const std::vector<AdamRates> rates{adam_rates(1e-3, 0.9, 0.999, t)};
+    const std::vector<AdamRates> rates{adam_rates(1e-3, 0.9, 0.999, t, weight_decay)};
     const std::vector<UpdateGuard> guards{guard};
     KernelCall call;
     call.run(&KernelTable::adam,
@@ -43,6 +44,7 @@ TEST_CASE("adam: ten steps follow the algorithm", "[kernels]") {
   CAPTURE(backend.name(), count);
   RandomData random(1);
   AdamState state(random.normal(count));
+  state.weight_decay = GENERATE(0.0, 0.5);
   const size_t size = state.param.size();
   reference::Adam expected = {1e-3,
                               0.9,
@@ -51,6 +53,7 @@ TEST_CASE("adam: ten steps follow the algorithm", "[kernels]") {
                               to_double(state.param),
                               std::vector<double>(size),
                               std::vector<double>(size)};
+  expected.weight_decay = state.weight_decay;
   for (int64_t t = 1; t <= 10; ++t) {
     const std::vector<float> grad = random.normal(count);
     state.step(grad, t);
@@ -58,7 +61,10 @@ TEST_CASE("adam: ten steps follow the algorithm", "[kernels]") {
   }
   // Each of the ten steps rounds the parameter once and moves it by at most a few lr, with a
   // relative error of a few roundings.
-  CHECK(compare(state.param, expected.param, {10 * 32 * kEps32 * 1e-3, 10 * kEps32}) == "");
+  // With weight decay it also rounds the factor and the product.
+  const double roundings = state.weight_decay > 0 ? 3 : 1;
+  CHECK(compare(state.param, expected.param, {10 * 32 * kEps32 * 1e-3, 10 * roundings * kEps32}) ==
+        "");
   CHECK(compare(state.m, expected.m, {10 * 2 * kEps32, 10 * kEps32}) == "");
   CHECK(compare(state.v, expected.v, {0, 10 * 3 * kEps32}) == "");
 }

@@ -40,6 +40,17 @@ Value distance(Ops& ops, Value y) {
 
 const Scope kLayer("layer");
 
+// Bounds and gap of two steps, and whether they are first ones.
+Value learned_range_steps(Ops& ops, Value first) {
+  return ops.concat(kLayer, {frozen(ops, "steps", {2, 3}), first});
+}
+
+// The bound has no gradient with respect to the noise, so that is frozen.
+Value codes_after_noise(Ops& ops) {
+  return ops.concat(kLayer,
+                    {frozen(ops, "predicted", {2, 3, 2, 2}), leaf(ops, "codes", {2, 3, 2, 2})});
+}
+
 const GradCase kCases[] = {
     {"conv 3x3",
      [](Ops& ops) {
@@ -248,6 +259,26 @@ const GradCase kCases[] = {
        return ops.attention(
            kLayer, x, x, x, 2,
            {.extra_k = leaf(ops, "ek", {2, 3, 4}), .extra_v = leaf(ops, "ev", {2, 3, 4})});
+     }},
+    {"the squares of the hybrid loss",
+     [](Ops& ops) {
+       const Value steps = learned_range_steps(ops, frozen(ops, "first", {2, 1}));
+       return ops.learned_range_loss(leaf(ops, "x", {2, 3, 2, 4}),
+                                     frozen(ops, "noise", {2, 3, 2, 2}),
+                                     frozen(ops, "images", {2, 3, 2, 2}), steps, 0);
+     }},
+    {"the bound of the hybrid loss",
+     [](Ops& ops) {
+       const Value no = ops.affine(kLayer, frozen(ops, "first", {2, 1}), 0);
+       return ops.learned_range_loss(codes_after_noise(ops), frozen(ops, "noise", {2, 3, 2, 2}),
+                                     frozen(ops, "images", {2, 3, 2, 2}),
+                                     learned_range_steps(ops, no), 0.7f);
+     }},
+    {"the first step of the hybrid loss",
+     [](Ops& ops) {
+       return ops.learned_range_loss(codes_after_noise(ops), frozen(ops, "noise", {2, 3, 2, 2}),
+                                     frozen(ops, "images", {2, 3, 2, 2}),
+                                     learned_range_steps(ops, frozen(ops, "first", {2, 1})), 0.7f);
      }},
     {"conv with a frozen weight",
      [](Ops& ops) {

@@ -1,4 +1,4 @@
-#include "apps/train_mnist/signals.h"
+#include "apps/training/signals.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "apps/train_mnist/divergence.h"
+#include "apps/training/divergence.h"
 
 #include "testing/catch.h"
 

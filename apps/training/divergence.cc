@@ -1,4 +1,4 @@
-#include "apps/train_mnist/divergence.h"
+#include "apps/training/divergence.h"
 
 #include <algorithm>
 #include <numeric>

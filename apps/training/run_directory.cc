@@ -1,4 +1,4 @@
-#include "apps/train_mnist/run_directory.h"
+#include "apps/training/run_directory.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
