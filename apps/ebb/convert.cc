@@ -7,6 +7,7 @@
 
 #include "apps/cli/cli.h"
 #include "apps/ebb/commands.h"
+#include "apps/ebb/convert_original.h"
 #include "apps/ebb/sample_flags.h"
 #include "base/file.h"
 #include "base/output_file.h"
@@ -15,6 +16,7 @@
 #include "base/utf8.h"
 #include "diffusion/model.h"
 #include "diffusion/model_file.h"
+#include "diffusion/original_unet.h"
 #include "diffusion/state_dict_model.h"
 #include "engine/backend.h"
 #include "weights/safetensors.h"
@@ -24,10 +26,10 @@ namespace {
 
 struct ConvertFlags {
   std::string model, variant, output, dtype = "f16";
-  std::string as, objective, map, order = "skip-first";
+  std::string as, objective, map, order = "skip-first", attention_order;
   int64_t hidden = 0;
   std::vector<std::string> meta;
-  bool force = false;
+  bool force = false, dtype_given = false;
 };
 
 // Metadata that the writer generates for every file.
@@ -98,7 +100,31 @@ Model load(Context& context, const ConvertFlags& flags, std::ostream& out) {
   return std::move(loaded.model);
 }
 
+// Flags of a student's network and of a type, which a directory of diffusers does not take.
+void refuse_flags_of_files(const ConvertFlags& flags) {
+  const std::string why = "with --as " + flags.as;
+  refuse_flag("--variant", !flags.variant.empty(), why);
+  refuse_flag("--dtype", flags.dtype_given, why);
+  refuse_flag("--meta", !flags.meta.empty(), why);
+  refuse_flag("--hidden", flags.hidden != 0, why);
+  refuse_flag("--objective", !flags.objective.empty(), why);
+  refuse_flag("--map", !flags.map.empty(), why);
+  refuse_flag("--order", flags.order != "skip-first", why);
+}
+
 void convert(const ConvertFlags& flags, const Invocation& invocation) {
+  if (is_original_unet(flags.as)) {
+    refuse_flags_of_files(flags);
+    convert_original({.model = flags.model,
+                      .as = flags.as,
+                      .attention_order = flags.attention_order,
+                      .output = flags.output,
+                      .force = flags.force},
+                     invocation.out);
+    return;
+  }
+  refuse_flag("--attention-order", !flags.attention_order.empty(),
+              "without --as guided-diffusion-64 or guided-diffusion-256");
   EBB_CHECK(!is_output_stream(flags.output), UsageError, "-o ", path_label(flags.output),
             ": a model is written to a file, which this is not. Name a file.");
   check_output_file(flags.output, flags.force ? Overwrite::kReplace : Overwrite::kRefuse);
@@ -130,11 +156,15 @@ void add_convert(Command command, const Invocation& invocation) {
       .required()
       .takes(FlagValue::kWeights)
       .group(kOutputGroup);
-  add_choice(command, "--dtype", flags->dtype, {"f32", "f16"},
-             "Storage type of the weights; vectors such as biases stay f32");
-  add_choice(command, "--as", flags->as,
-             {std::begin(kStateDictNetworks), std::end(kStateDictNetworks)},
-             "Network whose PyTorch state_dict the file is, under whatever names");
+  const Flag dtype = add_choice(command, "--dtype", flags->dtype, {"f32", "f16"},
+                                "Storage type of the weights; vectors such as biases stay f32");
+  std::vector<std::string> networks(std::begin(kStateDictNetworks), std::end(kStateDictNetworks));
+  networks.insert(networks.end(), std::begin(kOriginalUnets), std::end(kOriginalUnets));
+  add_choice(command, "--as", flags->as, networks,
+             "Network whose PyTorch state_dict the file is: the assignment's under whatever names, "
+             "or others under their authors'");
+  add_choice(command, "--attention-order", flags->attention_order, {"new", "old"},
+             "With --as guided-diffusion-*: order of the rows of queries, keys and values");
   add_integer(command, "--hidden", flags->hidden, 1, 4096,
               "With --as: its D (the width of the first convolution)");
   add_choice(command, "--objective", flags->objective, {"ddpm", "flow"},
@@ -149,7 +179,10 @@ void add_convert(Command command, const Invocation& invocation) {
   command.add_option("--meta", flags->meta,
                      "Metadata entry key=value, stored as ebb.key; repeatable");
   command.add_flag("--force", flags->force, "Overwrite an existing file").group(kOutputGroup);
-  command.callback([flags, &invocation] { convert(*flags, invocation); });
+  command.callback([flags, dtype, &invocation] {
+    flags->dtype_given = dtype.given();
+    convert(*flags, invocation);
+  });
 }
 
 }  // namespace ebb

@@ -43,6 +43,7 @@ from diffusers_goldens import write_diffusers_goldens  # noqa: E402
 from metric_goldens import write_metric_goldens  # noqa: E402
 from network_goldens import write_network_goldens  # noqa: E402
 from image_goldens import write_picture_goldens  # noqa: E402
+from original_names_goldens import write_original_names_goldens  # noqa: E402
 from pipeline_goldens import write_pipeline_goldens  # noqa: E402
 from sampler_goldens import write_sampler_goldens  # noqa: E402
 from scheduler_goldens import write_scheduler_goldens  # noqa: E402
@@ -58,7 +59,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
     "pictures", "metrics", "checkpoints", "pipelines", "tokenizers", "state_dicts",
-    "training",
+    "training", "original_names",
 )
 
 
@@ -101,6 +102,7 @@ def main() -> None:
         "metrics": lambda: write_metric_goldens(numpy_versions | metric_versions),
         "tokenizers": write_tokenizer_goldens,
         "state_dicts": lambda: write_state_dict_goldens(torch_versions),
+        "original_names": lambda: write_original_names_goldens(torch_versions | diffusers_version),
         "training": lambda: write_training_goldens(torch_versions | diffusers_version),
         "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
         "pipelines": lambda: write_pipeline_goldens(torch_versions | diffusers_version),

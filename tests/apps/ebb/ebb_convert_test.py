@@ -89,6 +89,25 @@ class ConvertStateDict(EbbTest):
         done = self.ebb("sample", "--model", "denoiser.pth", rc=3)
         self.assertIn("ebb convert denoiser.pth -o model.safetensors --as mnist-class", done.stderr)
 
+class ConvertOriginal(EbbTest):
+    """UNets under their authors' names; tests/diffusion/original_unet_test.cc has the names."""
+
+    def test_what_does_not_fit_is_one_line(self) -> None:
+        theirs = GOLDEN / "original_names" / "guided_new.safetensors"
+        for flags, rc, message in [
+            (["--as", "guided-diffusion-64"], 2, "needs --attention-order new or old"),
+            (["--as", "guided-diffusion-64", "--attention-order", "new"], 3, "makes 16 channels, expected a multiple of 32"),
+            (["--as", "deepfloyd-if"], 3, 'has no tensor "encoder_proj.weight"'),
+            (["--as", "deepfloyd-if", "--attention-order", "old"], 2, "DeepFloyd IF has one order"),
+            (["--as", "deepfloyd-if", "--dtype", "f32"], 2, "--dtype"),
+            (["--attention-order", "new"], 2, "without --as guided-diffusion"),
+        ]:
+            with self.subTest(message):
+                done = self.ebb("convert", theirs, "-o", "out", *flags, rc=rc)
+                self.assertIn(message, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+                self.assertFalse((self.dir / "out").exists())
+
 
 if __name__ == "__main__":
     main()
