@@ -1,4 +1,4 @@
-# cmake -DEBB=FILE -DTRAIN_MNIST=FILE -DOUTPUT=DIR -P documents.cmake: completions and manuals, printed by the
+# cmake -DEBB=FILE -DTRAINERS=FILE;FILE... -DOUTPUT=DIR -P documents.cmake: completions and manuals, printed by the
 # programs, where a prefix's share/ has them.
 cmake_minimum_required(VERSION 3.25)
 set(bash bash-completion/completions)
@@ -13,12 +13,15 @@ endfunction()
 print(${bash}/ebb ${EBB} completion bash)
 print(${zsh}ebb ${EBB} completion zsh)
 print(${fish}/ebb.fish ${EBB} completion fish)
-print(${bash}/train_mnist ${TRAIN_MNIST} --completion bash)
-print(${zsh}train_mnist ${TRAIN_MNIST} --completion zsh)
-print(${fish}/train_mnist.fish ${TRAIN_MNIST} --completion fish)
+foreach(trainer ${TRAINERS})
+  cmake_path(GET trainer FILENAME name)
+  print(${bash}/${name} ${trainer} --completion bash)
+  print(${zsh}${name} ${trainer} --completion zsh)
+  print(${fish}/${name}.fish ${trainer} --completion fish)
+  execute_process(COMMAND ${trainer} --man ${OUTPUT}/man/man1 COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
 
 execute_process(COMMAND ${EBB} man ${OUTPUT}/man/man1 COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND ${TRAIN_MNIST} --man ${OUTPUT}/man/man1 COMMAND_ERROR_IS_FATAL ANY)
 
 # As Debian wants them, and as man(1) of every system reads them; without the time, so that builds are equal.
 file(GLOB manuals ${OUTPUT}/man/man1/*.1)

@@ -1,19 +1,20 @@
 # What `cmake --install` installs, by component:
-#   programs     ebb, train_mnist, their completions and manuals, the pretrained models, documents
+#   programs     ebb, train_mnist, train_text_to_image, their completions and manuals, the pretrained models, documents
 #   library      libebb.so.0
 #   development  headers, libebb.so, the files of find_package(ebb) and pkg-config, examples
 # Nothing holds the prefix, so that it may be moved.
 set(doc ${CMAKE_INSTALL_DATADIR}/doc/ebb)
 
 if(EBB_PROGRAMS)
-  install(TARGETS ebb train_mnist RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
+  install(TARGETS ebb train_mnist train_text_to_image RUNTIME
+    DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
 endif()
 if(EBB_PROGRAMS AND NOT CMAKE_CROSSCOMPILING)  # the programs print them
   set(documents ${PROJECT_BINARY_DIR}/documents)
   add_custom_command(OUTPUT ${documents}/stamp
-    COMMAND ${CMAKE_COMMAND} -DEBB=$<TARGET_FILE:ebb> -DTRAIN_MNIST=$<TARGET_FILE:train_mnist>
-      -DOUTPUT=${documents} -P ${PROJECT_SOURCE_DIR}/cmake/documents.cmake
-    DEPENDS ebb train_mnist ${PROJECT_SOURCE_DIR}/cmake/documents.cmake VERBATIM)
+    COMMAND ${CMAKE_COMMAND} -DEBB=$<TARGET_FILE:ebb>
+      "-DTRAINERS=$<TARGET_FILE:train_mnist>;$<TARGET_FILE:train_text_to_image>" -DOUTPUT=${documents} -P ${PROJECT_SOURCE_DIR}/cmake/documents.cmake
+    DEPENDS ebb train_mnist train_text_to_image ${PROJECT_SOURCE_DIR}/cmake/documents.cmake VERBATIM)
   add_custom_target(ebb_documents ALL DEPENDS ${documents}/stamp)
   install(DIRECTORY ${documents}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT programs)
   install(DIRECTORY ${documents}/ DESTINATION ${CMAKE_INSTALL_DATADIR} COMPONENT programs

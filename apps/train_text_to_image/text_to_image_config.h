@@ -22,7 +22,7 @@ struct TextToImageConfig {
   double clip_norm = 1;
   double caption_dropout = 0.1;
   double vlb_weight = 1;  // 0.001 of the paper's times its 1000 timesteps
-  Augmentation augmentation;
+  Augmentation augmentation = {};
   uint64_t seed = 0;
   Precision precision = Precision::kF32;
 };

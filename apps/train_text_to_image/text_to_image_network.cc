@@ -38,20 +38,23 @@ const std::vector<UnetSize>& unet_sizes() {
       {.name = "small",
        .side = 32,
        .channels = {64, 128, 192},
-       .layers = 2,
-       .groups = 32,
+       .large_channels = {32, 64, 128},
+       .layers = 1,
+       .groups = 16,
        .head_width = 64,
        .text_channels = 192},
       {.name = "base",
        .side = 32,
-       .channels = {64, 128, 192, 256},
+       .channels = {64, 128, 192},
+       .large_channels = {64, 128, 192},
        .layers = 2,
        .groups = 32,
        .head_width = 64,
-       .text_channels = 256},
+       .text_channels = 192},
       {.name = "toy",
        .side = 8,
        .channels = {8, 16},
+       .large_channels = {8, 16},
        .layers = 1,
        .groups = 4,
        .head_width = 8,
@@ -73,7 +76,8 @@ int64_t image_side(const UnetSize& size, int64_t stage) { return stage * size.si
 std::string unet_config(const UnetSize& size, int64_t stage, const TextSource& text) {
   // All levels but the first attend, of the second stage those of at most half the side.
   std::vector<std::string> down, up;
-  const auto levels = static_cast<int64_t>(size.channels.size());
+  const std::vector<int64_t>& channels = stage == 1 ? size.channels : size.large_channels;
+  const auto levels = static_cast<int64_t>(channels.size());
   for (int64_t i = 0; i < levels; ++i) {
     const bool attends = i >= std::min(stage, levels - 1);
     down.emplace_back(attends ? "SimpleCrossAttnDownBlock2D" : "ResnetDownsampleBlock2D");
@@ -84,7 +88,7 @@ std::string unet_config(const UnetSize& size, int64_t stage, const TextSource& t
               {"addition_embed_type", "text"},
               {"addition_embed_type_num_heads", pool_heads(text.width())},
               {"attention_head_dim", size.head_width},
-              {"block_out_channels", size.channels},
+              {"block_out_channels", channels},
               {"cross_attention_dim", size.text_channels},
               {"cross_attention_norm", "group_norm"},
               {"down_block_types", down},

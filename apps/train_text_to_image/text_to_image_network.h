@@ -12,8 +12,8 @@ namespace ebb {
 // Sizes of the UNets that are trained, in the architecture of DeepFloyd IF.
 struct UnetSize {
   const char* name;
-  int64_t side;                   // of the images of the first stage; the second doubles it
-  std::vector<int64_t> channels;  // by level, each half as large as the one before
+  int64_t side;  // of the images of the first stage; the second doubles it
+  std::vector<int64_t> channels, large_channels;  // by level, of the first and the second stage
   int64_t layers;
   int64_t groups, head_width, text_channels;
 };

@@ -47,7 +47,8 @@ class PackTest(unittest.TestCase):
 
     def check_programs(self, bin_dir, name):
         self.assertEqual(run(bin_dir / "ebb", "--version"), run(Path(ARGS.build) / "bin/ebb", "--version"))
-        run(bin_dir / "train_mnist", "--help")
+        for trainer in ("train_mnist", "train_text_to_image"):
+            run(bin_dir / trainer, "--help")
         # Drawn with the models of the package: there are no others here.
         models = bin_dir.parent / "share/ebb/models"
         answer = subprocess.run(
@@ -160,7 +161,7 @@ def main() -> int:
     for name in ("cpack", "build"):
         parser.add_argument(f"--{name}", required=True)
     ARGS = parser.parse_args()
-    for name in ("bin/ebb", "bin/train_mnist", "lib/libebb.so"):
+    for name in ("bin/ebb", "bin/train_mnist", "bin/train_text_to_image", "lib/libebb.so"):
         if not (Path(ARGS.build) / name).exists():
             print(f"skipped: {name} is not built")
             return SKIPPED

@@ -37,7 +37,7 @@ foreach(target ebb::ebb ebb::base ebb::image ebb::engine ebb::nn ebb::diffusion)
     message(FATAL_ERROR "no target ${target}")
   endif()
 endforeach()
-foreach(target ebb train_mnist test_base bench_kernels)
+foreach(target ebb train_mnist train_text_to_image test_base bench_kernels)
   if(TARGET ${target})
     message(FATAL_ERROR "a target ${target} that nobody asked for")
   endif()
@@ -104,6 +104,7 @@ class PackageTest(unittest.TestCase):
         for name in (
             "bin/ebb",
             "bin/train_mnist",
+            "bin/train_text_to_image",
             "share/doc/ebb/README.md",
             "share/doc/ebb/examples/sample.cc",
             "share/bash-completion/completions/ebb",
@@ -227,7 +228,7 @@ def main() -> int:
     for name in ("cmake", "build", "compiler", "libdir"):
         parser.add_argument(f"--{name}", required=True)
     ARGS = parser.parse_args()
-    for name in ("bin/ebb", "bin/train_mnist", "lib/libebb.so"):
+    for name in ("bin/ebb", "bin/train_mnist", "bin/train_text_to_image", "lib/libebb.so"):
         if not (Path(ARGS.build) / name).exists():
             print(f"skipped: {name} is not built")
             return SKIPPED

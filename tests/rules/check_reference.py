@@ -22,8 +22,9 @@ def printed(program: str, *arguments: str) -> str:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=True, env=env).stdout
 
 
-def current(ebb: str, train_mnist: str) -> str:
-    text = HEAD + printed(ebb, "man", "--reference") + printed(train_mnist, "--reference", "markdown")
+def current(ebb: str, *trainers: str) -> str:
+    text = HEAD + printed(ebb, "man", "--reference")
+    text += "".join(printed(trainer, "--reference", "markdown") for trainer in trainers)
     return text.rstrip("\n") + "\n"
 
 
@@ -41,14 +42,16 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ebb", required=True)
     parser.add_argument("--train-mnist", required=True)
+    parser.add_argument("--train-text-to-image", required=True)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("reference")
     arguments = parser.parse_args()
-    for program in (arguments.ebb, arguments.train_mnist):
+    programs = (arguments.ebb, arguments.train_mnist, arguments.train_text_to_image)
+    for program in programs:
         if not os.path.exists(program):
             print(f"skipped: {program} is not built")
             return SKIPPED
-    wanted = current(arguments.ebb, arguments.train_mnist)
+    wanted = current(*programs)
     if arguments.write:
         with open(arguments.reference, "w", encoding="utf-8") as file:
             file.write(wanted)
