@@ -13,7 +13,7 @@
 namespace ebb {
 namespace {
 
-constexpr int kMostRanks = 1 << 20;
+constexpr int kMaxRanks = 1 << 20;
 constexpr const char* kAdvice = " Unset what is left from another program, or give --launcher none";
 
 // The variables of a launcher. Those of the place on a machine may be missing.
@@ -64,9 +64,9 @@ class Variables {
     int result = -1;
     const char* end = value->data() + value->size();
     const auto [rest, error] = std::from_chars(value->data(), end, result);
-    EBB_CHECK(error == std::errc() && rest == end && result >= 0 && result <= kMostRanks,
+    EBB_CHECK(error == std::errc() && rest == end && result >= 0 && result <= kMaxRanks,
               UsageError, name, " ", terminal_safe(*value), ": must be a number from 0 to ",
-              kMostRanks, ".", kAdvice);
+              kMaxRanks, ".", kAdvice);
     return result;
   }
 

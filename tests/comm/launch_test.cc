@@ -57,7 +57,7 @@ std::string error_of(const Environment& variables) {
 
 TEST_CASE("a process that nothing launched is the only one", "[launch]") {
   CHECK(read_launch({}) == Launch{});
-  CHECK(read_launch({{"HOME", "/home/me"}, {"MASTER_ADDR", "a"}}) == Launch{});
+  CHECK(read_launch({{"HOME", "anything"}, {"MASTER_ADDR", "a"}}) == Launch{});
 }
 
 TEST_CASE("every launcher tells rank, ranks and the place on the machine", "[launch]") {
