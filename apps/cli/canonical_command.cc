@@ -17,7 +17,9 @@ constexpr std::array kDropped = {
     DroppedFlag{"--threads", true},  DroppedFlag{"--batch-size", true},
     DroppedFlag{"--profile", false}, DroppedFlag{"--progress", true},
     DroppedFlag{"--json", false},    DroppedFlag{"--no-metadata", false},
-    DroppedFlag{"--follow", false},
+    DroppedFlag{"--follow", false},  DroppedFlag{"--part", true},
+    DroppedFlag{"--missing", false}, DroppedFlag{"--launcher", true},
+    DroppedFlag{"--gray", false},
 };
 
 // The flag's name in "--batch_size=5", with the dashes that may be written as '_'.

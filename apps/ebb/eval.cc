@@ -6,11 +6,13 @@
 #include "apps/cli/progress.h"
 #include "apps/ebb/commands.h"
 #include "apps/ebb/sample_flags.h"
+#include "apps/ebb/stored_samples.h"
 #include "base/output_file.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
 #include "diffusion/eval/evaluate.h"
 #include "image/png.h"
+#include "weights/digest.h"
 
 namespace ebb {
 namespace {
@@ -171,7 +173,58 @@ void evaluate(Context& context, const Flags& flags, const Model& model,
   shown.finish();
 }
 
+// Flags that say how images are to be made or disturbed.
+void reject_for_stored(const Flags& flags) {
+  const std::string why = cat("for ", path_label(flags.model), ", whose images are there already");
+  refuse_flag("--samples", flags.samples > 0, why);
+  refuse_flag("--images", flags.images > 0, why);
+  refuse_flag("--trials", flags.trials > 0, why);
+  refuse_flag("--cfg-scales", !flags.guidance.empty(), why);
+  refuse_flag("--steps", !flags.steps.empty(), why);
+  refuse_flag("--sampler", !flags.sampler.empty(), why);
+  refuse_flag("--sigmas", !flags.sigmas.empty(), why);
+  refuse_flag("--plot", !flags.plot.empty(), why);
+}
+
+// One channel of gray images of 28 x 28 pixels; FormatError for others.
+std::vector<uint8_t> digits_of(const StoredSamples& samples, const std::string& label) {
+  constexpr int64_t kSide = 28;
+  EBB_CHECK(samples.height == kSide && samples.width == kSide, FormatError, label, ": images of ",
+            samples.width, " x ", samples.height,
+            " pixels, expected 28 x 28: ebb eval reads digits alone.");
+  std::vector<uint8_t> digits;
+  const auto channels = static_cast<size_t>(samples.channels);
+  for (size_t at = 0; at < samples.pixels.size(); at += channels) {
+    const uint8_t* pixel = samples.pixels.data() + at;
+    EBB_CHECK(channels == 1 || (pixel[0] == pixel[1] && pixel[0] == pixel[2]), FormatError, label,
+              ": image ", at / channels / (kSide * kSide),
+              " has colors, expected gray: ebb eval reads digits alone.");
+    digits.push_back(pixel[0]);
+  }
+  return digits;
+}
+
+void run_stored(const Flags& flags, const Invocation& invocation) {
+  reject_for_stored(flags);
+  const StoredSamples samples = read_samples(flags.model);
+  const std::vector<uint8_t> digits = digits_of(samples, path_label(flags.model));
+  const auto context = make_context(flags.device);
+  DigitClassifier classifier = load_classifier(*context, flags.classifier);
+  Report report;
+  report.facts = {{"file", flags.model},
+                  {"file_sha256", sha256_hex(FileReader(flags.model))},
+                  {"classifier_model", classifier.path()},
+                  {"classifier_sha256", classifier.sha256()},
+                  {"seed", flags.seed},
+                  {"device", to_string(context->device())}};
+  const EvaluateRequest request{
+      .data = flags.data, .sigmas = {}, .settings = {}, .seed = static_cast<uint64_t>(flags.seed)};
+  evaluate_stored(*context, digits, samples.labels, classifier, request, report);
+  flags.json ? print_json(invocation.out, report) : print_text(invocation.out, report);
+}
+
 void run(const Flags& flags, const Invocation& invocation) {
+  if (holds_samples(flags.model)) return run_stored(flags, invocation);
   const Overwrite overwrite = flags.force ? Overwrite::kReplace : Overwrite::kRefuse;
   Progress progress(invocation.progress.value_or(flags.progress.mode()));
   if (!flags.plot.empty()) {
@@ -206,7 +259,10 @@ void run(const Flags& flags, const Invocation& invocation) {
 // ebb eval MODEL: how good a trained model is. docs/evaluation.md explains the figures.
 void add_eval(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
-  command.add_option("model", flags->model, "Model file, or the name of a pretrained model")
+  command
+      .add_option("model", flags->model,
+                  "Model file, the name of a pretrained model, or a file of ebb sample -o "
+                  "samples.npz (or .safetensors)")
       .required()
       .takes(FlagValue::kModel);
   add_variant_flag(command, flags->variant);

@@ -18,6 +18,8 @@ const Examples& table() {
        {{"ebb sample --class 7 -o seven.png", "one image"},
         {"ebb sample --class 3,8 -b 10 --grid", "threes and eights in one file"},
         {"ebb sample --class 7 --scale 1", "a seven of 28 x 28 pixels"},
+        {"mpirun -n 8 ebb sample --class all -b 50000 -o samples.npz",
+         "each image once, in one file"},
         {"ebb sample -p '' -b 16 --grid", "whatever the model chooses: no prompt, no guidance"},
         {"ebb sample --model DeepFloyd/IF-I-L-v1.0 --embeddings e.pth -p 'a rocket ship'",
          "a model that reads text, from the Hugging Face cache"}}},

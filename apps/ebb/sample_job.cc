@@ -373,6 +373,21 @@ std::vector<float> SampleJob::generate(const GenerateRequest& request, const Out
   return values;
 }
 
+std::vector<float> SampleJob::generate_block(const GenerateRequest& request, int64_t done,
+                                             int64_t all) {
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t steps = pipeline().step_count(request);
+  if (done == 0) progress_.begin(all, {.name = "image"});
+  std::vector<float> values = pipeline().generate_values(request, [&](const GenerateStep& step) {
+    const int64_t finished = step.x.shape()[0] * step.step / steps;
+    progress_.update(done + step.first_image + finished);
+    return true;
+  });
+  if (done + request.images == all) progress_.finish();
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return values;
+}
+
 Provenance SampleJob::animation_provenance(const GenerateRequest& request) const {
   const bool by_class = !flags_.label.empty() && flags_.label != kNone;
   const std::string prompt = by_class ? "class " + flags_.label : flags_.prompt;

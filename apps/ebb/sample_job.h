@@ -92,6 +92,10 @@ class SampleJob {
   std::vector<float> generate(const GenerateRequest& request, const OutputFiles& files,
                               const std::function<void(const GenerateStep&)>& on_step = nullptr);
 
+  // Generates images [done, done + request.images) of `all`, as one part of a longer work with one
+  // progress bar; nothing else is written.
+  std::vector<float> generate_block(const GenerateRequest& request, int64_t done, int64_t all);
+
   // Call before the last use of the weights: each is then freed as soon as it is packed.
   void release_weights() { releases_weights_ = true; }
   // The parameters for an executor; with release_weights() the job keeps none.

@@ -133,6 +133,22 @@ Image draw_frame(const OutputFiles& files, const std::vector<Image>& images,
   return images.front().channels == 1 ? to_gray(figure) : figure;
 }
 
+void write_numbered(Results& results, const OutputFiles& files, int64_t number,
+                    const GeneratedImage& image, const std::string& path,
+                    const Provenance& common) {
+  Provenance provenance = common;
+  provenance.image = static_cast<int>(number);
+  provenance.seeds = {image.seed};
+  provenance.prompt = image.prompt;
+  if (image.steps > 0) provenance.steps = image.steps;
+  if (image.denoising_strength > 0) provenance.denoising_strength = image.denoising_strength;
+  const int scale = image.is_figure ? files.figure_scale : files.image_scale;
+  provenance.scale = files.early() ? 0 : scale;
+  write_one(results, files, "image", path,
+            image.is_figure ? image.image : upscale_nearest(image.image, scale), provenance,
+            image.note);
+}
+
 }  // namespace
 
 std::string figure_text(const std::string& prompt) {
@@ -242,6 +258,12 @@ void write_figure(Results& results, const OutputFiles& files, std::span<const Im
   write_figure_file(results, files, draw_figure(files, cells, columns, labels), common);
 }
 
+void write_image(Results& results, const OutputFiles& files, int64_t number,
+                 const GeneratedImage& image, const Provenance& common) {
+  const OutputPattern pattern(files.output, number + 1);
+  write_numbered(results, files, number, image, pattern.path(number), common);
+}
+
 void write_images(Results& results, const OutputFiles& files,
                   const std::vector<GeneratedImage>& images, const Provenance& common) {
   if (files.grid) {
@@ -249,28 +271,15 @@ void write_images(Results& results, const OutputFiles& files,
     return;
   }
   if (files.rerun.animation) return;
-  const auto write = [&](int64_t number, const GeneratedImage& image, const std::string& path) {
-    Provenance provenance = common;
-    provenance.image = static_cast<int>(number);
-    provenance.seeds = {image.seed};
-    provenance.prompt = image.prompt;
-    if (image.steps > 0) provenance.steps = image.steps;
-    if (image.denoising_strength > 0) provenance.denoising_strength = image.denoising_strength;
-    const int scale = image.is_figure ? files.figure_scale : files.image_scale;
-    provenance.scale = files.early() ? 0 : scale;
-    write_one(results, files, "image", path,
-              image.is_figure ? image.image : upscale_nearest(image.image, scale), provenance,
-              image.note);
-  };
   if (files.rerun.active()) {
     const int64_t number = files.rerun.image;
     const size_t place = images.size() == 1 ? 0 : static_cast<size_t>(number);
-    return write(number, images[place], files.rerun.output);
+    return write_numbered(results, files, number, images[place], files.rerun.output, common);
   }
   const OutputPattern pattern(files.output, static_cast<int64_t>(images.size()));
   for (size_t i = 0; i < images.size(); ++i) {
     const auto number = static_cast<int64_t>(i);
-    write(number, images[i], pattern.path(number));
+    write_numbered(results, files, number, images[i], pattern.path(number), common);
   }
 }
 

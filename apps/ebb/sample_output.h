@@ -97,6 +97,10 @@ struct GeneratedImage {
 void write_images(Results& results, const OutputFiles& files,
                   const std::vector<GeneratedImage>& images, const Provenance& common);
 
+// One of them, number `number` of the command, to the file of that number.
+void write_image(Results& results, const OutputFiles& files, int64_t number,
+                 const GeneratedImage& image, const Provenance& common);
+
 // A prompt as a figure shows it: cut where it is long, without letters that its font may lack.
 std::string figure_text(const std::string& prompt);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,12 @@ void evaluate_denoiser(Context& context, const Model& model, const EvaluateReque
 void evaluate_samples(Context& context, const Model& model, DigitClassifier& classifier,
                       const EvaluateRequest& request, const EvaluateProgress& progress,
                       Report& report);
+
+// Digits that were generated before, of whatever model: [N, 28, 28] bytes, and the class that each
+// was to show, or none. The same figures as of samples. request: data and seed.
+void evaluate_stored(Context& context, std::span<const uint8_t> images,
+                     std::span<const int64_t> labels, DigitClassifier& classifier,
+                     const EvaluateRequest& request, Report& report);
 
 // A classifier: accuracy and confusion matrix on test images.
 void evaluate_classifier(DigitClassifier& classifier, const EvaluateRequest& request,

@@ -127,6 +127,15 @@ Metrics measure_setting(Context& context, const Model& model, const Real& real,
   return metrics;
 }
 
+std::vector<Metrics> rows_to_compare_with(Context& context, const Real& real,
+                                          DigitClassifier& classifier,
+                                          const EvaluateRequest& request) {
+  Metrics floor = measure(real, classifier, real.test_predictions, real.test_nearest);
+  floor.name = "test images (floor)";
+  floor.accuracy = accuracy(real.test_predictions.labels, real.test.labels);
+  return {floor, measure_noise(context, real, classifier, request)};
+}
+
 ReportTable classifier_table(Context& context, const Model& model, DigitClassifier& classifier,
                              const EvaluateRequest& request, const EvaluateProgress& progress) {
   const MnistDataset test =
@@ -170,10 +179,7 @@ void evaluate_samples(Context& context, const Model& model, DigitClassifier& cla
 
   const Real real = measure_real(context, classifier, request);
   report.facts.emplace_back("samples", request.samples);
-  Metrics floor = measure(real, classifier, real.test_predictions, real.test_nearest);
-  floor.name = "test images (floor)";
-  floor.accuracy = accuracy(real.test_predictions.labels, real.test.labels);
-  std::vector<Metrics> rows{floor, measure_noise(context, real, classifier, request)};
+  std::vector<Metrics> rows = rows_to_compare_with(context, real, classifier, request);
   for (const SampleSetting& setting : request.settings) {
     const double setting_cost = cost(setting, classes) * static_cast<double>(request.samples);
     rows.push_back(
@@ -186,6 +192,30 @@ void evaluate_samples(Context& context, const Model& model, DigitClassifier& cla
   if (!classes) return;
   report.tables.push_back(
       classifier_table(context, model, classifier, request, part(classifier_cost)));
+}
+
+void evaluate_stored(Context& context, std::span<const uint8_t> images,
+                     std::span<const int64_t> labels, DigitClassifier& classifier,
+                     const EvaluateRequest& stored, Report& report) {
+  EvaluateRequest request = stored;
+  request.samples = static_cast<int64_t>(images.size()) / kPixels;
+  for (const int64_t label : labels) {
+    EBB_CHECK(label >= 0 && label < classifier.classes(), FormatError, "class ", label,
+              " of an image: the classifier knows 0 to ", classifier.classes() - 1,
+              ". Name another one with --classifier.");
+  }
+  const Real real = measure_real(context, classifier, request);
+  report.facts.emplace_back("samples", request.samples);
+  std::vector<Metrics> rows = rows_to_compare_with(context, real, classifier, request);
+  const Predictions predictions = classifier(to_floats(images));
+  Metrics metrics = measure(
+      real, classifier, predictions,
+      nearest_distances(images, real.train.images, kPixels, context.kernel_stream().threads));
+  if (!labels.empty()) metrics.accuracy = accuracy(predictions.labels, labels);
+  metrics.name = "the file";
+  rows.push_back(metrics);
+  report.tables.push_back(samples_table(!labels.empty(), real.near, request.samples, rows));
+  report.tables.push_back(digits_table(rows));
 }
 
 }  // namespace ebb
