@@ -99,10 +99,11 @@ void augment(const Image& image, int side, const Augmentation& ranges, uint64_t 
   const int parts = image.width / side;  // samples of a pixel in each direction
   size_t at = 0;
   for (int p = 0; p < side * side; ++p) {
+    const int row = p / side, column = p % side;
     std::array<double, 4> sum{};
     for (int part = 0; part < parts * parts; ++part) {
-      const double x = (p % side * parts + part % parts + 0.5) / image.width - 0.5;
-      const double y = (p / side * parts + part / parts + 0.5) / image.width - 0.5;
+      const double x = (column * parts + part % parts + 0.5) / image.width - 0.5;
+      const double y = (row * parts + part / parts + 0.5) / image.width - 0.5;
       const double dx = x - placement.shift_x, dy = y - placement.shift_y;
       const double u = placement.cosine * dx + placement.sine * dy;
       const double v = placement.cosine * dy - placement.sine * dx;
@@ -110,7 +111,7 @@ void augment(const Image& image, int side, const Augmentation& ranges, uint64_t 
           sample(image, (u + 0.5) * image.width - 0.5, (v + 0.5) * image.width - 0.5);
       for (size_t k = 0; k < 4; ++k) sum[k] += found[k] / (parts * parts);
     }
-    const double x = (p % side + 0.5) / side - 0.5, y = (p / side + 0.5) / side - 0.5;
+    const double x = (column + 0.5) / side - 0.5, y = (row + 0.5) / side - 0.5;
     for (size_t channel = 0; channel < 3; ++channel) {
       const double value = sum[channel] + (1 - sum[3]) * background.at(channel, x, y);
       const double level = std::clamp(std::round(value), 0.0, 255.0);

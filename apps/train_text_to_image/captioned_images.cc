@@ -66,9 +66,13 @@ IndexLine parse_line(const std::string& text, const std::string& where) {
   } catch (const Json::exception&) {
     throw FormatError(cat(where, ": expected {\"file\": \"a.png\", \"captions\": [\"a cat\"]}"));
   }
+  const auto is_empty = [](const std::string& caption) { return caption.empty(); };
   EBB_CHECK(!line.captions.empty(), FormatError, where, ": has no captions, expected at least one");
-  EBB_CHECK(std::filesystem::path(line.file).is_relative(), FormatError, where, ": file ",
-            quoted(line.file), " is no path within the directory");
+  EBB_CHECK(std::none_of(line.captions.begin(), line.captions.end(), is_empty), FormatError, where,
+            ": has an empty caption, which stands for none. Leave it out");
+  const std::filesystem::path path(line.file);
+  EBB_CHECK(path.is_relative() && std::find(path.begin(), path.end(), "..") == path.end(),
+            FormatError, where, ": file ", quoted(line.file), " is no path within the directory");
   return line;
 }
 

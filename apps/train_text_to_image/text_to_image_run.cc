@@ -24,9 +24,10 @@ namespace {
 constexpr int64_t kMaxSkippedInARow = 10, kSamples = 16, kMeasuredImages = 32;
 constexpr const char* kLevelsName = "levels.jsonl";
 constexpr const char* kModelName = "model";
-// About the hybrid loss of a network that has learned nothing: 1 for the noise, less for the
-// variance.
-constexpr double kLeastFirstLoss = 1;
+// The mean over some steps of the hybrid loss of a network that has learned nothing: 1 for the
+// noise and, where an image has the last timestep, some 25 for the variance (ten times as much
+// of a small batch).
+constexpr double kLeastFirstLoss = 10;
 
 // Twice the side where the images are made smaller, so that turning them blurs nothing.
 int stored_side(const TextToImageConfig& config) {

@@ -185,6 +185,8 @@ class TrainTextToImage(unittest.TestCase):
         for text, message in (
             ('{"file": "0.png"}', "line 1: expected"),
             ('{"file": "0.png", "captions": []}', "line 1: has no captions"),
+            ('{"file": "0.png", "captions": [""]}', "line 1: has an empty caption"),
+            ('{"file": "../data/0.png", "captions": ["a"]}', "line 1: file"),
             ("nonsense", "line 1: expected"),
             ("", "names no images"),
         ):

@@ -19,8 +19,8 @@ struct Case {
   std::vector<float> prediction, noise, images;
   std::vector<LearnedRangeStep> steps;
 
-  Case(int64_t image_count, int64_t image_pixels, int64_t channels)
-      : n(image_count), pixels(image_pixels), c(channels) {
+  Case(int64_t batch, int64_t image_pixels, int64_t channels)
+      : n(batch), pixels(image_pixels), c(channels) {
     RandomData random(7);
     const int64_t count = n * pixels * c;
     prediction = random.normal(2 * count);
