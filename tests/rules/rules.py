@@ -21,7 +21,7 @@ MAX_FUNCTION_LINES = 45  # of 99 in 100 functions
 # layer with the longest prefix of its path.
 _ENGINE = {"include", "base", "kernels", "engine"}
 _LIBRARY = _ENGINE | {"image", "text", "weights", "nn", "diffusion"}
-_PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist"}
+_PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist", "apps/emoji"}
 MAY_INCLUDE = {
     "include": set(),
     "base": {"include"},
@@ -38,6 +38,7 @@ MAY_INCLUDE = {
     "apps/report": _LIBRARY | {"apps/cli"},
     "apps/ebb": _LIBRARY | {"apps/cli", "apps/report"},
     "apps/train_mnist": _LIBRARY | {"nn/autograd", "apps/cli"},
+    "apps/emoji": _LIBRARY | {"apps/cli"},
     "examples": {"include"},
     "emulator": _ENGINE,
     "testing": _LIBRARY | {"nn/autograd", "emulator"},
