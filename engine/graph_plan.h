@@ -16,7 +16,7 @@ struct GraphBytes {
   int64_t total() const { return weights + working; }
 };
 
-// What of a graph depends on which inputs, and for how long its values live: all that an Executor
+// Dependencies of a graph's nodes on its inputs and lifetimes of its values: all that an Executor
 // decides before it allocates anything. Refers to the graph.
 class GraphPlan {
  public:

@@ -1,8 +1,6 @@
 #include "apps/ebb/sample_job.h"
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "apps/cli/canonical_command.h"
 #include "apps/cli/output_pattern.h"
 #include "apps/cli/progress.h"
+#include "apps/ebb/class_list.h"
 #include "base/stream.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"
@@ -21,34 +20,9 @@
 namespace ebb {
 namespace {
 
-constexpr const char* kAll = "all";
-constexpr const char* kNone = "none";
-
-// `word` of the value `text` of --class.
-int64_t parse_class(const std::string& word, const std::string& text) {
-  if (word == kNone) return kNoClass;
-  const bool is_word = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
-    return std::isalpha(c) != 0;
-  });
-  if (const auto named = class_of_prompt(word); is_word && named) return *named;
-  int64_t label = -1;
-  const char* end = word.data() + word.size();
-  const auto [rest, error] = std::from_chars(word.data(), end, label);
-  EBB_CHECK(error == std::errc() && rest == end && label >= 0, UsageError, "--class ",
-            terminal_safe(text), ": must be all, none, or numbers or names of classes, from 0",
-            suggest_digit(word));
-  return label;
-}
-
-std::vector<int64_t> parse_classes(const std::string& text) {
-  std::vector<int64_t> labels;
-  for (const std::string& word : split_list(text)) labels.push_back(parse_class(word, text));
-  return labels;
-}
-
 // Checks that need neither device nor model.
 const SampleFlags& checked(const SampleFlags& flags) {
-  if (!flags.label.empty() && flags.label != kAll) parse_classes(flags.label);
+  if (!flags.label.empty() && flags.label != kAllClasses) parse_classes(flags.label);
   flags.progress.mode();
   return flags;
 }
@@ -199,13 +173,14 @@ std::vector<int64_t> SampleJob::class_turns(const std::string& otherwise) {
   std::string wanted = flags_.label.empty() ? otherwise : flags_.label;
   if (flags_.prompt_given || reads_text()) wanted.clear();
   constexpr int64_t kFew = 10;
-  const bool is_many = flags_.label.empty() && wanted == kAll && known > kFew;
-  EBB_CHECK(conditioner_->has_none() || (!wanted.empty() && wanted != kNone && !is_many),
+  const bool is_many = flags_.label.empty() && wanted == kAllClasses && known > kFew;
+  EBB_CHECK(conditioner_->has_none() ||
+                (!wanted.empty() && wanted != kNoneOfClassesOfClasses && !is_many),
             UsageError, "--model ", label, ": makes images of one of its classes 0..", known - 1,
             ", never without. Choose with --class.");
   if (wanted.empty()) return {kNoClass};
   std::vector<int64_t> turns;
-  if (wanted == kAll) {
+  if (wanted == kAllClasses) {
     for (int64_t i = 0; i < known; ++i) turns.push_back(i);
     return turns;
   }

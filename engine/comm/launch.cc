@@ -64,9 +64,9 @@ class Variables {
     int result = -1;
     const char* end = value->data() + value->size();
     const auto [rest, error] = std::from_chars(value->data(), end, result);
-    EBB_CHECK(error == std::errc() && rest == end && result >= 0 && result <= kMaxRanks,
-              UsageError, name, " ", terminal_safe(*value), ": must be a number from 0 to ",
-              kMaxRanks, ".", kAdvice);
+    EBB_CHECK(error == std::errc() && rest == end && result >= 0 && result <= kMaxRanks, UsageError,
+              name, " ", terminal_safe(*value), ": must be a number from 0 to ", kMaxRanks, ".",
+              kAdvice);
     return result;
   }
 

@@ -23,6 +23,7 @@ _ENGINE = {"include", "base", "kernels", "engine"}
 _LIBRARY = _ENGINE | {"image", "text", "weights", "nn", "diffusion"}
 _PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/training",
                        "apps/train_mnist", "apps/train_text_to_image"}
+_PRODUCT = _LIBRARY | {"nn/autograd", "api", "apps/cli", "apps/report", "apps/ebb", "apps/train_mnist", "apps/emoji"}
 MAY_INCLUDE = {
     "include": set(),
     "base": {"include"},
@@ -41,6 +42,7 @@ MAY_INCLUDE = {
     "apps/training": _LIBRARY | {"nn/autograd", "apps/cli"},
     "apps/train_mnist": _LIBRARY | {"nn/autograd", "apps/cli", "apps/training"},
     "apps/train_text_to_image": _LIBRARY | {"nn/autograd", "apps/cli", "apps/training"},
+    "apps/emoji": _LIBRARY | {"apps/cli"},
     "examples": {"include"},
     "emulator": _ENGINE,
     "testing": _LIBRARY | {"nn/autograd", "emulator"},
