@@ -4,7 +4,7 @@
 #include <cctype>
 #include <charconv>
 
-#include "apps/cli/command.h"
+#include "apps/ebb/sample_flags.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "diffusion/conditioner.h"

@@ -175,7 +175,7 @@ std::vector<int64_t> SampleJob::class_turns(const std::string& otherwise) {
   constexpr int64_t kFew = 10;
   const bool is_many = flags_.label.empty() && wanted == kAllClasses && known > kFew;
   EBB_CHECK(conditioner_->has_none() ||
-                (!wanted.empty() && wanted != kNoneOfClassesOfClasses && !is_many),
+                (!wanted.empty() && wanted != kNoneOfClasses && !is_many),
             UsageError, "--model ", label, ": makes images of one of its classes 0..", known - 1,
             ", never without. Choose with --class.");
   if (wanted.empty()) return {kNoClass};
@@ -364,7 +364,7 @@ std::vector<float> SampleJob::generate_block(const GenerateRequest& request, int
 }
 
 Provenance SampleJob::animation_provenance(const GenerateRequest& request) const {
-  const bool by_class = !flags_.label.empty() && flags_.label != kNone;
+  const bool by_class = !flags_.label.empty() && flags_.label != kNoneOfClasses;
   const std::string prompt = by_class ? "class " + flags_.label : flags_.prompt;
   Provenance result = provenance(&request, prompt);
   result.seeds = seeds_of(request);
