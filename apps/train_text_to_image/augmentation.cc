@@ -72,7 +72,8 @@ std::array<double, 4> sample(const Image& image, double x, double y) {
   std::array<double, 4> sum{};
   const double left = std::floor(x), top = std::floor(y);
   for (int corner = 0; corner < 4; ++corner) {
-    const double column = left + corner % 2, row = top + corner / 2;
+    const int right = corner % 2, down = corner / 2;
+    const double column = left + right, row = top + down;
     const double weight = (1 - std::fabs(x - column)) * (1 - std::fabs(y - row));
     const bool is_inside = column >= 0 && row >= 0 && column < image.width && row < image.height;
     if (image.channels == 4 && !is_inside) continue;
@@ -102,8 +103,9 @@ void augment(const Image& image, int side, const Augmentation& ranges, uint64_t 
     const int row = p / side, column = p % side;
     std::array<double, 4> sum{};
     for (int part = 0; part < parts * parts; ++part) {
-      const double x = (column * parts + part % parts + 0.5) / image.width - 0.5;
-      const double y = (row * parts + part / parts + 0.5) / image.width - 0.5;
+      const int down = part / parts, across = part % parts;
+      const double x = (column * parts + across + 0.5) / image.width - 0.5;
+      const double y = (row * parts + down + 0.5) / image.width - 0.5;
       const double dx = x - placement.shift_x, dy = y - placement.shift_y;
       const double u = placement.cosine * dx + placement.sine * dy;
       const double v = placement.cosine * dy - placement.sine * dx;

@@ -16,8 +16,8 @@ Image halves(int side, int channels, uint8_t inside, uint8_t outside) {
   Image image = make_image(side, side, channels, outside);
   for (int i = 0; i < side; ++i) {
     for (int j = 0; j < side / 2; ++j) {
-      const size_t at = static_cast<size_t>((i * side + j) * channels);
-      std::fill_n(image.pixels.begin() + static_cast<std::ptrdiff_t>(at), channels, inside);
+      const std::ptrdiff_t at = std::ptrdiff_t{i * side + j} * channels;
+      std::fill_n(image.pixels.begin() + at, channels, inside);
     }
   }
   return image;
