@@ -73,6 +73,7 @@ void run(const Flags& flags, Invocation invocation) {
   SampleFlags sample = flags.sample;
   // Other processes may have written their files already; a process checks its own.
   sample.force |= in_parts;
+  share_machine(share, sample.device);
   SampleJob job(sample, invocation);
   const SamplePlan plan = make_plan(job, flags.sample);
   in_parts ? draw_parts(job, flags.sample, flags.share, share, plan) : draw_all(job, plan);

@@ -56,6 +56,14 @@ void draw_blocks(SampleJob& job, const GenerateRequest& all, const SamplePlan& p
   }
 }
 
+// Says "cuda:0" on every GPU: its number is the process's, and the bytes are those of one process.
+Provenance provenance_of(SampleJob& job, const GenerateRequest& request, const SamplePlan& plan) {
+  Provenance provenance = job.provenance(&request, plan.text);
+  const Device device = job.context().device();
+  provenance.device = to_string(Device{device.type, 0});
+  return provenance;
+}
+
 void say_share(SampleJob& job, const SampleShare& share, int64_t drawn, const SamplePlan& plan) {
   if (share.is_all()) return;
   job.out() << "part " << share.part << " of " << share.parts << ": " << drawn << " of "
@@ -107,7 +115,7 @@ void draw_files(SampleJob& job, const SampleFlags& flags, const ShareFlags& shar
   const std::vector<SampleBlock> runs =
       files.to_draw(owned(sample_blocks(plan.images), share), share_flags.missing);
   const auto write = [&](const SampleBlock& run, const std::vector<Image>& images) {
-    const Provenance common = job.provenance(&request, plan.text);
+    const Provenance common = provenance_of(job, request, plan);
     for (int64_t i = 0; i < run.images; ++i) {
       const int64_t k = run.first + i;
       write_image(job.results(), files.files(), k,
@@ -198,7 +206,7 @@ void draw_samples(SampleJob& job, const SampleFlags& flags, const ShareFlags& sh
                   const SampleShare& share, const SamplePlan& plan) {
   job.results().check_output("-o", flags.output);
   const GenerateRequest request = job.request(plan.images);
-  Provenance provenance = job.provenance(&request, plan.text);
+  Provenance provenance = provenance_of(job, request, plan);
   provenance.seeds = {request.seed};
   const SamplesFile file(flags, share_flags, share, plan, provenance_json(provenance));
   const std::string label = path_label(flags.output);

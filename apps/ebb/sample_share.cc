@@ -1,11 +1,15 @@
 #include "apps/ebb/sample_share.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
-#include "apps/cli/cli.h"
+#include "base/available_threads.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/backend.h"
 #include "engine/comm/launch.h"
 
 namespace ebb {
@@ -70,7 +74,44 @@ SampleShare read_share(const ShareFlags& flags) {
   if (!flags.part.empty()) return parse_part(flags.part);
   if (flags.launcher == "none") return {};
   const Launch launch = read_launch(process_environment());
-  return {.part = launch.rank, .parts = launch.ranks, .launched = !launch.launcher.empty()};
+  return {.part = launch.rank,
+          .parts = launch.ranks,
+          .launched = !launch.launcher.empty(),
+          .local_part = launch.local_rank,
+          .local_parts = launch.local_ranks};
+}
+
+std::string device_of_share(const std::string& device, const SampleShare& share, int64_t gpus) {
+  if (share.local_parts == 1) return device;
+  EBB_CHECK(!device.starts_with("cuda:"), UsageError, "--device ", terminal_safe(device), ": ",
+            share.local_parts,
+            " processes of this machine would take the same GPU. Give --device cuda: each takes "
+            "one of its own.");
+  // A launcher that shows each process one GPU has dealt them out.
+  if (gpus <= 1 || (device != "cuda" && device != "auto")) return device;
+  EBB_CHECK(share.local_part < gpus, DeviceError, "--device ", device, ": process ",
+            share.local_part + 1, " of this machine, which shows ", gpus,
+            " GPUs. Start no more processes than GPUs.");
+  return cat("cuda:", share.local_part);
+}
+
+int64_t threads_of_share(const SampleShare& share, int64_t available, int64_t cpus) {
+  if (available < cpus) return available;
+  return std::max<int64_t>(1, available / share.local_parts);
+}
+
+void share_machine(const SampleShare& share, DeviceFlags& flags) {
+  if (share.local_parts == 1) return;
+  const std::vector<std::string> devices = list_devices();
+  const auto gpus = std::count_if(devices.begin(), devices.end(), [](const std::string& line) {
+    return line.starts_with("cuda:");
+  });
+  flags.device = device_of_share(flags.device, share, gpus);
+  const bool is_chosen = flags.threads != DeviceFlags::kThreadsNotGiven ||
+                         std::getenv("EBB_THREADS") != nullptr ||
+                         std::getenv("OMP_NUM_THREADS") != nullptr;
+  if (is_chosen) return;
+  flags.threads = threads_of_share(share, available_threads(), ::sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 }  // namespace ebb

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/cli.h"
 #include "apps/cli/command.h"
 
 namespace ebb {
@@ -31,7 +32,8 @@ std::vector<SampleBlock> sample_blocks(int64_t images);
 // The process draws every parts-th block, from number `part` on. No process needs another one.
 struct SampleShare {
   int64_t part = 0, parts = 1;
-  bool launched = false;  // by a launcher, beside the others
+  bool launched = false;                    // by a launcher, beside the others
+  int64_t local_part = 0, local_parts = 1;  // on this machine, where a launcher says so
 
   bool is_all() const { return parts == 1; }
   bool owns(const SampleBlock& block) const { return block.index % parts == part; }
@@ -39,5 +41,15 @@ struct SampleShare {
 
 // --part I/N, else what the launcher's variables say. UsageError for a part that is none.
 SampleShare read_share(const ShareFlags& flags);
+
+// --device for one of the processes that a launcher started on a machine that shows so many GPUs:
+// each takes one of its own. DeviceError when there are too few, UsageError for a number that all
+// of them would take.
+std::string device_of_share(const std::string& device, const SampleShare& share, int64_t gpus);
+// Threads of such a process: its part of the CPUs where it may use all of them, else what it may
+// use.
+int64_t threads_of_share(const SampleShare& share, int64_t available, int64_t cpus);
+// Both, for the machine as it is and the flags that were not given.
+void share_machine(const SampleShare& share, DeviceFlags& flags);
 
 }  // namespace ebb
