@@ -87,8 +87,9 @@ TEST_CASE("loading a model takes two host buffers and reads each byte once") {
     return;
   }
   CHECK(from_file >= saved.file_bytes);
-  CHECK(from_file <
-        saved.file_bytes + 2048);  // the kind of a file follows from its first 512 bytes
+  // The kind of a file follows from its first 512 bytes, the memory that is left from /proc.
+  constexpr int64_t kOtherReads = 16 << 10;
+  CHECK(from_file < saved.file_bytes + kOtherReads);
 }
 
 TEST_CASE("a model takes as much memory as its file until it is packed") {
