@@ -212,7 +212,7 @@ void run_stored(const Flags& flags, const Invocation& invocation) {
   DigitClassifier classifier = load_classifier(*context, flags.classifier);
   Report report;
   report.facts = {{"file", flags.model},
-                  {"file_sha256", sha256_hex(FileReader(flags.model))},
+                  {"images_sha256", sha256_hex(digits.data(), digits.size())},
                   {"classifier_model", classifier.path()},
                   {"classifier_sha256", classifier.sha256()},
                   {"seed", flags.seed},
@@ -261,8 +261,8 @@ void add_eval(Command command, const Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command
       .add_option("model", flags->model,
-                  "Model file, the name of a pretrained model, or a file of ebb sample -o "
-                  "samples.npz (or .safetensors)")
+                  "Model file, the name of a pretrained model, or the output of ebb sample: "
+                  "samples.npz, samples.safetensors, a directory of PNG files")
       .required()
       .takes(FlagValue::kModel);
   add_variant_flag(command, flags->variant);

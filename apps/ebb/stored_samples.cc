@@ -3,17 +3,24 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
+#include "apps/cli/provenance.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/text.h"
+#include "image/image.h"
+#include "image/png.h"
 #include "weights/npz.h"
 #include "weights/safetensors.h"
 
 namespace ebb {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr const char* kImages = "images";
 constexpr const char* kLabels = "labels";
@@ -21,9 +28,7 @@ constexpr const char* kImageArray = "arr_0";
 constexpr const char* kLabelArray = "arr_1";
 constexpr const char* kMadeKey = "ebb.samples";
 
-bool is_npz_name(const std::string& path) {
-  return std::filesystem::path(path).extension() == ".npz";
-}
+bool is_npz_name(const std::string& path) { return fs::path(path).extension() == ".npz"; }
 
 bool is_there(const std::string& path) {
   struct stat status {};
@@ -172,14 +177,74 @@ void join_tensors(const std::string& path, std::span<const BlockFile> blocks,
   save_safetensors(path, tensors_of(all), metadata);
 }
 
+// Files that `ebb sample -o out/%06d.png` wrote, in the order of their names: nothing else is in
+// the directory.
+std::vector<std::string> image_files(const std::string& directory) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    if (entry.path().extension() != ".png") return {};
+    files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// "class 3" -> 3.
+std::optional<int64_t> class_of(const std::string& prompt) {
+  constexpr std::string_view kClass = "class ";
+  if (!prompt.starts_with(kClass)) return std::nullopt;
+  int64_t label = -1;
+  const char* end = prompt.data() + prompt.size();
+  const auto [rest, code] = std::from_chars(prompt.data() + kClass.size(), end, label);
+  if (code != std::errc() || rest != end) return std::nullopt;
+  return label;
+}
+
+// One of them as the model made it.
+void append_image(StoredSamples& samples, const std::string& path) {
+  const std::string label = path_label(path);
+  const auto made = parse_provenance(read_png_text(path), label);
+  Image image = read_png(path);
+  if (made && made->scale > 1) {
+    const auto smaller = undo_upscale(image, made->width, made->height);
+    EBB_CHECK(smaller.has_value(), FormatError, label, ": is not the image of ", made->width, " x ",
+              made->height, " pixels that its text says. Write it with ebb sample.");
+    image = *smaller;
+  }
+  if (samples.images == 0) {
+    samples.height = image.height;
+    samples.width = image.width;
+    samples.channels = image.channels;
+  }
+  EBB_CHECK(image.height == samples.height && image.width == samples.width &&
+                image.channels == samples.channels && image.channels <= 3,
+            FormatError, label, ": has another size or other channels than the images before it. ",
+            "Write all with one command.");
+  samples.pixels.insert(samples.pixels.end(), image.pixels.begin(), image.pixels.end());
+  const auto drawn = made ? class_of(made->prompt) : std::nullopt;
+  if (drawn && samples.labels.size() == static_cast<size_t>(samples.images)) {
+    samples.labels.push_back(*drawn);
+  }
+  ++samples.images;
+}
+
+StoredSamples read_directory(const std::string& path) {
+  StoredSamples samples;
+  for (const std::string& file : image_files(path)) append_image(samples, file);
+  if (samples.labels.size() != static_cast<size_t>(samples.images)) samples.labels.clear();
+  return samples;
+}
+
 }  // namespace
 
 bool is_samples_name(const std::string& path) {
-  return is_npz_name(path) || std::filesystem::path(path).extension() == ".safetensors";
+  return is_npz_name(path) || fs::path(path).extension() == ".safetensors";
 }
 
 bool holds_samples(const std::string& path) {
   if (!is_there(path)) return false;
+  if (fs::is_directory(path)) return !image_files(path).empty();
   if (is_npz_name(path)) return true;
   if (!is_samples_name(path)) return false;
   try {
@@ -192,6 +257,7 @@ bool holds_samples(const std::string& path) {
 }
 
 StoredSamples read_samples(const std::string& path) {
+  if (fs::is_directory(path)) return read_directory(path);
   if (is_npz_name(path)) return read_npz(path);
   const SafetensorsFile file = SafetensorsFile::open(path);
   file.verify_digest();

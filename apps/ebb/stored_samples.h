@@ -21,7 +21,8 @@ struct StoredSamples {
   std::vector<int64_t> labels;  // [N]; empty: none
 };
 
-// Whether the file is one of those, and no model's.
+// Whether the path is one of those, and no model's, or a directory of nothing but the PNG files of
+// ebb sample.
 bool holds_samples(const std::string& path);
 
 // FormatError for a file of another content, IoError for one that cannot be read.

@@ -159,6 +159,21 @@ class Parts(EbbTest):
         self.part("", "-b", 40, "-o", "s.npz", "--force")
         self.assertEqual(self.read("s.npz"), self.read("one.npz"))
 
+    def test_processes_that_finish_together_join_once(self) -> None:
+        self.part("", "-b", 32, "-o", "one.npz")
+        command = [program(), "sample", "--model", "m.safetensors", *FAST, "--class", "all", "-b", "32"]
+        env = {**os.environ, "EBB_PROGRESS": "none"}
+        for run in range(5):
+            name = f"s{run}.npz"
+            started = [subprocess.Popen([*command, "-o", name, "--part", f"{k}/4"], cwd=self.dir, env=env,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                       for k in range(4)]
+            texts = [process.communicate() for process in started]
+            self.assertEqual([process.returncode for process in started], [0] * 4, texts)
+            self.assertEqual(sum(f"{name}  32 images" in out for out, _ in texts), 1, texts)
+            self.assertEqual(self.read(name), self.read("one.npz"))
+            self.assertEqual(self.leftovers(), [])
+
     def test_blocks_of_another_command_are_not_mixed_in(self) -> None:
         self.part("0/2", "-b", 20, "-o", "s.npz")
         for other in (["-b", 20, "--seed", 1], ["-b", 20, "--cfg-scale", 3], ["-b", 21]):
@@ -191,6 +206,11 @@ class Parts(EbbTest):
                  for name in ("s.npz", "gray.npz", "s.safetensors")]
         self.assertEqual(found[0]["samples"], found[1]["samples"])
         self.assertEqual(found[0]["samples"], found[2]["samples"])
+        (self.dir / "pngs").mkdir()
+        self.part("", "-b", 30, "-o", "pngs/%02d.png")
+        listed = json.loads(self.ebb("eval", "pngs", *place, "--json").stdout)
+        self.assertEqual([listed["samples"], listed["images_sha256"]],
+                         [found[0]["samples"], found[0]["images_sha256"]])
         row = found[0]["samples"][2]
         self.assertEqual(row["images"], "the file")
         self.assertEqual(sum(found[0]["digits"][2][f"digit_{k}"] for k in range(10)), 30)
