@@ -61,7 +61,7 @@ struct AttentionAttrs {
   int64_t heads = 1;
   float scale = 0;     // of the products; 0: 1 / sqrt(numbers per head)
   bool extra = false;  // whether extra_k and extra_v follow v
-  bool bias = false;   // whether the inputs end with a bias
+  bool bias = false;   // whether the inputs end with a bias, one for all images or one each
 };
 struct TimestepAttrs {  // kernels/embedding/embedding.h
   int64_t channels = 0;

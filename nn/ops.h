@@ -27,8 +27,10 @@ enum class Affine { kNone, kWeight, kWeightAndBias };
 // Optional inputs of attention besides q, k and v.
 struct AttentionOptions {
   std::optional<Value> extra_k = {}, extra_v = {};  // [N, tokens, C]: keys in front of the others
-  std::optional<Value> bias = {};  // [heads, queries, all keys], added to the scaled products
-  float scale = 0;                 // 0: 1 / sqrt(C / heads)
+  // Added to the scaled products: [heads, queries, all keys] or, a bias for each image, with a
+  // batch in front. -infinity hides a key.
+  std::optional<Value> bias = {};
+  float scale = 0;  // 0: 1 / sqrt(C / heads)
 };
 
 // Whether a layer adds a learned vector to its outputs.

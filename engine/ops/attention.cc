@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 
 #include "engine/op.h"
@@ -19,13 +20,15 @@ void check_bias(const AttentionAttrs& attrs, std::span<const Shape> inputs) {
   int64_t keys = pixel_count(inputs[1]);
   if (attrs.extra) keys += pixel_count(inputs[3]);
   const Shape expected{attrs.heads, pixel_count(inputs[0]), keys};
-  EBB_CHECK(inputs.back() == expected, ShapeError, "attention: bias ", inputs.back(), ", expected ",
+  const Shape& bias = inputs.back();
+  const bool per_image = bias.rank() == 4 && Shape{bias[1], bias[2], bias[3]} == expected;
+  EBB_CHECK(bias == expected || per_image, ShapeError, "attention: bias ", bias, ", expected ",
             expected);
 }
 
 // q [N, tokens, C], k and v [N, keys, C][, extra_k and extra_v [N, extra keys, C]]
-// [, bias [heads, tokens, extra + keys]] -> o as q, lse [N, heads, tokens]. Tokens may be pixels:
-// [N, H, W, C]. Batches are read modulo theirs.
+// [, bias ([N,] heads, tokens, extra + keys)] -> o as q, lse [N, heads, tokens]. Tokens may be
+// pixels: [N, H, W, C]. Batches are read modulo theirs.
 std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs) {
   const auto& attrs = std::get<AttentionAttrs>(op_attrs);
   EBB_CHECK(inputs.size() == size_t{3} + 2 * attrs.extra + attrs.bias, ShapeError,
@@ -46,6 +49,9 @@ std::vector<Shape> infer(const OpAttrs& op_attrs, std::span<const Shape> inputs)
   Shape o = q;
   o[0] = common_batch("attention", inputs.first(operands));
   if (attrs.bias) check_bias(attrs, inputs);
+  if (attrs.bias && inputs.back().rank() == 4) {
+    o[0] = common_batch("attention", std::array{o, inputs.back()});
+  }
   return {o, {o[0], attrs.heads, pixel_count(q)}};
 }
 
@@ -54,7 +60,14 @@ void run(Context& context, const OpCall& call) {
   const auto inputs = call.inputs;
   const Tensor &q = inputs[0], &k = inputs[1], &o = call.outputs[0], &lse = call.outputs[1];
   const Tensor* extra_k = attrs.extra ? &inputs[3] : nullptr;
-  for_each_run(o.shape()[0], {&q, &k, extra_k}, [&](int64_t n, int64_t count) {
+  // The kernel has one bias for all images of a launch.
+  const bool biases = attrs.bias && inputs.back().shape().rank() == 4;
+  const auto bias_of = [&](int64_t n) {
+    if (!attrs.bias) return static_cast<const float*>(nullptr);
+    return biases ? reinterpret_cast<const float*>(image_of(inputs.back(), n))
+                  : inputs.back().data<float>();
+  };
+  const auto attend = [&](int64_t n, int64_t count) {
     AttentionForwardArgs args{.size = attention_op_size(attrs, inputs),
                               .dtype = q.dtype(),
                               .scale = attention_op_scale(attrs, q.shape()),
@@ -63,11 +76,15 @@ void run(Context& context, const OpCall& call) {
                               .v = image_of(inputs[2], n),
                               .extra_k = attrs.extra ? image_of(inputs[3], n) : nullptr,
                               .extra_v = attrs.extra ? image_of(inputs[4], n) : nullptr,
-                              .bias = attrs.bias ? inputs.back().data<float>() : nullptr,
+                              .bias = bias_of(n),
                               .o = image_of(o, n),
                               .lse = reinterpret_cast<float*>(image_of(lse, n))};
     args.size.b = count;
     context.launch(&KernelTable::attention_forward, args);
+  };
+  for_each_run(o.shape()[0], {&q, &k, extra_k}, [&](int64_t n, int64_t count) {
+    const int64_t together = biases && inputs.back().shape()[0] > 1 ? 1 : count;
+    for (int64_t i = 0; i < count; i += together) attend(n + i, together);
   });
 }
 

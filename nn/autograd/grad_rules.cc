@@ -266,6 +266,8 @@ void attention_grad(const GradCall& call) {
   const auto inputs = call.inputs;
   EBB_CHECK(!attrs.bias || !call.wanted[inputs.size() - 1], Error,
             "attention: has no gradient for its bias");
+  EBB_CHECK(!attrs.bias || inputs.back().shape().rank() == 3 || inputs.back().shape()[0] == 1,
+            Error, "attention: has no gradient where each image has a bias of its own");
   const AttentionSize size = ops::attention_op_size(attrs, inputs);
   const auto extra = [&](size_t i) { return attrs.extra ? inputs[i].raw() : nullptr; };
   const auto extra_grad = [&](size_t i) { return attrs.extra ? call.grad(i).raw() : nullptr; };

@@ -97,6 +97,11 @@ TEST_CASE("attention gives a token for every query, from keys of the same width"
   CHECK(infer(ops::kAttention, attrs, {q, k, k, {2, 16, 5}}).at(0) == q);
   CHECK(refusal(ops::kAttention, attrs, {q, k, k, {2, 5, 16}}) ==
         "attention: bias [2, 5, 16], expected [2, 16, 5]");
+  CHECK(infer(ops::kAttention, attrs, {q, k, k, {6, 2, 16, 5}}).at(0) == Shape{6, 4, 4, 6});
+  CHECK(refusal(ops::kAttention, attrs, {q, k, k, {2, 2, 5, 16}}) ==
+        "attention: bias [2, 2, 5, 16], expected [2, 16, 5]");
+  CHECK(refusal(ops::kAttention, attrs, {q, k, k, {3, 2, 16, 5}}) ==
+        "attention: batch 2 does not divide batch 3");
   attrs.extra = true;
   CHECK(infer(ops::kAttention, attrs, {q, k, k, {2, 3, 6}, {2, 3, 6}, {2, 16, 8}}).at(0) == q);
   CHECK(refusal(ops::kAttention, attrs, {q, k, k, {2, 3, 6}}) ==
@@ -154,6 +159,29 @@ TEST_CASE("the hybrid loss requires twice the channels and a step an image", "[e
         "learned_range_loss: steps [2, 3] for 2 images");
   CHECK(refusal(ops::kLearnedRangeLoss, range, {{2, 4, 4, 6}, image, image}) ==
         "learned_range_loss: got 3 inputs, expected 4");
+}
+
+TEST_CASE("attention adds to each image its own bias", "[engine]") {
+  const auto context = test::cpu_context();
+  test::RandomData random(4);
+  const int64_t biases = GENERATE(1, 2, 4);
+  const AttentionAttrs attrs{.heads = 2, .bias = true};
+  const Tensor q = test::normal_tensor(*context, {4, 5, 6}, random);
+  const Tensor k = test::normal_tensor(*context, {2, 3, 6}, random);
+  const Tensor bias = test::normal_tensor(*context, {biases, 2, 5, 3}, random);
+  const std::vector<Tensor> all =
+      run_op(*context, ops::kAttention, attrs, std::vector<Tensor>{q, k, k, bias});
+  for (int64_t n = 0; n < 4; ++n) {
+    INFO("image " << n << " of 4, " << biases << " biases");
+    const Tensor keys = test::images(k, n % 2, 1);
+    const Tensor own = test::images(bias, n % biases, 1).reshape({2, 5, 3});
+    const std::vector<Tensor> one =
+        run_op(*context, ops::kAttention, attrs,
+               std::vector<Tensor>{test::images(q, n, 1), keys, keys, own});
+    for (size_t i = 0; i < one.size(); ++i) {
+      CHECK(test::compare_bits(test::images(all[i], n, 1), one[i]) == "");
+    }
+  }
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
   make_goldens.py [--venv DIR] [PART...]     all parts when none is named
 
-Needs torch, torchvision, diffusers, Pillow, scipy, scikit-image, sentencepiece, numpy and safetensors. Where they
-are missing it makes a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so,
+Needs torch, torchvision, diffusers, Pillow, scipy, scikit-image, sentencepiece, transformers, numpy and safetensors. Where
+they are missing it makes a virtual environment (--venv DIR, default ~/.cache/ebb/peer-venv), says so,
 and runs itself there.
 """
 
@@ -26,6 +26,7 @@ baseline_env.require_packages(
         "scipy": "scipy",
         "skimage": "scikit-image",
         "sentencepiece": "sentencepiece",
+        "transformers": "transformers",
     },
 )
 
@@ -50,6 +51,7 @@ from scheduler_goldens import write_scheduler_goldens  # noqa: E402
 from schedule_goldens import write_schedule_goldens  # noqa: E402
 from applications_goldens import write_toolbox_goldens  # noqa: E402
 from state_dict_goldens import write_state_dict_goldens  # noqa: E402
+from t5_goldens import write_t5_goldens  # noqa: E402
 from tokenizer_goldens import write_tokenizer_goldens  # noqa: E402
 from training_goldens import write_training_goldens  # noqa: E402
 from applications_networks import write_trained_networks  # noqa: E402
@@ -59,7 +61,7 @@ from unet_goldens import write_unet_goldens  # noqa: E402
 PARTS = (
     "networks", "unet", "diffusers", "schedules", "schedulers", "samplers", "trained", "toolbox", "commands",
     "pictures", "metrics", "checkpoints", "pipelines", "tokenizers", "state_dicts",
-    "training", "original_names",
+    "training", "original_names", "t5",
 )
 
 
@@ -104,6 +106,7 @@ def main() -> None:
         "state_dicts": lambda: write_state_dict_goldens(torch_versions),
         "original_names": lambda: write_original_names_goldens(torch_versions | diffusers_version),
         "training": lambda: write_training_goldens(torch_versions | diffusers_version),
+        "t5": lambda: write_t5_goldens(torch_versions),
         "checkpoints": lambda: write_checkpoint_goldens(torch_versions | diffusers_version),
         "pipelines": lambda: write_pipeline_goldens(torch_versions | diffusers_version),
     }

@@ -195,6 +195,13 @@ TEST_CASE("what has no gradient rule is an error, not a silent zero", "[autograd
         }) == "attention: has no gradient for its bias");
   CHECK(backward_error([&](Tape& tape, const auto& param) {
           const Value x = param("x");
+          const Shape s = tape.shape(x);
+          const int64_t n = s[0], tokens = s.elements() / n / s.back();
+          const Value bias = tape.input(Tensor::zeros(*context, {n, 1, tokens, tokens}));
+          return loss_of(tape, tape.attention(kLayer, x, x, x, 1, {.bias = bias}));
+        }) == "attention: has no gradient where each image has a bias of its own");
+  CHECK(backward_error([&](Tape& tape, const auto& param) {
+          const Value x = param("x");
           return loss_of(tape, tape.attention(kLayer, x, x, x, 1, {.extra_v = x}));
         }) == "layer: attention has one of extra_k and extra_v, expected both or none");
 }
