@@ -50,8 +50,8 @@ set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_DEPENDS fonts-dejavu-core)
 set(CPACK_DEBIAN_PROGRAMS_DESCRIPTION "tensor engine for diffusion UNets (programs)
 The programs ebb, which draws digits and edits images with diffusion models,
-train_mnist and train_text_to_image, which train them, with the pretrained models. Everything is
-computed by kernels of its own, on the CPU.")
+train_mnist and train_text_to_image, which train them, with the pretrained
+models. Everything is computed by kernels of its own, on the CPU.")
 if(EBB_WITH_CUDA)
   string(REPLACE "on the CPU." "on the CPU or on an NVIDIA GPU." CPACK_DEBIAN_PROGRAMS_DESCRIPTION
     "${CPACK_DEBIAN_PROGRAMS_DESCRIPTION}")
