@@ -314,6 +314,8 @@ OP_MUTANTS = (
     Mutant("adam: guard not asked", op("adam", "adam", "adam and ema"), "  if (!updates(args.guard)) return;\n", ""),
     Mutant("update_guard: square of the norm", op("update_guard", "adam", "update_guard"), "sqrt(*args.sum_squares)",
         "*args.sum_squares"),
+    Mutant("update_guard: lost numbers not asked for", header("update_guard", "adam_factors", "adam", "update_guard"),
+        "is_whole && ", ""),
     Mutant("adam: weight decay left out", ADAM, "f.keep * param + ", "param + "),
     Mutant("adam: gradient scale left out", ADAM, "grad * f.grad_scale", "grad"),
     Mutant("add_fixed: cut off instead of rounded", FIXED, "rint(static_cast<double>(x.v[k]) * share.scale)",
