@@ -14,6 +14,7 @@
 #include "kernels/norm/layer_norm.h"
 #include "kernels/norm/rms_norm.h"
 #include "kernels/optimizer/adam.h"
+#include "kernels/optimizer/fixed_sum.h"
 #include "kernels/pointwise/activation.h"
 #include "kernels/pointwise/affine.h"
 #include "kernels/pointwise/broadcast.h"

@@ -1,5 +1,6 @@
 #include "apps/train_mnist/batch_source.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -69,27 +70,47 @@ float* BatchSource::input(const Batch& batch, InputRole role) const {
   return found == nullptr ? nullptr : batch.inputs.at(found->name).data<float>();
 }
 
-void BatchSource::upload_indices(int64_t step, const BatchOrder::Slice& rows, const Batch& batch) {
+// Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
+void BatchSource::upload_indices(const BatchOrder::Slice& rows, uint64_t first_example,
+                                 const Batch& batch) {
   Stream& stream = *context_.stream();
   stream.copy_to_device(batch.indices.raw(), order_.rows(rows).data(), batch.indices.bytes());
-  // Examples are numbered by step, not by epoch position, so that a repeated batch gets new noise.
-  const uint64_t first_example = order_.first_example(step);
   stream.copy_to_device(batch.first_example.raw(), &first_example, sizeof first_example);
 }
 
 Batch BatchSource::batch(int64_t step) {
   const BatchOrder::Slice rows = slice(step);
   const Batch batch = empty_batch(rows.count);
-  upload_indices(step, rows, batch);
+  upload_indices(rows, order_.first_example(step), batch);
   make_batch(batch);
   return batch;
 }
 
 const Batch& BatchSource::stage_batch(int64_t step) {
-  const BatchOrder::Slice rows = slice(step);
+  return stage(slice(step), order_.first_example(step));
+}
+
+int64_t BatchSource::parts(int64_t step) const {
+  const int64_t size = config_.micro_batch_size;
+  return size == 0 ? 1 : (images(step) + size - 1) / size;
+}
+
+const Batch& BatchSource::stage_part(int64_t step, int64_t part) {
+  BatchOrder::Slice rows = slice(step);
+  const int64_t first = part * config_.micro_batch_size;
+  EBB_CHECK(0 <= part && part < parts(step), Error, "batch_source: part ", part, " of ",
+            parts(step));
+  if (config_.micro_batch_size > 0) {
+    rows.first += first;
+    rows.count = std::min(config_.micro_batch_size, rows.count - first);
+  }
+  return stage(rows, order_.first_example(step) + static_cast<uint64_t>(first));
+}
+
+const Batch& BatchSource::stage(const BatchOrder::Slice& rows, uint64_t first_example) {
   auto staged = staged_.find(rows.count);
   if (staged == staged_.end()) staged = staged_.emplace(rows.count, empty_batch(rows.count)).first;
-  upload_indices(step, rows, staged->second);
+  upload_indices(rows, first_example, staged->second);
   return staged->second;
 }
 

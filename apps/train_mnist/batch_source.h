@@ -35,11 +35,18 @@ class BatchSource {
   const Batch& stage_batch(int64_t step);
   void make_batch(const Batch& batch) const;
 
+  // A step in parts of config.micro_batch_size images, the last one perhaps smaller. The inputs of
+  // an example are the same in a part and in the whole batch.
+  int64_t images(int64_t step) const { return slice(step).count; }
+  int64_t parts(int64_t step) const;
+  const Batch& stage_part(int64_t step, int64_t part);  // in place of stage_batch()
+
  private:
   BatchOrder::Slice slice(int64_t step) const;
   Batch empty_batch(int64_t images) const;
   float* input(const Batch& batch, InputRole role) const;
-  void upload_indices(int64_t step, const BatchOrder::Slice& rows, const Batch& batch);
+  const Batch& stage(const BatchOrder::Slice& rows, uint64_t first_example);
+  void upload_indices(const BatchOrder::Slice& rows, uint64_t first_example, const Batch& batch);
   void make_diffusion(const Batch& batch) const;
   void make_digits(const Batch& batch) const;
 

@@ -56,8 +56,9 @@ std::string objective_text(const Objective& objective) {
 std::string settings_text(const TrainConfig& config, Preset preset, const RunSize& size) {
   const bool has_preset = config.model != TrainModel::kClassifier;
   std::string text = has_preset ? cat("preset ", to_string(preset), ", ") : "";
-  text += cat(objective_text(config.objective), ", batches of ", config.batch_size, ", lr ",
-              short_number(config.lr, 4));
+  text += cat(objective_text(config.objective), ", batches of ", config.batch_size);
+  if (config.micro_batch_size > 0) text += cat(" in parts of ", config.micro_batch_size);
+  text += cat(", lr ", short_number(config.lr, 4));
   const double last = learning_rate(config, size.steps - 1, size.steps_per_epoch);
   if (last < config.lr) text += cat(" to ", short_number(last, 3));
   const auto add = [&text](const char* name, double value) {

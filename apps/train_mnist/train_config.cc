@@ -25,6 +25,7 @@ Json to_json_object(const TrainConfig& config) {
   json["hidden"] = config.hidden;
   if (config.classes != kDigits) json["classes"] = config.classes;
   json["batch_size"] = config.batch_size;
+  if (config.micro_batch_size > 0) json["micro_batch_size"] = config.micro_batch_size;
   json["lr"] = config.lr;
   json["lr_decay"] = config.lr_decay;
   json["lr_warmup_steps"] = config.lr_warmup_steps;
@@ -177,6 +178,8 @@ TrainConfig parse_config(const std::string& text) {
   config.hidden = stored_number<int64_t>(json, "hidden", 1, 1024);
   config.classes = stored_number<int64_t>(json, "classes", 2, 256, kDigits);
   config.batch_size = stored_number<int64_t>(json, "batch_size", 1, 60'000);
+  config.micro_batch_size =
+      stored_number<int64_t>(json, "micro_batch_size", 1, config.batch_size, 0);
   config.lr = stored_number<double>(json, "lr", 0, 10);
   config.lr_decay = stored_number<double>(json, "lr_decay", 1e-6, 1);
   config.lr_warmup_steps = stored_number<int64_t>(json, "lr_warmup_steps", 0, 1'000'000);
@@ -198,11 +201,18 @@ std::string describe_difference(const std::string& json, const std::string& stor
   if (stored.is_object() && stored.contains("classes") && !mine.contains("classes")) {
     return cat("classes is ", kDigits, ", the run has ", stored["classes"].dump());
   }
+  if (stored.is_object() && stored.contains("micro_batch_size") &&
+      !mine.contains("micro_batch_size")) {
+    return cat("micro_batch_size is ", mine["batch_size"].dump(), ", the run has ",
+               stored["micro_batch_size"].dump());
+  }
   for (const auto& [key, value] : mine.items()) {
     // Older runs lack keys that had no choice then.
     const Json absent = key == "precision" ? Json(to_string(Precision::kF32))
                         : key == "classes" ? Json(kDigits)
-                                           : Json();
+                        : key == "micro_batch_size" && stored.is_object()
+                            ? stored.value("batch_size", Json())
+                            : Json();
     Json other = stored.is_object() && stored.contains(key) ? stored[key] : absent;
     if (key == "model" && other == kFormerClassifier) other = to_string(TrainModel::kClassifier);
     if (other != value) return key + " is " + value.dump() + ", the run has " + other.dump();
@@ -227,6 +237,7 @@ std::string command_line(const TrainConfig& config, Preset preset) {
   flag("--hidden", config.hidden, defaults.hidden);
   flag("--classes", config.classes, defaults.classes);
   flag("--batch-size", config.batch_size, defaults.batch_size);
+  flag("--micro-batch-size", config.micro_batch_size, defaults.micro_batch_size);
   flag("--lr", config.lr, defaults.lr);
   flag("--lr-decay", config.lr_decay, defaults.lr_decay);
   flag("--lr-warmup-steps", config.lr_warmup_steps, defaults.lr_warmup_steps);

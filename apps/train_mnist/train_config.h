@@ -29,6 +29,7 @@ struct TrainConfig {
   int64_t hidden = 64;
   int64_t classes = 10;  // that the data set has, for the models that know classes
   int64_t batch_size = 128;
+  int64_t micro_batch_size = 0;  // images computed at once, below batch_size; 0: the whole batch
   double lr = 1e-3;
   double lr_decay = 0.1;  // the learning rate ends at lr * lr_decay, falling once an epoch; 1: none
   int64_t lr_warmup_steps = 0;

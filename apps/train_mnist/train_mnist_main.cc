@@ -5,6 +5,7 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/manual.h"
 #include "apps/train_mnist/train_run.h"
+#include "apps/training/one_process.h"
 #include "apps/training/signals.h"
 
 int main(int argc, char** argv) {
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
   program.example("train_mnist --resume auto -o runs/class", "goes on after Ctrl-C");
   ebb::TrainFlags flags(program);
   program.callback([&] {
+    ebb::require_one_process(ebb::read_launch(ebb::process_environment()));
     ebb::TrainOptions options = flags.finish();
     options.program = argv[0];
     const auto context = ebb::make_context(options.device);

@@ -86,6 +86,7 @@ TrainFlags::TrainFlags(Command command) : command_(command) {
   command.start_group("Network and training");
   add_integer(command, "--hidden", hidden_, 1, 1024, "Width D of the network");
   add_integer(command, "--batch-size", batch_size_, 1, 60000, "Images per step");
+  add_micro_batch_flags(command);
   add_integer(command, "--epochs", epochs_, 1, 100000, "Passes over the data");
   add_integer(command, "--max-steps", max_steps_, 0, int64_t{1} << 40,
               "Stop after this many steps in total (0: no limit)");
@@ -134,6 +135,15 @@ TrainFlags::TrainFlags(Command command) : command_(command) {
                    "Print one JSON object at the end instead of the model's name");
 }
 
+void TrainFlags::add_micro_batch_flags(Command command) {
+  Flag micro = add_integer(command, "--micro-batch-size", micro_batch_size_, 1, 60000,
+                           "Images of a step computed at once: less memory, and results that "
+                           "depend on it (default: all)");
+  add_integer(command, "--grad-accumulation", accumulation_, 1, 60000,
+              "Micro-batches of a step, another way to say their size")
+      .excludes(micro);
+}
+
 void TrainFlags::check_flags_of(TrainModel model) const {
   const bool denoiser = model == TrainModel::kDenoiser,
              classifier = model == TrainModel::kClassifier;
@@ -157,6 +167,19 @@ void TrainFlags::check_flags_of(TrainModel model) const {
             " model knows no classes. Leave it out.");
 }
 
+// 0: the whole batch. A run that is resumed keeps its own.
+int64_t TrainFlags::micro_batch_size(int64_t batch_size, int64_t before) const {
+  EBB_CHECK(!micro_batch_size_ || *micro_batch_size_ <= batch_size, UsageError,
+            "--micro-batch-size ", *micro_batch_size_, ": larger than the batch of ", batch_size,
+            ". Use ", batch_size, " or less");
+  EBB_CHECK(!accumulation_ || *accumulation_ <= batch_size, UsageError, "--grad-accumulation ",
+            *accumulation_, ": a batch has ", batch_size, " images. Use ", batch_size, " or less");
+  int64_t size = before > 0 ? before : batch_size;
+  if (micro_batch_size_) size = *micro_batch_size_;
+  if (accumulation_) size = (batch_size + *accumulation_ - 1) / *accumulation_;
+  return size < batch_size ? size : 0;
+}
+
 TrainConfig TrainFlags::config_of(TrainModel model, Preset preset, const StoredRun* stored) const {
   const bool starts_anew = stored == nullptr || (preset_ && options_.force_resume);
   TrainConfig config = starts_anew ? preset_config(model, preset) : stored->config;
@@ -173,6 +196,7 @@ TrainConfig TrainFlags::config_of(TrainModel model, Preset preset, const StoredR
   set(config.objective.sigma, sigma_);
   set(config.hidden, hidden_);
   set(config.batch_size, batch_size_);
+  config.micro_batch_size = micro_batch_size(config.batch_size, config.micro_batch_size);
   set(config.epochs, epochs_);
   set(config.max_steps, max_steps_);
   set(config.lr, lr_);

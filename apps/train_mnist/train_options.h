@@ -39,8 +39,10 @@ class TrainFlags {
   TrainOptions finish() const;
 
  private:
+  void add_micro_batch_flags(Command command);
   void check_flags_of(TrainModel model) const;
   TrainConfig config_of(TrainModel model, Preset preset, const StoredRun* stored) const;
+  int64_t micro_batch_size(int64_t batch_size, int64_t before) const;
   RunSettings settings_of(Preset preset, const StoredRun* stored) const;
 
   TrainOptions options_;  // fields that neither preset nor checkpoint sets
@@ -48,7 +50,8 @@ class TrainFlags {
   std::string model_, classes_, data_;
   std::optional<std::string> preset_, objective_, input_, classifier_;
   std::optional<int64_t> save_every_, keep_last_, sample_every_, validation_images_;
-  std::optional<int64_t> hidden_, batch_size_, epochs_, max_steps_, warmup_, timesteps_;
+  std::optional<int64_t> hidden_, batch_size_, micro_batch_size_, accumulation_, epochs_,
+      max_steps_, warmup_, timesteps_;
   std::optional<double> lr_, lr_decay_, sigma_, class_dropout_, ema_decay_, clip_norm_;
   std::optional<double> max_shift_, max_rotation_;
   std::optional<int64_t> seed_;

@@ -13,6 +13,7 @@
 #include "base/output_file.h"
 #include "base/text.h"
 #include "diffusion/train_log.h"
+#include "kernels/optimizer/fixed_share.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -217,13 +218,30 @@ bool TrainRun::try_resume(const CheckpointFile& checkpoint) {
   return true;
 }
 
+autograd::StepResult TrainRun::compute_step(double lr) {
+  const Batch& batch = batches_.stage_batch(progress_.step);
+  return trainer_.captured_step(
+      batch.inputs, batch.target, [&] { batches_.make_batch(batch); }, lr);
+}
+
+autograd::StepResult TrainRun::compute_parts(double lr) {
+  const int64_t images = batches_.images(progress_.step), parts = batches_.parts(progress_.step);
+  for (int64_t part = 0; part < parts; ++part) {
+    const Batch& batch = batches_.stage_part(progress_.step, part);
+    trainer_.run_part(
+        batch.inputs, batch.target, [&] { batches_.make_batch(batch); },
+        fixed_share(batch.images, images, parts));
+  }
+  return trainer_.finish_step(lr);
+}
+
 LogEntry TrainRun::train_step() {
   const auto start = std::chrono::steady_clock::now();
-  const Batch& batch = batches_.stage_batch(progress_.step);
+  const int64_t images = batches_.images(progress_.step);
   const int64_t steps_per_epoch = batches_.steps_per_epoch();
   const double lr = learning_rate(options_.config, progress_.step, steps_per_epoch);
-  const autograd::StepResult result = trainer_.captured_step(
-      batch.inputs, batch.target, [&] { batches_.make_batch(batch); }, lr);
+  const bool is_whole = options_.config.micro_batch_size == 0;
+  const autograd::StepResult result = is_whole ? compute_step(lr) : compute_parts(lr);
 
   const int64_t epoch = progress_.step / steps_per_epoch + 1;
   ++progress_.step;
@@ -233,7 +251,7 @@ LogEntry TrainRun::train_step() {
                  .loss = result.loss,
                  .lr = lr,
                  .grad_norm = result.grad_norm,
-                 .images_per_second = static_cast<double>(batch.images) / seconds_since(start),
+                 .images_per_second = static_cast<double>(images) / seconds_since(start),
                  .updated = result.updated};
   const bool is_last = progress_.step == total_steps_;
   if (ends_epoch() || is_last) measure(entry);
@@ -304,7 +322,8 @@ void TrainRun::skip_step(const autograd::StepResult& result) {
   const std::string parameter = trainer_.params().first_nonfinite_grad();
   const std::string what =
       cat("step ", progress_.step, ": loss ", result.loss, ", gradient norm ", result.grad_norm,
-          parameter.empty() ? "" : ", first in the gradient of " + parameter);
+          parameter.empty() ? "" : ", first in the gradient of " + parameter,
+          result.lost == 0 ? "" : cat(", ", result.lost, " numbers not finite or too large"));
   ++skipped_in_a_row_;
   if (skipped_in_a_row_ < kMaxSkippedInARow) {
     std::cerr << "warning: " << what << ": update skipped\n";

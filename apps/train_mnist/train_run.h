@@ -37,6 +37,8 @@ class TrainRun {
   // From start to end, or until a signal.
   LogEntry train_steps();
   LogEntry train_step();
+  autograd::StepResult compute_step(double lr);
+  autograd::StepResult compute_parts(double lr);
   void skip_step(const autograd::StepResult& result);
   void stop_if_diverged();
   void save();

@@ -5,6 +5,7 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/manual.h"
 #include "apps/train_text_to_image/text_to_image_run.h"
+#include "apps/training/one_process.h"
 #include "apps/training/signals.h"
 
 int main(int argc, char** argv) {
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
       "a second stage that enlarges to 64 x 64");
   ebb::TextToImageFlags flags(program);
   program.callback([&] {
+    ebb::require_one_process(ebb::read_launch(ebb::process_environment()));
     ebb::TextToImageOptions options = flags.finish();
     options.program = argv[0];
     const auto context = ebb::make_context(options.device);

@@ -18,14 +18,15 @@ struct AdamRates {
 struct UpdateGuard {
   double loss, grad_norm;
   float grad_scale;  // 1, or the factor that brings the gradient's norm down to the clipping norm
-  int32_t update;    // 0 when loss or norm is not finite: the step changes nothing
+  int32_t update;    // 0 when loss or norm is not finite, or a number is lost: nothing changes
 };
 
 struct UpdateGuardArgs {
-  double clip_norm;           // 0: no clipping
-  const float* loss;          // [1]
-  const double* sum_squares;  // [1], of the gradients
-  UpdateGuard* guard;         // [1]
+  double clip_norm;                // 0: no clipping
+  const float* loss;               // [1]
+  const double* sum_squares;       // [1], of the gradients
+  UpdateGuard* guard;              // [1]
+  const uint64_t* lost = nullptr;  // [1], of fixed_sum.h; null: none
 };
 
 // Adam (Kingma & Ba 2015, PyTorch's form: eps outside the bias-corrected root) with decoupled

@@ -58,7 +58,7 @@ HWY_EXPORT(AdamRange);
 namespace cpu {
 
 void update_guard(const UpdateGuardArgs& args, KernelStream) {
-  *args.guard = make_update_guard(*args.loss, std::sqrt(*args.sum_squares), args.clip_norm);
+  *args.guard = make_update_guard(args, std::sqrt(*args.sum_squares));
 }
 
 void adam(const AdamArgs& args, KernelStream stream) {

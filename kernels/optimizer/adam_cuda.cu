@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads) adam_kernel(AdamArgs args) {
 }
 
 __global__ void __launch_bounds__(1) update_guard_kernel(UpdateGuardArgs args) {
-  *args.guard = make_update_guard(*args.loss, sqrt(*args.sum_squares), args.clip_norm);
+  *args.guard = make_update_guard(args, sqrt(*args.sum_squares));
 }
 
 struct Average {

@@ -46,10 +46,12 @@ EBB_HOST_DEVICE constexpr bool updates(const UpdateGuard* guard) {
 EBB_HOST_DEVICE constexpr bool is_finite(double x) { return x - x == 0; }
 
 // norm: square root of the gradients' sum of squares.
-EBB_HOST_DEVICE inline UpdateGuard make_update_guard(double loss, double norm, double clip_norm) {
-  const bool clip = clip_norm > 0 && norm > clip_norm;
-  return {loss, norm, clip ? static_cast<float>(clip_norm / norm) : 1.0f,
-          is_finite(loss) && is_finite(norm) ? 1 : 0};
+EBB_HOST_DEVICE inline UpdateGuard make_update_guard(const UpdateGuardArgs& args, double norm) {
+  const double loss = *args.loss;
+  const bool clip = args.clip_norm > 0 && norm > args.clip_norm;
+  const bool is_whole = args.lost == nullptr || *args.lost == 0;
+  return {loss, norm, clip ? static_cast<float>(args.clip_norm / norm) : 1.0f,
+          is_whole && is_finite(loss) && is_finite(norm) ? 1 : 0};
 }
 
 }  // namespace ebb

@@ -29,12 +29,13 @@ void StepState::set_rates(const AdamConfig& config, double lr, int64_t step) {
 }
 
 void StepState::decide(Context& context, const Tensor& loss, const Tensor& sum_squares,
-                       double clip_norm) {
+                       double clip_norm, const uint64_t* lost) {
   context.launch(&KernelTable::update_guard,
                  UpdateGuardArgs{.clip_norm = clip_norm,
                                  .loss = loss.data<float>(),
                                  .sum_squares = static_cast<const double*>(sum_squares.raw()),
-                                 .guard = static_cast<UpdateGuard*>(guard_.raw())});
+                                 .guard = static_cast<UpdateGuard*>(guard_.raw()),
+                                 .lost = lost});
 }
 
 UpdateGuard StepState::read() const {

@@ -24,7 +24,9 @@ class StepState {
   // For Adam's update `step`, counted from 1.
   void set_rates(const AdamConfig& config, double lr, int64_t step);
   // Whether to update, by loss [1] and gradients; scales gradients beyond clip_norm (0: never).
-  void decide(Context& context, const Tensor& loss, const Tensor& sum_squares, double clip_norm);
+  // lost: [1] on the device, not 0 when a sum of parts misses numbers; null: there are no parts.
+  void decide(Context& context, const Tensor& loss, const Tensor& sum_squares, double clip_norm,
+              const uint64_t* lost = nullptr);
   UpdateGuard read() const;
 
   const AdamRates* rates() const { return static_cast<const AdamRates*>(rates_.raw()); }

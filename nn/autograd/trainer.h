@@ -9,6 +9,7 @@
 #include "engine/graph_cache.h"
 #include "nn/autograd/optimizer.h"
 #include "nn/autograd/param_store.h"
+#include "nn/autograd/step_sum.h"
 #include "nn/network.h"
 
 namespace ebb::autograd {
@@ -29,6 +30,7 @@ struct StepResult {
   double loss = 0;
   double grad_norm = 0;
   bool updated = true;  // false when loss or gradients were not finite: nothing was changed
+  int64_t lost = 0;     // of parts: numbers that were not finite or too large for the sums
 };
 
 // A network, its parameters and its optimizer: one call is one training step. The state is params()
@@ -48,6 +50,14 @@ class Trainer {
   StepResult captured_step(const TensorMap& inputs, const Tensor& target,
                            const std::function<void()>& fill, double lr);
 
+  // A step in parts, which need less memory than the whole: run_part() for each, with
+  // fixed_share(its images, the step's, parts), then finish_step(). All parts start from the same
+  // weights and running statistics, and the result does not depend on their order. fill() and
+  // recording are as in captured_step().
+  void run_part(const TensorMap& inputs, const Tensor& target, const std::function<void()>& fill,
+                const FixedShare& share);
+  StepResult finish_step(double lr);
+
   const Network& network() const { return network_; }
   ParamStore& params() { return params_; }
   const ParamStore& params() const { return params_; }
@@ -62,7 +72,10 @@ class Trainer {
   };
 
   Value loss_of(Tape& tape, Value output, const Tensor& target) const;
+  Tensor backpropagate(Context& context, const TensorMap& inputs, const Tensor& target);
+  void update(Context& context, const Tensor& loss, const uint64_t* lost);
   void run(Context& context, const TensorMap& inputs, const Tensor& target);
+  void begin_parts();
   StepResult finish();
 
   Context& context_;
@@ -74,6 +87,8 @@ class Trainer {
   std::map<const void*, Batch> kept_batches_;  // by target; recordings hold their addresses
   GraphCache<const void*> graphs_;             // by target
   Tensor buffers_before_;                      // running statistics before the step, to undo it
+  std::unique_ptr<StepSum> sum_;               // of the parts; null before the first
+  bool has_parts_ = false;                     // of a step that is not finished
   int64_t updates_ = 0;
 };
 

@@ -41,6 +41,8 @@ COMBINE, FILTER = op("linear_combination", "linear_combination"), op("line_filte
 TERMS = header("sum_terms", "sum", "mse_loss")
 PARTIALS = header("sum_partials", "sum", "adam", "sum_squares")
 ADAM, RANDOM = op("adam", "adam", "adam"), op("random_fill", "random")
+FIXED, UNFIXED = op("add_fixed", "fixed_sum", "fixed sums"), op("from_fixed", "fixed_sum", "fixed sums")
+UNFIXED_NUMBER = header("from_fixed", "fixed_share", "fixed_sum", "fixed sums")
 SOFTMAX, SOFTMAX_BACK = op("softmax_forward", "softmax"), op("softmax_backward", "softmax")
 ENTROPY = op("softmax_cross_entropy_backward", "softmax_cross_entropy")
 UP, UP_BACK = op("upsample_forward", "upsample"), op("upsample_backward", "upsample")
@@ -312,8 +314,28 @@ OP_MUTANTS = (
     Mutant("adam: guard not asked", op("adam", "adam", "adam and ema"), "  if (!updates(args.guard)) return;\n", ""),
     Mutant("update_guard: square of the norm", op("update_guard", "adam", "update_guard"), "sqrt(*args.sum_squares)",
         "*args.sum_squares"),
+    Mutant("update_guard: lost numbers not asked for", header("update_guard", "adam_factors", "adam", "update_guard"),
+        "is_whole && ", ""),
     Mutant("adam: weight decay left out", ADAM, "f.keep * param + ", "param + "),
     Mutant("adam: gradient scale left out", ADAM, "grad * f.grad_scale", "grad"),
+    Mutant("add_fixed: cut off instead of rounded", FIXED, "rint(static_cast<double>(x.v[k]) * share.scale)",
+        "trunc(static_cast<double>(x.v[k]) * share.scale)"),
+    Mutant("add_fixed: product in f32", FIXED, "static_cast<double>(x.v[k]) * share.scale",
+        "x.v[k] * static_cast<float>(share.scale)"),
+    Mutant("add_fixed: negative numbers have no limit", FIXED, "fabs(nearest) < share.limit", "nearest < share.limit"),
+    Mutant("add_fixed: the limit of one part", FIXED, "fabs(nearest) < share.limit", "fabs(nearest) < 0x1p63"),
+    Mutant("add_fixed: what is lost not counted", FIXED, "lost += fits ? 0 : 1;", "lost += 0;"),
+    Mutant("add_fixed: counted once a thread", FIXED, "args.lost), lost)", "args.lost), 1)"),
+    Mutant("add_fixed: written instead of added", FIXED, "sum.v[k] += ", "sum.v[k] = "),
+    Mutant("add_fixed: first element of the tail left out", FIXED,
+        "packs * kWidth + global_thread(); i < args.count; i += global_threads()) {\n    lost",
+        "packs * kWidth + global_thread() + 1; i < args.count; i += global_threads()) {\n    lost"),
+    Mutant("from_fixed: first element of the tail left out", UNFIXED,
+        "packs * kWidth + global_thread(); i < args.count; i += global_threads()) {\n    from",
+        "packs * kWidth + global_thread() + 1; i < args.count; i += global_threads()) {\n    from"),
+    Mutant("from_fixed: last pack left out", UNFIXED, "i < packs; i += global_threads()) {\n    from",
+        "i + 1 < packs; i += global_threads()) {\n    from"),
+    Mutant("from_fixed: no signs", UNFIXED_NUMBER, "static_cast<float>(static_cast<int64_t>(sum))", "static_cast<float>(sum)"),
     Mutant("random: image's end not seen", RANDOM, "if (e + i < args.elements) y[e + i]", "y[e + i]"),
     Mutant("random: counters apart", RANDOM, "static_cast<uint32_t>(e / 4)", "static_cast<uint32_t>(e)"),
     Mutant("random: same numbers for all images", RANDOM, "args.image0 + static_cast<uint64_t>(image)", "args.image0"),

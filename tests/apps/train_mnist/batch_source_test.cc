@@ -171,5 +171,32 @@ TEST_CASE("the classifier sees moved images and their labels") {
   CHECK(moved.batch(1).inputs.at("x").to_host() != moved.batch(1 + epoch).inputs.at("x").to_host());
 }
 
+TEST_CASE("the parts of a batch are the batch") {
+  const auto context = test::cpu_context();
+  TrainConfig config = config_of(TrainModel::kClass);
+  config.micro_batch_size = 3;
+  BatchSource source(*context, numbered_images(), config);
+  for (const int64_t step : {0, 4, 9}) {  // 8, 5 and 5 images
+    CAPTURE(step);
+    const Batch whole = source.batch(step);
+    CHECK(source.images(step) == whole.images);
+    CHECK(source.parts(step) == (whole.images + 2) / 3);
+    std::map<std::string, std::vector<float>> joined;
+    for (int64_t part = 0; part < source.parts(step); ++part) {
+      const Batch& staged = source.stage_part(step, part);
+      source.make_batch(staged);
+      const auto append = [&](const std::string& name, const Tensor& tensor) {
+        const std::vector<float> more = tensor.to_host();
+        joined[name].insert(joined[name].end(), more.begin(), more.end());
+      };
+      append("target", staged.target);
+      for (const auto& [name, tensor] : staged.inputs) append(name, tensor);
+    }
+    CHECK(joined.at("target") == whole.target.to_host());
+    for (const auto& [name, tensor] : whole.inputs) CHECK(joined.at(name) == tensor.to_host());
+  }
+  CHECK_THROWS_AS(source.stage_part(0, 3), Error);
+}
+
 }  // namespace
 }  // namespace ebb

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/train_mnist/batch_source.h"
+#include "kernels/optimizer/fixed_share.h"
 #include "nn/autograd/trainer.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
@@ -30,6 +31,7 @@ struct Run {
   TrainConfig config;
   Trainer trainer;
   BatchSource batches;
+  std::vector<std::unique_ptr<BatchSource>> sources;
 
   explicit Run(const TrainConfig& config_in)
       : config(config_in),
@@ -42,6 +44,28 @@ struct Run {
     const Batch& batch = batches.stage_batch(step);
     return trainer.captured_step(
         batch.inputs, batch.target, [&] { batches.make_batch(batch); }, rate(step));
+  }
+  StepResult captured_parts(int64_t step) {
+    for (int64_t part = 0; part < batches.parts(step); ++part) {
+      const Batch& batch = batches.stage_part(step, part);
+      trainer.run_part(
+          batch.inputs, batch.target, [&] { batches.make_batch(batch); }, share(step, batch));
+    }
+    return trainer.finish_step(rate(step));
+  }
+  // Backwards, and each part in a source of its own, so that nothing is recorded but the end.
+  StepResult eager_parts(int64_t step) {
+    for (int64_t part = batches.parts(step) - 1; part >= 0; --part) {
+      sources.push_back(std::make_unique<BatchSource>(*context, five_images(), config));
+      const Batch& batch = sources.back()->stage_part(step, part);
+      trainer.run_part(
+          batch.inputs, batch.target, [&] { sources.back()->make_batch(batch); },
+          share(step, batch));
+    }
+    return trainer.finish_step(rate(step));
+  }
+  FixedShare share(int64_t step, const Batch& batch) const {
+    return fixed_share(batch.images, batches.images(step), batches.parts(step));
   }
   StepResult eager(int64_t step) {
     const Batch batch = batches.batch(step);
@@ -98,6 +122,25 @@ TEST_CASE("replayed training steps give the bits of eager ones", "[train][emu]")
   weight.copy_from_host(before);
   CHECK(first_difference(recorded, eager) == "");
   step(6);
+}
+
+// Epochs of a step of five images, in parts of 2, 2 and 1.
+TEST_CASE("replayed parts of training steps give the bits of eager ones", "[train][emu]") {
+  TrainConfig config = preset_config(TrainModel::kClass, Preset::kFa24);
+  config.hidden = 4;
+  config.batch_size = 5;
+  config.micro_batch_size = 2;
+  Run recorded(config), eager(config);
+  for (const int64_t number : {0, 1, 2, 3}) {
+    CAPTURE(number);
+    const StepResult actual = recorded.captured_parts(number), expected = eager.eager_parts(number);
+    CHECK(actual.updated);
+    CHECK(actual.loss == expected.loss);
+    CHECK(actual.grad_norm == expected.grad_norm);
+    CHECK(first_difference(recorded, eager) == "");
+  }
+  CHECK(recorded.trainer.captured_graphs() == 3);  // two sizes of parts, and the end
+  CHECK(eager.trainer.captured_graphs() == 1);
 }
 
 TEST_CASE("training steps of a classifier are recorded too", "[train][emu]") {

@@ -339,6 +339,16 @@ class TrainMnist(unittest.TestCase):
             self.assertIn(flag[0], self.train("run", *flag, model=model, code=2))
             self.assertFalse((self.root / "run").exists())
 
+    def test_one_of_several_launched_processes_is_refused_and_leaves_nothing_behind(self) -> None:
+        launched = {**os.environ, "OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "3"}
+        done = subprocess.run(self.command("ranks"), capture_output=True, text=True,
+                              timeout=PATIENCE, check=False, env=launched)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("mpirun: this is one of 3 processes, and training runs in one process",
+                      done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+        self.assertFalse((self.root / "ranks").exists())
+
     def test_an_existing_run_is_not_overwritten(self) -> None:
         self.train("run", "--max-steps", "2")
         message = self.train("run", "--max-steps", "2", code=2)

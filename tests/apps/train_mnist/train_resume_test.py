@@ -96,6 +96,49 @@ class Resume(unittest.TestCase):
         self.train(*resume[:-1], "6", "--lr", "0.5", "--force-resume")
         self.assertEqual(self.log("run")[-1]["lr"], 0.5)
 
+    def test_micro_batches_belong_to_the_run(self) -> None:
+        """Parts of 6, 6 and 4 images."""
+        flags = ["--sample-every", "100000", "--ema-decay", "0.9", "--max-steps"]
+        self.start("size", "--micro-batch-size", "6", *flags, "7")
+        self.start("count", "--grad-accumulation", "3", *flags, "7")
+        self.start("parts", "--micro-batch-size", "6", *flags, "4")
+        self.train("--resume", "auto", "-o", "parts", "--max-steps", "7", "--threads", "2")
+        size = (self.root / "size/model.safetensors").read_bytes()
+        for run in ("count", "parts"):
+            self.assertEqual((self.root / run / "model.safetensors").read_bytes(), size, run)
+            self.same_losses("size", run)
+        command = metadata_of(self.root / "size/model.safetensors")["ebb.command"]
+        self.assertIn("--batch-size 16 --micro-batch-size 6 ", command)
+        message = self.train("--resume", "auto", "-o", "parts", "--micro-batch-size", "12", "--max-steps", "9", code=3)
+        self.assertIn("micro_batch_size is 12, the run has 6", message)
+        message = self.train("--resume", "auto", "-o", "parts", "--grad-accumulation", "1", "--max-steps", "9", code=3)
+        self.assertIn("micro_batch_size is 16, the run has 6", message)
+
+    def test_a_micro_batch_that_is_the_whole_batch_changes_no_byte(self) -> None:
+        flags = ["--max-steps", "4", "--sample-every", "100000"]
+        self.start("usual", *flags)
+        self.start("whole", *flags, "--micro-batch-size", "16")
+        self.start("one", *flags, "--grad-accumulation", "1")
+        self.start("halves", *flags, "--grad-accumulation", "2")
+        usual, whole, one, halves = ((self.root / run / "model.safetensors").read_bytes()
+                                     for run in ("usual", "whole", "one", "halves"))  # fmt: skip
+        self.assertEqual(usual, whole)
+        self.assertEqual(usual, one)
+        self.assertNotEqual(usual, halves)
+        # BatchNorm's statistics are those of each half, and otherwise the step is the same.
+        for entry, other in zip(self.log("usual"), self.log("halves"), strict=True):
+            self.assertAlmostEqual(entry["loss"], other["loss"], delta=0.1 * entry["loss"])
+        message = self.train("--resume", "auto", "-o", "usual", "--micro-batch-size", "4", "--max-steps", "6", code=3)
+        self.assertIn("micro_batch_size is 4, the run has 16", message)
+
+    def test_micro_batches_larger_than_the_batch_are_refused(self) -> None:
+        message = self.start("none", "--micro-batch-size", "17", code=2)
+        self.assertIn("--micro-batch-size 17: larger than the batch of 16. Use 16 or less", message)
+        message = self.start("none", "--grad-accumulation", "17", code=2)
+        self.assertIn("--grad-accumulation 17: a batch has 16 images. Use 16 or less", message)
+        message = self.start("none", "--grad-accumulation", "2", "--micro-batch-size", "8", code=2)
+        self.assertIn("--micro-batch-size", message)
+
     def test_nothing_to_resume_needs_a_model(self) -> None:
         for flags in ([], ["--resume", "auto"]):
             self.assertIn("--model is required", self.train("-o", "new", *flags, code=2))

@@ -5,6 +5,7 @@ Usage: train_text_to_image_test.py TRAIN_TEXT_TO_IMAGE EBB EMULATOR   (EMULATOR:
 """
 
 import json
+import os
 import random
 import signal
 import struct
@@ -199,6 +200,15 @@ class TrainTextToImage(unittest.TestCase):
         (bad / "prompts.txt").write_text("a purple hat\n")
         self.assertIn('"a purple hat"', self.new("none", "--prompts", "bad/prompts.txt", code=3))
         self.assertIn("--size", self.new("none", "--size", "huge", code=2))
+
+    def test_one_of_several_launched_processes_is_refused(self) -> None:
+        launched = {**os.environ, "RANK": "1", "WORLD_SIZE": "2"}
+        done = subprocess.run(self.command("ranks"), capture_output=True, text=True, timeout=PATIENCE,
+                              check=False, cwd=self.root, env=launched)  # fmt: skip
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("this is one of 2 processes, and training runs in one process", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+        self.assertFalse((self.root / "ranks").exists())
 
     def test_a_run_goes_on_with_its_own_settings_and_data_alone(self) -> None:
         self.new("settings", "--steps", "6", "--max-steps", "3", "--sample-every", "0")

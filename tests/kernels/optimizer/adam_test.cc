@@ -177,6 +177,22 @@ TEST_CASE("update_guard: detects values that are not finite, and how much a grad
   for (const float bad : {NAN, inf}) CHECK(guard_of(1, bad, 1).update == 0);
 }
 
+TEST_CASE("update_guard: does not update with numbers lost from sums", "[kernels]") {
+  const TestBackend backend(GENERATE(from_range(test_backends())));
+  for (const uint64_t count : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 40}) {
+    const std::vector<float> losses{0.5f};
+    const std::vector<double> sums{9};
+    const std::vector<uint64_t> lost{count};
+    std::vector<UpdateGuard> guards(1);
+    KernelCall call;
+    call.run(&KernelTable::update_guard,
+             {1.5, call.in(losses), call.in(sums), call.out(guards), call.in(lost)});
+    CHECK(guards[0].update == (count == 0 ? 1 : 0));
+    CHECK(guards[0].grad_norm == 3);
+    CHECK(guards[0].grad_scale == 0.5f);
+  }
+}
+
 TEST_CASE("adam and ema: a guard that says no changes nothing", "[kernels]") {
   const TestBackend backend(GENERATE(from_range(test_backends())));
   RandomData random(8);
