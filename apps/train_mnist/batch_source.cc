@@ -6,6 +6,7 @@
 
 #include "diffusion/schedule.h"
 #include "kernels/kernel_table.h"
+#include "kernels/optimizer/fixed_share.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -105,6 +106,10 @@ const Batch& BatchSource::stage_part(int64_t step, int64_t part) {
     rows.count = std::min(config_.micro_batch_size, rows.count - first);
   }
   return stage(rows, order_.first_example(step) + static_cast<uint64_t>(first));
+}
+
+FixedShare BatchSource::share(int64_t step, const Batch& part) const {
+  return fixed_share(part.images, images(step), parts(step));
 }
 
 const Batch& BatchSource::stage(const BatchOrder::Slice& rows, uint64_t first_example) {

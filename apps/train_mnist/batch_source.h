@@ -6,6 +6,7 @@
 #include "apps/train_mnist/train_config.h"
 #include "diffusion/batch_order.h"
 #include "engine/tensor.h"
+#include "kernels/optimizer/fixed_sum.h"
 #include "weights/mnist_dataset.h"
 
 namespace ebb {
@@ -40,6 +41,7 @@ class BatchSource {
   int64_t images(int64_t step) const { return slice(step).count; }
   int64_t parts(int64_t step) const;
   const Batch& stage_part(int64_t step, int64_t part);  // in place of stage_batch()
+  FixedShare share(int64_t step, const Batch& part) const;
 
  private:
   BatchOrder::Slice slice(int64_t step) const;

@@ -13,7 +13,6 @@
 #include "base/output_file.h"
 #include "base/text.h"
 #include "diffusion/train_log.h"
-#include "kernels/optimizer/fixed_share.h"
 #include "nn/param_collector.h"
 
 namespace ebb {
@@ -225,12 +224,11 @@ autograd::StepResult TrainRun::compute_step(double lr) {
 }
 
 autograd::StepResult TrainRun::compute_parts(double lr) {
-  const int64_t images = batches_.images(progress_.step), parts = batches_.parts(progress_.step);
-  for (int64_t part = 0; part < parts; ++part) {
+  for (int64_t part = 0; part < batches_.parts(progress_.step); ++part) {
     const Batch& batch = batches_.stage_part(progress_.step, part);
     trainer_.run_part(
         batch.inputs, batch.target, [&] { batches_.make_batch(batch); },
-        fixed_share(batch.images, images, parts));
+        batches_.share(progress_.step, batch));
   }
   return trainer_.finish_step(lr);
 }

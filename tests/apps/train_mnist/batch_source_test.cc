@@ -182,9 +182,15 @@ TEST_CASE("the parts of a batch are the batch") {
     CHECK(source.images(step) == whole.images);
     CHECK(source.parts(step) == (whole.images + 2) / 3);
     std::map<std::string, std::vector<float>> joined;
+    double weights = 0;
     for (int64_t part = 0; part < source.parts(step); ++part) {
       const Batch& staged = source.stage_part(step, part);
       source.make_batch(staged);
+      const FixedShare share = source.share(step, staged);
+      weights += share.scale * 0x1p-48;
+      CHECK(share.scale * 0x1p-48 * static_cast<double>(whole.images) ==
+            Approx(static_cast<double>(staged.images)));
+      CHECK(share.limit == 0x1p63 / static_cast<double>(source.parts(step)));
       const auto append = [&](const std::string& name, const Tensor& tensor) {
         const std::vector<float> more = tensor.to_host();
         joined[name].insert(joined[name].end(), more.begin(), more.end());
@@ -192,6 +198,7 @@ TEST_CASE("the parts of a batch are the batch") {
       append("target", staged.target);
       for (const auto& [name, tensor] : staged.inputs) append(name, tensor);
     }
+    CHECK(weights == Approx(1));
     CHECK(joined.at("target") == whole.target.to_host());
     for (const auto& [name, tensor] : whole.inputs) CHECK(joined.at(name) == tensor.to_host());
   }

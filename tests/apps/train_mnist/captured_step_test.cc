@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "apps/train_mnist/batch_source.h"
-#include "kernels/optimizer/fixed_share.h"
 #include "nn/autograd/trainer.h"
 #include "testing/catch.h"
 #include "testing/contexts.h"
@@ -49,7 +48,8 @@ struct Run {
     for (int64_t part = 0; part < batches.parts(step); ++part) {
       const Batch& batch = batches.stage_part(step, part);
       trainer.run_part(
-          batch.inputs, batch.target, [&] { batches.make_batch(batch); }, share(step, batch));
+          batch.inputs, batch.target, [&] { batches.make_batch(batch); },
+          batches.share(step, batch));
     }
     return trainer.finish_step(rate(step));
   }
@@ -60,12 +60,9 @@ struct Run {
       const Batch& batch = sources.back()->stage_part(step, part);
       trainer.run_part(
           batch.inputs, batch.target, [&] { sources.back()->make_batch(batch); },
-          share(step, batch));
+          batches.share(step, batch));
     }
     return trainer.finish_step(rate(step));
-  }
-  FixedShare share(int64_t step, const Batch& batch) const {
-    return fixed_share(batch.images, batches.images(step), batches.parts(step));
   }
   StepResult eager(int64_t step) {
     const Batch batch = batches.batch(step);
