@@ -174,8 +174,7 @@ std::vector<int64_t> SampleJob::class_turns(const std::string& otherwise) {
   if (flags_.prompt_given || reads_text()) wanted.clear();
   constexpr int64_t kFew = 10;
   const bool is_many = flags_.label.empty() && wanted == kAllClasses && known > kFew;
-  EBB_CHECK(conditioner_->has_none() ||
-                (!wanted.empty() && wanted != kNoneOfClasses && !is_many),
+  EBB_CHECK(conditioner_->has_none() || (!wanted.empty() && wanted != kNoneOfClasses && !is_many),
             UsageError, "--model ", label, ": makes images of one of its classes 0..", known - 1,
             ", never without. Choose with --class.");
   if (wanted.empty()) return {kNoClass};
